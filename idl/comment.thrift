@@ -1,0 +1,64 @@
+// Comments: text under a video, who may delete it, and how many there are.
+namespace rs comment
+namespace go comment
+
+include "base.thrift"
+
+struct Comment {
+    1: required i64 id,
+    2: required i64 user_id,
+    3: required i64 video_id,
+    4: required string content,
+    /** UTC. */
+    5: required i64 created_ms,
+}
+
+struct AddCommentRequest {
+    1: required i64 user_id (vt.ge = "1"),
+    2: required i64 video_id (vt.ge = "1"),
+    3: required string content (vt.min_chars = "1", vt.max_chars = "500"),
+}
+
+struct AddCommentResponse {
+    1: required Comment comment,
+}
+
+struct DeleteCommentRequest {
+    1: required i64 user_id (vt.ge = "1"),
+    2: required i64 video_id (vt.ge = "1"),
+    3: required i64 comment_id (vt.ge = "1"),
+}
+
+struct DeleteCommentResponse {
+}
+
+struct ListCommentsRequest {
+    1: required i64 video_id (vt.ge = "1"),
+    /** Id of the last comment already shown; absent: from the newest. */
+    2: optional i64 before_comment_id (vt.ge = "1"),
+    3: required i32 limit (vt.ge = "1", vt.le = "300"),
+}
+
+struct ListCommentsResponse {
+    /** Newest first. */
+    1: required list<Comment> comments,
+    2: required bool has_more,
+}
+
+struct CountCommentsRequest {
+    1: required list<i64> video_ids (vt.min_size = "1", vt.max_size = "300", vt.elem.ge = "1"),
+}
+
+struct CountCommentsResponse {
+    /** video id -> comments */
+    1: required map<i64, i64> comment_counts,
+}
+
+service CommentService {
+    /** NO_SUCH_VIDEO when there is none. Not idempotent. */
+    AddCommentResponse add_comment(1: AddCommentRequest req),
+    /** NO_SUCH_COMMENT, also for a comment under another video; NOT_YOURS unless the caller wrote it or the video. */
+    DeleteCommentResponse delete_comment(1: DeleteCommentRequest req),
+    ListCommentsResponse list_comments(1: ListCommentsRequest req),
+    CountCommentsResponse count_comments(1: CountCommentsRequest req),
+}

@@ -1,0 +1,62 @@
+// Likes: who likes what, and the counts that follow from it.
+namespace rs favorite
+namespace go favorite
+
+include "base.thrift"
+
+struct SetFavoriteRequest {
+    1: required i64 user_id (vt.ge = "1"),
+    2: required i64 video_id (vt.ge = "1"),
+    /** true: like; false: unlike. */
+    3: required bool liked,
+}
+
+struct SetFavoriteResponse {
+    /** Whether a row changed: false for a like of what is liked already. */
+    1: required bool changed,
+}
+
+struct ListFavoritesRequest {
+    1: required i64 user_id (vt.ge = "1"),
+    /** Id of the last video already shown; absent: from the latest like. */
+    2: optional i64 before_video_id (vt.ge = "1"),
+    3: required i32 limit (vt.ge = "1", vt.le = "300"),
+}
+
+struct ListFavoritesResponse {
+    /** Latest like first. */
+    1: required list<i64> video_ids,
+    2: required bool has_more,
+}
+
+/** Everything about likes that one page shows, in one call. */
+struct FavoritePageRequest {
+    1: required list<i64> video_ids (vt.max_size = "300", vt.elem.ge = "1"),
+    2: required list<i64> user_ids (vt.max_size = "300", vt.elem.ge = "1"),
+    /** Whose flags; absent: an anonymous reader, for whom nothing is liked. */
+    3: optional i64 viewer_id (vt.ge = "1"),
+}
+
+struct UserCounts {
+    /** Likes that this user's videos received. */
+    1: required i64 total_favorited,
+    /** Videos that this user likes. */
+    2: required i64 favorite_count,
+    /** Videos that this user published: kept with the other two, so that one call brings all. */
+    3: required i64 work_count,
+}
+
+struct FavoritePageResponse {
+    /** video id -> likes */
+    1: required map<i64, i64> favorite_counts,
+    /** The videos of the request that the viewer likes. */
+    2: required list<i64> liked_video_ids,
+    3: required map<i64, UserCounts> user_counts,
+}
+
+service FavoriteService {
+    /** NO_SUCH_VIDEO for like and unlike of a missing video. Idempotent. */
+    SetFavoriteResponse set_favorite(1: SetFavoriteRequest req),
+    ListFavoritesResponse list_favorites(1: ListFavoritesRequest req),
+    FavoritePageResponse favorite_page(1: FavoritePageRequest req),
+}

@@ -1,0 +1,18 @@
+//! The thrift interfaces of Dousheng: servers, clients and validators, generated from the files beside it.
+//!
+//! One module a .thrift file. A client and a server carry [`ValidateLayer`], so that a request which breaks a rule of
+//! its interface leaves no process and reaches no handler. Outcomes other than success travel as [`biz`] errors.
+
+mod outcome;
+mod rule;
+mod validate;
+
+pub use generated::volo_gen::*;
+pub use outcome::{biz, code, refuse};
+pub use rule::{RULES, Rule, RuleEntry};
+pub use validate::{Validate, ValidateError, ValidateLayer, ValidateService};
+
+mod generated {
+    #![allow(warnings, unsafe_code)]
+    include!(concat!(env!("OUT_DIR"), "/volo_gen.rs"));
+}

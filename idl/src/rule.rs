@@ -1,0 +1,120 @@
+//! The rules that a .thrift file can ask for, and the table of where it does.
+
+/// What a field must satisfy. Its limit is kept beside it as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// `min_size` of a string or binary: bytes.
+    MinBytes,
+    /// `max_size` of a string or binary: bytes.
+    MaxBytes,
+    /// `min_chars`: Unicode scalar values.
+    MinChars,
+    /// `max_chars`: Unicode scalar values.
+    MaxChars,
+    /// `min_size` of a list, set or map.
+    MinItems,
+    /// `max_size` of a list, set or map.
+    MaxItems,
+    /// `pattern`: a regular expression that is found in the text.
+    Pattern,
+    /// `prefix`: what the text begins with.
+    Prefix,
+    /// `gt`: greater than the limit.
+    Gt,
+    /// `ge`: the limit or greater.
+    Ge,
+    /// `lt`: less than the limit.
+    Lt,
+    /// `le`: the limit or less.
+    Le,
+    /// `in`: one of the listed values.
+    In,
+    /// `defined_only`: a value that the enum names.
+    DefinedOnly,
+    /// `trimmed`: no Unicode white space at either end.
+    Trimmed,
+    /// `no_control`: no control character (Unicode category Cc).
+    NoControl,
+}
+
+impl Rule {
+    /// Every rule and its name on the wire.
+    const NAMES: [(Self, &str); 16] = [
+        (Self::MinBytes, "min_bytes"),
+        (Self::MaxBytes, "max_bytes"),
+        (Self::MinChars, "min_chars"),
+        (Self::MaxChars, "max_chars"),
+        (Self::MinItems, "min_items"),
+        (Self::MaxItems, "max_items"),
+        (Self::Pattern, "pattern"),
+        (Self::Prefix, "prefix"),
+        (Self::Gt, "gt"),
+        (Self::Ge, "ge"),
+        (Self::Lt, "lt"),
+        (Self::Le, "le"),
+        (Self::In, "in"),
+        (Self::DefinedOnly, "defined_only"),
+        (Self::Trimmed, "trimmed"),
+        (Self::NoControl, "no_control"),
+    ];
+
+    /// The name that stands for this rule in a business error's `extra`.
+    pub fn name(self) -> &'static str {
+        Self::NAMES
+            .iter()
+            .find(|(rule, _)| *rule == self)
+            .map_or("", |(_, name)| name)
+    }
+
+    /// The rule of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(rule, _)| *rule)
+    }
+
+    /// What the rule asks for, in English. `limit` is the rule's limit as text.
+    pub(crate) fn describe(self, limit: &str) -> String {
+        let count = |bound: &str, unit: &str| {
+            let plural = if limit == "1" { "" } else { "s" };
+            format!("{bound} {limit} {unit}{plural}")
+        };
+        match self {
+            Self::MinBytes => count("at least", "byte"),
+            Self::MaxBytes => count("at most", "byte"),
+            Self::MinChars => count("at least", "character"),
+            Self::MaxChars => count("at most", "character"),
+            Self::MinItems => count("at least", "item"),
+            Self::MaxItems => count("at most", "item"),
+            Self::Pattern => format!("must match {limit}"),
+            Self::Prefix => format!("must start with {limit}"),
+            Self::Gt => format!("must be greater than {limit}"),
+            Self::Ge => format!("must be at least {limit}"),
+            Self::Lt => format!("must be less than {limit}"),
+            Self::Le => format!("must be at most {limit}"),
+            Self::In => format!("must be one of {limit}"),
+            Self::DefinedOnly => "must be a defined value".into(),
+            Self::Trimmed => "no white space at its start or end".into(),
+            Self::NoControl => "no control characters".into(),
+        }
+    }
+}
+
+/// One rule of one field, as a .thrift file states it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RuleEntry {
+    /// The file without its extension.
+    pub file: &'static str,
+    /// The struct's name.
+    pub strct: &'static str,
+    /// The field's name; `name[]` for a rule about its elements.
+    pub field: &'static str,
+    /// The rule.
+    pub rule: Rule,
+    /// The rule's limit; empty when it has none.
+    pub limit: &'static str,
+}
+
+/// Every rule of every .thrift file: tests compare themselves with it.
+pub const RULES: &[RuleEntry] = include!(concat!(env!("OUT_DIR"), "/rules.rs"));

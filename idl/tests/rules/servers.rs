@@ -1,0 +1,226 @@
+//! One real server for each service, which counts what reaches it, and clients with and without the layer.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use idl::{comment::*, favorite::*, user::*, video::*};
+use pilota::FastStr;
+use volo::net::{
+    conn::Conn,
+    incoming::{DefaultIncoming, Incoming, MakeIncoming},
+};
+use volo_thrift::{ClientError, ServerError};
+
+/// What reached any of the servers.
+#[derive(Debug, Default)]
+pub struct Seen {
+    connections: AtomicUsize,
+    handled: AtomicUsize,
+}
+
+impl Seen {
+    /// Connections accepted, requests handled.
+    pub fn counts(&self) -> (usize, usize) {
+        (
+            self.connections.load(Ordering::SeqCst),
+            self.handled.load(Ordering::SeqCst),
+        )
+    }
+}
+
+#[derive(Debug)]
+struct Counted {
+    incoming: DefaultIncoming,
+    seen: Arc<Seen>,
+}
+
+impl Incoming for Counted {
+    async fn accept(&mut self) -> io::Result<Option<Conn>> {
+        let conn = self.incoming.accept().await?;
+        self.seen.connections.fetch_add(1, Ordering::SeqCst);
+        Ok(conn)
+    }
+}
+
+impl MakeIncoming for Counted {
+    type Incoming = Self;
+
+    async fn make_incoming(self) -> io::Result<Self> {
+        Ok(self)
+    }
+}
+
+/// Answers every method with an empty response.
+#[derive(Clone)]
+struct Handler(Arc<Seen>);
+
+/// A request that one method takes.
+pub trait Rpc: Clone + Send + Sync + 'static {
+    /// One that breaks no rule.
+    fn valid() -> Self;
+    /// Calls the method.
+    fn send(self, clients: &Clients) -> impl Future<Output = Result<(), ClientError>> + Send;
+}
+
+macro_rules! services {
+    ($($service:ident $client:ident $field:ident {
+        $($method:ident($request:ident { $($name:ident: $value:expr),* $(,)? }) -> $response:ident;)*
+    })*) => {
+        $(impl $service for Handler {
+            $(async fn $method(&self, _: $request) -> Result<$response, ServerError> {
+                self.0.handled.fetch_add(1, Ordering::SeqCst);
+                Ok($response::default())
+            })*
+        }
+        $(impl Rpc for $request {
+            fn valid() -> Self {
+                $request { $($name: $value),* }
+            }
+
+            async fn send(self, clients: &Clients) -> Result<(), ClientError> {
+                clients.$field.$method(self).await.map(|_| ())
+            }
+        })*)*
+
+        /// A client of every service.
+        pub struct Clients { $($field: $client),* }
+
+        impl Clients {
+            /// Calls every method with its valid request; the number of methods.
+            pub async fn call_everything(&self) -> Result<usize, ClientError> {
+                let mut calls = 0;
+                $($($request::valid().send(self).await?; calls += 1;)*)*
+                Ok(calls)
+            }
+        }
+    };
+}
+
+services! {
+    UserService UserServiceClient user {
+        register(RegisterRequest { username: text("a", 1), password: text("p", 5) }) -> RegisterResponse;
+        login(LoginRequest { username: text("a", 1), password: text("p", 1) }) -> LoginResponse;
+        mget_users(MGetUsersRequest { user_ids: vec![1] }) -> MGetUsersResponse;
+    }
+    VideoService VideoServiceClient video {
+        feed(FeedRequest { before_ms: None, limit: 1 }) -> FeedResponse;
+        list_by_author(ListByAuthorRequest { author_id: 1, before_video_id: None, limit: 1 })
+            -> ListByAuthorResponse;
+        mget_videos(MGetVideosRequest { video_ids: vec![1] }) -> MGetVideosResponse;
+        mget_authors(MGetAuthorsRequest { video_ids: vec![1] }) -> MGetAuthorsResponse;
+        begin_upload(BeginUploadRequest { author_id: 1, kind: UploadKind::SINGLE, container: Container::MP4 })
+            -> BeginUploadResponse;
+        publish(PublishRequest {
+            author_id: 1,
+            object_key: text("k", 1),
+            title: text("t", 1),
+            size_bytes: 1,
+            sha256: text("0", 64),
+        }) -> PublishResponse;
+        abort_upload(AbortUploadRequest { author_id: 1, object_key: text("k", 1) }) -> AbortUploadResponse;
+    }
+    FavoriteService FavoriteServiceClient favorite {
+        set_favorite(SetFavoriteRequest { user_id: 1, video_id: 1, liked: true }) -> SetFavoriteResponse;
+        list_favorites(ListFavoritesRequest { user_id: 1, before_video_id: None, limit: 1 })
+            -> ListFavoritesResponse;
+        favorite_page(FavoritePageRequest { video_ids: vec![], user_ids: vec![], viewer_id: None })
+            -> FavoritePageResponse;
+    }
+    CommentService CommentServiceClient comment {
+        add_comment(AddCommentRequest { user_id: 1, video_id: 1, content: text("c", 1) }) -> AddCommentResponse;
+        delete_comment(DeleteCommentRequest { user_id: 1, video_id: 1, comment_id: 1 }) -> DeleteCommentResponse;
+        list_comments(ListCommentsRequest { video_id: 1, before_comment_id: None, limit: 1 })
+            -> ListCommentsResponse;
+        count_comments(CountCommentsRequest { video_ids: vec![1] }) -> CountCommentsResponse;
+    }
+}
+
+/// `part`, so many times.
+pub fn text(part: &str, times: usize) -> FastStr {
+    part.repeat(times).into()
+}
+
+/// A server with the layer, on a port of its own until the test's runtime ends.
+macro_rules! serve {
+    ($server:ident, $seen:expr) => {{
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let incoming = Counted {
+            incoming: listener.into(),
+            seen: $seen.clone(),
+        };
+        let server = $server::new(Handler($seen.clone())).layer(idl::ValidateLayer);
+        tokio::spawn(async move { server.run(incoming).await });
+        address
+    }};
+}
+
+/// The address of a server for every service, and what reaches them.
+pub struct Servers {
+    pub seen: Arc<Seen>,
+    user: SocketAddr,
+    video: SocketAddr,
+    favorite: SocketAddr,
+    comment: SocketAddr,
+}
+
+impl Servers {
+    pub async fn start() -> Self {
+        let seen = Arc::new(Seen::default());
+        Self {
+            user: serve!(UserServiceServer, seen),
+            video: serve!(VideoServiceServer, seen),
+            favorite: serve!(FavoriteServiceServer, seen),
+            comment: serve!(CommentServiceServer, seen),
+            seen,
+        }
+    }
+}
+
+macro_rules! client {
+    ($builder:ident, $address:expr) => {
+        $builder::new("service")
+            .address($address)
+            .connect_timeout(Some(Duration::from_secs(2)))
+            .read_write_timeout(Some(Duration::from_secs(5)))
+            .rpc_timeout(Some(Duration::from_secs(5)))
+    };
+}
+
+impl Clients {
+    /// Clients as the project's programs build them.
+    pub fn with_layer(to: &Servers) -> Self {
+        let layer = idl::ValidateLayer;
+        Self {
+            user: client!(UserServiceClientBuilder, to.user)
+                .layer_outer_front(layer)
+                .build(),
+            video: client!(VideoServiceClientBuilder, to.video)
+                .layer_outer_front(layer)
+                .build(),
+            favorite: client!(FavoriteServiceClientBuilder, to.favorite)
+                .layer_outer_front(layer)
+                .build(),
+            comment: client!(CommentServiceClientBuilder, to.comment)
+                .layer_outer_front(layer)
+                .build(),
+        }
+    }
+
+    /// Clients that send whatever they are given.
+    pub fn without_layer(to: &Servers) -> Self {
+        Self {
+            user: client!(UserServiceClientBuilder, to.user).build(),
+            video: client!(VideoServiceClientBuilder, to.video).build(),
+            favorite: client!(FavoriteServiceClientBuilder, to.favorite).build(),
+            comment: client!(CommentServiceClientBuilder, to.comment).build(),
+        }
+    }
+}

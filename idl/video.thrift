@@ -1,0 +1,128 @@
+// Videos: upload, publish, the feed, lists of works.
+namespace rs video
+namespace go video
+
+include "base.thrift"
+
+struct Video {
+    1: required i64 id,
+    2: required i64 author_id,
+    3: required string title,
+    /** Signed, time-limited, at the object store's public address. */
+    4: required string play_url,
+    5: required string cover_url,
+    /** Unique among all videos; UTC. */
+    6: required i64 published_ms,
+    /** These two as of the last fold, some seconds ago; the favorite and comment services have the exact ones. */
+    7: required i64 favorite_count,
+    8: required i64 comment_count,
+}
+
+struct FeedRequest {
+    /** Only videos published strictly before this time; absent: no bound. */
+    1: optional i64 before_ms (vt.ge = "0"),
+    2: required i32 limit (vt.ge = "1", vt.le = "30"),
+}
+
+struct FeedResponse {
+    /** Newest first. */
+    1: required list<Video> videos,
+}
+
+struct ListByAuthorRequest {
+    1: required i64 author_id (vt.ge = "1"),
+    /** Id of the last video already shown; absent: from the newest. NO_SUCH_VIDEO when it names none of this author. */
+    2: optional i64 before_video_id (vt.ge = "1"),
+    3: required i32 limit (vt.ge = "1", vt.le = "300"),
+}
+
+struct ListByAuthorResponse {
+    /** Newest first. */
+    1: required list<Video> videos,
+    2: required bool has_more,
+}
+
+struct MGetVideosRequest {
+    1: required list<i64> video_ids (vt.min_size = "1", vt.max_size = "300", vt.elem.ge = "1"),
+}
+
+struct MGetVideosResponse {
+    /** In no particular order; an id that names no video is left out. */
+    1: required list<Video> videos,
+}
+
+struct MGetAuthorsRequest {
+    1: required list<i64> video_ids (vt.min_size = "1", vt.max_size = "300", vt.elem.ge = "1"),
+}
+
+struct MGetAuthorsResponse {
+    /** video id -> author id; an id that names no video is left out. */
+    1: required map<i64, i64> author_ids,
+}
+
+/** How the bytes will arrive: in one PUT, or in the parts of a multipart upload. */
+enum UploadKind {
+    SINGLE = 1,
+    MULTIPART = 2,
+}
+
+/** The container formats that are accepted; decides the object's fixed content type. */
+enum Container {
+    MP4 = 1,
+    QUICKTIME = 2,
+    WEBM = 3,
+    MATROSKA = 4,
+}
+
+struct BeginUploadRequest {
+    1: required i64 author_id (vt.ge = "1"),
+    2: required UploadKind kind (vt.defined_only = "true"),
+    3: required Container container (vt.defined_only = "true"),
+}
+
+struct BeginUploadResponse {
+    /** Where the bytes go; made by the service, recorded before it is told to anybody. */
+    1: required string object_key,
+    /** Of the multipart upload; absent for SINGLE. */
+    2: optional string upload_id,
+}
+
+struct PublishRequest {
+    1: required i64 author_id (vt.ge = "1"),
+    /** As begin_upload gave it, now holding the whole file. */
+    2: required string object_key (vt.min_size = "1", vt.max_size = "100"),
+    3: required string title (vt.min_chars = "1", vt.max_chars = "100"),
+    /** What was sent to the store, for the check that the object is whole. */
+    4: required i64 size_bytes (vt.ge = "1"),
+    /** Lower-case hex. */
+    5: required string sha256 (vt.pattern = "^[0-9a-f]{64}$"),
+}
+
+struct PublishResponse {
+    1: required i64 video_id,
+    2: required i64 published_ms,
+}
+
+struct AbortUploadRequest {
+    1: required i64 author_id (vt.ge = "1"),
+    2: required string object_key (vt.min_size = "1", vt.max_size = "100"),
+}
+
+struct AbortUploadResponse {
+}
+
+service VideoService {
+    FeedResponse feed(1: FeedRequest req),
+    /** Sees every acknowledged publish, whoever asks. */
+    ListByAuthorResponse list_by_author(1: ListByAuthorRequest req),
+    /** Sees every acknowledged publish. */
+    MGetVideosResponse mget_videos(1: MGetVideosRequest req),
+    /** Whether videos exist, and whose they are: read on the primary, for it decides writes. Never changes for a video. */
+    MGetAuthorsResponse mget_authors(1: MGetAuthorsRequest req),
+    /** Records key and upload id in a row, so that a killed upload can be found. */
+    BeginUploadResponse begin_upload(1: BeginUploadRequest req),
+    /** Probes the object, takes its cover, stores the row. On any refusal nothing of the upload stays behind. Not idempotent. */
+    PublishResponse publish(1: PublishRequest req),
+    /** Removes what an upload left: object, parts, row. Idempotent. */
+    AbortUploadResponse abort_upload(1: AbortUploadRequest req),
+}
