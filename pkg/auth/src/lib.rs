@@ -1,0 +1,33 @@
+//! Password hashes (bcrypt) and tokens (JWT).
+//!
+//! Knows neither users nor databases: it turns a password into a hash and a user id into a token, and back into yes or no.
+//! Nothing here logs, and no error carries a password or a token.
+
+mod passwords;
+mod tokens;
+
+pub use passwords::Passwords;
+pub use tokens::{TokenError, Tokens};
+
+/// Why a hash or a token could not be made or checked.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// The password breaks a rule of bcrypt's; the text names the rule.
+    #[error("password {0}")]
+    Password(&'static str),
+    /// As many hashes wait as may wait: the caller should come back later.
+    #[error("too many password hashes are waiting")]
+    Busy,
+    /// A hash could not be computed: its stored form is damaged, or the configured cost is outside 4 to 31.
+    #[error("bcrypt: {0}")]
+    Hash(#[from] bcrypt::BcryptError),
+    /// The thread that computed the hash is gone: the process is shutting down.
+    #[error("the hash was not finished")]
+    Stopped,
+    /// There is no key to sign tokens with.
+    #[error("no token key is configured")]
+    NoKey,
+    /// A token could not be signed.
+    #[error("token not signed: {0}")]
+    Sign(jsonwebtoken::errors::Error),
+}

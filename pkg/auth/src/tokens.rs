@@ -1,0 +1,141 @@
+//! Tokens: JWT with HS256 and nothing else, whatever a token says of itself.
+//!
+//! `kid` in the header chooses among the configured keys: the first signs, all verify, so a key is replaced by putting the new
+//! one first and dropping the old one a token's life later. A token can't be taken back before it expires.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
+    errors::ErrorKind, get_current_timestamp,
+};
+use serde::{Deserialize, Serialize};
+use settings::Secret;
+
+use crate::AuthError;
+
+/// How far the clocks of two of our machines may be apart.
+const LEEWAY_S: u64 = 5;
+/// Ours have about 250 bytes; nothing longer is decoded.
+const MAX_BYTES: usize = 1024;
+
+/// Why a token is not accepted. Says no more, since what is wrong helps only a forger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// It was good once.
+    #[error("token expired")]
+    Expired,
+    /// It isn't ours, isn't for us, isn't valid yet, or was changed.
+    #[error("token invalid")]
+    Invalid,
+}
+
+/// Issues and verifies tokens. Cheap to clone.
+#[derive(Clone)]
+pub struct Tokens(Arc<Inner>);
+
+struct Inner {
+    signing: EncodingKey,
+    header: Header,
+    verifying: Vec<(String, DecodingKey)>,
+    validation: Validation,
+    issuer: String,
+    audience: String,
+    ttl: Duration,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: String,
+    iat: u64,
+    exp: u64,
+}
+
+/// The claims left to look at once the library has checked `exp`, `nbf`, `iss` and `aud`.
+#[derive(Deserialize)]
+struct Subject {
+    sub: String,
+}
+
+impl Tokens {
+    /// `keys`: `(kid, secret)`, the signing one first. `ttl`: life of a token, whole seconds.
+    pub fn new(
+        keys: Vec<(String, Secret)>,
+        issuer: &str,
+        audience: &str,
+        ttl: Duration,
+    ) -> Result<Self, AuthError> {
+        let (kid, secret) = keys.first().ok_or(AuthError::NoKey)?;
+        let mut header = Header::new(Algorithm::HS256);
+        header.kid = Some(kid.clone());
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.leeway = LEEWAY_S;
+        validation.validate_nbf = true;
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        Ok(Self(Arc::new(Inner {
+            signing: EncodingKey::from_secret(secret.expose().as_bytes()),
+            header,
+            verifying: keys
+                .iter()
+                .map(|(kid, secret)| {
+                    let key = DecodingKey::from_secret(secret.expose().as_bytes());
+                    (kid.clone(), key)
+                })
+                .collect(),
+            validation,
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            ttl,
+        })))
+    }
+
+    /// A token for this user, valid from now on for the configured time.
+    pub fn issue(&self, user_id: i64) -> Result<String, AuthError> {
+        let now = get_current_timestamp();
+        let claims = Claims {
+            iss: &self.0.issuer,
+            aud: &self.0.audience,
+            sub: user_id.to_string(),
+            iat: now,
+            exp: now.saturating_add(self.0.ttl.as_secs()),
+        };
+        encode(&self.0.header, &claims, &self.0.signing).map_err(AuthError::Sign)
+    }
+
+    /// The user id in a good token, from 1 up.
+    pub fn verify(&self, token: &str) -> Result<i64, TokenError> {
+        if token.len() > MAX_BYTES {
+            return Err(TokenError::Invalid);
+        }
+        let kid = decode_header(token)
+            .ok()
+            .and_then(|header| header.kid)
+            .ok_or(TokenError::Invalid)?;
+        let (_, key) = self
+            .0
+            .verifying
+            .iter()
+            .find(|(known, _)| *known == kid)
+            .ok_or(TokenError::Invalid)?;
+        let Subject { sub } = decode(token, key, &self.0.validation)
+            .map_err(|error| match error.kind() {
+                ErrorKind::ExpiredSignature => TokenError::Expired,
+                _ => TokenError::Invalid,
+            })?
+            .claims;
+        match sub.parse() {
+            Ok(user_id) if user_id >= 1 => Ok(user_id),
+            _ => Err(TokenError::Invalid),
+        }
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").finish_non_exhaustive()
+    }
+}

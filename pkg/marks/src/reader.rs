@@ -1,0 +1,173 @@
+//! Who reads and what they must see, on its way from the process that read the marks to the one that asks the database.
+
+/// A commit, as the database names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Commit {
+    /// Its place among all commits; a later one is greater.
+    pub seq: u64,
+    /// The database's own name for it, or for all commits up to it. No white space.
+    pub gtid: String,
+}
+
+impl Commit {
+    /// "seq gtid"; none for anything else, or for what names no commit.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (seq, gtid) = text.split_once(' ')?;
+        let named = !gtid.is_empty() && gtid != "-" && !gtid.contains(char::is_whitespace);
+        named.then_some(Self {
+            seq: seq.parse().ok()?,
+            gtid: gtid.to_owned(),
+        })
+    }
+}
+
+/// What a read must see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sees {
+    /// What any replica has.
+    Any,
+    /// All commits up to this one.
+    UpTo {
+        /// The last of them.
+        commit: Commit,
+        /// Whether that is because of a mark; else it is long ago.
+        marked: bool,
+    },
+    /// Every commit that was acknowledged before the read began.
+    All(Why),
+}
+
+/// Why a read must see everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It decides a write, or nothing is known of it.
+    Decides,
+    /// It shows what was just written, and commits can't be compared.
+    Marked,
+    /// The marks can't be read.
+    Unknown,
+}
+
+/// Who reads, and what they must see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reader {
+    /// Who keeps to one replica while it is well, so that time doesn't run backwards for them; none: anybody.
+    pub user_id: Option<i64>,
+    /// What they must see.
+    pub sees: Sees,
+}
+
+impl Reader {
+    /// Whoever decides a write, or isn't known to need less.
+    pub const STRICT: Self = Self {
+        user_id: None,
+        sees: Sees::All(Why::Decides),
+    };
+    /// Whoever may see what any replica has.
+    pub const ANYBODY: Self = Self {
+        user_id: None,
+        sees: Sees::Any,
+    };
+
+    /// The same for rows that never change, and are asked for once more where they are missing: any replica will do.
+    #[must_use]
+    pub fn of_fixed_rows(self) -> Self {
+        Self {
+            sees: Sees::Any,
+            ..self
+        }
+    }
+
+    /// As text that travels beside a call.
+    pub fn to_header(&self) -> String {
+        let user = self
+            .user_id
+            .map_or_else(|| "-".to_owned(), |id| id.to_string());
+        match &self.sees {
+            Sees::Any => format!("{user} any"),
+            Sees::All(Why::Decides) => format!("{user} all"),
+            Sees::All(Why::Marked) => format!("{user} all-marked"),
+            Sees::All(Why::Unknown) => format!("{user} all-unknown"),
+            Sees::UpTo { commit, marked } => {
+                let why = if *marked { "marked" } else { "upto" };
+                format!("{user} {why} {} {}", commit.seq, commit.gtid)
+            }
+        }
+    }
+
+    /// The inverse of [`to_header`](Self::to_header). [`STRICT`](Self::STRICT) for anything else, and for nothing.
+    pub fn from_header(text: Option<&str>) -> Self {
+        text.and_then(Self::parse).unwrap_or(Self::STRICT)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (user, sees) = text.split_once(' ')?;
+        let user_id = match user {
+            "-" => None,
+            id => Some(id.parse().ok()?),
+        };
+        let sees = match sees.split_once(' ') {
+            None if sees == "any" => Sees::Any,
+            None if sees == "all" => Sees::All(Why::Decides),
+            None if sees == "all-marked" => Sees::All(Why::Marked),
+            None if sees == "all-unknown" => Sees::All(Why::Unknown),
+            Some((why @ ("marked" | "upto"), commit)) => Sees::UpTo {
+                commit: Commit::parse(commit)?,
+                marked: why == "marked",
+            },
+            _ => return None,
+        };
+        Some(Self { user_id, sees })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_survives_the_journey() {
+        for user_id in [None, Some(7)] {
+            for sees in [
+                Sees::Any,
+                Sees::All(Why::Decides),
+                Sees::All(Why::Marked),
+                Sees::All(Why::Unknown),
+                Sees::UpTo {
+                    commit: Commit {
+                        seq: 123,
+                        gtid: "0-1-123".to_owned(),
+                    },
+                    marked: true,
+                },
+                Sees::UpTo {
+                    commit: Commit {
+                        seq: 9,
+                        gtid: "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-9".to_owned(),
+                    },
+                    marked: false,
+                },
+            ] {
+                let reader = Reader { user_id, sees };
+                assert_eq!(Reader::from_header(Some(&reader.to_header())), reader);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_must_see_everything() {
+        for text in [
+            "",
+            "7",
+            "x any",
+            "7 some",
+            "7 upto 1",
+            "7 upto x 0-1-1",
+            "7 marked 1 -",
+            "7 any 1",
+        ] {
+            assert_eq!(Reader::from_header(Some(text)), Reader::STRICT, "{text:?}");
+        }
+        assert_eq!(Reader::from_header(None), Reader::STRICT);
+    }
+}

@@ -1,0 +1,228 @@
+//! The marks on a Redis of the test's own that is flushed, killed, set back and frozen.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use marks::{
+    Commit, Marks, Newest, Sees,
+    Subject::{User, Video},
+    Why,
+};
+use settings::{ReadsAfterWrites, Secret};
+use testkit::{Redis, eventually};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+const DATABASE: u8 = 3;
+
+/// A primary that commits whenever it is asked.
+#[derive(Clone, Default)]
+struct Primary(Arc<AtomicU64>);
+
+impl Primary {
+    fn commit(&self) -> Commit {
+        commit(self.0.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+}
+
+impl Newest for Primary {
+    async fn newest(&self) -> Option<Commit> {
+        Some(self.commit())
+    }
+}
+
+fn commit(seq: u64) -> Commit {
+    Commit {
+        seq,
+        gtid: format!("0-1-{seq}"),
+    }
+}
+
+fn up_to(seq: u64, marked: bool) -> Sees {
+    Sees::UpTo {
+        commit: commit(seq),
+        marked,
+    }
+}
+
+fn marks(redis: &Redis, mode: ReadsAfterWrites) -> Marks {
+    let redis = settings::Redis {
+        url: Secret::new(redis.url()),
+        favorites_db: 1,
+        comments_db: 2,
+        marks_db: DATABASE,
+        key_prefix: "t:".to_owned(),
+        counter_ttl_s: 60,
+        command_timeout_ms: 1000,
+    };
+    let mysql = settings::Mysql {
+        primary_url: Secret::new(""),
+        replica_urls: Vec::new(),
+        max_connections: 1,
+        acquire_timeout_ms: 1000,
+        reads_after_writes: mode,
+        max_lag_s: 1,
+        replica_wait_ms: 50,
+    };
+    Marks::connect(&redis, &mysql).unwrap()
+}
+
+/// Marks that are kept, and the primary whose commits they name.
+async fn kept() -> (Redis, Marks, Primary) {
+    let redis = Redis::start().await;
+    let marks = marks(&redis, ReadsAfterWrites::Gtid);
+    let primary = Primary::default();
+    tokio::spawn(marks.clone().keep(primary.clone()));
+    known(&marks).await;
+    (redis, marks, primary)
+}
+
+/// Waits until the marks of every bucket can be read.
+async fn known(marks: &Marks) {
+    let all: Vec<_> = (0..64).map(User).collect();
+    eventually(PATIENCE, "marks that can be read", async || {
+        (marks.read(&all).await != Sees::All(Why::Unknown)).then_some(())
+    })
+    .await;
+}
+
+/// All commits up to this one must be seen by who reads these.
+async fn floor(marks: &Marks) -> u64 {
+    match marks.read(&[User(1)]).await {
+        Sees::UpTo { commit, .. } => commit.seq,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn who_wrote_and_what_they_wrote_to_are_marked_and_nobody_else() {
+    let (_redis, marks, primary) = kept().await;
+    let floor = floor(&marks).await;
+    let written = primary.commit();
+    marks.set(&[User(7), Video(9)], &written).await;
+    for subjects in [vec![User(7)], vec![Video(9)], vec![User(1), Video(9)]] {
+        let sees = marks.read(&subjects).await;
+        assert_eq!(sees, up_to(written.seq, true), "{subjects:?}");
+    }
+    for subject in [User(9), Video(7), User(15)] {
+        assert_eq!(marks.read(&[subject]).await, up_to(floor, false));
+    }
+    assert_eq!(marks.read(&[]).await, Sees::Any);
+}
+
+#[tokio::test]
+async fn a_mark_only_moves_forward() {
+    let (_redis, marks, _) = kept().await;
+    for seq in [500, 400, 501, 1] {
+        marks.set(&[User(7)], &commit(seq)).await;
+    }
+    assert_eq!(marks.read(&[User(7)]).await, up_to(501, true));
+}
+
+#[tokio::test]
+async fn a_mark_ends_and_its_epoch_stays() {
+    let (redis, marks, _) = kept().await;
+    marks.set(&[User(7)], &commit(500)).await;
+    let ttl: u64 = redis
+        .command(DATABASE, &["PTTL", "t:{m7}:u7"])
+        .parse()
+        .unwrap();
+    let life = u64::try_from(marks.life().as_millis()).unwrap();
+    assert!((1..=life).contains(&ttl), "{ttl}");
+    assert_eq!(redis.command(DATABASE, &["PTTL", "t:{m7}:epoch"]), "-1");
+}
+
+#[tokio::test]
+async fn after_a_flush_everyone_must_see_everything_until_an_epoch_covers_it() {
+    let (redis, marks, primary) = kept().await;
+    let lost = primary.commit();
+    marks.set(&[User(7)], &lost).await;
+    redis.command(DATABASE, &["FLUSHALL"]);
+    assert_eq!(marks.read(&[User(7)]).await, Sees::All(Why::Unknown));
+    known(&marks).await;
+    assert!(floor(&marks).await > lost.seq);
+}
+
+#[tokio::test]
+async fn an_epoch_of_another_run_of_the_server_counts_as_missing() {
+    let (redis, marks, primary) = kept().await;
+    let before = primary.commit();
+    marks.set(&[User(7)], &before).await;
+    redis.kill();
+    assert_eq!(marks.read(&[User(7)]).await, Sees::All(Why::Unknown));
+    // Its keys come back: what was marked after they were saved doesn't.
+    redis.restart().await;
+    known(&marks).await;
+    let Sees::UpTo { commit, .. } = marks.read(&[User(7)]).await else {
+        panic!("no commit");
+    };
+    assert!(commit.seq > before.seq, "{commit:?}");
+}
+
+#[tokio::test]
+async fn a_commit_that_could_not_be_marked_is_covered_by_the_next_epoch() {
+    let (redis, marks, primary) = kept().await;
+    redis.freeze();
+    let unmarked = primary.commit();
+    marks.set(&[User(7)], &unmarked).await;
+    assert_eq!(marks.read(&[User(7)]).await, Sees::All(Why::Unknown));
+    redis.thaw();
+    known(&marks).await;
+    let Sees::UpTo { commit, .. } = marks.read(&[User(7)]).await else {
+        panic!("no commit");
+    };
+    assert!(commit.seq >= unmarked.seq, "{commit:?}");
+}
+
+/// Loses all marks while it tells its newest commit: once more, as often as it is told to.
+struct Loses {
+    redis: Arc<Redis>,
+    primary: Primary,
+    times: AtomicU64,
+}
+
+impl Newest for Loses {
+    async fn newest(&self) -> Option<Commit> {
+        let newest = self.primary.commit();
+        if self.times.fetch_sub(1, Ordering::SeqCst) > 1 {
+            // Somebody wrote after the commit that is told, and their mark is lost.
+            self.primary.commit();
+            self.redis.command(DATABASE, &["FLUSHALL"]);
+        }
+        Some(newest)
+    }
+}
+
+#[tokio::test]
+async fn an_epoch_is_not_made_of_a_commit_from_before_the_last_loss() {
+    let redis = Arc::new(Redis::start().await);
+    let marks = marks(&redis, ReadsAfterWrites::Gtid);
+    let loses = Loses {
+        redis,
+        primary: Primary::default(),
+        times: AtomicU64::new(3),
+    };
+    tokio::spawn(marks.clone().keep(loses));
+    known(&marks).await;
+    // Two losses, each with a commit told before it and one made before it: the epoch names the fifth.
+    assert_eq!(floor(&marks).await, 5);
+}
+
+#[tokio::test]
+async fn without_comparable_commits_a_mark_means_everything_and_an_epoch_waits_its_life() {
+    let redis = Redis::start().await;
+    let marks = marks(&redis, ReadsAfterWrites::Mark);
+    tokio::spawn(marks.clone().keep(Primary::default()));
+    let started = std::time::Instant::now();
+    known(&marks).await;
+    assert!(started.elapsed() >= marks.life(), "{:?}", started.elapsed());
+    assert_eq!(marks.read(&[User(7)]).await, Sees::Any);
+    marks.set(&[User(7)], &commit(500)).await;
+    assert_eq!(marks.read(&[User(7)]).await, Sees::All(Why::Marked));
+    assert_eq!(marks.read(&[User(8)]).await, Sees::Any);
+}

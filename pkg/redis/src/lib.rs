@@ -1,0 +1,364 @@
+//! The connection to one logical database of Redis: bounded in time, and soon given up on when it doesn't answer.
+//!
+//! After a failure the link is suspended: nobody waits for it, until a probe in the background was answered. What may be wrong
+//! in Redis since then is owed a deletion, which is paid before the link is used again. What the keys mean is their owners' affair.
+
+use std::{
+    collections::HashSet,
+    fmt::Display,
+    future::Future,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+pub use fred::bytes::Bytes;
+use fred::{
+    clients::Client,
+    error::{Error, ErrorKind},
+    interfaces::{ClientLike, KeysInterface},
+    types::{
+        Builder, ClusterHash, CustomCommand, InfoKind,
+        config::{Config, ReconnectPolicy, UnresponsiveConfig},
+    },
+};
+use telemetry::metrics::{self, RedisOutcome};
+use tokio::time::Instant;
+
+pub use fred::{
+    interfaces::FredResult as Reply,
+    types::{Value, scripts::Script},
+};
+
+/// For a TCP connection and its greeting.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// Between two attempts to connect, for ever.
+const RECONNECT_DELAY_MS: u32 = 200;
+/// A connection without an answer for this long is closed, and another opened.
+const UNRESPONSIVE_AFTER: Duration = Duration::from_secs(1);
+/// Commands that may wait in the client: far above what a process has under way.
+const MAX_WAITING: usize = 10_000;
+/// Between two probes of a suspended link.
+const PROBE_PERIOD: Duration = Duration::from_millis(100);
+/// Most keys that a deletion is owed. What doesn't fit waits for the comparison.
+const MAX_OWED: usize = 65_536;
+/// Keys deleted at once.
+const DELETE_AT_ONCE: usize = 512;
+
+/// Redis can't be used at the moment.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("Redis can't be asked at the moment")]
+pub struct Away;
+
+/// `redis.url` can't be read. Tells no more, for the URL may have a password.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("redis.url can't be used: {0:?}")]
+pub struct BadUrl(ErrorKind);
+
+/// Keys that are deleted by one command, so at one moment; in a cluster all of one slot.
+pub type Together = Vec<String>;
+
+/// Keys and arguments of one run of a script.
+pub type Call = (Vec<String>, Vec<String>);
+
+/// What happened on a link since it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Round trips to Redis.
+    pub round_trips: u64,
+    /// Keys to be deleted, since their state was unknown.
+    pub forgotten: u64,
+}
+
+/// A connection to one logical database.
+pub struct Link {
+    client: Client,
+    /// Which database this is, for the log.
+    name: &'static str,
+    deadline: Duration,
+    suspended: AtomicBool,
+    /// Changed together with `suspended`.
+    owed: Mutex<HashSet<Together>>,
+    round_trips: AtomicU64,
+    forgotten: AtomicU64,
+}
+
+impl Link {
+    /// Connects in the background, for ever: Redis may be away. Must be called in a tokio runtime. `name` is for the log and the
+    /// metrics.
+    ///
+    /// # Errors
+    /// The URL can't be read.
+    pub fn open(
+        name: &'static str,
+        redis: &settings::Redis,
+        database: u8,
+    ) -> Result<Arc<Self>, BadUrl> {
+        Self::connect(name, redis, database).map_err(|error| BadUrl(error.kind().clone()))
+    }
+
+    fn connect(name: &'static str, redis: &settings::Redis, database: u8) -> Reply<Arc<Self>> {
+        let deadline = Duration::from_millis(redis.command_timeout_ms);
+        let mut config = Config::from_url_centralized(redis.url.expose())?;
+        config.database = Some(database);
+        // Also the first connection is attempted until it succeeds.
+        config.fail_fast = false;
+        let client = Builder::from_config(config)
+            .with_performance_config(|performance| performance.default_command_timeout = deadline)
+            .with_connection_config(|connection| {
+                connection.connection_timeout = CONNECT_TIMEOUT;
+                connection.internal_command_timeout = CONNECT_TIMEOUT;
+                connection.max_command_attempts = 1;
+                connection.max_command_buffer_len = MAX_WAITING;
+                connection.unresponsive = UnresponsiveConfig {
+                    max_timeout: Some(UNRESPONSIVE_AFTER),
+                    interval: UNRESPONSIVE_AFTER / 4,
+                };
+                connection.tcp.nodelay = Some(true);
+            })
+            // 0: without end.
+            .set_policy(ReconnectPolicy::new_constant(0, RECONNECT_DELAY_MS))
+            .build()?;
+        client.connect();
+        let link = Arc::new(Self {
+            client,
+            name,
+            deadline,
+            suspended: AtomicBool::new(false),
+            owed: Mutex::default(),
+            round_trips: AtomicU64::default(),
+            forgotten: AtomicU64::default(),
+        });
+        let shown = Arc::downgrade(&link);
+        metrics::watch_redis(name, move || {
+            let link = shown.upgrade()?;
+            Some(link.client.is_connected() && !link.suspended.load(Ordering::Relaxed))
+        });
+        Ok(link)
+    }
+
+    /// The texts of these keys; none for an absent one, or one of another type.
+    pub async fn get_all(self: &Arc<Self>, keys: Vec<String>) -> Result<Vec<Option<Bytes>>, Away> {
+        let asked = keys.len();
+        let texts: Vec<_> = self.run("get", self.client.mget(keys)).await?;
+        if texts.len() == asked {
+            Ok(texts)
+        } else {
+            Err(Away)
+        }
+    }
+
+    /// Runs a script for each of `calls`, in one round trip; the answers are in their order.
+    pub async fn run_script(
+        self: &Arc<Self>,
+        script: &Script,
+        calls: &[Call],
+    ) -> Result<Vec<Reply<Value>>, Away> {
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.run("script", async {
+            let mut replies = self.pipeline(script, calls).await?;
+            let unknown = |reply: &Reply<Value>| matches!(reply, Err(e) if e.details().starts_with("NOSCRIPT"));
+            // A server that has just started, or forgot its scripts.
+            if replies.first().is_some_and(unknown) {
+                script.load(&self.client).await?;
+                replies = self.pipeline(script, calls).await?;
+            }
+            Ok(replies)
+        })
+        .await
+    }
+
+    async fn pipeline(&self, script: &Script, calls: &[Call]) -> Reply<Vec<Reply<Value>>> {
+        let pipeline = self.client.pipeline();
+        for (keys, arguments) in calls {
+            // fred's pipelines have no method for it.
+            let command = CustomCommand::new("EVALSHA", ClusterHash::Offset(2), false);
+            let head = [script.sha1().to_string(), keys.len().to_string()];
+            let arguments: Vec<String> =
+                head.iter().chain(keys).chain(arguments).cloned().collect();
+            let () = pipeline.custom(command, arguments).await?;
+        }
+        let mut replies: Vec<Reply<Value>> = pipeline.try_all().await;
+        if replies.len() == calls.len() && calls.len() > 1 {
+            return Ok(replies);
+        }
+        // The pipeline failed as a whole, or is one command whose error may be the connection's.
+        match replies.pop() {
+            Some(Err(error)) if is_connection_fault(&error) => Err(error),
+            Some(reply) if calls.len() == 1 => Ok(vec![reply]),
+            _ => Err(Error::new(ErrorKind::Protocol, "replies are missing")),
+        }
+    }
+
+    /// One page of a `SCAN`: the next cursor ("0" at the end), and keys.
+    pub async fn scan_page(
+        self: &Arc<Self>,
+        cursor: &str,
+        pattern: &str,
+        about: u32,
+    ) -> Result<(String, Vec<Bytes>), Away> {
+        let (cursor, pattern) = (cursor.to_owned(), pattern.to_owned());
+        let page = self.client.scan_page(cursor, pattern, Some(about), None);
+        self.run("scan", page).await
+    }
+
+    /// Changes when the server is started anew.
+    pub async fn run_id(self: &Arc<Self>) -> Option<String> {
+        let info: String = self
+            .run("info", self.client.info(Some(InfoKind::Server)))
+            .await
+            .ok()?;
+        info.lines()
+            .find_map(|line| line.strip_prefix("run_id:"))
+            .map(|id| id.trim().to_owned())
+    }
+
+    /// Deletes these keys; later, if it can't be done now.
+    pub async fn forget(self: &Arc<Self>, keys: Vec<Together>) {
+        self.count_forgotten(&keys);
+        for chunk in keys.chunks(DELETE_AT_ONCE) {
+            if self.run("delete", self.delete(chunk)).await.is_err() {
+                self.owe(chunk.iter().cloned());
+            }
+        }
+    }
+
+    /// As [`Self::forget`], but not now: the link has just failed.
+    pub fn forget_later(self: &Arc<Self>, keys: Vec<Together>) {
+        self.count_forgotten(&keys);
+        self.owe(keys.into_iter());
+    }
+
+    /// Whether it answers now.
+    pub async fn ping(self: &Arc<Self>) -> Result<(), Away> {
+        self.run("ping", self.client.ping(None)).await
+    }
+
+    /// What happened since it was opened.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            round_trips: self.round_trips.load(Ordering::Relaxed),
+            forgotten: self.forgotten.load(Ordering::Relaxed),
+        }
+    }
+
+    fn count_forgotten(&self, keys: &[Together]) {
+        let count = u64::try_from(keys.len()).unwrap_or(u64::MAX);
+        self.forgotten.fetch_add(count, Ordering::Relaxed);
+    }
+
+    async fn delete(&self, keys: &[Together]) -> Reply<()> {
+        let pipeline = self.client.pipeline();
+        for key in keys {
+            let () = pipeline.del(key.clone()).await?;
+        }
+        pipeline.all().await
+    }
+
+    fn owe(self: &Arc<Self>, keys: impl Iterator<Item = Together>) {
+        let mut owed = self.owed();
+        let room = MAX_OWED.saturating_sub(owed.len());
+        owed.extend(keys.take(room));
+        self.suspend(&"its state is unknown");
+    }
+
+    /// Waits for `work` no longer than the deadline; a failure suspends the link. `operation` is for the metrics.
+    async fn run<T>(
+        self: &Arc<Self>,
+        operation: &'static str,
+        work: impl Future<Output = Reply<T>>,
+    ) -> Result<T, Away> {
+        let start = Instant::now();
+        let record = |outcome| metrics::redis_command(operation, outcome, start.elapsed());
+        if self.suspended.load(Ordering::Acquire) {
+            record(RedisOutcome::Away);
+            return Err(Away);
+        }
+        if !self.client.is_connected() {
+            record(RedisOutcome::Away);
+            self.suspend(&"not connected");
+            return Err(Away);
+        }
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        match tokio::time::timeout(self.deadline, work).await {
+            Ok(Ok(answer)) => {
+                record(RedisOutcome::Ok);
+                Ok(answer)
+            }
+            Ok(Err(error)) => {
+                record(RedisOutcome::Failed);
+                self.suspend(&error);
+                Err(Away)
+            }
+            Err(_) => {
+                record(RedisOutcome::TimedOut);
+                self.suspend(&"the deadline passed");
+                Err(Away)
+            }
+        }
+    }
+
+    fn suspend(self: &Arc<Self>, reason: &dyn Display) {
+        if !self.suspended.swap(true, Ordering::AcqRel) {
+            tracing::warn!(database = self.name, %reason, "Redis is away; MySQL answers in its place");
+            tokio::spawn(probe(Arc::downgrade(self)));
+        }
+    }
+
+    /// Pays what is owed, or just asks for an answer. True when the link may be used again.
+    async fn pay(&self) -> bool {
+        loop {
+            if !self.client.is_connected() {
+                return false;
+            }
+            let keys: Vec<Together> = self.owed().iter().take(DELETE_AT_ONCE).cloned().collect();
+            let work = async {
+                if keys.is_empty() {
+                    self.client.ping(None).await
+                } else {
+                    self.delete(&keys).await
+                }
+            };
+            let Ok(Ok(())) = tokio::time::timeout(self.deadline, work).await else {
+                return false;
+            };
+            let mut owed = self.owed();
+            for keys in &keys {
+                owed.remove(keys);
+            }
+            if owed.is_empty() {
+                // Under the lock: whoever owes from now on suspends again.
+                self.suspended.store(false, Ordering::Release);
+                return true;
+            }
+        }
+    }
+
+    fn owed(&self) -> MutexGuard<'_, HashSet<Together>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn probe(link: Weak<Link>) {
+    loop {
+        let Some(link) = link.upgrade() else { return };
+        if link.pay().await {
+            tracing::info!(database = link.name, "Redis is back");
+            return;
+        }
+        drop(link);
+        tokio::time::sleep(PROBE_PERIOD).await;
+    }
+}
+
+/// Not the answer of a server.
+fn is_connection_fault(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::IO | ErrorKind::Timeout | ErrorKind::Canceled | ErrorKind::Routing
+    )
+}

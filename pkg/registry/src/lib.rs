@@ -1,0 +1,144 @@
+//! Service registration and discovery in etcd, in the layout that Kitex uses: both sides find each other.
+//!
+//! Nothing here waits for etcd without a limit, and nothing stops working because etcd is away: a registration is made
+//! good when it returns, a list of instances is kept until then. What knows volo lives elsewhere.
+
+mod balance;
+mod discovery;
+mod instance;
+mod registration;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use etcd_client::{Client, ConnectOptions, GetOptions};
+use rand::Rng as _;
+
+pub use balance::Balancer;
+pub use discovery::Instances;
+pub use instance::Instance;
+pub use registration::Registration;
+
+/// How long one call to etcd may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long opening a connection to etcd may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// An idle connection to etcd is probed this often, and given up when a probe stays unanswered.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
+/// Waits after a failure, doubled each time up to the longest. The longest is also the most that a registration comes
+/// late after etcd returned.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Why the registry can't serve.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// etcd refused or can't be reached.
+    #[error("etcd: {0}")]
+    Etcd(#[from] etcd_client::Error),
+    /// etcd didn't answer in time.
+    #[error("etcd: no answer in time")]
+    Timeout(#[from] tokio::time::error::Elapsed),
+    /// The list of a service wasn't read yet, because etcd is away since this process started.
+    #[error("the instances of {0} are not known yet")]
+    Unknown(String),
+    /// No instance is registered.
+    #[error("no instance of {0}")]
+    Empty(String),
+}
+
+/// One etcd, and what this process asked of it. Cheap to clone.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    client: Client,
+    prefix: String,
+    lease_ttl_s: i64,
+    watched: Mutex<HashMap<String, Instances>>,
+}
+
+impl Registry {
+    /// Prepares the connection; etcd need not be there yet.
+    ///
+    /// # Errors
+    /// An endpoint isn't a URL.
+    pub async fn new(settings: &settings::Etcd) -> Result<Self, RegistryError> {
+        let options = ConnectOptions::new()
+            .with_connect_timeout(CONNECT_TIMEOUT)
+            .with_keep_alive(PING_INTERVAL, PING_TIMEOUT)
+            .with_keep_alive_while_idle(true);
+        let client = Client::connect(&settings.endpoints, Some(options)).await?;
+        Ok(Self(Arc::new(Inner {
+            client,
+            prefix: settings.prefix.clone(),
+            lease_ttl_s: settings.lease_ttl_s,
+            watched: Mutex::default(),
+        })))
+    }
+
+    /// Registers this process as `instance` of `service` and keeps it so, from a background task, until the returned
+    /// value is dropped or told to leave.
+    pub fn register(&self, service: &str, instance: &Instance) -> Registration {
+        let key = format!("{}{}", self.service_prefix(service), instance.address);
+        Registration::start(self.0.client.clone(), key, instance, self.0.lease_ttl_s)
+    }
+
+    /// Whether etcd answers a read that a majority of its members agree on.
+    ///
+    /// # Errors
+    /// It doesn't, or not in time.
+    pub async fn ping(&self) -> Result<(), RegistryError> {
+        let options = GetOptions::new().with_count_only();
+        let mut kv = self.0.client.kv_client();
+        within(kv.get(self.0.prefix.as_str(), Some(options))).await?;
+        Ok(())
+    }
+
+    /// The instances of `service`, kept up to date by one background task per service. To be called in a runtime.
+    pub fn instances(&self, service: &str) -> Instances {
+        let watched = self.0.watched.lock();
+        let mut watched = watched.unwrap_or_else(PoisonError::into_inner);
+        if let Some(instances) = watched.get(service) {
+            return instances.clone();
+        }
+        let instances = Instances::watch(
+            self.0.client.clone(),
+            service,
+            self.service_prefix(service),
+            Duration::from_secs(self.0.lease_ttl_s.unsigned_abs()),
+        );
+        watched.insert(service.to_owned(), instances.clone());
+        instances
+    }
+
+    fn service_prefix(&self, service: &str) -> String {
+        format!("{}/{service}/", self.0.prefix)
+    }
+}
+
+/// The waits between attempts: growing, bounded, and different in each process.
+struct Backoff(Duration);
+
+impl Backoff {
+    fn new() -> Self {
+        Self(SHORTEST_WAIT)
+    }
+
+    async fn wait(&mut self) {
+        let jitter = rand::rng().random_range(0.5..1.0);
+        tokio::time::sleep(self.0.mul_f64(jitter)).await;
+        self.0 = (self.0 * 2).min(LONGEST_WAIT);
+    }
+}
+
+/// Every call to etcd passes here, so that each has its deadline.
+async fn within<T>(
+    call: impl Future<Output = Result<T, etcd_client::Error>>,
+) -> Result<T, RegistryError> {
+    Ok(tokio::time::timeout(CALL_TIMEOUT, call).await??)
+}

@@ -1,0 +1,358 @@
+//! Registration and discovery against an etcd of the test's own, which is killed, frozen and emptied.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use etcd_client::{Client, CompactionOptions, GetOptions};
+use registry::{Balancer, Instance, Instances, Registry};
+use testkit::{Etcd, eventually};
+
+const PREFIX: &str = "kitex/registry-etcd";
+const TTL: Duration = Duration::from_secs(2);
+/// Enough for anything that is to happen soon, on a busy machine.
+const SOON: Duration = Duration::from_secs(20);
+
+fn settings(etcd: &Etcd) -> settings::Etcd {
+    settings::Etcd {
+        endpoints: vec![etcd.endpoint()],
+        prefix: PREFIX.to_owned(),
+        lease_ttl_s: i64::try_from(TTL.as_secs()).unwrap(),
+    }
+}
+
+async fn registry(etcd: &Etcd) -> Registry {
+    Registry::new(&settings(etcd)).await.unwrap()
+}
+
+async fn client(etcd: &Etcd) -> Client {
+    Client::connect([etcd.endpoint()], None).await.unwrap()
+}
+
+fn address(port: u16) -> SocketAddr {
+    ([127, 0, 0, 1], port).into()
+}
+
+fn key(port: u16) -> String {
+    format!("{PREFIX}/echo/127.0.0.1:{port}")
+}
+
+/// Keys and values below the service's prefix; none when etcd is away.
+async fn stored(client: &Client) -> Option<Vec<(String, String)>> {
+    let options = GetOptions::new().with_prefix();
+    let answer = client.kv_client().get(PREFIX, Some(options)).await.ok()?;
+    let pair = |kv: &etcd_client::KeyValue| {
+        (
+            kv.key_str().unwrap().to_owned(),
+            kv.value_str().unwrap().to_owned(),
+        )
+    };
+    Some(answer.kvs().iter().map(pair).collect())
+}
+
+fn instance(port: u16) -> Instance {
+    Instance::new(address(port), 10)
+}
+
+async fn until_stored(client: &Client, ports: &[u16]) {
+    let keys: Vec<String> = ports.iter().copied().map(key).collect();
+    eventually(SOON, &format!("keys {keys:?}"), async || {
+        let stored = stored(client).await?;
+        (stored.iter().map(|(key, _)| key).eq(&keys)).then_some(())
+    })
+    .await;
+}
+
+fn ports(instances: &Instances) -> Vec<u16> {
+    let mut ports: Vec<u16> = instances
+        .current()
+        .iter()
+        .map(|i| i.address.port())
+        .collect();
+    ports.sort_unstable();
+    ports
+}
+
+async fn until_known(instances: &Instances, expected: &[u16]) {
+    eventually(SOON, &format!("instances {expected:?}"), async || {
+        (ports(instances) == expected).then_some(())
+    })
+    .await;
+}
+
+/// A registration as a Kitex service or an operator would write it: without a lease.
+async fn put(client: &Client, port: u16) {
+    let value =
+        format!(r#"{{"network":"tcp","address":"127.0.0.1:{port}","weight":10,"tags":null}}"#);
+    client
+        .kv_client()
+        .put(key(port), value, None)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registration_has_the_layout_of_kitex_and_goes_when_it_leaves() {
+    let etcd = Etcd::start().await;
+    let client = client(&etcd).await;
+    let mut registration = registry(&etcd).await.register("echo", &instance(1234));
+    registration.registered().await;
+    let expected = r#"{"network":"tcp","address":"127.0.0.1:1234","weight":10,"tags":null}"#;
+    assert_eq!(
+        stored(&client).await.unwrap(),
+        [(
+            "kitex/registry-etcd/echo/127.0.0.1:1234".to_owned(),
+            expected.to_owned()
+        )]
+    );
+    registration.deregister().await;
+    assert_eq!(stored(&client).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_dies_is_out_after_its_lease() {
+    let etcd = Etcd::start().await;
+    let client = client(&etcd).await;
+    let mut registration = registry(&etcd).await.register("echo", &instance(1234));
+    registration.registered().await;
+    drop(registration);
+    until_stored(&client, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_lease_and_a_deleted_key_are_registered_again() {
+    let etcd = Etcd::start().await;
+    let client = client(&etcd).await;
+    let mut registration = registry(&etcd).await.register("echo", &instance(1234));
+    registration.registered().await;
+    let lease = client.lease_client().leases().await.unwrap().leases()[0].id();
+    client.lease_client().revoke(lease).await.unwrap();
+    until_stored(&client, &[1234]).await;
+    client.kv_client().delete(key(1234), None).await.unwrap();
+    until_stored(&client, &[1234]).await;
+    // It still is kept alive.
+    tokio::time::sleep(TTL * 2).await;
+    until_stored(&client, &[1234]).await;
+    registration.deregister().await;
+    until_stored(&client, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_starts_before_etcd_registers_and_finds_when_it_comes() {
+    let etcd = Etcd::start().await;
+    etcd.kill();
+    let registry = registry(&etcd).await;
+    let registration = registry.register("echo", &instance(1234));
+    let instances = registry.instances("echo");
+    let error = instances
+        .ready(tokio::time::Instant::now() + TTL)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, registry::RegistryError::Unknown(_)),
+        "{error}"
+    );
+    assert!(!registration.is_registered());
+    etcd.restart().await;
+    until_known(&instances, &[1234]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_without_instances_is_an_error_at_once() {
+    let etcd = Etcd::start().await;
+    let instances = registry(&etcd).await.instances("nobody");
+    let start = Instant::now();
+    let error = instances
+        .ready(tokio::time::Instant::now() + SOON)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, registry::RegistryError::Empty(_)),
+        "{error}"
+    );
+    assert!(start.elapsed() < SOON / 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_reach_a_client_at_once() {
+    let etcd = Etcd::start().await;
+    let registry = registry(&etcd).await;
+    let instances = registry.instances("echo");
+    let mut one = registry.register("echo", &instance(1));
+    one.registered().await;
+    let mut two = registry.register("echo", &instance(2));
+    two.registered().await;
+    until_known(&instances, &[1, 2]).await;
+    one.deregister().await;
+    let start = Instant::now();
+    until_known(&instances, &[2]).await;
+    assert!(
+        start.elapsed() < Duration::from_millis(300),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+/// Watches that no instance is missing from now on.
+fn never_without(instances: &Instances, expected: &'static [u16]) -> tokio::task::JoinHandle<()> {
+    let instances = instances.clone();
+    tokio::spawn(async move {
+        loop {
+            let current = ports(&instances);
+            assert!(
+                expected.iter().all(|port| current.contains(port)),
+                "{current:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_stay_while_etcd_is_away_and_are_registered_again_within_a_lease() {
+    let etcd = Etcd::start().await;
+    let registry = registry(&etcd).await;
+    let client = client(&etcd).await;
+    let instances = registry.instances("echo");
+    let one = registry.register("echo", &instance(1));
+    let _two = registry.register("echo", &instance(2));
+    until_known(&instances, &[1, 2]).await;
+    let watcher = never_without(&instances, &[1, 2]);
+
+    etcd.kill();
+    tokio::time::sleep(TTL * 2).await;
+    etcd.restart().await;
+    let back = Instant::now();
+    until_stored(&client, &[1, 2]).await;
+    assert!(back.elapsed() < TTL, "{:?}", back.elapsed());
+
+    etcd.restart_empty().await;
+    let back = Instant::now();
+    until_stored(&client, &[1, 2]).await;
+    assert!(back.elapsed() < TTL, "{:?}", back.elapsed());
+
+    // Leases run out while it is frozen, so that it deletes all when it goes on.
+    etcd.freeze();
+    tokio::time::sleep(TTL * 3).await;
+    etcd.thaw();
+    let back = Instant::now();
+    until_stored(&client, &[1, 2]).await;
+    // A connection that stayed open is noticed to be alive again at the next try.
+    assert!(back.elapsed() < TTL * 2, "{:?}", back.elapsed());
+
+    assert!(
+        !watcher.is_finished(),
+        "an instance was missing for a moment"
+    );
+    watcher.abort();
+    // And the watch works again.
+    one.deregister().await;
+    until_known(&instances, &[2]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_does_not_return_with_an_empty_etcd_goes_after_the_grace() {
+    let etcd = Etcd::start().await;
+    let registry = registry(&etcd).await;
+    let instances = registry.instances("echo");
+    put(&client(&etcd).await, 1).await;
+    let _two = registry.register("echo", &instance(2));
+    until_known(&instances, &[1, 2]).await;
+    etcd.restart_empty().await;
+    until_known(&instances, &[2]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_right_after_history_was_compacted_while_the_watch_was_lost() {
+    let etcd = Etcd::start().await;
+    let registry = registry(&etcd).await;
+    let instances = registry.instances("echo");
+    let writer = client(&etcd).await;
+    put(&writer, 1).await;
+    put(&writer, 2).await;
+    until_known(&instances, &[1, 2]).await;
+
+    etcd.kill();
+    etcd.restart().await;
+    // Likely before the watcher is back; in any order the result is the same.
+    let writer = client(&etcd).await;
+    put(&writer, 3).await;
+    let deleted = writer.kv_client().delete(key(1), None).await.unwrap();
+    let revision = deleted.header().unwrap().revision();
+    writer
+        .kv_client()
+        .compact(revision, Some(CompactionOptions::new().with_physical()))
+        .await
+        .unwrap();
+    until_known(&instances, &[2, 3]).await;
+    put(&writer, 4).await;
+    until_known(&instances, &[2, 3, 4]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_are_spread_by_weight_and_pass_over_what_failed() {
+    let etcd = Etcd::start().await;
+    let registry = registry(&etcd).await;
+    let _light = registry.register("echo", &instance(1));
+    let _heavy = registry.register("echo", &Instance::new(address(2), 30));
+    let instances = registry.instances("echo");
+    until_known(&instances, &[1, 2]).await;
+    let balancer = Balancer::new(instances);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let pick = async |tried: &[SocketAddr]| balancer.pick(tried, deadline).await.unwrap();
+
+    let mut light = 0;
+    for _ in 0..4000 {
+        light += u32::from(pick(&[]).await == Some(address(1)));
+    }
+    assert!((800..1200).contains(&light), "{light} of 4000");
+
+    balancer.failed(address(2));
+    for _ in 0..100 {
+        assert_eq!(pick(&[]).await, Some(address(1)));
+    }
+    assert_eq!(
+        pick(&[address(1)]).await,
+        Some(address(2)),
+        "better than none"
+    );
+    assert_eq!(pick(&[address(1), address(2)]).await, None);
+    balancer.succeeded(address(2));
+    let mut heavy = 0;
+    for _ in 0..100 {
+        heavy += u32::from(pick(&[]).await == Some(address(2)));
+    }
+    assert!(heavy > 30, "{heavy} of 100");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_call_at_a_time_tries_what_failed_again() {
+    let etcd = Etcd::start().await;
+    let registry = registry(&etcd).await;
+    let _one = registry.register("echo", &instance(1));
+    let _two = registry.register("echo", &instance(2));
+    let instances = registry.instances("echo");
+    until_known(&instances, &[1, 2]).await;
+    let balancer = Balancer::new(instances);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    balancer.failed(address(2));
+    let ejected = Instant::now();
+    eventually(SOON, "another try of the failed instance", async || {
+        let picked = balancer.pick(&[], deadline).await.unwrap();
+        (picked == Some(address(2))).then_some(())
+    })
+    .await;
+    assert!(ejected.elapsed() > Duration::from_secs(2));
+    for _ in 0..100 {
+        let picked = balancer.pick(&[], deadline).await.unwrap();
+        assert_eq!(picked, Some(address(1)));
+    }
+}

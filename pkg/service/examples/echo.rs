@@ -1,0 +1,33 @@
+//! The smallest service, which the tests of this crate run as a process: a user's name says what it shall do.
+
+#[path = "../tests/rpc/echo.rs"]
+mod echo;
+
+use std::process::ExitCode;
+
+use idl::user::UserServiceServer;
+use service::Need;
+
+fn main() -> ExitCode {
+    let name = std::env::var(echo::NAME_VARIABLE).unwrap_or_else(|_| echo::SERVICE.to_owned());
+    service::run(&name, async |process: service::Process| {
+        let handler = echo::Echo::new(process.client(
+            idl::user::UserServiceClientBuilder::new(echo::SERVICE),
+            echo::calls,
+        ));
+        if name != echo::SERVICE {
+            process.check_service(echo::SERVICE, Need::Required);
+        }
+        // There while the file is.
+        if let Some(file) = std::env::var_os(echo::NEEDED_FILE_VARIABLE) {
+            process.check("file", Need::Optional, move || {
+                let found = std::fs::metadata(&file).map(drop);
+                async move { found }
+            });
+        }
+        if std::env::var_os(echo::STALL_VARIABLE).is_some() {
+            std::future::pending::<()>().await;
+        }
+        process.serve_rpc(UserServiceServer::new(handler)).await
+    })
+}

@@ -1,0 +1,266 @@
+//! The client's layer between a call and its connection: limits, instances, repetition, request id and cost.
+//!
+//! An attempt whose connection never opened may go to another instance, whatever the method. One that was sent may have
+//! been executed, so it is repeated only if the method is idempotent. All attempts share the call's time limit.
+
+use std::{cell::RefCell, io, net::SocketAddr, sync::Arc};
+
+use metainfo::{Backward as _, Forward as _, METAINFO, MetaInfo};
+use registry::Balancer;
+use telemetry::{
+    RequestId,
+    cost::{self, Cost},
+    metrics::{self, AttemptOutcome, CallOutcome},
+};
+use tokio::time::Instant;
+use volo::{FastStr, context::Context as _, net::Address};
+use volo_thrift::{ClientError, context::ClientContext, transport::SelectedTransport};
+
+use crate::{Call, RpcError, header};
+
+/// Instances that one call tries at most.
+const MAX_ATTEMPTS: usize = 3;
+
+pub(crate) struct AttemptsLayer<Req> {
+    shared: Arc<Shared<Req>>,
+}
+
+struct Shared<Req> {
+    balancer: Balancer,
+    policy: fn(&Req) -> Call,
+}
+
+impl<Req> AttemptsLayer<Req> {
+    pub(crate) fn new(balancer: Balancer, policy: fn(&Req) -> Call) -> Self {
+        Self {
+            shared: Arc::new(Shared { balancer, policy }),
+        }
+    }
+}
+
+impl<S, Req> volo::Layer<S> for AttemptsLayer<Req> {
+    type Service = Attempts<S, Req>;
+
+    fn layer(self, inner: S) -> Self::Service {
+        Attempts {
+            inner,
+            shared: self.shared,
+        }
+    }
+}
+
+pub(crate) struct Attempts<S, Req> {
+    inner: S,
+    shared: Arc<Shared<Req>>,
+}
+
+impl<S: Clone, Req> Clone for Attempts<S, Req> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<S, Req> volo::Service<ClientContext, Req> for Attempts<S, Req>
+where
+    S: volo::Service<ClientContext, Req, Error = ClientError> + Send + Sync + 'static,
+    S::Response: Send,
+    Req: Clone + Send + Sync + 'static,
+{
+    type Response = S::Response;
+    type Error = ClientError;
+
+    async fn call(&self, cx: &mut ClientContext, req: Req) -> Result<S::Response, ClientError> {
+        cost::add_rpc(1);
+        let mut record = Record::begin(cx);
+        // Each call has its own: concurrent calls of one task would read each other's answers.
+        let (result, spent) = METAINFO
+            .scope(RefCell::new(forwarded()), async {
+                let result = self.attempts(cx, &req).await;
+                let spent =
+                    METAINFO.with(|meta| meta.borrow().get_backward_downstream(header::COST));
+                (result, spent)
+            })
+            .await;
+        if let Some(spent) = spent.and_then(|text| Cost::from_header(&text)) {
+            cost::add(spent);
+        }
+        record.outcome = match &result {
+            Ok(_) => CallOutcome::Ok,
+            Err(error) => RpcError::from(error).into(),
+        };
+        if let Err(error) = &result
+            && !matches!(error, ClientError::Biz(_))
+        {
+            let info = cx.rpc_info();
+            let (callee, method) = (info.callee().service_name_ref(), info.method());
+            tracing::warn!(%callee, %method, %error, "call failed");
+        }
+        result
+    }
+}
+
+/// Records a call when it ends, also when its caller gives it up.
+struct Record {
+    callee: FastStr,
+    method: FastStr,
+    started: Instant,
+    outcome: CallOutcome,
+}
+
+impl Record {
+    fn begin(cx: &ClientContext) -> Self {
+        let info = cx.rpc_info();
+        Self {
+            callee: info.callee().service_name(),
+            method: info.method().clone(),
+            started: Instant::now(),
+            outcome: CallOutcome::Cancelled,
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let took = self.started.elapsed();
+        metrics::rpc_call(&self.callee, &self.method, self.outcome, took);
+    }
+}
+
+/// How one attempt failed.
+enum Failure {
+    /// No connection: it can't have been executed.
+    NotSent(io::Error),
+    /// The connection broke while waiting for the answer, or none came in the attempt's share of the time.
+    Unanswered(io::Error),
+    /// The service answered with an error, or with what is no answer.
+    Answered(ClientError),
+}
+
+impl<S, Req> Attempts<S, Req>
+where
+    S: volo::Service<ClientContext, Req, Error = ClientError> + Send + Sync + 'static,
+    S::Response: Send,
+    Req: Clone + Send + Sync + 'static,
+{
+    async fn attempts(
+        &self,
+        cx: &mut ClientContext,
+        req: &Req,
+    ) -> Result<S::Response, ClientError> {
+        let Shared { balancer, policy } = &*self.shared;
+        let call = policy(req);
+        let deadline = Instant::now() + call.timeout;
+        cx.rpc_info_mut()
+            .config_mut()
+            .set_rpc_timeout(Some(call.timeout));
+        let mut tried: Vec<SocketAddr> = Vec::with_capacity(MAX_ATTEMPTS);
+        let mut last = io::Error::from(io::ErrorKind::NotConnected);
+        while tried.len() < MAX_ATTEMPTS && Instant::now() < deadline {
+            let Some(address) = balancer.pick(&tried, deadline).await.map_err(not_known)? else {
+                break;
+            };
+            tried.push(address);
+            let another = tried.len() < MAX_ATTEMPTS && balancer.has_other(&tried);
+            let until = if call.idempotent && another {
+                Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2
+            } else {
+                deadline
+            };
+            let attempt = self.attempt(cx, req.clone(), address, until).await;
+            metrics::rpc_attempt(cx.rpc_info().callee().service_name_ref(), outcome(&attempt));
+            match attempt {
+                Ok(response) => {
+                    balancer.succeeded(address);
+                    return Ok(response);
+                }
+                Err(Failure::Answered(error)) => {
+                    balancer.succeeded(address);
+                    return Err(error);
+                }
+                Err(Failure::NotSent(error)) => {
+                    balancer.failed(address);
+                    tracing::debug!(%address, %error, "not sent");
+                    last = error;
+                }
+                Err(Failure::Unanswered(error)) => {
+                    balancer.failed(address);
+                    tracing::debug!(%address, %error, "unanswered");
+                    last = error;
+                    if !call.idempotent {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(last.into())
+    }
+
+    async fn attempt(
+        &self,
+        cx: &mut ClientContext,
+        req: Req,
+        address: SocketAddr,
+        until: Instant,
+    ) -> Result<S::Response, Failure> {
+        cx.rpc_info_mut()
+            .callee_mut()
+            .set_address(Address::from(address));
+        cx.extensions_mut().remove::<SelectedTransport>();
+        let result = tokio::time::timeout_at(until, self.inner.call(cx, req)).await;
+        // The transport leaves this mark when it has a connection, before it writes.
+        let sent = cx.extensions().contains::<SelectedTransport>();
+        match result {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(ClientError::Transport(error))) if sent => Err(Failure::Unanswered(renamed(
+                io::ErrorKind::ConnectionAborted,
+                &error,
+            ))),
+            Ok(Err(ClientError::Transport(error))) => Err(Failure::NotSent(renamed(
+                io::ErrorKind::NotConnected,
+                &error,
+            ))),
+            Ok(Err(error)) => Err(Failure::Answered(error)),
+            Err(elapsed) if sent => Err(Failure::Unanswered(io::Error::new(
+                io::ErrorKind::TimedOut,
+                elapsed,
+            ))),
+            Err(elapsed) => Err(Failure::NotSent(renamed(
+                io::ErrorKind::NotConnected,
+                &elapsed,
+            ))),
+        }
+    }
+}
+
+fn outcome<T>(attempt: &Result<T, Failure>) -> AttemptOutcome {
+    match attempt {
+        Ok(_) | Err(Failure::Answered(_)) => AttemptOutcome::Answered,
+        Err(Failure::NotSent(_)) => AttemptOutcome::NotSent,
+        Err(Failure::Unanswered(_)) => AttemptOutcome::Unanswered,
+    }
+}
+
+/// The kind tells callers apart what happened; the message is for the log.
+fn renamed(kind: io::ErrorKind, error: &dyn std::fmt::Display) -> io::Error {
+    io::Error::new(kind, error.to_string())
+}
+
+fn not_known(error: registry::RegistryError) -> ClientError {
+    renamed(io::ErrorKind::NotConnected, &error).into()
+}
+
+/// What goes along with a call: what came along with the request and is meant for all, and the request's id.
+pub(crate) fn forwarded() -> MetaInfo {
+    let mut meta = MetaInfo::new();
+    let persistent = METAINFO.try_with(|meta| meta.borrow().get_all_persistents().cloned());
+    for (key, value) in persistent.ok().flatten().into_iter().flatten() {
+        meta.set_persistent(key, value);
+    }
+    if let Some(id) = RequestId::current() {
+        meta.set_persistent(header::REQUEST_ID, id.as_str().to_owned());
+    }
+    meta
+}

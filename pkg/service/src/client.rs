@@ -1,0 +1,127 @@
+//! Clients of other services, with everything a call needs: validation, discovery, balancing, limits, request id.
+
+use std::{sync::Arc, time::Duration};
+
+use registry::{Balancer, Registry, RegistryError};
+use settings::Settings;
+use volo::{
+    client::MkClient,
+    layer::Identity,
+    loadbalance::{CustomLayer, LbConfig},
+    net::dial::DefaultMakeTransport,
+    service::BoxCloneService,
+};
+use volo_thrift::{
+    Client, ClientError, EntryMessage,
+    client::ClientBuilder,
+    codec::{
+        DefaultMakeCodec,
+        default::{framed::MakeFramedCodec, thrift::MakeThriftCodec, ttheader::MakeTTHeaderCodec},
+    },
+    context::ClientContext,
+    transport::pool,
+};
+
+use crate::attempts::AttemptsLayer;
+
+/// Idle connections that a client keeps to one instance at most, and for how long.
+const MAX_IDLE: usize = 256;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How a method is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// Limit for the whole call, all attempts together.
+    pub timeout: Duration,
+    /// Whether executing it twice is the same as executing it once.
+    pub idempotent: bool,
+}
+
+impl Call {
+    /// A call that may be executed again: when an attempt fails, another instance is tried.
+    pub const fn idempotent(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            idempotent: true,
+        }
+    }
+
+    /// A call that isn't repeated once it may have been executed. As long as no connection was opened, another instance
+    /// is tried.
+    pub const fn once(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            idempotent: false,
+        }
+    }
+}
+
+/// What a generated `…ServiceClientBuilder::new` gives.
+pub(crate) type Builder<MkC, Req, Resp, Lb> = ClientBuilder<
+    Identity,
+    Identity,
+    MkC,
+    Req,
+    Resp,
+    DefaultMakeTransport,
+    DefaultMakeCodec<MakeTTHeaderCodec<MakeFramedCodec<MakeThriftCodec>>>,
+    Lb,
+>;
+
+/// Makes clients. Cheap to clone.
+#[derive(Clone)]
+pub struct Clients {
+    caller: Arc<str>,
+    registry: Registry,
+    connect_timeout: Duration,
+}
+
+impl Clients {
+    /// Clients for the process called `caller`, by the settings' `etcd` and `rpc.connect_timeout_ms`. Needs no etcd yet.
+    ///
+    /// # Errors
+    /// An etcd endpoint isn't a URL.
+    pub async fn new(caller: &str, settings: &Settings) -> Result<Self, RegistryError> {
+        let registry = Registry::new(&settings.etcd).await?;
+        Ok(Self::with_registry(caller, settings, registry))
+    }
+
+    pub(crate) fn with_registry(caller: &str, settings: &Settings, registry: Registry) -> Self {
+        Self {
+            caller: caller.into(),
+            registry,
+            connect_timeout: Duration::from_millis(settings.rpc.connect_timeout_ms),
+        }
+    }
+
+    /// The client of the service that `builder` names. `policy` says how each method is called; write it as a match
+    /// over all requests, so that a new method can't be forgotten. Cheap to clone; make one per service, in a runtime.
+    ///
+    /// Until etcd has answered for the first time, calls wait for it within their limit.
+    pub fn client<MkC, Req, Resp, Lb, Disc>(
+        &self,
+        builder: Builder<MkC, Req, Resp, LbConfig<Lb, Disc>>,
+        policy: fn(&Req) -> Call,
+    ) -> MkC::Target
+    where
+        MkC: MkClient<Client<BoxCloneService<ClientContext, Req, Option<Resp>, ClientError>>>,
+        Req: EntryMessage + idl::Validate + Clone + Send + Sync + 'static,
+        Resp: EntryMessage + Clone + Send + Sync + 'static,
+    {
+        let service = builder.get_callee_name().clone();
+        let instances = self.registry.instances(&service);
+        builder
+            .caller_name(&self.caller)
+            .connect_timeout(Some(self.connect_timeout))
+            .pool_config(pool::Config::new(MAX_IDLE, IDLE_TIMEOUT))
+            // The limit of a call depends on its method. The layer below keeps it, for reading and writing, too: the
+            // framework's own limit for those is a socket option that does nothing on an asynchronous socket.
+            .disable_timeout_layer()
+            .mk_load_balance(CustomLayer(AttemptsLayer::new(
+                Balancer::new(instances),
+                policy,
+            )))
+            .layer_outer_front(idl::ValidateLayer)
+            .build()
+    }
+}

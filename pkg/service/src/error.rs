@@ -1,0 +1,117 @@
+//! How a call fails, as its caller sees it, and how a handler reports a fault.
+
+use std::{error::Error, fmt::Write as _, io};
+
+use idl::base::Code;
+use telemetry::metrics::CallOutcome;
+use volo_thrift::{BizError, ClientError, ServerError};
+
+/// The outcome of a call that isn't a success. Each is logged where it arises.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RpcError {
+    /// The service refused: the caller can mend it (codes 1xxxx).
+    #[error("refused: {0}")]
+    Biz(BizError),
+    /// No instance could be reached, or the one that was broke off; or the service lacks something it depends on.
+    #[error("the service is unavailable")]
+    Unavailable,
+    /// No answer within the call's time limit; it may have been carried out.
+    #[error("the service did not answer in time")]
+    TimedOut,
+    /// The service failed in a way that it didn't foresee.
+    #[error("the service failed")]
+    Internal,
+}
+
+impl RpcError {
+    /// The number for it in the one table.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Biz(error) => idl::code(error),
+            Self::Unavailable => Code::UNAVAILABLE,
+            Self::TimedOut => Code::TIMED_OUT,
+            Self::Internal => Code::INTERNAL,
+        }
+    }
+}
+
+impl From<ClientError> for RpcError {
+    fn from(error: ClientError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&ClientError> for RpcError {
+    fn from(error: &ClientError) -> Self {
+        match error {
+            ClientError::Biz(error) => match idl::code(error) {
+                Code::UNAVAILABLE => Self::Unavailable,
+                Code::TIMED_OUT => Self::TimedOut,
+                Code::INTERNAL => Self::Internal,
+                _ => Self::Biz(error.clone()),
+            },
+            // Only our own time limit leaves this kind: the layer that sets it renames all others.
+            ClientError::Transport(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Self::TimedOut
+            }
+            ClientError::Transport(_) => Self::Unavailable,
+            ClientError::Application(_) | ClientError::Protocol(_) => Self::Internal,
+        }
+    }
+}
+
+impl From<RpcError> for CallOutcome {
+    fn from(error: RpcError) -> Self {
+        match error {
+            RpcError::Biz(_) => Self::Refused,
+            RpcError::Unavailable => Self::Unavailable,
+            RpcError::TimedOut => Self::TimedOut,
+            RpcError::Internal => Self::Internal,
+        }
+    }
+}
+
+impl From<RpcError> for BizError {
+    fn from(error: RpcError) -> Self {
+        match error {
+            RpcError::Biz(error) => error,
+            fault => idl::biz(fault.code(), fault.to_string()),
+        }
+    }
+}
+
+impl From<RpcError> for ServerError {
+    fn from(error: RpcError) -> Self {
+        Self::Biz(error.into())
+    }
+}
+
+/// What a handler answers when something it didn't foresee failed: logs it and tells the caller no more than that.
+pub fn internal(error: &(dyn Error + 'static)) -> ServerError {
+    tracing::error!(error = chain(error), "internal error");
+    RpcError::Internal.into()
+}
+
+/// What a handler answers when something it depends on is away: logs it and tells the caller no more than that.
+pub fn unavailable(error: &(dyn Error + 'static)) -> ServerError {
+    tracing::error!(error = chain(error), "dependency unavailable");
+    RpcError::Unavailable.into()
+}
+
+/// What a handler answers when something took longer than it may: logs it and tells the caller no more than that.
+pub fn timed_out(error: &(dyn Error + 'static)) -> ServerError {
+    tracing::error!(error = chain(error), "timed out");
+    RpcError::TimedOut.into()
+}
+
+/// An error with its causes.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Writing to a string can't fail.
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,103 @@
+//! The server's outermost layer: what every request gets and what no answer may show.
+
+use std::{panic::AssertUnwindSafe, time::Instant};
+
+use futures::FutureExt as _;
+use metainfo::{Backward as _, Forward as _, METAINFO};
+use telemetry::{RequestId, cost, metrics};
+use volo::context::Context as _;
+use volo_thrift::{BizError, ServerError, context::ServerContext};
+
+use crate::{RpcError, header};
+
+/// Gives a request its id and counters, writes its access log line, and makes a panic or an unforeseen error an
+/// answer without internals.
+#[derive(Clone, Copy)]
+pub(crate) struct InboundLayer;
+
+impl<S> volo::Layer<S> for InboundLayer {
+    type Service = Inbound<S>;
+
+    fn layer(self, inner: S) -> Self::Service {
+        Inbound { inner }
+    }
+}
+
+pub(crate) struct Inbound<S> {
+    inner: S,
+}
+
+impl<S, Req> volo::Service<ServerContext, Req> for Inbound<S>
+where
+    S: volo::Service<ServerContext, Req, Error = ServerError> + Send + Sync + 'static,
+    S::Response: Send,
+    Req: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = ServerError;
+
+    async fn call(&self, cx: &mut ServerContext, req: Req) -> Result<S::Response, ServerError> {
+        let id = METAINFO.try_with(|meta| meta.borrow().get_persistent(header::REQUEST_ID));
+        let id = RequestId::accept_or_generate(id.ok().flatten().as_deref());
+        let result = telemetry::scope(id, self.logged(cx, req)).await;
+        if let Err(error) = &result {
+            // The framework marks an answer as a business error only below this layer.
+            cx.common_stats.set_biz_error(error.clone());
+        }
+        result.map_err(ServerError::Biz)
+    }
+}
+
+impl<S> Inbound<S> {
+    async fn logged<Req>(&self, cx: &mut ServerContext, req: Req) -> Result<S::Response, BizError>
+    where
+        S: volo::Service<ServerContext, Req, Error = ServerError> + Send + Sync + 'static,
+        S::Response: Send,
+        Req: Send + 'static,
+    {
+        let started = Instant::now();
+        let _in_progress = metrics::rpc_in_progress();
+        let (result, cost) = cost::scope(self.guarded(cx, req)).await;
+        // Without a scope there is no caller to tell.
+        let _ = METAINFO.try_with(|meta| {
+            meta.borrow_mut()
+                .set_backward_transient(header::COST, cost.to_header());
+        });
+        let elapsed = started.elapsed();
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let info = cx.rpc_info();
+        let code = result.as_ref().err().map_or(0, |error| error.status_code);
+        metrics::rpc_served(info.method(), code, elapsed);
+        tracing::info!(
+            method = %info.method(),
+            caller = info.caller().service_name_ref(),
+            code,
+            elapsed_ms,
+            rpcs = cost.rpcs,
+            sql = cost.sql,
+            "served"
+        );
+        result
+    }
+
+    async fn guarded<Req>(&self, cx: &mut ServerContext, req: Req) -> Result<S::Response, BizError>
+    where
+        S: volo::Service<ServerContext, Req, Error = ServerError> + Send + Sync + 'static,
+        S::Response: Send,
+        Req: Send + 'static,
+    {
+        match AssertUnwindSafe(self.inner.call(cx, req))
+            .catch_unwind()
+            .await
+        {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(ServerError::Biz(error))) => Err(error),
+            Ok(Err(ServerError::Application(error))) => {
+                tracing::error!(%error, "unforeseen error");
+                Err(RpcError::Internal.into())
+            }
+            // The panic hook has logged it.
+            Err(_) => Err(RpcError::Internal.into()),
+        }
+    }
+}

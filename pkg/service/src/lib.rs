@@ -1,0 +1,41 @@
+//! Start-up and shutdown of a process, and the layers that every RPC passes on both ends.
+//!
+//! A service's main is [`run`] with [`Process::serve_rpc`]; whoever calls a service builds its client with
+//! [`Process::client`] and a policy that names every method. What a process depends on it says by [`Process::check`]; every
+//! process has an admin port. Nothing here knows a domain.
+
+mod admin;
+mod attempts;
+mod client;
+mod error;
+mod inbound;
+mod listener;
+mod peers;
+mod process;
+mod reader;
+mod readiness;
+mod server;
+mod signals;
+
+pub use admin::{ADMIN_PATHS, Admin};
+pub use client::{Call, Clients};
+pub use error::{RpcError, internal, timed_out, unavailable};
+pub use listener::{Closer, Listener};
+pub use process::{ADDRESS_FILE_VARIABLE, ADMIN_ADDRESS_FILE_VARIABLE, Process, run};
+pub use reader::{reader, reading};
+pub use readiness::{Finding, Need, Report, State};
+pub use registry::Registry;
+pub use server::{Running, StartError, start};
+
+/// Any error: what ends a process is only ever shown.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Names of what travels beside a call, in both directions.
+mod header {
+    /// Persistent: every process that works on the request gets it.
+    pub(crate) const REQUEST_ID: &str = "REQUEST_ID";
+    /// Persistent: who reads, and what they must see.
+    pub(crate) const READER: &str = "READER";
+    /// Backward: what the call cost.
+    pub(crate) const COST: &str = "COST";
+}

@@ -1,0 +1,214 @@
+//! One process from its start to its end.
+
+use std::{
+    env, fmt::Display, fs, io, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc,
+    time::Duration,
+};
+
+use registry::Registry;
+use settings::Settings;
+use tokio::net::TcpListener;
+use volo::{client::MkClient, loadbalance::LbConfig, service::BoxCloneService};
+use volo_thrift::{
+    Client, ClientError, EntryMessage, ServerError,
+    context::{ClientContext, ServerContext},
+};
+
+use crate::{
+    Admin, BoxError, Call, Clients, Closer, Listener, Need,
+    client::Builder,
+    error::chain,
+    peers,
+    readiness::Readiness,
+    server::{self, Generated},
+    signals::Signals,
+};
+
+/// The environment variable that names a file for the address this process listens on, for whoever started it on port 0.
+pub const ADDRESS_FILE_VARIABLE: &str = "DOUSHENG_ADDRESS_FILE";
+/// The environment variable that names a file for the address of this process's admin port, likewise.
+pub const ADMIN_ADDRESS_FILE_VARIABLE: &str = "DOUSHENG_ADMIN_ADDRESS_FILE";
+/// Blocking work that is still under way at the end is waited for this long.
+const RUNTIME_SHUTDOWN: Duration = Duration::from_secs(1);
+
+/// What the code of a process works with.
+pub struct Process {
+    name: String,
+    settings: Settings,
+    registry: Registry,
+    signals: Signals,
+    admin: Admin,
+    admin_address: SocketAddr,
+}
+
+/// The main of every process: reads the settings, sets up logs and runtime and runs `main`, whose end is the process's.
+/// A failure is logged, or printed as long as there are no logs. A signal to stop lets a server finish; one that comes
+/// before anything is served, and every second one, ends the process at once.
+pub fn run(name: &str, main: impl AsyncFnOnce(Process) -> Result<(), BoxError>) -> ExitCode {
+    let prepared = prepare(name);
+    let (settings, runtime) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            eprintln!("{name}: {}", chain(&*error));
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        let signals = Signals::listen()?;
+        let registry = Registry::new(&settings.etcd).await?;
+        let admin = Admin(Arc::new(Readiness::new(name, signals.state())));
+        let admin_address = serve_admin(&admin, &settings).await?;
+        tracing::info!(name, "started");
+        let process = Process {
+            name: name.to_owned(),
+            settings,
+            registry,
+            signals,
+            admin,
+            admin_address,
+        };
+        let registry = process.registry.clone();
+        process.check("etcd", Need::Optional, move || {
+            let registry = registry.clone();
+            async move { registry.ping().await }
+        });
+        main(process).await
+    });
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
+    match result {
+        Ok(()) => {
+            tracing::info!(name, "stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!(name, error = chain(&*error), "failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn prepare(name: &str) -> Result<(Settings, tokio::runtime::Runtime), BoxError> {
+    let settings = Settings::load()?;
+    telemetry::init(name, &settings.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    Ok((settings, runtime))
+}
+
+/// Binds the admin port and serves it from now on, so that a process that hangs in its start can be asked, too.
+async fn serve_admin(admin: &Admin, settings: &Settings) -> Result<SocketAddr, BoxError> {
+    let address = settings.admin.listen;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("settings: admin.listen: {address}: {error}"))?;
+    let address = listener.local_addr()?;
+    tokio::spawn(admin.clone().serve(listener));
+    tokio::spawn(admin.clone().upkeep());
+    tracing::info!(%address, "admin port");
+    write_address(address, ADMIN_ADDRESS_FILE_VARIABLE)?;
+    Ok(address)
+}
+
+impl Process {
+    /// The settings it was started with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What it tells its operator.
+    pub fn admin(&self) -> &Admin {
+        &self.admin
+    }
+
+    /// Has `/readyz` look at something this process depends on. `check` is asked at most once a second and has a second;
+    /// what it says is shown, so it holds no secret. The registry is checked without asking.
+    pub fn check<F, E>(&self, name: &str, need: Need, check: impl Fn() -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display,
+    {
+        self.admin.0.add(name, need, check);
+    }
+
+    /// Has `/readyz` look at a service that this process calls: whether instances are known, and what they say of themselves.
+    pub fn check_service(&self, service: &str, need: Need) {
+        let instances = self.registry.instances(service);
+        let ask = move || peers::ask(instances.clone());
+        self.admin
+            .0
+            .add_with_limit(service, need, peers::SERVICE_LIMIT, ask);
+    }
+
+    /// The client of another service; see [`Clients::client`].
+    pub fn client<MkC, Req, Resp, Lb, Disc>(
+        &self,
+        builder: Builder<MkC, Req, Resp, LbConfig<Lb, Disc>>,
+        policy: fn(&Req) -> Call,
+    ) -> MkC::Target
+    where
+        MkC: MkClient<Client<BoxCloneService<ClientContext, Req, Option<Resp>, ClientError>>>,
+        Req: EntryMessage + idl::Validate + Clone + Send + Sync + 'static,
+        Resp: EntryMessage + Clone + Send + Sync + 'static,
+    {
+        Clients::with_registry(&self.name, &self.settings, self.registry.clone())
+            .client(builder, policy)
+    }
+
+    /// Serves as an instance of the service of this process's name, until a signal has stopped it.
+    ///
+    /// # Errors
+    /// It can't start, see [`start`](crate::start), or its address can't be written.
+    pub async fn serve_rpc<S, Req>(self, server: Generated<S, Req>) -> Result<(), BoxError>
+    where
+        S: volo::Service<ServerContext, Req, Error = ServerError> + Send + Sync + 'static,
+        S::Response: EntryMessage + Send + Sync + 'static,
+        Req: EntryMessage + idl::Validate + Send + 'static,
+    {
+        let admin = Some(self.admin_address);
+        let running =
+            server::start_with_admin(&self.name, &self.settings, &self.registry, server, admin)
+                .await?;
+        publish(running.address())?;
+        running.until(self.signals.stopping()).await
+    }
+
+    /// Binds `address` for a server of another kind. It is closed when the process is to stop; the server's own shutdown
+    /// hooks may close it, too. A `shared` port may be bound by several processes of this user.
+    ///
+    /// # Errors
+    /// The address is in use or isn't of this machine, or it can't be written.
+    pub async fn listen(
+        &self,
+        address: SocketAddr,
+        shared: bool,
+    ) -> io::Result<(Listener, Closer)> {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
+        let (listener, closer) = Listener::bind(address, shared).map_err(named)?;
+        publish(listener.address())?;
+        let stopping = self.signals.stopping();
+        let at_stop = closer.clone();
+        tokio::spawn(async move {
+            stopping.await;
+            at_stop.close();
+        });
+        Ok((listener, closer))
+    }
+}
+
+/// Logs the address and writes it for whoever asked.
+fn publish(address: SocketAddr) -> io::Result<()> {
+    tracing::info!(%address, "listening");
+    write_address(address, ADDRESS_FILE_VARIABLE)
+}
+
+/// Writes an address into the file that `variable` names, if it does; a reader never sees half of it.
+fn write_address(address: SocketAddr, variable: &str) -> io::Result<()> {
+    let Some(file) = env::var_os(variable).map(PathBuf::from) else {
+        return Ok(());
+    };
+    let mut unfinished = file.clone().into_os_string();
+    unfinished.push(".unfinished");
+    fs::write(&unfinished, address.to_string())?;
+    fs::rename(&unfinished, &file)
+}

@@ -1,0 +1,76 @@
+//! SIGTERM and SIGINT: the first stops what is served, or the process if nothing is; the second the process.
+
+use std::{future::pending, io, sync::Arc};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// What a shell reports of a process that a signal ended is this and the signal's number.
+const ENDED_BY_SIGNAL: i32 = 128;
+
+/// Whoever waits for a stop is a receiver.
+pub(crate) struct Signals(Arc<watch::Sender<bool>>);
+
+/// Whether the process is to stop, for whoever only looks: it doesn't count as acting on it.
+#[derive(Clone)]
+pub(crate) struct Stopping(Arc<watch::Sender<bool>>);
+
+impl Stopping {
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// As it is without a signal.
+    #[cfg(test)]
+    pub(crate) fn never() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+
+    /// As it is after one.
+    #[cfg(test)]
+    pub(crate) fn now() -> Self {
+        Self(Arc::new(watch::Sender::new(true)))
+    }
+}
+
+impl Signals {
+    /// Must be called in a runtime, once.
+    pub(crate) fn listen() -> io::Result<Self> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let stop = Arc::new(watch::Sender::new(false));
+        let signals = Self(stop.clone());
+        tokio::spawn(async move {
+            loop {
+                let kind = tokio::select! {
+                    _ = terminate.recv() => SignalKind::terminate(),
+                    _ = interrupt.recv() => SignalKind::interrupt(),
+                };
+                if stop.receiver_count() == 0 || stop.send_replace(true) {
+                    tracing::warn!("ended by a signal");
+                    std::process::exit(ENDED_BY_SIGNAL + kind.as_raw_value());
+                }
+                tracing::info!("stopping");
+            }
+        });
+        Ok(signals)
+    }
+
+    /// Ends when the process is to stop. From this call on somebody is there to act on it.
+    pub(crate) fn stopping(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut stopping = self.0.subscribe();
+        async move {
+            // The sender lives as long as the runtime.
+            if stopping.wait_for(|stop| *stop).await.is_err() {
+                pending::<()>().await;
+            }
+        }
+    }
+
+    /// Tells at any time whether the first signal has come.
+    pub(crate) fn state(&self) -> Stopping {
+        Stopping(self.0.clone())
+    }
+}

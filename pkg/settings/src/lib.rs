@@ -1,0 +1,276 @@
+//! Settings: defaults compiled in (`defaults.toml`, which explains every key), then a file, then the environment.
+//!
+//! One struct for all processes, so that one file serves them all. Checked at start: an unknown key, a bad value or a
+//! development secret in production is an error that names the key. Nothing is read after the start.
+
+mod check;
+mod sources;
+
+use std::{fmt, net::SocketAddr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use sources::Sources;
+
+/// The defaults, with every key explained: also the example of a settings file.
+pub const DEFAULTS: &str = include_str!("../defaults.toml");
+/// The environment variable that names the settings file.
+pub const FILE_VARIABLE: &str = "DOUSHENG_CONFIG";
+
+/// Why a process can't start with these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A file can't be read, or a value has the wrong type.
+    #[error("settings: {0} (every key is explained in pkg/settings/defaults.toml)")]
+    Read(#[from] config::ConfigError),
+    /// The settings file is no TOML.
+    #[error("settings: {path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong, and in which line.
+        reason: String,
+    },
+    /// A key that no setting has.
+    #[error(
+        "settings: {key}: there is no such setting (set by: {origin}; every key is explained in pkg/settings/defaults.toml)"
+    )]
+    Unknown {
+        /// `section.key`
+        key: String,
+        /// The file or the variable that has it.
+        origin: String,
+    },
+    /// A value is outside its range or contradicts another.
+    #[error("settings: {key}: {reason}")]
+    Invalid {
+        /// `section.key`
+        key: &'static str,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
+}
+
+/// Where this runs; decides which shortcuts are allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// A developer's machine: the secrets of `defaults.toml` are good enough.
+    Development,
+    /// Anywhere else: development secrets are refused.
+    Production,
+}
+
+/// A value that no log and no error message shows.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for the one place that uses it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What may be shown of it: of a URL everything but the password, of anything else whether it is set.
+    fn masked(&self) -> String {
+        let value = self.expose();
+        match value.split_once("://") {
+            // A password may hold anything, also an unescaped "@": the last one ends it.
+            Some((scheme, rest)) => match rest.rsplit_once('@') {
+                Some((user, place)) => {
+                    let user = user.split_once(':').map_or(user, |(user, _)| user);
+                    format!("{scheme}://{user}:***@{place}")
+                }
+                None => value.to_owned(),
+            },
+            None if value.is_empty() => String::new(),
+            None => "***".to_owned(),
+        }
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        output.serialize_str(&self.masked())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// All settings; see `defaults.toml` for meaning, unit and range of each.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "each key is explained in defaults.toml")]
+pub struct Settings {
+    pub environment: Environment,
+    pub log: Log,
+    pub http: Http,
+    pub rpc: Rpc,
+    pub admin: Admin,
+    pub mysql: Mysql,
+    pub redis: Redis,
+    pub counters: Counters,
+    pub etcd: Etcd,
+    pub object_store: ObjectStore,
+    pub auth: Auth,
+    pub upload: Upload,
+    pub media: Media,
+    pub page: Page,
+}
+
+macro_rules! sections {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty),* $(,)? })*) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[allow(missing_docs, reason = "each key is explained in defaults.toml")]
+        pub struct $name { $($(#[$field_meta])* pub $field: $type),* }
+    )*};
+}
+
+sections! {
+    /// `[log]`
+    Log { filter: String, format: LogFormat }
+    /// `[http]`
+    Http { listen: SocketAddr, shared_port: bool, request_timeout_ms: u64 }
+    /// `[rpc]`
+    Rpc { listen: SocketAddr, connect_timeout_ms: u64, deregister_wait_ms: u64 }
+    /// `[admin]`
+    Admin { listen: SocketAddr }
+    /// `[mysql]`
+    Mysql {
+        primary_url: Secret,
+        #[serde(deserialize_with = "list")]
+        replica_urls: Vec<Secret>,
+        max_connections: u32,
+        acquire_timeout_ms: u64,
+        reads_after_writes: ReadsAfterWrites,
+        max_lag_s: u64,
+        replica_wait_ms: u64,
+    }
+    /// `[redis]`
+    Redis {
+        url: Secret,
+        favorites_db: u8,
+        comments_db: u8,
+        marks_db: u8,
+        key_prefix: String,
+        counter_ttl_s: u64,
+        command_timeout_ms: u64,
+    }
+    /// `[counters]`
+    Counters { fold_period_ms: u64, scan_period_s: u64 }
+    /// `[etcd]`
+    Etcd {
+        #[serde(deserialize_with = "list")]
+        endpoints: Vec<String>,
+        prefix: String,
+        lease_ttl_s: i64,
+    }
+    /// `[object_store]`
+    ObjectStore {
+        endpoint: String,
+        public_endpoint: String,
+        region: String,
+        bucket: String,
+        access_key: Secret,
+        secret_key: Secret,
+        url_ttl_s: u32,
+    }
+    /// `[auth]`
+    Auth {
+        jwt_keys: Secret,
+        issuer: String,
+        audience: String,
+        token_ttl_s: u64,
+        bcrypt_cost: u32,
+        bcrypt_parallel: usize,
+    }
+    /// `[upload]`
+    Upload { max_bytes: u64, part_bytes: usize, stall_timeout_s: u64, spool_slots: usize }
+    /// `[media]`
+    Media { probe_timeout_s: u64, cover_timeout_s: u64, memory_bytes: u64, parallel: usize }
+    /// `[page]`
+    Page { feed: i32, list: i32, utc_offset: String }
+}
+
+/// How a read that must see what was just written is sent to a replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadsAfterWrites {
+    /// To one that has the commit, by its GTID.
+    Gtid,
+    /// Not at all: to the primary, as long as the mark lives.
+    Mark,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Pretty on a terminal, JSON otherwise.
+    Auto,
+    /// For eyes.
+    Pretty,
+    /// For machines.
+    Json,
+}
+
+impl Settings {
+    /// Reads defaults, the file named by [`FILE_VARIABLE`] if set, and `DOUSHENG_<SECTION>__<KEY>` variables; checks them.
+    pub fn load() -> Result<Self, SettingsError> {
+        Sources::of_process().settings()
+    }
+
+    /// What [`load`](Self::load) gives, as TOML for people: secrets masked, behind each value who decided it.
+    pub fn explain() -> Result<String, SettingsError> {
+        Sources::of_process().explain()
+    }
+
+    /// The work factor to hash new passwords with.
+    pub fn bcrypt_cost(&self) -> u32 {
+        match (self.auth.bcrypt_cost, self.environment) {
+            (0, Environment::Development) => 10,
+            (0, Environment::Production) => 12,
+            (cost, _) => cost,
+        }
+    }
+}
+
+/// A TOML list, or the text "a,b" that an environment variable can hold.
+fn list<'de, D: Deserializer<'de>, T: From<String>>(input: D) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum ListOrText {
+        List(Vec<String>),
+        Text(String),
+    }
+    let items = match ListOrText::deserialize(input)? {
+        ListOrText::List(items) => items,
+        ListOrText::Text(text) => text.split(',').map(|item| item.trim().to_owned()).collect(),
+    };
+    Ok(items
+        .into_iter()
+        .filter(|item| !item.is_empty())
+        .map(T::from)
+        .collect())
+}
+
+impl From<String> for Secret {
+    fn from(value: String) -> Self {
+        Self(value)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,314 @@
+use std::{collections::HashMap, io::Write as _};
+
+use super::*;
+
+fn from_variables(variables: HashMap<String, String>) -> Sources {
+    Sources {
+        file: None,
+        variables,
+    }
+}
+
+fn load(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    let variables = variables
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect();
+    from_variables(variables).settings()
+}
+
+fn load_file(text: &str, variables: HashMap<String, String>) -> Result<Settings, SettingsError> {
+    let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let file = Some(file.path().to_owned());
+    Sources { file, variables }.settings()
+}
+
+#[test]
+fn the_defaults_are_valid() {
+    let settings = load(&[]).unwrap();
+    assert_eq!(settings.upload.max_bytes, 200 << 20);
+    assert_eq!(settings.mysql.replica_urls.len(), 1);
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+    let text = "[etcd]\nlease_ttl_s = 9\nprefix = \"file\"\n";
+    let variables = HashMap::from([("DOUSHENG_ETCD__PREFIX".to_owned(), "variable".to_owned())]);
+    let settings = load_file(text, variables).unwrap();
+    assert_eq!(
+        (settings.etcd.lease_ttl_s, settings.etcd.prefix.as_str()),
+        (9, "variable")
+    );
+}
+
+#[test]
+fn a_list_and_a_number_can_come_from_the_environment() {
+    let settings = load(&[
+        (
+            "DOUSHENG_ETCD__ENDPOINTS",
+            "http://127.0.0.1:1, http://127.0.0.1:2",
+        ),
+        ("DOUSHENG_MYSQL__REPLICA_URLS", ""),
+        ("DOUSHENG_UPLOAD__MAX_BYTES", "1024"),
+    ])
+    .unwrap();
+    assert_eq!(
+        settings.etcd.endpoints,
+        ["http://127.0.0.1:1", "http://127.0.0.1:2"]
+    );
+    assert!(settings.mysql.replica_urls.is_empty());
+    assert_eq!(settings.upload.max_bytes, 1024);
+}
+
+#[test]
+fn an_unknown_key_is_named() {
+    let error = load(&[("DOUSHENG_ETCD__ENDPOINT", "x")])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("endpoint"), "{error}");
+    let error = load_file("[htttp]\nlisten = \"x\"\n", HashMap::new())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("htttp"), "{error}");
+}
+
+#[test]
+fn a_bad_value_names_its_key() {
+    let error = load(&[("DOUSHENG_PAGE__FEED", "many")])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("feed"), "{error}");
+    let error = load(&[("DOUSHENG_PAGE__FEED", "31")])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("page.feed: must be 1 to 30"), "{error}");
+}
+
+#[test]
+fn counts_need_a_redis_of_two_databases_and_a_plain_prefix() {
+    let settings = load(&[("DOUSHENG_REDIS__KEY_PREFIX", "test-1:a_b.c:")]).unwrap();
+    assert_eq!(settings.redis.key_prefix, "test-1:a_b.c:");
+    for (variable, bad, key) in [
+        ("REDIS__URL", "rediss://127.0.0.1", "redis.url"),
+        ("REDIS__COMMENTS_DB", "1", "redis.comments_db"),
+        ("REDIS__KEY_PREFIX", "a*", "redis.key_prefix"),
+        ("REDIS__KEY_PREFIX", "{a}", "redis.key_prefix"),
+        ("REDIS__COUNTER_TTL_S", "1", "redis.counter_ttl_s"),
+        ("REDIS__COMMAND_TIMEOUT_MS", "0", "redis.command_timeout_ms"),
+        ("COUNTERS__FOLD_PERIOD_MS", "99", "counters.fold_period_ms"),
+        ("COUNTERS__SCAN_PERIOD_S", "0", "counters.scan_period_s"),
+    ] {
+        let error = load(&[(&format!("DOUSHENG_{variable}"), bad)])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(&format!("{key}: ")), "{error}");
+    }
+}
+
+#[test]
+fn production_refuses_the_development_secrets() {
+    let error = load(&[("DOUSHENG_ENVIRONMENT", "production")])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("mysql.primary_url"), "{error}");
+}
+
+#[test]
+fn token_keys_need_a_kid_and_32_bytes() {
+    let long = "k1:0123456789abcdef0123456789abcdef,k2:fedcba9876543210fedcba9876543210";
+    let keys = load(&[("DOUSHENG_AUTH__JWT_KEYS", long)])
+        .unwrap()
+        .jwt_keys()
+        .unwrap();
+    assert_eq!(
+        keys.iter().map(|(kid, _)| kid.as_str()).collect::<Vec<_>>(),
+        ["k1", "k2"]
+    );
+    for bad in [
+        "",
+        "nosecret",
+        "k1:short",
+        ":0123456789abcdef0123456789abcdef",
+    ] {
+        let error = load(&[("DOUSHENG_AUTH__JWT_KEYS", bad)])
+            .unwrap()
+            .jwt_keys()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("auth.jwt_keys") && !error.contains("short"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_does_not_show() {
+    let text = format!(
+        "{:?}",
+        load(&[(
+            "DOUSHENG_AUTH__JWT_KEYS",
+            "k1:0123456789abcdef0123456789abcdef"
+        )])
+        .unwrap()
+    );
+    assert!(
+        !text.contains("0123456789abcdef") && !text.contains("dousheng-dev"),
+        "{text}"
+    );
+}
+
+fn explain(text: &str, variables: &[(&str, &str)]) -> String {
+    let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let variables = variables.iter().map(|(k, v)| ((*k).into(), (*v).into()));
+    let sources = Sources {
+        file: Some(file.path().to_owned()),
+        variables: variables.collect(),
+    };
+    let path = file.path().display().to_string();
+    sources.explain().unwrap().replace(&path, "FILE")
+}
+
+/// The line of a key, blanks made one.
+fn line<'a>(text: &'a str, section: &str, key: &str) -> String {
+    let section: Vec<&'a str> = text
+        .lines()
+        .skip_while(|line| *line != format!("[{section}]"))
+        .collect();
+    let line = section
+        .iter()
+        .find(|line| line.starts_with(&format!("{key} = ")));
+    let words: Vec<&str> = line.unwrap().split_whitespace().collect();
+    words.join(" ")
+}
+
+#[test]
+fn each_setting_is_shown_with_who_decided_it() {
+    let text = explain(
+        "[page]\nfeed = 7\nlist = 8\n",
+        &[
+            ("DOUSHENG_PAGE__LIST", "9"),
+            ("DOUSHENG_MYSQL__REPLICA_URLS", ""),
+        ],
+    );
+    assert_eq!(line(&text, "page", "feed"), "feed = 7 # FILE");
+    assert_eq!(
+        line(&text, "page", "list"),
+        "list = 9 # DOUSHENG_PAGE__LIST"
+    );
+    assert_eq!(
+        line(&text, "mysql", "replica_urls"),
+        "replica_urls = [] # DOUSHENG_MYSQL__REPLICA_URLS"
+    );
+    assert_eq!(line(&text, "log", "format"), "format = \"auto\" # default");
+    assert!(text.starts_with("environment = \"development\""), "{text}");
+}
+
+#[test]
+fn what_is_shown_is_a_settings_file() {
+    let shown = explain("", &[("DOUSHENG_PAGE__FEED", "7")]);
+    let settings = load_file(&shown, HashMap::new()).unwrap();
+    assert_eq!(settings.page.feed, 7);
+    assert_eq!(explain(&shown, &[]).lines().count(), shown.lines().count());
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let url = "mysql://me:pa:ss/w@rd@db.example/dousheng";
+    let text = explain(
+        "",
+        &[
+            ("DOUSHENG_MYSQL__PRIMARY_URL", url),
+            (
+                "DOUSHENG_MYSQL__REPLICA_URLS",
+                &format!("{url},mysql://me@two/x"),
+            ),
+            (
+                "DOUSHENG_AUTH__JWT_KEYS",
+                "k1:0123456789abcdef0123456789abcdef",
+            ),
+            ("DOUSHENG_OBJECT_STORE__SECRET_KEY", "hidden"),
+        ],
+    );
+    assert!(
+        text.contains("\"mysql://me:***@db.example/dousheng\""),
+        "{text}"
+    );
+    for secret in [
+        "pa:ss",
+        "w@rd",
+        "0123456789abcdef",
+        "hidden",
+        "dousheng-dev",
+    ] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+    assert_eq!(
+        line(&text, "auth", "jwt_keys"),
+        "jwt_keys = \"***\" # DOUSHENG_AUTH__JWT_KEYS"
+    );
+}
+
+#[test]
+fn a_bad_key_is_named_with_who_set_it() {
+    for (variable, value, named) in [
+        (
+            "DOUSHENG_PAGE__FED",
+            "7",
+            "page.fed: there is no such setting (set by: DOUSHENG_PAGE__FED",
+        ),
+        (
+            "DOUSHENG_PAGE__FEED",
+            "31",
+            "page.feed: must be 1 to 30 (set by: DOUSHENG_PAGE__FEED)",
+        ),
+        ("DOUSHENG_PAGE__FEED", "many", "page.feed"),
+        ("DOUSHENG_LOG__FORMAT", "loud", "log.format"),
+        ("DOUSHENG_LOG__FORMAT__X", "1", "log.format.x"),
+        ("DOUSHENG_HTTP__LISTEN", "here", "http.listen"),
+    ] {
+        let error = load(&[(variable, value)]).unwrap_err().to_string();
+        assert!(error.contains(named), "{error}");
+    }
+}
+
+#[test]
+fn a_broken_file_is_named_without_what_stands_in_it() {
+    let error = load_file(
+        "[auth]\njwt_keys = \"k:hidden\nissuer = 1\n",
+        HashMap::new(),
+    )
+    .unwrap_err()
+    .to_string();
+    assert!(error.contains("line 2"), "{error}");
+    assert!(!error.contains("hidden"), "{error}");
+}
+
+#[test]
+fn the_example_explains_each_key_of_the_struct_and_no_other() {
+    let settings = serde_json::to_value(load(&[]).unwrap()).unwrap();
+    let mut keys = std::collections::BTreeSet::new();
+    for (name, value) in settings.as_object().unwrap() {
+        match value.as_object() {
+            Some(section) => keys.extend(section.keys().map(|key| format!("{name}.{key}"))),
+            None => _ = keys.insert(name.clone()),
+        }
+    }
+    let (mut explained, mut section, mut above) = (std::collections::BTreeSet::new(), "", "");
+    for line in DEFAULTS.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+            section = name;
+        } else if let Some((key, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
+            assert!(above.starts_with("# "), "no comment above: {line}");
+            let dot = if section.is_empty() { "" } else { "." };
+            assert!(
+                explained.insert(format!("{section}{dot}{key}")),
+                "twice: {line}"
+            );
+        }
+        above = line;
+    }
+    assert_eq!(keys, explained);
+}

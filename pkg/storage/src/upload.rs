@@ -1,0 +1,209 @@
+//! Multipart uploads: a stream of unknown length goes to the store in parts, in constant memory.
+//!
+//! The library's own driver hides the upload id, has no time limit and keeps slices of the network's read buffers alive; this one
+//! copies each part into one buffer and reads the next part while one is sent: two parts in memory, whatever the length.
+
+use std::{
+    mem,
+    pin::{Pin, pin},
+};
+
+use bytes::{Bytes, BytesMut};
+use futures::{
+    Stream, StreamExt,
+    future::{Either, select},
+    stream::Fuse,
+};
+use minio::s3::{
+    response_traits::{HasEtagFromHeaders, HasS3Fields},
+    segmented_bytes::SegmentedBytes,
+    types::{PartInfo, S3Api},
+};
+use xmltree::Element;
+
+use crate::{
+    SendError, StorageError, Store,
+    call::{BULK, ONCE, PART, QUICK, call},
+};
+
+/// S3's limit.
+const MAX_PARTS: u16 = 10_000;
+
+impl Store {
+    /// Opens an upload and gives its id. Nothing can be seen under `key` until [`Self::send_parts`] has ended well; whoever
+    /// doesn't get that far calls [`Self::abort_multipart`], so write down key and id first.
+    pub async fn begin_multipart(
+        &self,
+        key: &str,
+        content_type: &str,
+    ) -> Result<String, StorageError> {
+        // Not repeated: an attempt whose answer got lost would leave an upload that nobody knows of.
+        let upload_id = call("begin upload", ONCE, async || {
+            let answer = self
+                .client()
+                .create_multipart_upload(self.bucket(), key)?
+                .content_type(content_type.to_owned())
+                .build()
+                .send()
+                .await?;
+            Ok(answer.upload_id().await?)
+        });
+        Ok(upload_id.await?.into_inner())
+    }
+
+    /// Sends `first` and then `stream` in parts of `part_bytes` (at least 5 MiB, by S3's rule) and completes the upload.
+    /// Gives the number of bytes. Empty chunks are skipped.
+    ///
+    /// After an error the upload stays open: the caller aborts it, and does so here as after a crash. No part is on its way
+    /// any more when this returns (unless a part timed out), so that an abort leaves nothing behind. Dropped half-way it can't
+    /// promise that: run it in a task of its own.
+    pub async fn send_parts<S, E>(
+        &self,
+        key: &str,
+        upload_id: &str,
+        first: Option<Bytes>,
+        stream: S,
+        part_bytes: usize,
+    ) -> Result<u64, SendError<E>>
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+    {
+        let mut parts = Parts {
+            stream: pin!(stream.fuse()),
+            rest: first.unwrap_or_default(),
+            part_bytes,
+            spare: BytesMut::new(),
+        };
+        let mut part = parts.next().await.map_err(SendError::Source)?;
+        if part.is_empty() {
+            return Err(SendError::Empty);
+        }
+        let mut sent: Vec<PartInfo> = Vec::new();
+        while !part.is_empty() {
+            let number = u16::try_from(sent.len() + 1).unwrap_or(u16::MAX);
+            if number > MAX_PARTS {
+                return Err(StorageError::refused("send part", "more than 10000 parts").into());
+            }
+            let (info, next) = {
+                let sending = pin!(self.send_part(key, upload_id, number, part.clone()));
+                let reading = pin!(parts.next());
+                match select(sending, reading).await {
+                    Either::Left((info, reading)) => {
+                        (info?, reading.await.map_err(SendError::Source)?)
+                    }
+                    Either::Right((Ok(next), sending)) => (sending.await?, next),
+                    Either::Right((Err(error), sending)) => {
+                        // What is on its way arrives before the caller aborts; how it went matters to nobody.
+                        let _ = sending.await;
+                        return Err(SendError::Source(error));
+                    }
+                }
+            };
+            sent.push(info);
+            parts.spare = part.try_into_mut().unwrap_or_default();
+            part = next;
+        }
+        Ok(self.complete(key, upload_id, sent).await?)
+    }
+
+    /// Drops an open upload with all its parts. One that is not there is fine; one that was completed stays as it is.
+    pub async fn abort_multipart(&self, key: &str, upload_id: &str) -> Result<(), StorageError> {
+        let aborted = call("abort upload", QUICK, async || {
+            self.client()
+                .abort_multipart_upload(self.bucket(), key, upload_id)?
+                .build()
+                .send()
+                .await
+        });
+        match aborted.await {
+            Ok(_) | Err(StorageError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn send_part(
+        &self,
+        key: &str,
+        upload_id: &str,
+        number: u16,
+        part: Bytes,
+    ) -> Result<PartInfo, StorageError> {
+        let size = part.len() as u64;
+        let etag = call("send part", PART, async || {
+            let content = SegmentedBytes::from(part.clone());
+            let answer = self
+                .client()
+                .upload_part(self.bucket(), key, upload_id, number, content)?
+                .build()
+                .send()
+                .await?;
+            Ok(answer.etag()?)
+        });
+        Ok(PartInfo::new(number, etag.await?, size, None))
+    }
+
+    async fn complete(
+        &self,
+        key: &str,
+        upload_id: &str,
+        parts: Vec<PartInfo>,
+    ) -> Result<u64, StorageError> {
+        const OPERATION: &str = "complete upload";
+        let size = parts.iter().map(|part| part.size).sum();
+        let answer = call(OPERATION, BULK, async || {
+            self.client()
+                .complete_multipart_upload(self.bucket(), key, upload_id, parts.clone())?
+                .build()
+                .send()
+                .await
+        });
+        match answer.await {
+            // S3 may answer 200 before it knows, and tell of a failure in the body.
+            Ok(answer) => match Element::parse(answer.body().as_ref()) {
+                Ok(root) if root.name != "Error" => Ok(size),
+                _ => Err(StorageError::unavailable(OPERATION, "failed half-way")),
+            },
+            // Completed by an attempt whose answer got lost.
+            Err(StorageError::NotFound { operation }) => match self.stat(key).await? {
+                Some(stat) if stat.size_bytes == size => Ok(size),
+                _ => Err(StorageError::NotFound { operation }),
+            },
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Cuts a stream of chunks into parts.
+struct Parts<S> {
+    stream: S,
+    /// What the last chunk had over.
+    rest: Bytes,
+    part_bytes: usize,
+    /// The buffer of a part that was sent, to be filled again: allocated anew each time, the allocator would keep several.
+    spare: BytesMut,
+}
+
+impl<S, E> Parts<Pin<&mut Fuse<S>>>
+where
+    S: Stream<Item = Result<Bytes, E>>,
+{
+    /// The next part, full unless it is the last one; empty at the end.
+    async fn next(&mut self) -> Result<Bytes, E> {
+        let mut part = mem::take(&mut self.spare);
+        part.clear();
+        part.reserve(self.part_bytes);
+        loop {
+            let room = self.part_bytes - part.len();
+            // A copy, since a slice would keep the whole buffer that it was read into.
+            part.extend_from_slice(&self.rest.split_to(room.min(self.rest.len())));
+            if part.len() == self.part_bytes {
+                break;
+            }
+            match self.stream.next().await {
+                Some(chunk) => self.rest = chunk?,
+                None => break,
+            }
+        }
+        Ok(part.freeze())
+    }
+}

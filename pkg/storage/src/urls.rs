@@ -1,0 +1,177 @@
+//! Signed URLs: whoever has one may fetch that one object for a while, without an account at the store.
+//!
+//! Signing is computation alone; no request is made. A signed URL is a secret as long as it lives: never log one.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use futures::FutureExt;
+use http::Method;
+use minio::s3::{MinioClient, error::Error as S3Error, utils::UtcTime};
+use quick_cache::sync::Cache;
+
+use crate::{StorageError, Store};
+
+/// Play URLs remembered at most: about 10 MB.
+const REMEMBERED: usize = 16_384;
+
+const OPERATION: &str = "sign URL";
+
+/// Play URLs that were signed, each with the second (since 1970) as of which it was signed.
+#[derive(Debug)]
+pub(crate) struct PlayUrls {
+    signed: Cache<Box<str>, (Arc<str>, u64)>,
+    ttl_s: u32,
+}
+
+impl PlayUrls {
+    pub(crate) fn new(ttl_s: u32) -> Self {
+        let signed = Cache::new(REMEMBERED);
+        Self { signed, ttl_s }
+    }
+}
+
+impl Store {
+    /// A URL at the public endpoint by which anyone can get this object, whole or in ranges. At least half of the life that
+    /// settings give is left of it. All processes give the same URL for half a life, so that viewers' caches know it again.
+    pub fn play_url(&self, key: &str) -> Result<Arc<str>, StorageError> {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+        self.play_url_at(key, since_epoch.unwrap_or_default().as_secs())
+    }
+
+    fn play_url_at(&self, key: &str, now_s: u64) -> Result<Arc<str>, StorageError> {
+        let PlayUrls { signed, ttl_s } = self.play_urls();
+        // Signed as of the last multiple of half a life: the same for everybody who signs in this half.
+        let half_s = u64::from(ttl_s / 2).max(1);
+        let as_of_s = now_s - now_s % half_s;
+        if let Some((url, signed_s)) = signed.get(key)
+            && signed_s == as_of_s
+        {
+            return Ok(url);
+        }
+        let time = UtcTime::from(UNIX_EPOCH + Duration::from_secs(as_of_s));
+        let url: Arc<str> = sorted(&self.sign(self.public(), key, time, *ttl_s)?).into();
+        signed.insert(key.into(), (Arc::clone(&url), as_of_s));
+        Ok(url)
+    }
+
+    /// A URL at the internal endpoint for `ttl` (1 s to 7 days), for a program that this service starts.
+    pub fn internal_url(&self, key: &str, ttl: Duration) -> Result<String, StorageError> {
+        let ttl_s = u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX).max(1);
+        self.sign(self.client(), key, SystemTime::now().into(), ttl_s)
+    }
+
+    fn sign(
+        &self,
+        client: &MinioClient,
+        key: &str,
+        time: UtcTime,
+        ttl_s: u32,
+    ) -> Result<String, StorageError> {
+        let signed = async {
+            let url = client
+                .get_presigned_object_url(self.bucket(), key, Method::GET)?
+                .expiry_seconds(ttl_s)
+                .request_time(time)
+                .build()
+                .send()
+                .await?
+                .url;
+            Ok::<_, S3Error>(url)
+        };
+        // It would wait only to ask for the bucket's region, which the client knows.
+        match signed.now_or_never() {
+            Some(url) => url.map_err(|error| StorageError::from_s3(OPERATION, error)),
+            None => Err(StorageError::refused(OPERATION, "region not known")),
+        }
+    }
+}
+
+/// The URL with its parameters in order: the library leaves that to chance, but viewers' caches compare text.
+fn sorted(url: &str) -> String {
+    let Some((path, query)) = url.split_once('?') else {
+        return url.to_owned();
+    };
+    let mut parameters: Vec<&str> = query.split('&').collect();
+    parameters.sort_unstable();
+    format!("{path}?{}", parameters.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use settings::{ObjectStore, Secret};
+
+    use super::*;
+
+    /// A multiple of every half life below.
+    const MIDNIGHT_S: u64 = 1_800_057_600;
+
+    fn store(url_ttl_s: u32) -> Store {
+        Store::new(&ObjectStore {
+            endpoint: "http://internal:9000".to_owned(),
+            public_endpoint: "https://public".to_owned(),
+            region: "eu-west-1".to_owned(),
+            bucket: "videos".to_owned(),
+            access_key: Secret::new("key"),
+            secret_key: Secret::new("secret"),
+            url_ttl_s,
+        })
+        .unwrap()
+    }
+
+    fn parameter<'a>(url: &'a str, name: &str) -> &'a str {
+        let (_, rest) = url.split_once(&format!("{name}=")).unwrap();
+        rest.split('&').next().unwrap()
+    }
+
+    #[test]
+    fn a_play_url_stays_the_same_for_half_its_life() {
+        let (store, other) = (store(3600), store(3600));
+        let at = |s: u64| store.play_url_at("v/1.mp4", MIDNIGHT_S + s).unwrap();
+        let first = at(0);
+        assert!(first.starts_with("https://public/videos/v/1.mp4?"));
+        for s in [0, 1, 900, 1799] {
+            assert!(Arc::ptr_eq(&first, &at(s)), "{s}");
+            // Another process signs the same, whenever it does so.
+            assert_eq!(first, other.play_url_at("v/1.mp4", MIDNIGHT_S + s).unwrap());
+        }
+        let second = at(1800);
+        assert_ne!(first, second);
+        assert!(Arc::ptr_eq(&second, &at(3599)));
+        assert_ne!(first, store.play_url_at("v/2.mp4", MIDNIGHT_S).unwrap());
+    }
+
+    #[test]
+    fn at_least_half_of_the_life_is_left() {
+        for ttl_s in [60, 61, 3600, 86_400] {
+            let store = store(ttl_s);
+            let half_s = u64::from(ttl_s / 2);
+            let start_s = MIDNIGHT_S - MIDNIGHT_S % half_s;
+            let signed = |s: u64| {
+                let url = store.play_url_at("key", start_s + s).unwrap();
+                assert_eq!(parameter(&url, "X-Amz-Expires"), ttl_s.to_string());
+                parameter(&url, "X-Amz-Date").to_owned()
+            };
+            assert_eq!(signed(0), "20270116T000000Z");
+            assert_eq!(signed(half_s - 1), signed(0));
+            assert!(signed(half_s) > signed(0));
+        }
+    }
+
+    #[test]
+    fn the_region_of_the_settings_is_signed_without_asking() {
+        let url = store(600)
+            .internal_url("key", Duration::from_secs(60))
+            .unwrap();
+        assert!(url.starts_with("http://internal:9000/videos/key?"));
+        assert!(parameter(&url, "X-Amz-Credential").contains("eu-west-1"));
+    }
+
+    #[test]
+    fn an_empty_key_is_refused() {
+        let url = store(600).play_url("");
+        assert!(matches!(url, Err(StorageError::Refused { .. })), "{url:?}");
+    }
+}

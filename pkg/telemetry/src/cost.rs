@@ -1,0 +1,73 @@
+//! What a request cost: RPCs sent and SQL statements run on its behalf, by all processes together.
+//!
+//! The access log prints it and tests hold it against a budget. Outside a [`scope`] counting does nothing.
+
+use std::cell::Cell;
+
+tokio::task_local! {
+    static COUNTED: Cell<Cost>;
+}
+
+/// Counts of one request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Calls of other services, repeated attempts not counted.
+    pub rpcs: u32,
+    /// Statements sent to a database.
+    pub sql: u32,
+}
+
+/// Counts what `future` costs. A scope inside another counts for itself; pass it on with [`add`] if it belongs to both.
+pub async fn scope<F: Future>(future: F) -> (F::Output, Cost) {
+    COUNTED
+        .scope(Cell::default(), async {
+            let output = future.await;
+            (output, COUNTED.with(Cell::get))
+        })
+        .await
+}
+
+/// Counts `statements` SQL statements.
+pub fn add_sql(statements: u32) {
+    add(Cost {
+        sql: statements,
+        ..Cost::default()
+    });
+}
+
+/// Counts `calls` RPCs.
+pub fn add_rpc(calls: u32) {
+    add(Cost {
+        rpcs: calls,
+        ..Cost::default()
+    });
+}
+
+/// Counts what somebody else reports to have spent on this request.
+pub fn add(cost: Cost) {
+    let added = |counted: &Cell<Cost>| {
+        let Cost { rpcs, sql } = counted.get();
+        counted.set(Cost {
+            rpcs: rpcs.saturating_add(cost.rpcs),
+            sql: sql.saturating_add(cost.sql),
+        });
+    };
+    // Outside a request there is nobody to charge.
+    let _ = COUNTED.try_with(added);
+}
+
+impl Cost {
+    /// As one header value: "rpcs,sql".
+    pub fn to_header(self) -> String {
+        format!("{},{}", self.rpcs, self.sql)
+    }
+
+    /// The inverse of [`to_header`](Self::to_header); none for anything else.
+    pub fn from_header(text: &str) -> Option<Self> {
+        let (rpcs, sql) = text.split_once(',')?;
+        Some(Self {
+            rpcs: rpcs.parse().ok()?,
+            sql: sql.parse().ok()?,
+        })
+    }
+}

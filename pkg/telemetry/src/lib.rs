@@ -1,0 +1,78 @@
+//! Structured logs, metrics, and what follows a request through every process: its id and what it cost.
+//!
+//! Domain-free and without RPC or HTTP types. A request's id and counters are task-local: `join!` keeps them,
+//! `tokio::spawn` loses them. Nothing secret may be passed to a log line; nothing here filters it out.
+
+pub mod cost;
+pub mod metrics;
+mod request;
+
+use std::{io::IsTerminal as _, panic::PanicHookInfo, sync::OnceLock};
+
+use settings::{Log, LogFormat};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+pub use request::{RequestId, scope};
+
+static SERVICE: OnceLock<String> = OnceLock::new();
+
+/// Why the logs can't be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// `log.filter` isn't a tracing filter.
+    #[error("settings: log.filter: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Something in this process set up its own logs before.
+    #[error("logs were already set up in this process")]
+    AlreadySet(#[from] tracing_subscriber::util::TryInitError),
+    /// Something in this process set up its own metrics before.
+    #[error("metrics: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+}
+
+/// Sends the log lines of this process to standard output, in the settings' format and with their filter, and makes a
+/// panic one such line (with the id of the request it happened in). Begins to record [`metrics`], too. `service` names the
+/// process in both.
+///
+/// # Errors
+/// A bad filter names `log.filter`. The second call in a process is refused.
+pub fn init(service: &str, log: &Log) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(&log.filter)?;
+    let pretty = match log.format {
+        LogFormat::Auto => std::io::stdout().is_terminal(),
+        LogFormat::Pretty => true,
+        LogFormat::Json => false,
+    };
+    let layer = tracing_subscriber::fmt::layer();
+    let layer = if pretty {
+        layer.boxed()
+    } else {
+        layer
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .boxed()
+    };
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(layer)
+        .try_init()?;
+    metrics::install(service)?;
+    SERVICE.get_or_init(|| service.to_owned());
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// The name given to [`init`]; empty before it.
+pub fn service() -> &'static str {
+    SERVICE.get().map_or("", String::as_str)
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("(no message)");
+    let location = panic.location().map(ToString::to_string);
+    tracing::error!(location, "panic: {message}");
+}

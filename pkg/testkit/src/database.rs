@@ -1,0 +1,232 @@
+//! A database of the test's own, on the primary and its real replica.
+//!
+//! Futures are `boxed` for the reason that the bucket's are.
+
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, Statement,
+    TransactionTrait, TryGetable,
+};
+use tokio::sync::OnceCell;
+
+use crate::{environment, eventually, names};
+
+/// Dropped from the server when the value goes.
+#[derive(Debug)]
+pub struct Database {
+    name: String,
+    primary_url: String,
+    replica_url: String,
+}
+
+impl Database {
+    /// An empty database, there on the replica too when this returns.
+    pub async fn create() -> Self {
+        static SWEPT: OnceCell<()> = OnceCell::const_new();
+        SWEPT.get_or_init(|| sweep().boxed()).await;
+        let name = names::unique('_');
+        let (primary, replica) = (environment::primary_url(), environment::replica_url());
+        let database = Self {
+            primary_url: with_database(&primary, &name),
+            replica_url: with_database(&replica, &name),
+            name,
+        };
+        let sql = format!(
+            "CREATE DATABASE {} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+            database.name
+        );
+        run(&with_database(&primary, ""), &sql).boxed().await;
+        eventually(
+            Duration::from_secs(20),
+            "the new database on the replica",
+            async || try_connect(&database.replica_url).boxed().await.ok(),
+        )
+        .await
+        .close()
+        .await
+        .expect("close the replica connection");
+        database
+    }
+
+    /// `dt_…`
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Address of this database on the primary, with its account.
+    pub fn primary_url(&self) -> &str {
+        &self.primary_url
+    }
+
+    /// Address of this database on the replica, with its account.
+    pub fn replica_url(&self) -> &str {
+        &self.replica_url
+    }
+
+    /// Runs a statement on the primary.
+    pub async fn execute(&self, sql: &str) {
+        run(&self.primary_url, sql).boxed().await;
+    }
+
+    /// First column of the first row on the primary, for example of a `SELECT COUNT(*)`.
+    pub async fn value<T: TryGetable + Send>(&self, sql: &str) -> T {
+        value(&self.primary_url, sql).boxed().await
+    }
+
+    /// First column of all rows on the primary.
+    pub async fn column<T: TryGetable + Send>(&self, sql: &str) -> Vec<T> {
+        column(&self.primary_url, sql).boxed().await
+    }
+
+    /// Runs a statement on the primary in a transaction that stays open, with all its locks, until the value goes.
+    pub async fn hold(&self, sql: &str) -> Held {
+        hold(&self.primary_url, sql).boxed().await
+    }
+
+    /// First column of the first row on the replica, however old.
+    pub async fn replica_value<T: TryGetable + Send>(&self, sql: &str) -> T {
+        value(&self.replica_url, sql).boxed().await
+    }
+
+    /// Waits until the replica has everything that the primary had when this was called.
+    pub async fn replica_caught_up(&self) {
+        let position: String = self.value("SELECT @@global.gtid_binlog_pos").await;
+        let wait = format!("SELECT CAST(MASTER_GTID_WAIT('{position}', 30) AS SIGNED)");
+        let outcome: i64 = self.replica_value(&wait).await;
+        assert_eq!(outcome, 0, "the replica did not reach {position} in 30 s");
+    }
+}
+
+/// An open transaction with its locks; rolled back by the server when the value goes.
+#[derive(Debug)]
+pub struct Held {
+    _transaction: DatabaseTransaction,
+    connection_id: u64,
+    url: String,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // The pool would roll back later, when the runtime has time; others may wait for the locks before that.
+        let sql = format!("KILL {}", self.connection_id);
+        let url = std::mem::take(&mut self.url);
+        blocking(async move { run(&url, &sql).await });
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let url = with_database(&self.primary_url, "");
+        let sql = format!("DROP DATABASE IF EXISTS {}", self.name);
+        blocking(async move { run(&url, &sql).await });
+    }
+}
+
+/// Drops the databases of test runs that were killed.
+async fn sweep() {
+    let url = with_database(&environment::primary_url(), "");
+    let connection = connect(&url).await;
+    let all = Statement::from_string(DbBackend::MySql, "SHOW DATABASES LIKE 'dt\\_%'");
+    let rows = connection.query_all_raw(all).await.expect("list databases");
+    for row in rows {
+        let name: String = row.try_get_by_index(0).expect("a database name");
+        if names::is_left_over(&name, '_') {
+            let sql = format!("DROP DATABASE IF EXISTS {name}");
+            connection
+                .execute_unprepared(&sql)
+                .await
+                .expect("drop a left-over database");
+        }
+    }
+    connection.close().await.expect("close the connection");
+}
+
+/// Finishes `work` before it returns, inside or outside a runtime: what a drop needs.
+pub(crate) fn blocking(work: impl Future<Output = ()> + Send + 'static) {
+    let done = std::thread::spawn(move || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime to clean up in")
+            .block_on(work);
+    })
+    .join();
+    if done.is_err() {
+        eprintln!("testkit: could not clean up; the next run will");
+    }
+}
+
+/// Replaces the database in a `mysql://` URL.
+fn with_database(url: &str, name: &str) -> String {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let end = url[authority..]
+        .find('/')
+        .map_or(url.len(), |at| authority + at);
+    format!("{}/{name}", &url[..end])
+}
+
+async fn try_connect(url: &str) -> Result<DatabaseConnection, sea_orm::DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1).sqlx_logging(false);
+    sea_orm::Database::connect(options).await
+}
+
+async fn connect(url: &str) -> DatabaseConnection {
+    match try_connect(url).await {
+        Ok(connection) => connection,
+        Err(error) => panic!("the test database does not answer ({error}): run `make test`"),
+    }
+}
+
+async fn run(url: &str, sql: &str) {
+    let connection = connect(url).await;
+    if let Err(error) = connection.execute_unprepared(sql).await {
+        panic!("{sql}: {error}");
+    }
+    connection.close().await.expect("close the connection");
+}
+
+async fn value<T: TryGetable + Send>(url: &str, sql: &str) -> T {
+    let values = column(url, sql).await;
+    let first = values.into_iter().next();
+    first.unwrap_or_else(|| panic!("{sql}: no row"))
+}
+
+async fn column<T: TryGetable + Send>(url: &str, sql: &str) -> Vec<T> {
+    let connection = connect(url).await;
+    let statement = Statement::from_string(DbBackend::MySql, sql);
+    let rows = match connection.query_all_raw(statement).await {
+        Ok(rows) => rows,
+        Err(error) => panic!("{sql}: {error}"),
+    };
+    let value = |row: sea_orm::QueryResult| row.try_get_by_index(0).expect("the column's type");
+    let values = rows.into_iter().map(value).collect();
+    connection.close().await.expect("close the connection");
+    values
+}
+
+async fn hold(url: &str, sql: &str) -> Held {
+    loop {
+        let transaction = connect(url).await.begin().await.expect("a transaction");
+        let query = async |sql: &str| {
+            let statement = Statement::from_string(DbBackend::MySql, sql);
+            transaction.query_all_raw(statement).await
+        };
+        let id = query("SELECT CONNECTION_ID()").await.expect("an answer");
+        let connection_id = id[0].try_get_by_index(0).expect("a connection's id");
+        match query(sql).await {
+            Ok(_) => {
+                return Held {
+                    _transaction: transaction,
+                    connection_id,
+                    url: url.to_owned(),
+                };
+            }
+            // Whoever was chosen to give way to others may try again.
+            Err(error) if error.to_string().contains("Deadlock") => {}
+            Err(error) => panic!("{sql}: {error}"),
+        }
+    }
+}

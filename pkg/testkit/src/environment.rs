@@ -1,0 +1,43 @@
+//! Where the servers of the test run are: `DOUSHENG_TEST_*`, which `make test` sets.
+
+/// An account on the primary that may create and drop `dt_%` databases; no database in the path.
+pub fn primary_url() -> String {
+    required("DOUSHENG_TEST_PRIMARY_URL")
+}
+
+/// The same account on the replica.
+pub fn replica_url() -> String {
+    required("DOUSHENG_TEST_REPLICA_URL")
+}
+
+/// The etcd that tests share, each under a prefix of its own.
+pub fn etcd() -> String {
+    required("DOUSHENG_TEST_ETCD")
+}
+
+/// The Redis that tests share.
+pub fn redis() -> String {
+    required("DOUSHENG_TEST_REDIS")
+}
+
+/// The object store's S3 address.
+pub fn s3_endpoint() -> String {
+    required("DOUSHENG_TEST_S3_ENDPOINT")
+}
+
+/// The object store's access key.
+pub fn s3_access_key() -> String {
+    required("DOUSHENG_TEST_S3_ACCESS_KEY")
+}
+
+/// The object store's secret key.
+pub fn s3_secret_key() -> String {
+    required("DOUSHENG_TEST_S3_SECRET_KEY")
+}
+
+fn required(name: &str) -> String {
+    match std::env::var(name) {
+        Ok(value) if !value.is_empty() => value,
+        _ => panic!("{name} is not set: run the tests by `make test`, which starts the servers"),
+    }
+}

@@ -1,0 +1,40 @@
+//! Real servers, databases and processes for tests: everything a test starts here is its own and ends with it.
+//!
+//! A value owns what it made (database, bucket, process) and removes it on drop, also when the test panics. What a killed
+//! test run left is swept by the next one. Helpers panic with a message that says what to do: they serve tests alone.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed helper is a failed test"
+)]
+
+mod bucket;
+mod client;
+mod database;
+pub mod environment;
+mod etcd;
+mod gate;
+pub mod media;
+mod mp4;
+mod names;
+mod ports;
+mod process;
+mod redis;
+mod shared;
+mod system;
+mod tripwire;
+mod wait;
+
+pub use bucket::Bucket;
+pub use client::{Account, Client, Reply};
+pub use database::{Database, Held};
+pub use etcd::Etcd;
+pub use gate::Gate;
+pub use process::Process;
+pub use redis::Redis;
+pub use shared::{Lent, SharedSystem};
+pub use system::{Builder, FOLD_PERIOD, JWT_KEYS, System};
+pub use tripwire::Tripwire;
+pub use wait::eventually;

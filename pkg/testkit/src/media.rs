@@ -1,0 +1,189 @@
+//! Small media files: good ones, broken ones, and ones that try to make ffmpeg fetch something.
+//!
+//! Made by ffmpeg at first use, kept in `target/testkit/media` for the next run.
+
+use std::{
+    net::SocketAddr,
+    process::{Command, Stdio},
+};
+
+use crate::{mp4, process::testkit_directory};
+
+/// One second of H.264 and AAC.
+const ENCODE_MP4: &str = "-f lavfi -i testsrc=size=180x320:rate=15:duration=1 -f lavfi -i sine=frequency=440:duration=1 \
+     -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac -shortest";
+
+/// A good video: one second, 180x320, index (moov) in front.
+pub fn mp4() -> Vec<u8> {
+    made("front.mp4", &format!("{ENCODE_MP4} -movflags +faststart"))
+}
+
+/// The same with the index at the end, as cameras write it.
+pub fn mp4_moov_at_end() -> Vec<u8> {
+    made("end.mp4", ENCODE_MP4)
+}
+
+/// A good video of exactly `size` bytes (or a few more than [`mp4`] has, if `size` is smaller): padded by a `free` box.
+pub fn mp4_of_size(size: usize) -> Vec<u8> {
+    let mut video = mp4();
+    let padding = size.saturating_sub(video.len() + 8);
+    video.extend(mp4::make_box(*b"free", &vec![0; padding]));
+    video
+}
+
+/// A good QuickTime film, turned by 90 degrees.
+pub fn mov() -> Vec<u8> {
+    made(
+        "turned.mov",
+        &format!("{ENCODE_MP4} -metadata:s:v:0 rotate=90"),
+    )
+}
+
+/// A good WebM: VP8, no sound.
+pub fn webm() -> Vec<u8> {
+    made(
+        "good.webm",
+        "-f lavfi -i testsrc=size=180x320:rate=15:duration=2 -c:v libvpx -deadline realtime -cpu-used 8 -b:v 400k",
+    )
+}
+
+/// A good Matroska film.
+pub fn mkv() -> Vec<u8> {
+    made("good.mkv", ENCODE_MP4)
+}
+
+/// A sound without a picture, in an mp4.
+pub fn audio_only() -> Vec<u8> {
+    made(
+        "audio.mp4",
+        "-f lavfi -i sine=frequency=440:duration=1 -c:a aac",
+    )
+}
+
+/// A still picture.
+pub fn picture() -> Vec<u8> {
+    made(
+        "still.png",
+        "-f lavfi -i testsrc=size=180x320:rate=1:duration=1 -frames:v 1",
+    )
+}
+
+/// Text that says it is a video.
+pub fn text() -> Vec<u8> {
+    b"This is a video. Believe me.\n".repeat(40)
+}
+
+/// The first two thirds of a file, as a broken connection leaves it.
+pub fn cut_short(mut file: Vec<u8>) -> Vec<u8> {
+    file.truncate(file.len() * 2 / 3);
+    file
+}
+
+/// An HLS playlist whose only segment is at `url`.
+pub fn hls(url: &str) -> Vec<u8> {
+    format!(
+        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\n{url}\n#EXT-X-ENDLIST\n"
+    )
+    .into_bytes()
+}
+
+/// A script of ffmpeg's concat format that includes `url`.
+pub fn concat(url: &str) -> Vec<u8> {
+    format!("ffconcat version 1.0\nfile '{url}'\n").into_bytes()
+}
+
+/// A DASH manifest whose only segment is at `url`.
+pub fn dash(url: &str) -> Vec<u8> {
+    format!(
+        r#"<?xml version="1.0"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT1S" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011">
+<Period><AdaptationSet mimeType="video/mp4"><Representation id="1" bandwidth="1" width="180" height="320"><BaseURL>{url}</BaseURL><SegmentBase indexRange="0-1"/></Representation></AdaptationSet></Period>
+</MPD>
+"#
+    )
+    .into_bytes()
+}
+
+/// A session description that asks for a stream at `address`.
+pub fn sdp(address: SocketAddr) -> Vec<u8> {
+    let (ip, port) = (address.ip(), address.port());
+    format!("v=0\no=- 0 0 IN IP4 {ip}\ns=x\nc=IN IP4 {ip}\nt=0 0\na=setup:active\nm=video {port} TCP/RTP/AVP 96\na=rtpmap:96 H264/90000\n")
+        .into_bytes()
+}
+
+/// An mp4 whose tracks say that their samples are at `url`.
+pub fn dref(url: &str) -> Vec<u8> {
+    let entry = mp4::make_box(*b"url ", &[&[0; 4], url.as_bytes(), &[0]].concat());
+    // Version and flags 0, one entry.
+    let content = [&[0, 0, 0, 0, 0, 0, 0, 1], &entry[..]].concat();
+    let path = [b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"];
+    // Behind the samples the index may grow without moving them.
+    mp4::replace(&mp4_moov_at_end(), &path, &content)
+}
+
+/// The file `name` as ffmpeg makes it from `arguments`. Tests that make it at the same time each write their own and rename
+/// it, so that no reader sees half a file.
+fn made(name: &str, arguments: &str) -> Vec<u8> {
+    let directory = testkit_directory("media");
+    let path = directory.join(name);
+    if let Ok(bytes) = std::fs::read(&path) {
+        return bytes;
+    }
+    let extension = name.rsplit('.').next().unwrap_or_default();
+    let draft = tempfile::Builder::new()
+        .suffix(&format!(".{extension}"))
+        .tempfile_in(&directory)
+        .expect("a draft file");
+    let output = Command::new("ffmpeg")
+        .args(["-hide_banner", "-nostdin", "-loglevel", "error", "-y"])
+        .args(arguments.split_whitespace())
+        .arg(draft.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("start ffmpeg ({error}): `make test` installs it"));
+    if !output.status.success() {
+        panic!("make {name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let bytes = std::fs::read(draft.path()).expect("what ffmpeg made");
+    draft.persist(&path).expect("keep what ffmpeg made");
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position(file: &[u8], kind: &[u8; 4]) -> usize {
+        let kinds = mp4::top_level(file);
+        kinds
+            .iter()
+            .position(|found| found == kind)
+            .expect("the box")
+    }
+
+    #[test]
+    fn the_index_is_where_the_name_says() {
+        let (front, end) = (mp4(), mp4_moov_at_end());
+        assert!(position(&front, b"moov") < position(&front, b"mdat"));
+        assert!(position(&end, b"moov") > position(&end, b"mdat"));
+    }
+
+    #[test]
+    fn a_padded_video_has_its_size_and_its_boxes_fill_it() {
+        let video = mp4_of_size(200_000);
+        assert_eq!(video.len(), 200_000);
+        assert_eq!(mp4::top_level(&video).last(), Some(b"free"));
+    }
+
+    #[test]
+    fn a_data_reference_names_the_url() {
+        let url = "http://127.0.0.1:9/x.mp4";
+        let file = dref(url);
+        let kinds = mp4::top_level(&file);
+        assert_eq!(kinds, mp4::top_level(&mp4_moov_at_end()));
+        let named = file
+            .windows(url.len())
+            .filter(|part| *part == url.as_bytes());
+        assert_eq!(named.count(), 2, "one a track");
+    }
+}

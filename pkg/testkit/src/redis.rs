@@ -1,0 +1,163 @@
+//! A Redis of the test's own, which it may kill, freeze, set back and look into.
+
+use std::{
+    path::Path,
+    process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    Process, eventually,
+    ports::{ATTEMPTS, free_port},
+};
+
+/// How long Redis may take to answer after its start.
+const START_LIMIT: Duration = Duration::from_secs(15);
+
+/// Ended, and its data removed, when the value goes. It keeps every write at once, so that a restart loses nothing.
+#[derive(Debug)]
+pub struct Redis {
+    process: Mutex<Process>,
+    port: u16,
+    data: TempDir,
+}
+
+impl Redis {
+    /// Starts on a free port; answers when this returns.
+    pub async fn start() -> Self {
+        for _ in 0..ATTEMPTS {
+            let data = tempfile::tempdir().expect("a directory for Redis");
+            let port = free_port();
+            let process = Mutex::new(spawn(port, data.path()));
+            let redis = Self {
+                process,
+                port,
+                data,
+            };
+            if redis.answers().await {
+                return redis;
+            }
+        }
+        panic!(
+            "Redis did not start on {ATTEMPTS} ports (is redis-server installed? `make test` does it)"
+        );
+    }
+
+    /// `redis://127.0.0.1:<port>`; stays the same over restarts.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// SIGKILL.
+    pub fn kill(&self) {
+        self.process().kill9();
+    }
+
+    /// SIGSTOP: connections stay open, nothing is answered.
+    pub fn freeze(&self) {
+        self.process().freeze();
+    }
+
+    /// Ends a freeze.
+    pub fn thaw(&self) {
+        self.process().thaw();
+    }
+
+    /// Brings it back with its data; kills it first if it runs. Answers when this returns.
+    pub async fn restart(&self) {
+        self.kill();
+        *self.process() = spawn(self.port, self.data.path());
+        let what = format!("Redis on {} after its restart", self.url());
+        eventually(START_LIMIT, &what, async || self.ping().then_some(())).await;
+    }
+
+    /// As [`Redis::restart`], but everything it held is gone.
+    pub async fn restart_empty(&self) {
+        self.kill();
+        self.remove_data();
+        self.restart().await;
+    }
+
+    /// A copy of what it holds now.
+    pub fn backup(&self) -> TempDir {
+        let copy = tempfile::tempdir().expect("a directory for a backup");
+        copy_files(&self.data.path().join(FILES), &copy.path().join(FILES));
+        copy
+    }
+
+    /// As [`Redis::restart`], but with what it held when `backup` was made.
+    pub async fn restart_from(&self, backup: &TempDir) {
+        self.kill();
+        self.remove_data();
+        copy_files(&backup.path().join(FILES), &self.data.path().join(FILES));
+        self.restart().await;
+    }
+
+    /// Runs a command, for example `["GET", "key"]`, in a logical database; the answer as `redis-cli` prints it, no answer
+    /// within 5 s or an error is a panic.
+    pub fn command(&self, database: u8, command: &[&str]) -> String {
+        let answer = cli(self.port, database, command);
+        answer.unwrap_or_else(|| panic!("{command:?} was not answered by {}", self.url()))
+    }
+
+    /// False when the process ended, which is how a taken port shows.
+    async fn answers(&self) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < START_LIMIT && self.process().exit_status().is_none() {
+            if self.ping() {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        false
+    }
+
+    fn ping(&self) -> bool {
+        cli(self.port, 0, &["PING"]).as_deref() == Some("PONG")
+    }
+
+    fn remove_data(&self) {
+        std::fs::remove_dir_all(self.data.path().join(FILES)).expect("remove Redis's data");
+    }
+
+    fn process(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The directory of the append-only files.
+const FILES: &str = "appendonlydir";
+
+fn spawn(port: u16, data: &Path) -> Process {
+    let mut command = Command::new("redis-server");
+    command
+        .args(["--bind", "127.0.0.1", "--daemonize", "no", "--save", ""])
+        .args(["--port", &port.to_string()])
+        .args(["--appendonly", "yes", "--appendfsync", "always"])
+        .args(["--appenddirname", FILES])
+        .arg("--dir")
+        .arg(data);
+    Process::spawn("redis", command)
+}
+
+fn cli(port: u16, database: u8, command: &[&str]) -> Option<String> {
+    let output = Command::new("timeout")
+        .args(["5", "redis-cli", "-e", "-h", "127.0.0.1"])
+        .args(["-p", &port.to_string(), "-n", &database.to_string()])
+        .args(command)
+        .output()
+        .expect("run redis-cli");
+    let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success().then_some(answer)
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory for the copy");
+    for file in std::fs::read_dir(from).expect("Redis's data") {
+        let file = file.expect("a file of Redis");
+        std::fs::copy(file.path(), to.join(file.file_name())).expect("copy a file of Redis");
+    }
+}

@@ -1,0 +1,61 @@
+//! One system for all tests that run at the same time: started for the first, ended after the last.
+//!
+//! A plain `static` would never be dropped, and what it owns would outlive the test run.
+
+use std::{
+    ops::Deref,
+    sync::{Arc, Weak},
+};
+
+use tokio::sync::Mutex;
+
+use crate::System;
+
+/// Holds a system only while some test uses it.
+#[derive(Debug)]
+pub struct SharedSystem(Mutex<Weak<System>>);
+
+/// A test's share of the system; the last one to go ends it. A failed test prints the logs.
+#[derive(Debug)]
+pub struct Lent(Arc<System>);
+
+impl SharedSystem {
+    /// For a `static`.
+    pub const fn new() -> Self {
+        Self(Mutex::const_new(Weak::new()))
+    }
+
+    /// The system, started by `start` if no test holds it at the moment.
+    pub async fn get(&self, start: impl AsyncFnOnce() -> System) -> Lent {
+        let mut slot = self.0.lock().await;
+        if let Some(system) = slot.upgrade() {
+            return Lent(system);
+        }
+        let system = Arc::new(start().await);
+        *slot = Arc::downgrade(&system);
+        Lent(system)
+    }
+}
+
+impl Default for SharedSystem {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Deref for Lent {
+    type Target = System;
+
+    fn deref(&self) -> &System {
+        &self.0
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // Unless this is the last share: then each process prints its own.
+        if std::thread::panicking() && Arc::strong_count(&self.0) > 1 {
+            self.0.print_logs();
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The whole of Dousheng for one test: own database, bucket and registry prefix, the real binaries.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use auth::Tokens;
+use settings::Secret;
+
+use crate::{Bucket, Client, Database, Etcd, Process, Redis, environment, eventually, names};
+
+/// How long it may take until the first request is answered.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+/// `auth.jwt_keys` of every test system.
+pub const JWT_KEYS: &str = "test:a-secret-for-tests-only-32-bytes-or-more";
+/// How often the counts of a test system are folded.
+pub const FOLD_PERIOD: Duration = Duration::from_secs(1);
+
+/// What to start; begin with [`System::builder`].
+#[derive(Debug)]
+pub struct Builder {
+    instances: BTreeMap<String, usize>,
+    settings: BTreeMap<String, String>,
+    own_etcd: bool,
+    own_redis: bool,
+}
+
+/// Ended and removed, all of it, when the value goes.
+#[derive(Debug)]
+pub struct System {
+    // The order of fields is the order of drops: processes before what they use.
+    processes: BTreeMap<String, Vec<Process>>,
+    etcd: Option<Etcd>,
+    redis: Option<Redis>,
+    database: Database,
+    bucket: Bucket,
+    variables: BTreeMap<String, String>,
+    http: Option<String>,
+}
+
+impl System {
+    /// One instance of each service and of the API.
+    pub fn builder() -> Builder {
+        Builder {
+            instances: ["user", "video", "favorite", "comment", "api"]
+                .map(|name| (name.to_owned(), 1))
+                .into(),
+            settings: BTreeMap::new(),
+            own_etcd: false,
+            own_redis: false,
+        }
+    }
+
+    /// [`System::builder`] as it is, started.
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// Base address of the API, without a slash at the end.
+    pub fn http(&self) -> &str {
+        self.http.as_deref().expect("a system with an API")
+    }
+
+    /// A new client of the API.
+    pub fn client(&self) -> Client {
+        Client::new(self.http())
+    }
+
+    /// The processes of a service, in the order of their start.
+    pub fn instances(&self, service: &str) -> &[Process] {
+        self.processes.get(service).map_or(&[], Vec::as_slice)
+    }
+
+    /// The API's process.
+    pub fn api(&self) -> &Process {
+        &self.instances("api")[0]
+    }
+
+    /// One more instance of a service; it may not be registered yet when this returns.
+    pub async fn start_instance(&mut self, service: &str) {
+        let process = Process::workspace_binary(service, &self.variables);
+        process.address().await;
+        self.processes
+            .entry(service.to_owned())
+            .or_default()
+            .push(process);
+    }
+
+    /// Kills the service's instance number `n` (from 0), if it still runs, and starts another in its place; it may not be
+    /// registered yet when this returns.
+    pub async fn replace_instance(&mut self, service: &str, n: usize) {
+        self.instances(service)[n].kill9();
+        let process = Process::workspace_binary(service, &self.variables);
+        process.address().await;
+        let place = self
+            .processes
+            .get_mut(service)
+            .and_then(|all| all.get_mut(n));
+        *place.expect("the instance") = process;
+    }
+
+    /// Addresses that a service is registered under.
+    pub async fn registered(&self, service: &str) -> Vec<String> {
+        let endpoint = &self.variables[&variable("etcd.endpoints")];
+        let prefix = format!("{}/{service}/", self.variables[&variable("etcd.prefix")]);
+        let keys = crate::etcd::keys(endpoint, &prefix).await;
+        keys.iter()
+            .map(|key| key.trim_start_matches(&prefix).to_owned())
+            .collect()
+    }
+
+    /// Prints the last lines of every process.
+    pub fn print_logs(&self) {
+        for process in self.processes.values().flatten() {
+            eprintln!("{}", process.tail());
+        }
+    }
+
+    /// Its database.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Its bucket.
+    pub fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
+    /// Its own etcd, if [`Builder::own_etcd`] asked for one.
+    pub fn etcd(&self) -> &Etcd {
+        self.etcd.as_ref().expect("a system built with own_etcd()")
+    }
+
+    /// Its own Redis, if [`Builder::own_redis`] asked for one.
+    pub fn redis(&self) -> &Redis {
+        self.redis
+            .as_ref()
+            .expect("a system built with own_redis()")
+    }
+
+    /// The `DOUSHENG_*` variables that its processes run with.
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+}
+
+impl Builder {
+    /// How many processes of a service to start; 0: none.
+    pub fn instances(mut self, service: &str, count: usize) -> Self {
+        self.instances.insert(service.to_owned(), count);
+        self
+    }
+
+    /// A setting by its key in `defaults.toml`, for example `upload.max_bytes`.
+    pub fn set(mut self, key: &str, value: impl ToString) -> Self {
+        self.settings.insert(variable(key), value.to_string());
+        self
+    }
+
+    /// Gives the system an etcd of its own, to be stopped and brought back.
+    pub fn own_etcd(mut self) -> Self {
+        self.own_etcd = true;
+        self
+    }
+
+    /// Gives the system a Redis of its own, to be stopped, emptied and brought back.
+    pub fn own_redis(mut self) -> Self {
+        self.own_redis = true;
+        self
+    }
+
+    /// Migrates, starts everything, and returns when requests are answered.
+    pub async fn start(self) -> System {
+        let own_etcd = async {
+            match self.own_etcd {
+                true => Some(Etcd::start().await),
+                false => None,
+            }
+        };
+        let own_redis = async {
+            match self.own_redis {
+                true => Some(Redis::start().await),
+                false => None,
+            }
+        };
+        let (database, bucket, etcd, redis) =
+            tokio::join!(Database::create(), Bucket::create(), own_etcd, own_redis);
+        let mut variables = defaults(&database, &bucket, etcd.as_ref(), redis.as_ref());
+        variables.extend(self.settings);
+        Process::workspace_binary("migrate", &variables)
+            .succeeded()
+            .await;
+
+        let mut processes: BTreeMap<String, Vec<Process>> = BTreeMap::new();
+        for (service, count) in self.instances {
+            let start = |_| Process::workspace_binary(&service, &variables);
+            let started = (0..count).map(start).collect();
+            processes.insert(service, started);
+        }
+        let mut http = None;
+        for (service, started) in &processes {
+            for process in started {
+                let address = process.address().await;
+                if service == "api" {
+                    http = Some(format!("http://{address}"));
+                }
+            }
+        }
+        let system = System {
+            processes,
+            etcd,
+            redis,
+            database,
+            bucket,
+            variables,
+            http,
+        };
+        if system.http.is_some() {
+            system.ready().await;
+        }
+        system
+    }
+}
+
+impl System {
+    /// The API has found the services, and they each other and their tables, on the replica too.
+    async fn ready(&self) {
+        let client = self.client();
+        let runs = |service: &str| !self.instances(service).is_empty();
+        let token = token_of_user_1();
+        eventually(READY_LIMIT, "the first answers of the system", async || {
+            let feed = !runs("video") || client.feed(&[]).await.try_code() == Some(0);
+            // No such user: 10004 comes from the user service, and only from there.
+            let user =
+                !runs("user") || client.login("nobody", "nobody").await.try_code() == Some(10004);
+            // No such video: 10007 comes from these services, which have it from the video service.
+            let favorite = !(runs("favorite") && runs("video"))
+                || client.unlike(&token, 1).await.try_code() == Some(10007);
+            let comment = !(runs("comment") && runs("video"))
+                || client.delete_comment(&token, 1, 1).await.try_code() == Some(10007);
+            (feed && user && favorite && comment).then_some(())
+        })
+        .await;
+    }
+}
+
+/// Good in every test system, where that user needn't be.
+fn token_of_user_1() -> String {
+    let (kid, secret) = JWT_KEYS.split_once(':').expect("kid:secret");
+    let keys = vec![(kid.to_owned(), Secret::new(secret))];
+    let tokens = Tokens::new(keys, "dousheng", "dousheng-client", READY_LIMIT);
+    let tokens = tokens.expect("a signing key");
+    tokens.issue(1).expect("a token")
+}
+
+fn variable(key: &str) -> String {
+    format!("DOUSHENG_{}", key.replace('.', "__").to_uppercase())
+}
+
+fn defaults(
+    database: &Database,
+    bucket: &Bucket,
+    etcd: Option<&Etcd>,
+    redis: Option<&Redis>,
+) -> BTreeMap<String, String> {
+    let etcd = etcd.map_or_else(environment::etcd, Etcd::endpoint);
+    let redis = redis.map_or_else(environment::redis, Redis::url);
+    let key_prefix = format!("{}:", names::unique('-'));
+    let fold_period_ms = FOLD_PERIOD.as_millis().to_string();
+    let prefix = format!("kitex/registry-etcd-{}", names::unique('-'));
+    let (s3, access, secret) = (
+        environment::s3_endpoint(),
+        environment::s3_access_key(),
+        environment::s3_secret_key(),
+    );
+    [
+        ("mysql.primary_url", database.primary_url()),
+        ("mysql.replica_urls", database.replica_url()),
+        // Many systems run at once, and the server takes 300 connections.
+        ("mysql.max_connections", "4"),
+        ("redis.url", &redis),
+        ("redis.key_prefix", &key_prefix),
+        // Nobody takes the keys away from a Redis that tests share.
+        ("redis.counter_ttl_s", "600"),
+        ("counters.fold_period_ms", &fold_period_ms),
+        ("etcd.endpoints", &etcd),
+        ("etcd.prefix", &prefix),
+        ("etcd.lease_ttl_s", "3"),
+        ("object_store.endpoint", &s3),
+        ("object_store.public_endpoint", &s3),
+        ("object_store.bucket", bucket.name()),
+        ("object_store.access_key", &access),
+        ("object_store.secret_key", &secret),
+        ("auth.jwt_keys", JWT_KEYS),
+        ("auth.bcrypt_cost", "4"),
+        ("http.listen", "127.0.0.1:0"),
+        ("log.format", "json"),
+        ("log.filter", "info"),
+    ]
+    .map(|(key, value)| (variable(key), value.to_owned()))
+    .into()
+}
