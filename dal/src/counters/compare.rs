@@ -1,0 +1,218 @@
+//! Redis compared with MySQL: after each fold what was folded, and now and then all of it.
+
+use std::{collections::HashMap, time::Duration};
+
+use redis::Value;
+use telemetry::metrics::{self, Repair};
+
+use super::{
+    Counters,
+    entry::{Entry, now_s, shown},
+    scripts::MEND_SCRIPT,
+};
+use crate::{
+    DalError,
+    counts::{self, Counter},
+    position::{self, Position},
+};
+
+/// Counters compared at once.
+const AT_ONCE: usize = 512;
+/// How long a writer may need for its message: what differs only because that is on its way is no fault.
+const GRACE: Duration = Duration::from_millis(25);
+/// Wrong counters that a line of the log names.
+const NAMED: usize = 5;
+/// Keys a pass remembers whose commit came after its start.
+const MAX_LATER: usize = 65_536;
+
+/// What a complete pass did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// Counters found in Redis; one may be found twice.
+    pub scanned: usize,
+    /// Those that were wrong.
+    pub mended: usize,
+}
+
+/// A key that holds something else than MySQL.
+pub(super) struct Wrong {
+    pub(super) counter: Counter,
+    pub(super) exact: i64,
+    /// None: no entry at all.
+    pub(super) found: Option<Entry>,
+}
+
+#[derive(Default)]
+struct Comparison {
+    mended: usize,
+    /// Equal or not, these have been brought by a commit after the position, as they say.
+    later: Vec<(Counter, u64)>,
+}
+
+impl Counters {
+    /// Sets right what Redis holds of these counters; how many that were. `exact` must have been read after the commit at
+    /// `position` was acknowledged. Absent keys stay absent, and a key that a later commit has brought is left alone.
+    /// An error: Redis can't be asked at the moment, some or all of them were not compared.
+    pub async fn compare(
+        &self,
+        position: Position,
+        exact: &HashMap<Counter, i64>,
+    ) -> Result<usize, DalError> {
+        Ok(self.compare_all(position, exact).await?.mended)
+    }
+
+    /// Compares all counters that Redis holds with MySQL, page by page. `position` is that of a commit acknowledged before
+    /// the call: what Redis lost or brought back earlier is set right; later commits bring their own counts. May take minutes;
+    /// several at once, or one together with a fold, do no harm. After an error it is incomplete.
+    pub async fn scan_pass(&self, position: Position) -> Result<Pass, DalError> {
+        let mut pass = Pass::default();
+        let mut later = Vec::new();
+        for link in self.links() {
+            let mut cursor = "0".to_owned();
+            loop {
+                let page = link
+                    .scan_page(&cursor, &self.keys.pattern(), AT_ONCE as u32)
+                    .await?;
+                let counters: Vec<Counter> = page
+                    .1
+                    .iter()
+                    .filter_map(|key| self.keys.parse(std::str::from_utf8(key).ok()?))
+                    // A count in the other's database is nobody's.
+                    .filter(|counter| std::ptr::eq(self.link(*counter), link))
+                    .collect();
+                for counters in counters.chunks(AT_ONCE) {
+                    let exact = counts::exact(&self.db, counters).await?;
+                    let compared = self.compare_all(position, &exact).await?;
+                    pass.scanned += counters.len();
+                    pass.mended += compared.mended;
+                    let room = MAX_LATER.saturating_sub(later.len());
+                    later.extend(compared.later.into_iter().take(room));
+                }
+                cursor = page.0;
+                if cursor == "0" {
+                    break;
+                }
+            }
+        }
+        pass.mended += self.forget_the_future(&later).await?;
+        metrics::counters_repaired(Repair::Pass, pass.mended);
+        tracing::info!(
+            scanned = pass.scanned,
+            mended = pass.mended,
+            "all counts in Redis compared with MySQL"
+        );
+        Ok(pass)
+    }
+
+    async fn compare_all(
+        &self,
+        position: Position,
+        exact: &HashMap<Counter, i64>,
+    ) -> Result<Comparison, DalError> {
+        let mut total = Comparison::default();
+        let all: Vec<Counter> = exact.keys().copied().collect();
+        for counters in all.chunks(AT_ONCE) {
+            let mut wrong = Vec::new();
+            for (counter, text) in self.texts(counters).await? {
+                let found = Entry::parse(&text);
+                let exact = shown(exact.get(&counter).copied().unwrap_or_default());
+                match found {
+                    Some(entry) if entry.seq > position.seq => {
+                        total.later.push((counter, entry.seq));
+                    }
+                    Some(entry) if entry.count == exact => {}
+                    _ => wrong.push(Wrong {
+                        counter,
+                        exact,
+                        found,
+                    }),
+                }
+            }
+            if !wrong.is_empty() {
+                tokio::time::sleep(GRACE).await;
+                total.mended += self.replace(position, &wrong).await?;
+            }
+        }
+        Ok(total)
+    }
+
+    pub(super) async fn replace(
+        &self,
+        position: Position,
+        wrong: &[Wrong],
+    ) -> Result<usize, DalError> {
+        let by_counter: HashMap<Counter, &Wrong> = wrong.iter().map(|w| (w.counter, w)).collect();
+        let counters: Vec<Counter> = wrong.iter().map(|wrong| wrong.counter).collect();
+        let (now, expiry) = (now_s().to_string(), self.expiry_ms());
+        let replies = self
+            .run_scripts(&MEND_SCRIPT, &counters, |counter, key| {
+                let wrong = by_counter.get(&counter);
+                let found = wrong.and_then(|wrong| wrong.found);
+                let arguments = vec![
+                    wrong.map_or(0, |wrong| wrong.exact).to_string(),
+                    position.seq.to_string(),
+                    now.clone(),
+                    expiry.clone(),
+                    found.map_or_else(String::new, |e| format!("{} {}", e.count, e.seq)),
+                ];
+                (vec![key], arguments)
+            })
+            .await?;
+        let mended: Vec<&Wrong> = replies
+            .iter()
+            .filter(|(_, reply)| matches!(reply, Ok(Value::Integer(1))))
+            .filter_map(|(counter, _)| by_counter.get(counter).copied())
+            .collect();
+        if !mended.is_empty() {
+            self.tally.mended.add(mended.len());
+            let named: Vec<String> = mended.iter().take(NAMED).map(|w| w.to_string()).collect();
+            tracing::warn!(
+                mended = mended.len(),
+                first = named.join(", "),
+                "counts in Redis were wrong"
+            );
+        }
+        // Refused, for lack of memory for example.
+        if replies.iter().any(|(_, reply)| reply.is_err()) {
+            return Err(redis::Away.into());
+        }
+        Ok(mended.len())
+    }
+
+    /// A key that claims a commit which hasn't happened comes from another life of the database, whose backup was restored
+    /// since: it would refuse every writer. Returns how many were deleted.
+    async fn forget_the_future(&self, later: &[(Counter, u64)]) -> Result<usize, DalError> {
+        if later.is_empty() {
+            return Ok(0);
+        }
+        let newest = Position::from(position::mark(&self.db).await?);
+        let future: Vec<Counter> = later
+            .iter()
+            .filter(|(_, seq)| *seq > newest.seq)
+            .map(|(counter, _)| *counter)
+            .collect();
+        if !future.is_empty() {
+            tracing::warn!(
+                counters = future.len(),
+                "counts in Redis are of commits that the database doesn't have; deleted"
+            );
+            self.tally.mended.add(future.len());
+            self.forget(&future).await;
+        }
+        Ok(future.len())
+    }
+}
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            counter,
+            exact,
+            found,
+        } = self;
+        match found {
+            Some(entry) => write!(f, "{counter:?} was {} instead of {exact}", entry.count),
+            None => write!(f, "{counter:?} was no count"),
+        }
+    }
+}

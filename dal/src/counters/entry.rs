@@ -1,0 +1,159 @@
+//! What Redis holds for a counter: its key, and its text "count seq renewed_s".
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::counts::Counter;
+
+/// Longest count, in digits: any i64 has as many or nearly.
+const COUNT_DIGITS: usize = 18;
+/// Longest sequence and time, in digits: what Lua's numbers hold exactly.
+const NUMBER_DIGITS: usize = 15;
+
+/// A count as Redis holds it. Anything that isn't written exactly like this counts as absent, and is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) count: i64,
+    /// The place of a commit that `count` is at least as new as; 0: of none that is known.
+    pub(super) seq: u64,
+    /// When the expiry was renewed, in seconds since 1970, by the clock of who did it.
+    pub(super) renewed_s: u64,
+}
+
+impl Entry {
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        let mut parts = std::str::from_utf8(text).ok()?.split(' ');
+        let mut next = |longest: usize| {
+            parts.next().filter(|part| {
+                (1..=longest).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit())
+            })
+        };
+        let entry = Self {
+            count: next(COUNT_DIGITS)?.parse().ok()?,
+            seq: next(NUMBER_DIGITS)?.parse().ok()?,
+            renewed_s: next(NUMBER_DIGITS)?.parse().ok()?,
+        };
+        parts.next().is_none().then_some(entry)
+    }
+}
+
+/// A count as it is shown and stored: whatever the rows say, never below 0.
+pub(super) fn shown(count: i64) -> i64 {
+    count.max(0)
+}
+
+pub(super) fn now_s() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+/// The names of the keys. What is in braces decides the node in a cluster: a counter and its lock are together.
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    pub(super) prefix: String,
+}
+
+impl Keys {
+    pub(super) fn of(&self, counter: Counter) -> String {
+        let (owner, id, what) = match counter {
+            Counter::VideoFavorites(id) => ('v', id, "favorites"),
+            Counter::VideoComments(id) => ('v', id, "comments"),
+            Counter::UserFavorited(id) => ('u', id, "favorited"),
+            Counter::UserFavorites(id) => ('u', id, "favorites"),
+            Counter::UserWorks(id) => ('u', id, "works"),
+        };
+        format!("{}{{{owner}{id}}}:{what}", self.prefix)
+    }
+
+    /// Held by whoever loads the counter.
+    pub(super) fn lock(key: &str) -> String {
+        format!("{key}:lock")
+    }
+
+    /// For `SCAN`. The prefix has none of a pattern's characters.
+    pub(super) fn pattern(&self) -> String {
+        format!("{}{{*}}:*", self.prefix)
+    }
+
+    /// The inverse of [`Self::of`]; none for a lock, or a key of somebody else.
+    pub(super) fn parse(&self, key: &str) -> Option<Counter> {
+        let (tag, what) = key
+            .strip_prefix(&self.prefix)?
+            .strip_prefix('{')?
+            .split_once("}:")?;
+        let id = tag.get(1..)?.parse().ok()?;
+        let counter = match (tag.get(..1)?, what) {
+            ("v", "favorites") => Counter::VideoFavorites(id),
+            ("v", "comments") => Counter::VideoComments(id),
+            ("u", "favorited") => Counter::UserFavorited(id),
+            ("u", "favorites") => Counter::UserFavorites(id),
+            ("u", "works") => Counter::UserWorks(id),
+            _ => return None,
+        };
+        (self.of(counter) == key).then_some(counter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_exactly_what_the_scripts_write_is_an_entry() {
+        let entry = Entry {
+            count: 7,
+            seq: 123,
+            renewed_s: 1_700_000_000,
+        };
+        assert_eq!(Entry::parse(b"7 123 1700000000"), Some(entry));
+        let longest = b"999999999999999999 999999999999999 999999999999999";
+        assert!(Entry::parse(longest).is_some());
+        for garbage in [
+            "",
+            "7",
+            "7 123",
+            "-7 123 1",
+            "+7 123 1",
+            "7 123 1 ",
+            "7  123 1",
+            "7 123 1 1",
+            "7 x 1",
+            "1999999999999999999 1 1",
+            "7 1999999999999999 1",
+        ] {
+            assert_eq!(Entry::parse(garbage.as_bytes()), None, "{garbage:?}");
+        }
+        assert_eq!(Entry::parse(&[0xff, b' ', b'1']), None);
+    }
+
+    #[test]
+    fn a_key_names_its_counter_and_nothing_else_does() {
+        let keys = Keys {
+            prefix: "p:".to_owned(),
+        };
+        for (counter, key) in [
+            (Counter::VideoFavorites(1), "p:{v1}:favorites"),
+            (Counter::VideoComments(2), "p:{v2}:comments"),
+            (Counter::UserFavorited(3), "p:{u3}:favorited"),
+            (Counter::UserFavorites(4), "p:{u4}:favorites"),
+            (
+                Counter::UserWorks(i64::MAX),
+                "p:{u9223372036854775807}:works",
+            ),
+        ] {
+            assert_eq!(keys.of(counter), key);
+            assert_eq!(keys.parse(key), Some(counter));
+        }
+        for foreign in [
+            "{v1}:favorites",
+            "p:{v1}:favorites:lock",
+            "p:{v01}:favorites",
+            "p:{v}:favorites",
+            "p:{}:favorites",
+            "p:{é1}:favorites",
+            "p:{v1}:works",
+            "q:{v1}:favorites",
+        ] {
+            assert_eq!(keys.parse(foreign), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Cold counters: double-checked creation, one loader a key over all instances.
+
+use std::{collections::HashMap, time::Duration};
+
+use redis::{Away, Value};
+use sea_orm::DbErr;
+use telemetry::cost;
+use tokio::time::Instant;
+
+use super::{
+    Counters,
+    entry::{Entry, Keys, now_s, shown},
+    scripts::{ACQUIRE_SCRIPT, LOADED_SCRIPT},
+};
+use crate::{
+    DalError,
+    counts::{self, Counter},
+};
+
+/// Life of a lock: longer than a load may take. A loader that was killed keeps others from loading for so long.
+const LOCK_LIFE: Duration = Duration::from_secs(4);
+/// The most that a reader waits for another's load before it asks MySQL itself.
+const WAIT_LIMIT: Duration = Duration::from_millis(500);
+/// First and longest pause between two looks for another's load.
+const WAIT_STEPS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(40));
+
+/// What looking again and trying the locks gave.
+#[derive(Default)]
+pub(super) struct Acquired {
+    pub(super) found: HashMap<Counter, i64>,
+    /// To be loaded by us.
+    pub(super) won: Vec<Counter>,
+    /// Being loaded by another.
+    lost: Vec<Counter>,
+}
+
+impl Counters {
+    /// Creates keys that weren't there, or gets what another creates at the same time. All of `missing` are in the answer.
+    pub(super) async fn create(
+        &self,
+        missing: &[Counter],
+    ) -> Result<HashMap<Counter, i64>, DalError> {
+        let token = format!("{:016x}", rand::random::<u64>());
+        let Ok(acquired) = self.acquire(missing, &token).await else {
+            return self.exact(missing).await;
+        };
+        let Acquired { found, won, lost } = acquired;
+        let (loaded, waited) = tokio::join!(self.load(won, token), self.wait(&lost));
+        let mut values = loaded?;
+        values.extend(found);
+        values.extend(waited);
+        let late: Vec<Counter> = without(missing, &values);
+        values.extend(self.exact(&late).await?);
+        Ok(values)
+    }
+
+    pub(super) async fn acquire(&self, missing: &[Counter], token: &str) -> Result<Acquired, Away> {
+        let life = LOCK_LIFE.as_millis().to_string();
+        let replies = self
+            .run_scripts(&ACQUIRE_SCRIPT, missing, |_, key| {
+                let lock = Keys::lock(&key);
+                (vec![key, lock], vec![token.to_owned(), life.clone()])
+            })
+            .await?;
+        let mut acquired = Acquired::default();
+        for (counter, reply) in replies {
+            match reply {
+                Ok(Value::Integer(1)) => acquired.won.push(counter),
+                Ok(text) => match text.as_bytes().and_then(Entry::parse) {
+                    Some(entry) => {
+                        self.tally.hits.add(1);
+                        acquired.found.insert(counter, entry.count);
+                    }
+                    None => acquired.lost.push(counter),
+                },
+                // Refused, for lack of memory for example: nobody will store it, so nobody is waited for.
+                Err(_) => {}
+            }
+        }
+        Ok(acquired)
+    }
+
+    /// Loads and stores, in one go, also if whoever asked goes away: the locks are ours.
+    async fn load(
+        &self,
+        won: Vec<Counter>,
+        token: String,
+    ) -> Result<HashMap<Counter, i64>, DalError> {
+        if won.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let counters = self.clone();
+        let load = async move {
+            let exact = counts::exact(&counters.db, &won).await;
+            counters.tally.loads.add(won.len());
+            counters.store(&won, exact.as_ref().ok(), &token).await;
+            exact
+        };
+        match tokio::spawn(cost::scope(load)).await {
+            Ok((exact, spent)) => {
+                cost::add(spent);
+                Ok(exact?.into_iter().map(|(c, n)| (c, shown(n))).collect())
+            }
+            Err(_) => Err(DalError::Other(DbErr::Custom("a load ended early".into()))),
+        }
+    }
+
+    /// Creates these keys where the locks are still held, and gives the locks back; that alone if nothing was loaded.
+    pub(super) async fn store(
+        &self,
+        won: &[Counter],
+        exact: Option<&HashMap<Counter, i64>>,
+        token: &str,
+    ) {
+        let (now, expiry) = (now_s().to_string(), self.expiry_ms());
+        let call = |counter: Counter, key: String| {
+            let lock = Keys::lock(&key);
+            let mut arguments = vec![token.to_owned()];
+            if let Some(exact) = exact {
+                let count = shown(exact.get(&counter).copied().unwrap_or_default());
+                arguments.extend([count.to_string(), now.clone(), expiry.clone()]);
+            }
+            (vec![key, lock], arguments)
+        };
+        // What isn't stored is loaded again by the next reader.
+        let _ = self.run_scripts(&LOADED_SCRIPT, won, call).await;
+    }
+
+    /// Looks again and again for what others load; what didn't come in time is left out.
+    async fn wait(&self, lost: &[Counter]) -> HashMap<Counter, i64> {
+        let mut found = HashMap::new();
+        let (mut pause, longest) = WAIT_STEPS;
+        let deadline = Instant::now() + WAIT_LIMIT;
+        loop {
+            let open = without(lost, &found);
+            if open.is_empty() || Instant::now() >= deadline {
+                return found;
+            }
+            tokio::time::sleep(pause).await;
+            pause = longest.min(pause * 2);
+            match self.look_up(&open).await {
+                Ok(values) => found.extend(values),
+                Err(Away) => return found,
+            }
+        }
+    }
+}
+
+/// Those of `counters` that have no value yet.
+pub(super) fn without(counters: &[Counter], values: &HashMap<Counter, i64>) -> Vec<Counter> {
+    let open = |counter: &&Counter| !values.contains_key(counter);
+    counters.iter().filter(open).copied().collect()
+}

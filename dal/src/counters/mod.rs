@@ -1,0 +1,314 @@
+//! Counters in Redis, in front of the exact counts of MySQL ([`crate::counts`]).
+//!
+//! Redis is a cache that may be wrong for a moment and never for long; nothing is counted in it. Every value that is ever
+//! written there is an exact count, read from MySQL in one statement, with the [`Position`] of a commit that it is known to
+//! include. Of two values the one of the later commit wins, whatever the order in which they arrive: *set if newer*.
+//!
+//! # The rules of the original, kept
+//!
+//! Like counts and comment counts in logical databases of their own. Renew the expiry first: where that fails the key isn't
+//! there, and is created. Creation is double-checked: an existing key costs no lock; for a missing one, one loader over all
+//! instances takes a lock, looks again, and loads once. `SCAN`, never `KEYS`.
+//!
+//! # Why it goes beyond the original
+//!
+//! There Redis counts and a timer writes the counts to MySQL. So a crash loses what wasn't written yet, a like that comes
+//! between the read and the write is lost, and a repeated message counts twice. Here a count exists as soon as, and only if, its
+//! row is committed, with the ledger's delta in the same transaction; what travels is not "+1" but the result.
+//!
+//! # Why it is safe, race by race
+//!
+//! * *Two writers, messages in the wrong order, late, or twice.* Commits become visible in the order of their positions, and
+//!   a writer counts after its own. So whoever has the highest position has counted all the others; the script keeps that one.
+//! * *A loader reads, a writer commits and tells Redis, the loader stores.* The writer has created the key; the loader stores
+//!   only where none is.
+//! * *As before, and the key is deleted in between* (its state was unknown, or `FLUSHALL`). Whoever deletes a counter deletes
+//!   its lock, and a loader that has lost its lock stores nothing.
+//! * *A writer's message is under way, and the key with a newer count is deleted.* The message creates the key with the older one.
+//!   The comparison after the fold mends it; where that came before the message (the deadline of a command, at most), the next
+//!   write or the next complete pass does.
+//! * *A loader reads while a writer waits for its commit.* A loaded count has position 0: every writer replaces it. The server's
+//!   newest position would not do, for MariaDB tells it before that commit can be seen: a count stored under it would refuse the
+//!   very writer that it lacks.
+//! * *A message is lost, a writer is killed after its commit.* Its delta is in the ledger: the fold finds it, and compares
+//!   the counter afterwards ([`Counters::compare`]). If Redis is away then, the row stays dirty and is compared later.
+//! * *A command times out.* Whether it ran, or will, is unknown. The key is deleted as soon as Redis answers, on the same
+//!   connection and so after the command; until then this process doesn't use Redis.
+//! * *A comparison and a writer at once.* A key that a commit after the comparison's position has brought is left alone, and
+//!   a wrong one is replaced only while it is exactly what was found. At worst the writer's delta is still in the ledger, and
+//!   the next fold compares again.
+//! * *Redis comes back empty.* Everything is loaded or written anew. *With yesterday's data:* it has another run id, upon which
+//!   the folder makes a complete pass ([`Counters::scan_pass`]); also at start, hourly, and after Redis was away.
+//! * *Below 0?* Every value is a sum over committed rows, of which each is removed once.
+
+mod compare;
+mod entry;
+mod load;
+mod scripts;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, sync::Arc};
+
+use redis::{Away, Bytes, Call, Link, Script, Value};
+use sea_orm::{DbErr, RuntimeErr};
+
+pub use compare::Pass;
+pub use stats::Stats;
+
+use crate::{
+    DalError, Db,
+    counts::{self, Counter},
+    position::Position,
+};
+use entry::{Entry, Keys, now_s, shown};
+use scripts::{COMMIT_SCRIPT, RENEW_SCRIPT};
+use stats::Tally;
+
+/// The counters. Cheap to clone; one a process.
+#[derive(Clone)]
+pub struct Counters {
+    db: Db,
+    favorites: Arc<Link>,
+    comments: Arc<Link>,
+    keys: Keys,
+    ttl_s: u64,
+    tally: Arc<Tally>,
+}
+
+impl Counters {
+    /// Connects in the background, for ever: Redis may be away, then MySQL answers. Must be called in a tokio runtime. An error is
+    /// a URL that can't be read.
+    pub fn connect(redis: &settings::Redis, db: Db) -> Result<Self, DalError> {
+        let open = |name, database| {
+            Link::open(name, redis, database).map_err(|error| {
+                DalError::Unavailable(DbErr::Conn(RuntimeErr::Internal(error.to_string())))
+            })
+        };
+        Ok(Self {
+            db,
+            favorites: open("favorites", redis.favorites_db)?,
+            comments: open("comments", redis.comments_db)?,
+            keys: Keys {
+                prefix: redis.key_prefix.clone(),
+            },
+            ttl_s: redis.counter_ttl_s,
+            tally: Arc::default(),
+        })
+    }
+
+    /// The values of these counters; all of them are in the answer, 0 or more. From Redis in one round trip a database; what isn't
+    /// there is loaded, by one reader over all instances. Redis away: from MySQL; for Redis it waits once, and only the readers
+    /// that are there when it goes away.
+    pub async fn read(&self, counters: &[Counter]) -> Result<HashMap<Counter, i64>, DalError> {
+        match self.look_up(counters).await {
+            Ok(mut values) => {
+                let missing = distinct(load::without(counters, &values));
+                if !missing.is_empty() {
+                    values.extend(self.create(&missing).await?);
+                }
+                Ok(values)
+            }
+            Err(Away) => self.exact(&distinct(counters.to_vec())).await,
+        }
+    }
+
+    /// Tells Redis what a commit has made of these counters: `exact_now` was read after it, in one statement, and `position` is
+    /// the commit's. Called before the commit is acknowledged to whoever asked for it. Never fails: Redis away, or an unknown
+    /// outcome, is repaired later. Takes at most the time of one command.
+    pub async fn committed(&self, position: Position, exact_now: &HashMap<Counter, i64>) {
+        let counters: Vec<Counter> = exact_now.keys().copied().collect();
+        let (now, expiry) = (now_s().to_string(), self.expiry_ms());
+        let call = |counter: Counter, key| {
+            let count = shown(exact_now.get(&counter).copied().unwrap_or_default());
+            let arguments = vec![
+                count.to_string(),
+                position.seq.to_string(),
+                now.clone(),
+                expiry.clone(),
+            ];
+            (vec![key], arguments)
+        };
+        let tell = async |(link, counters): (&Arc<Link>, Vec<Counter>)| {
+            let failed: Vec<Counter> =
+                match self.scripted(link, &COMMIT_SCRIPT, &counters, &call).await {
+                    Ok(replies) => replies
+                        .into_iter()
+                        .filter_map(|(counter, reply)| reply.is_err().then_some(counter))
+                        .collect(),
+                    Err(Away) => counters,
+                };
+            if !failed.is_empty() {
+                link.forget_later(self.with_locks(&failed));
+            }
+        };
+        let [favorites, comments] = self.by_link(&counters);
+        tokio::join!(tell(favorites), tell(comments));
+    }
+
+    /// Deletes these counters from Redis, for whoever doesn't know what a commit made of them; later, if Redis is away.
+    pub async fn forget(&self, counters: &[Counter]) {
+        let [favorites, comments] = self.by_link(counters);
+        let forget = async |(link, counters): (&Arc<Link>, Vec<Counter>)| {
+            if !counters.is_empty() {
+                link.forget(self.with_locks(&counters)).await;
+            }
+        };
+        tokio::join!(forget(favorites), forget(comments));
+    }
+
+    /// What tells one life of the Redis server from another; none while it is away.
+    pub async fn run_id(&self) -> Option<String> {
+        self.favorites.run_id().await
+    }
+
+    /// Whether both databases in Redis answer now; without them MySQL does.
+    /// The error says no more than that.
+    pub async fn ping(self) -> Result<(), &'static str> {
+        let answers = tokio::try_join!(self.favorites.ping(), self.comments.ping());
+        answers.map(drop).map_err(|Away| "no answer")
+    }
+
+    /// What happened so far, in this process.
+    pub fn stats(&self) -> Stats {
+        self.tally
+            .stats([self.favorites.stats(), self.comments.stats()])
+    }
+
+    /// What Redis has of these counters; renews in the background what wasn't for long.
+    async fn look_up(&self, counters: &[Counter]) -> Result<HashMap<Counter, i64>, Away> {
+        let long_ago = now_s().saturating_sub(self.ttl_s.div_ceil(2));
+        let (mut values, mut old) = (HashMap::new(), Vec::new());
+        for (counter, text) in self.texts(counters).await? {
+            if let Some(entry) = Entry::parse(&text) {
+                values.insert(counter, entry.count);
+                if entry.renewed_s < long_ago {
+                    old.push(counter);
+                }
+            }
+        }
+        self.tally.hits.add(values.len());
+        if !old.is_empty() {
+            tokio::spawn(self.clone().renew(old, long_ago));
+        }
+        Ok(values)
+    }
+
+    async fn renew(self, counters: Vec<Counter>, long_ago: u64) {
+        let arguments = [now_s().to_string(), self.expiry_ms(), long_ago.to_string()];
+        let renewed = self
+            .run_scripts(&RENEW_SCRIPT, &counters, |_, key| {
+                (vec![key], arguments.to_vec())
+            })
+            .await;
+        // Otherwise the next hit tries again.
+        if let Ok(replies) = renewed {
+            let renewed = |(_, reply): &&(_, _)| matches!(reply, Ok(Value::Integer(1)));
+            self.tally
+                .renewals
+                .add(replies.iter().filter(renewed).count());
+        }
+    }
+
+    /// From MySQL, past Redis.
+    async fn exact(&self, counters: &[Counter]) -> Result<HashMap<Counter, i64>, DalError> {
+        let exact = counts::exact(&self.db, counters).await?;
+        self.tally.exact_reads.add(exact.len());
+        Ok(exact.into_iter().map(|(c, n)| (c, shown(n))).collect())
+    }
+
+    /// The texts that Redis holds of these counters, from both databases at once; absent ones are left out.
+    async fn texts(&self, counters: &[Counter]) -> Result<Vec<(Counter, Bytes)>, Away> {
+        let get = async |(link, counters): (&Arc<Link>, Vec<Counter>)| {
+            if counters.is_empty() {
+                return Ok(Vec::new());
+            }
+            let texts = link.get_all(self.keys_of(&counters)).await?;
+            let present = counters.into_iter().zip(texts);
+            Ok(present.filter_map(|(c, text)| Some((c, text?))).collect())
+        };
+        let [favorites, comments] = self.by_link(counters);
+        let (favorites, comments) = tokio::join!(get(favorites), get(comments));
+        let mut texts: Vec<(Counter, Bytes)> = favorites?;
+        texts.extend(comments?);
+        Ok(texts)
+    }
+
+    /// Runs a script for each counter, on both databases at once.
+    async fn run_scripts(
+        &self,
+        script: &Script,
+        counters: &[Counter],
+        call: impl Fn(Counter, String) -> Call,
+    ) -> Result<Vec<(Counter, redis::Reply<Value>)>, Away> {
+        let [(favorites, likes), (comments, others)] = self.by_link(counters);
+        let (likes, others) = tokio::join!(
+            self.scripted(favorites, script, &likes, &call),
+            self.scripted(comments, script, &others, &call)
+        );
+        let mut replies = likes?;
+        replies.extend(others?);
+        Ok(replies)
+    }
+
+    async fn scripted(
+        &self,
+        link: &Arc<Link>,
+        script: &Script,
+        counters: &[Counter],
+        call: impl Fn(Counter, String) -> Call,
+    ) -> Result<Vec<(Counter, redis::Reply<Value>)>, Away> {
+        let calls: Vec<Call> = counters
+            .iter()
+            .map(|counter| call(*counter, self.keys.of(*counter)))
+            .collect();
+        let replies = link.run_script(script, &calls).await?;
+        Ok(counters.iter().copied().zip(replies).collect())
+    }
+
+    fn links(&self) -> [&Arc<Link>; 2] {
+        [&self.favorites, &self.comments]
+    }
+
+    /// The database of a counter.
+    fn link(&self, counter: Counter) -> &Arc<Link> {
+        match counter {
+            Counter::VideoComments(_) => &self.comments,
+            _ => &self.favorites,
+        }
+    }
+
+    fn by_link(&self, counters: &[Counter]) -> [(&Arc<Link>, Vec<Counter>); 2] {
+        self.links().map(|link| {
+            let of_link = |counter: &&Counter| Arc::ptr_eq(self.link(**counter), link);
+            (link, counters.iter().filter(of_link).copied().collect())
+        })
+    }
+
+    fn keys_of(&self, counters: &[Counter]) -> Vec<String> {
+        counters.iter().map(|c| self.keys.of(*c)).collect()
+    }
+
+    /// For deleting: each with its lock, so that no load that is under way survives.
+    fn with_locks(&self, counters: &[Counter]) -> Vec<redis::Together> {
+        let keys = self.keys_of(counters).into_iter();
+        keys.map(|key| vec![Keys::lock(&key), key]).collect()
+    }
+
+    fn expiry_ms(&self) -> String {
+        self.ttl_s.saturating_mul(1000).to_string()
+    }
+}
+
+impl From<Away> for DalError {
+    fn from(away: Away) -> Self {
+        Self::Unavailable(DbErr::Conn(RuntimeErr::Internal(away.to_string())))
+    }
+}
+
+fn distinct(mut counters: Vec<Counter>) -> Vec<Counter> {
+    counters.sort_unstable();
+    counters.dedup();
+    counters
+}

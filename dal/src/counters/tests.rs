@@ -1,0 +1,140 @@
+//! The races between a loader and a writer, step by step: what a loader read before a commit can't outlive it.
+
+use std::{collections::HashMap, time::Duration};
+
+use testkit::Redis;
+
+use super::{compare::Wrong, *};
+
+const HOT: Counter = Counter::VideoFavorites(1);
+const KEY: &str = "{v1}:favorites";
+const DATABASE: u8 = 1;
+
+/// Counters on a Redis of the test's own; MySQL is never asked.
+async fn counters() -> (Redis, Counters) {
+    let redis = Redis::start().await;
+    let mysql = settings::Mysql {
+        primary_url: settings::Secret::new("mysql://nobody:nothing@127.0.0.1:1/none"),
+        replica_urls: Vec::new(),
+        max_connections: 1,
+        acquire_timeout_ms: 1000,
+        reads_after_writes: settings::ReadsAfterWrites::Gtid,
+        max_lag_s: 30,
+        replica_wait_ms: 50,
+    };
+    let settings = settings::Redis {
+        url: settings::Secret::new(redis.url()),
+        favorites_db: DATABASE,
+        comments_db: 2,
+        marks_db: 3,
+        key_prefix: String::new(),
+        counter_ttl_s: 600,
+        command_timeout_ms: 2000,
+    };
+    let counters = Counters::connect(&settings, Db::connect(&mysql).unwrap()).unwrap();
+    testkit::eventually(Duration::from_secs(10), "Redis", async || {
+        counters.look_up(&[HOT]).await.ok()
+    })
+    .await;
+    (redis, counters)
+}
+
+fn exact(count: i64) -> HashMap<Counter, i64> {
+    HashMap::from([(HOT, count)])
+}
+
+async fn held(counters: &Counters) -> Option<i64> {
+    counters.look_up(&[HOT]).await.unwrap().remove(&HOT)
+}
+
+/// Whether `token` may load.
+async fn acquires(counters: &Counters, token: &str) -> bool {
+    let acquired = counters.acquire(&[HOT], token).await.unwrap();
+    acquired.won == [HOT]
+}
+
+#[tokio::test]
+async fn one_loader_at_a_time_and_none_once_the_key_is_there() {
+    let (_redis, counters) = counters().await;
+    assert!(acquires(&counters, "a").await);
+    assert!(!acquires(&counters, "b").await);
+    // Not b's lock: neither stored nor given back.
+    counters.store(&[HOT], Some(&exact(9)), "b").await;
+    assert_eq!(held(&counters).await, None);
+    assert!(!acquires(&counters, "b").await);
+    // Nothing loaded: given back at once.
+    counters.store(&[HOT], None, "a").await;
+    assert!(acquires(&counters, "b").await);
+    counters.store(&[HOT], Some(&exact(9)), "b").await;
+    // Looked at again under the lock: it was created between our look and our attempt.
+    let acquired = counters.acquire(&[HOT], "c").await.unwrap();
+    assert_eq!((acquired.found, acquired.won), (exact(9), Vec::new()));
+}
+
+#[tokio::test]
+async fn a_load_that_began_before_a_commit_does_not_replace_its_count() {
+    let (_redis, counters) = counters().await;
+    assert!(acquires(&counters, "a").await);
+    counters.committed(Position { seq: 5 }, &exact(8)).await;
+    counters.store(&[HOT], Some(&exact(7)), "a").await;
+    assert_eq!(held(&counters).await, Some(8));
+}
+
+#[tokio::test]
+async fn a_loaded_count_yields_to_every_commit() {
+    let (_redis, counters) = counters().await;
+    assert!(acquires(&counters, "a").await);
+    counters.store(&[HOT], Some(&exact(7)), "a").await;
+    assert_eq!(held(&counters).await, Some(7));
+    counters.committed(Position { seq: 1 }, &exact(8)).await;
+    assert_eq!(held(&counters).await, Some(8));
+}
+
+#[tokio::test]
+async fn a_load_does_not_survive_a_deletion() {
+    let (redis, counters) = counters().await;
+    for delete in ["forget", "flushall", "the lock's life ends"] {
+        assert!(acquires(&counters, "a").await, "{delete}");
+        counters.committed(Position { seq: 5 }, &exact(8)).await;
+        match delete {
+            "forget" => counters.forget(&[HOT]).await,
+            "flushall" => {
+                redis.command(DATABASE, &["FLUSHALL"]);
+            }
+            _ => {
+                redis.command(DATABASE, &["DEL", KEY, &Keys::lock(KEY)]);
+            }
+        }
+        counters.store(&[HOT], Some(&exact(7)), "a").await;
+        assert_eq!(held(&counters).await, None, "{delete}");
+    }
+}
+
+#[tokio::test]
+async fn a_comparison_replaces_only_what_it_found() {
+    let (redis, counters) = counters().await;
+    let position = Position { seq: 10 };
+    // Gone: not created again. Loaded anew, or brought by a writer: better than ours.
+    for (found, now) in [("6 3 1", ""), ("6 0 1", "8 0 1"), ("6 3 1", "8 4 1")] {
+        let wrong = Wrong {
+            counter: HOT,
+            exact: 7,
+            found: Entry::parse(found.as_bytes()),
+        };
+        redis.command(DATABASE, &["DEL", KEY]);
+        if !now.is_empty() {
+            redis.command(DATABASE, &["SET", KEY, now]);
+        }
+        assert_eq!(counters.replace(position, &[wrong]).await.unwrap(), 0);
+        assert_eq!(redis.command(DATABASE, &["GET", KEY]), now);
+    }
+    // Renewed only: still as wrong.
+    redis.command(DATABASE, &["SET", KEY, "6 3 99"]);
+    let wrong = Wrong {
+        counter: HOT,
+        exact: 7,
+        found: Entry::parse(b"6 3 1"),
+    };
+    assert_eq!(counters.replace(position, &[wrong]).await.unwrap(), 1);
+    assert_eq!(held(&counters).await, Some(7));
+}

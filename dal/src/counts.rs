@@ -1,0 +1,153 @@
+//! What is counted, and the exact value of a counter at any moment.
+//!
+//! `counters` has what was folded, `ledger` what was committed since. Both are read in one statement, so in one snapshot, and a
+//! fold moves deltas from one to the other in one transaction: their sum is exact, also while a folder is at work.
+
+use std::collections::{BTreeMap, HashMap};
+
+use marks::Commit;
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value,
+    sea_query::{Expr, SimpleExpr},
+};
+
+use crate::{DalError, Db, gtid::Dialect, id_list, position};
+
+/// A number that the contract shows, and whose it is: the id of a video or a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Counter {
+    /// Likes of a video.
+    VideoFavorites(i64),
+    /// Comments under a video.
+    VideoComments(i64),
+    /// Likes that the videos of a user have received.
+    UserFavorited(i64),
+    /// Videos that a user likes.
+    UserFavorites(i64),
+    /// Videos that a user has published.
+    UserWorks(i64),
+}
+
+impl Counter {
+    /// As the tables have it: `kind` and `target_id`.
+    pub(crate) fn parts(self) -> (i8, i64) {
+        match self {
+            Self::VideoFavorites(id) => (1, id),
+            Self::VideoComments(id) => (2, id),
+            Self::UserFavorited(id) => (3, id),
+            Self::UserFavorites(id) => (4, id),
+            Self::UserWorks(id) => (5, id),
+        }
+    }
+
+    /// The inverse of [`Self::parts`].
+    pub(crate) fn from_parts(kind: i8, target_id: i64) -> Option<Self> {
+        Some(match kind {
+            1 => Self::VideoFavorites(target_id),
+            2 => Self::VideoComments(target_id),
+            3 => Self::UserFavorited(target_id),
+            4 => Self::UserFavorites(target_id),
+            5 => Self::UserWorks(target_id),
+            _ => return None,
+        })
+    }
+}
+
+/// The exact values of these counters on the primary: what every acknowledged write has made of them. All of them are in the
+/// answer, 0 when nothing was counted. One statement, which is one snapshot; no counters, no statement.
+pub async fn exact(db: &Db, counters: &[Counter]) -> Result<HashMap<Counter, i64>, DalError> {
+    Ok(exact_on(&db.read_own_writes(), counters).await?)
+}
+
+/// [`exact`] on a session of the primary.
+pub(crate) async fn exact_on<C: ConnectionTrait>(
+    session: &C,
+    counters: &[Counter],
+) -> Result<HashMap<Counter, i64>, DbErr> {
+    if counters.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = session.query_all_raw(parts(counters, "")).await?;
+    values(counters, &rows)
+}
+
+/// The last commit on `session`, and the exact values as of then or later: of these counters at least one has
+/// just been added to.
+pub(crate) async fn after_commit<C: ConnectionTrait>(
+    db: &Db,
+    session: &C,
+    counters: &[Counter],
+) -> Result<(Commit, HashMap<Counter, i64>), DbErr> {
+    let dialect = db.dialect(session).await?;
+    if dialect == Dialect::MySql {
+        // Not in one statement: a commit between its snapshot and the position could be told and not counted.
+        let commit = position::last_commit(db, session).await?;
+        return Ok((commit, exact_on(session, counters).await?));
+    }
+    let position = format!("{} AS position, ", dialect.last_commit());
+    let rows = session.query_all_raw(parts(counters, &position)).await?;
+    let commit = dialect.commit(rows.first())?;
+    let commit = commit.ok_or_else(position::without_gtids)?;
+    Ok((commit, values(counters, &rows)?))
+}
+
+/// What the rows of [`parts`] add up to.
+fn values(counters: &[Counter], rows: &[QueryResult]) -> Result<HashMap<Counter, i64>, DbErr> {
+    let mut values: HashMap<Counter, i64> = counters.iter().map(|c| (*c, 0)).collect();
+    for row in rows {
+        let kind = row.try_get("", "kind")?;
+        if let Some(counter) = Counter::from_parts(kind, row.try_get("", "target_id")?) {
+            let value = values.entry(counter).or_default();
+            *value = value.saturating_add(row.try_get("", "value")?);
+        }
+    }
+    Ok(values)
+}
+
+/// What a counter was at the last fold, as a column of a query whose rows have its id in the column `id`: one more row by
+/// primary key.
+pub(crate) fn folded(counter: fn(i64) -> Counter, id: &'static str) -> SimpleExpr {
+    let (kind, _) = counter(0).parts();
+    Expr::cust(format!(
+        "COALESCE((SELECT value FROM counters WHERE kind = {kind} AND target_id = {id}), 0)"
+    ))
+}
+
+/// The one statement: up to two rows a counter, to be added up, with more `columns` in front. The lists are index ranges whatever
+/// the optimizer believes of the ledger, which is empty at one moment and long at the next.
+pub(crate) fn parts(counters: &[Counter], columns: &str) -> Statement {
+    let (condition, values) = one_of(counters);
+    let sql = format!(
+        "SELECT {columns}kind, target_id, value FROM counters FORCE INDEX (PRIMARY) WHERE {condition} \
+         UNION ALL \
+         SELECT {columns}kind, target_id, CAST(SUM(delta) AS SIGNED) FROM ledger FORCE INDEX (ledger_target) \
+         WHERE {condition} GROUP BY kind, target_id"
+    );
+    let twice = values.iter().chain(&values).cloned();
+    Statement::from_sql_and_values(DbBackend::MySql, sql, twice.collect::<Vec<Value>>())
+}
+
+/// A condition for a row to be of one of these counters, and its values. All lists of ids have the same length, a power of
+/// two: few statement texts.
+fn one_of(counters: &[Counter]) -> (String, Vec<Value>) {
+    let mut by_kind: BTreeMap<i8, Vec<i64>> = BTreeMap::new();
+    for (kind, id) in counters.iter().map(|counter| counter.parts()) {
+        by_kind.entry(kind).or_default().push(id);
+    }
+    let lists: Vec<(i8, Vec<i64>)> = by_kind
+        .into_iter()
+        .map(|(kind, ids)| (kind, id_list::padded(&ids)))
+        .collect();
+    let length = lists.iter().map(|(_, ids)| ids.len()).max().unwrap_or(0);
+    let marks = vec!["?"; length].join(", ");
+    let condition =
+        vec![format!("(kind = ? AND target_id IN ({marks}))"); lists.len()].join(" OR ");
+    let mut values = Vec::new();
+    for (kind, ids) in lists {
+        values.push(kind.into());
+        let filling = ids.last().copied().unwrap_or_default();
+        let fill = std::iter::repeat_n(filling, length.saturating_sub(ids.len()));
+        values.extend(ids.iter().copied().chain(fill).map(Value::from));
+    }
+    (format!("({condition})"), values)
+}

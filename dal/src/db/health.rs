@@ -1,0 +1,127 @@
+//! Whether the servers are well, asked one by one: for readiness, and for the metrics of pools and of replication.
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use telemetry::metrics;
+
+use super::Db;
+use crate::{DalError, pool::on_a_whole_connection};
+
+/// One of the servers. Cheap to clone.
+#[derive(Clone)]
+pub struct Server {
+    db: Db,
+    which: metrics::Server,
+}
+
+impl Db {
+    /// The primary, then the replicas in the order of the settings.
+    pub fn servers(&self) -> Vec<Server> {
+        let replicas = (0..self.rotation.all().len()).map(metrics::Server::Replica);
+        std::iter::once(metrics::Server::Primary)
+            .chain(replicas)
+            .map(|which| Server {
+                db: self.clone(),
+                which,
+            })
+            .collect()
+    }
+
+    /// Shows the pools, and which replicas are in rotation, until the pools are closed.
+    pub(super) fn show(&self) {
+        for server in self.servers() {
+            let Some(connection) = server.connection() else {
+                continue;
+            };
+            let pool = connection.get_mysql_connection_pool().clone();
+            let max = pool.options().get_max_connections();
+            metrics::watch_pool(server.which, max, move || {
+                (!pool.is_closed()).then(|| (pool.size(), pool.num_idle()))
+            });
+        }
+        for (index, replica) in self.rotation.all().iter().enumerate() {
+            let replica = std::sync::Arc::downgrade(replica);
+            metrics::watch_replica(index, move || {
+                let replica = replica.upgrade()?;
+                Some((replica.is_well(), replica.behind()))
+            });
+        }
+    }
+}
+
+impl Server {
+    /// "primary", "replica-1", "replica-2", …
+    pub fn name(&self) -> String {
+        self.which.name().into_owned()
+    }
+
+    /// Whether writes go here.
+    pub fn is_primary(&self) -> bool {
+        self.which == metrics::Server::Primary
+    }
+
+    /// Whether it answers; the primary, also whether it takes writes; a replica, also whether reads go there. Bounded by the wait for a connection alone.
+    pub async fn ping(self) -> Result<(), DalError> {
+        let Some(connection) = self.connection() else {
+            return Ok(());
+        };
+        if !self.is_primary() {
+            on_a_whole_connection(connection, |c| c.ping()).await?;
+            return self.in_rotation();
+        }
+        let sql = "SELECT @@global.read_only AS read_only";
+        let ask = Statement::from_string(DbBackend::MySql, sql);
+        let row = on_a_whole_connection(connection, |c| c.query_one_raw(ask.clone())).await?;
+        let read_only: i64 = row.map_or(Ok(0), |row| row.try_get("", "read_only"))?;
+        if read_only == 0 {
+            Ok(())
+        } else {
+            let reason = DbErr::Custom("the primary is read-only".to_owned());
+            Err(DalError::Unavailable(reason))
+        }
+    }
+
+    /// Whether reads go to this replica; if not, why.
+    fn in_rotation(&self) -> Result<(), DalError> {
+        let metrics::Server::Replica(index) = self.which else {
+            return Ok(());
+        };
+        let replica = self.db.rotation.all().get(index);
+        match replica.and_then(|replica| replica.why_out()) {
+            Some(reason) => Err(DalError::Unavailable(DbErr::Custom(reason))),
+            None => Ok(()),
+        }
+    }
+
+    fn connection(&self) -> Option<&DatabaseConnection> {
+        match self.which {
+            metrics::Server::Primary => Some(&self.db.primary),
+            metrics::Server::Replica(index) => self
+                .db
+                .rotation
+                .all()
+                .get(index)
+                .map(|replica| &replica.connection),
+        }
+    }
+}
+
+/// Shows what the primary says of semi-synchronous replication.
+pub(crate) async fn show_semi_sync(primary: &DatabaseConnection) -> Result<(), DbErr> {
+    // The names are MariaDB's, and MySQL's old and new ones.
+    let sql = "SHOW GLOBAL STATUS WHERE Variable_name IN \
+         ('Rpl_semi_sync_master_status', 'Rpl_semi_sync_master_clients', \
+          'Rpl_semi_sync_source_status', 'Rpl_semi_sync_source_clients')";
+    let ask = Statement::from_string(DbBackend::MySql, sql);
+    let (mut active, mut replicas) = (false, 0);
+    for row in primary.query_all_raw(ask).await? {
+        let name: String = row.try_get_by_index(0)?;
+        let value: String = row.try_get_by_index(1)?;
+        if name.to_ascii_lowercase().ends_with("_status") {
+            active = value == "ON";
+        } else {
+            replicas = value.parse().unwrap_or(0);
+        }
+    }
+    metrics::semi_sync(active, replicas);
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! What can happen to a statement, and how MySQL and the driver say it.
+
+use std::{io, sync::Arc};
+
+use sea_orm::{
+    DbErr, RuntimeErr, SqlErr,
+    sqlx::{self, mysql::MySqlDatabaseError},
+};
+
+/// Why a call of this crate failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum DalError {
+    /// A unique key already holds this value; nothing was written.
+    #[error("a row with this key exists")]
+    Duplicate,
+    /// The row that the call needs doesn't exist; nothing was written.
+    #[error("no such row")]
+    NotFound,
+    /// The database can't be reached or refuses work. A write may or may not have happened.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(#[source] DbErr),
+    /// The deadline passed. A write may or may not have happened.
+    #[error("the database took too long")]
+    TimedOut,
+    /// Anything else: a bug, or a schema that doesn't fit.
+    #[error(transparent)]
+    Other(DbErr),
+}
+
+impl From<DbErr> for DalError {
+    fn from(error: DbErr) -> Self {
+        if is_deadline(&error) {
+            Self::TimedOut
+        } else if is_duplicate(&error) {
+            Self::Duplicate
+        } else if is_connection_fault(&error) {
+            Self::Unavailable(error)
+        } else {
+            Self::Other(error)
+        }
+    }
+}
+
+impl DalError {
+    /// Whether repeating the whole transaction is the cure: the server rolled it back for another's sake.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Other(error) if is_conflict(error))
+    }
+}
+
+/// The error of a deadline of ours, in the driver's type, so that it passes through sea-orm.
+pub(crate) fn deadline_passed() -> DbErr {
+    let timed_out = sqlx::Error::Io(io::ErrorKind::TimedOut.into());
+    DbErr::Query(RuntimeErr::SqlxError(Arc::new(timed_out)))
+}
+
+/// A unique key already holds the value.
+pub(crate) fn is_duplicate(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}
+
+/// A deadline of ours.
+pub(crate) fn is_deadline(error: &DbErr) -> bool {
+    matches!(driver_error(error), Some(sqlx::Error::Io(e)) if e.kind() == io::ErrorKind::TimedOut)
+}
+
+/// The connection broke under the statement. Another connection may well work.
+pub(crate) fn is_broken_connection(error: &DbErr) -> bool {
+    match driver_error(error) {
+        Some(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => !is_deadline(error),
+        // Killed by MariaDB, idle for too long by MySQL.
+        _ => matches!(mysql_number(error), Some(1927 | 4031)),
+    }
+}
+
+/// The server can't be reached, or is not in a state to work: the statement would do elsewhere.
+pub(crate) fn is_connection_fault(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+        // Too many connections, shutting down, packets lost, read-only (a failover), connection killed.
+        _ => match mysql_number(error) {
+            Some(number) => {
+                matches!(
+                    number,
+                    1040 | 1053 | 1077 | 1152..=1161 | 1290 | 1836 | 1927
+                )
+            }
+            None => matches!(
+                driver_error(error),
+                Some(
+                    sqlx::Error::Io(_)
+                        | sqlx::Error::Tls(_)
+                        | sqlx::Error::Protocol(_)
+                        | sqlx::Error::WorkerCrashed
+                )
+            ),
+        },
+    }
+}
+
+/// Deadlock, or a lock that wasn't given in time: nothing of the transaction may be kept.
+pub(crate) fn is_conflict(error: &DbErr) -> bool {
+    matches!(mysql_number(error), Some(1213 | 1205))
+}
+
+/// Unknown database, table or column: on a replica this is a migration that hasn't arrived.
+pub(crate) fn is_schema_behind(error: &DbErr) -> bool {
+    matches!(mysql_number(error), Some(1049 | 1054 | 1146))
+}
+
+/// The account may not do that.
+pub(crate) fn is_forbidden(error: &DbErr) -> bool {
+    matches!(mysql_number(error), Some(1044 | 1045 | 1142 | 1227))
+}
+
+/// Whether `error` is the violation of the unique key with this name.
+pub(crate) fn violates_key(error: &DbErr, key: &str) -> bool {
+    // "Duplicate entry '…' for key 'name'": MySQL puts "table." before the name, MariaDB does not.
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(message)) => message
+            .rsplit('\'')
+            .nth(1)
+            .is_some_and(|name| name.rsplit('.').next() == Some(key)),
+        _ => false,
+    }
+}
+
+fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(e))
+        | DbErr::Exec(RuntimeErr::SqlxError(e))
+        | DbErr::Query(RuntimeErr::SqlxError(e)) => Some(e),
+        _ => None,
+    }
+}
+
+fn mysql_number(error: &DbErr) -> Option<u16> {
+    match driver_error(error)? {
+        sqlx::Error::Database(e) => e
+            .try_downcast_ref::<MySqlDatabaseError>()
+            .map(MySqlDatabaseError::number),
+        _ => None,
+    }
+}

@@ -1,0 +1,57 @@
+//! Lists of ids in a statement: none when empty, few statement texts, and a second look on the primary.
+
+use std::{collections::HashSet, future::Future};
+
+use crate::{DalError, Db, Reader, db::Read};
+
+/// Sorted and without repeats, then filled up to a power of two with its last id. Each length is a statement of its own that
+/// every connection keeps prepared, and the server's total of those is limited: this leaves ten of them instead of hundreds.
+pub(crate) fn padded(ids: &[i64]) -> Vec<i64> {
+    let mut list = ids.to_vec();
+    list.sort_unstable();
+    list.dedup();
+    if let Some(&last) = list.last() {
+        list.resize(list.len().next_power_of_two(), last);
+    }
+    list
+}
+
+/// Cuts a list that was asked for one row more than `limit`; whether there is more.
+pub(crate) fn cut<T>(rows: &mut Vec<T>, limit: u64) -> bool {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    has_more
+}
+
+/// Runs `query` for `ids`, and for those that a replica didn't know once more on the primary: what another row refers to
+/// must be found, whatever the replica's lag.
+pub(crate) async fn fetch_all<'a, T, F>(
+    db: &'a Db,
+    ids: &[i64],
+    reader: &'a Reader,
+    id_of: impl Fn(&T) -> i64,
+    query: impl Fn(Read<'a>, Vec<i64>) -> F,
+) -> Result<Vec<T>, DalError>
+where
+    F: Future<Output = Result<Vec<T>, DalError>>,
+{
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let read = db.read(reader);
+    let may_be_old = read.may_be_old();
+    let mut rows = query(read, padded(ids)).await?;
+    if may_be_old {
+        let known: HashSet<i64> = rows.iter().map(&id_of).collect();
+        let lacking: Vec<i64> = ids
+            .iter()
+            .copied()
+            .filter(|id| !known.contains(id))
+            .collect();
+        if !lacking.is_empty() {
+            rows.extend(query(db.ask_again(), padded(&lacking)).await?);
+        }
+    }
+    Ok(rows)
+}

@@ -1,0 +1,34 @@
+//! SQL, migrations and the choice between primary and replica: the only room that talks to MySQL.
+//!
+//! One module a domain, functions that take [`Db`]. Rows on the primary are the truth; whoever reads says how fresh it must
+//! be ([`Reader`]). Every statement has a deadline. No business rule, no HTTP status: a [`DalError`] says what happened.
+
+pub mod comments;
+pub mod counters;
+pub mod counts;
+mod db;
+mod entity;
+mod error;
+pub mod favorites;
+pub mod fold;
+mod gtid;
+mod id_list;
+mod ledger;
+mod lock;
+mod migration;
+mod observe;
+mod passes;
+#[cfg(test)]
+mod plans;
+mod pool;
+pub mod position;
+pub mod reconcile;
+mod rotation;
+pub mod uploads;
+pub mod users;
+pub mod videos;
+
+pub use db::{Db, Server};
+pub use error::DalError;
+pub use marks::{Marks, Reader};
+pub use migration::migrate;

@@ -1,0 +1,82 @@
+//! The schema, step by step. A step that was released is never edited; a change is a new step.
+//!
+//! DDL can't be rolled back, so each statement may be run again after a kill half-way. No foreign keys between domains: each
+//! service could have a database of its own.
+
+mod m0001_users;
+mod m0002_videos;
+mod m0003_favorites_comments_counters;
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, SqlxMySqlConnector, Statement,
+    sqlx::mysql::MySqlPoolOptions,
+};
+use sea_orm_migration::{MigrationTrait, MigratorTrait, prelude::async_trait};
+
+use crate::{
+    DalError,
+    pool::{self, within},
+};
+
+/// For all steps, and the wait for another process that is at it.
+const DEADLINE: Duration = Duration::from_secs(300);
+/// The wait for the lock; ends before the deadline does.
+const LOCK_SECONDS: i64 = 240;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_users::Migration),
+            Box::new(m0002_videos::Migration),
+            Box::new(m0003_favorites_comments_counters::Migration),
+        ]
+    }
+}
+
+/// Brings the primary's schema up to date; returns the names of the steps that were missing. Safe to run again, and by several
+/// processes at once: a lock on the connection that migrates lets one after the other in.
+pub async fn migrate(mysql: &settings::Mysql) -> Result<Vec<String>, DalError> {
+    within(DEADLINE, async {
+        let connection = single_connection(&mysql.primary_url)?;
+        lock(&connection).await?;
+        let missing = Migrator::get_pending_migrations(&connection).await?;
+        Migrator::up(&connection, None).await?;
+        // Closing gives the lock back; so would a kill.
+        connection.close().await?;
+        Ok(missing.iter().map(|step| step.name().to_owned()).collect())
+    })
+    .await
+}
+
+/// A pool of one connection that lives as long as the pool: the lock and the steps share it.
+fn single_connection(url: &settings::Secret) -> Result<DatabaseConnection, DbErr> {
+    let pool = MySqlPoolOptions::new()
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .connect_lazy_with(pool::parse(url)?);
+    Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool))
+}
+
+async fn lock(connection: &DatabaseConnection) -> Result<(), DbErr> {
+    let statement = Statement::from_sql_and_values(
+        DbBackend::MySql,
+        // A lock is the server's, not the database's; its name has 64 characters at most.
+        "SELECT GET_LOCK(CONCAT('migrate ', MD5(DATABASE())), ?) AS locked",
+        [LOCK_SECONDS.into()],
+    );
+    let row = connection.query_one_raw(statement).await?;
+    match row.map(|row| row.try_get("", "locked")).transpose()? {
+        Some(Some(1_i64)) => Ok(()),
+        _ => Err(DbErr::Migration(
+            "another process has been migrating for too long".to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,68 @@
+//! What statements cost, by verb and by the server that answered, for the metrics.
+
+use std::{future::Future, time::Instant};
+
+use sea_orm::DbErr;
+use telemetry::metrics::{self, Routing, Server, SqlFailure, Verb};
+
+use crate::{DalError, error};
+
+/// Records how long `work` takes on `server`, and how it fails. A transaction is observed as a whole.
+pub(crate) async fn observed<T, E: Failure>(
+    verb: Verb,
+    server: Server,
+    routing: Routing,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let start = Instant::now();
+    let result = work.await;
+    metrics::sql(verb, server, routing, start.elapsed());
+    if let Err(error) = &result
+        && let Some(kind) = error.kind()
+    {
+        metrics::sql_failed(server, kind);
+    }
+    result
+}
+
+/// [`observed`], for what goes to the primary by its nature.
+pub(crate) async fn on_primary<T, E: Failure>(
+    verb: Verb,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    observed(verb, Server::Primary, Routing::Verb, work).await
+}
+
+/// An error of a statement.
+pub(crate) trait Failure {
+    /// `None`: an outcome that is told as an error, and none of SQL.
+    fn kind(&self) -> Option<SqlFailure>;
+}
+
+impl Failure for DbErr {
+    fn kind(&self) -> Option<SqlFailure> {
+        Some(if error::is_deadline(self) {
+            SqlFailure::TimedOut
+        } else if error::is_connection_fault(self) {
+            SqlFailure::Connection
+        } else if error::is_conflict(self) {
+            SqlFailure::Conflict
+        } else if error::is_duplicate(self) {
+            SqlFailure::Duplicate
+        } else {
+            SqlFailure::Other
+        })
+    }
+}
+
+impl Failure for DalError {
+    fn kind(&self) -> Option<SqlFailure> {
+        match self {
+            Self::NotFound => None,
+            Self::Duplicate => Some(SqlFailure::Duplicate),
+            Self::TimedOut => Some(SqlFailure::TimedOut),
+            Self::Unavailable(_) => Some(SqlFailure::Connection),
+            Self::Other(error) => error.kind(),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Complete passes: all of Redis is compared with MySQL when nobody can know what it holds.
+//!
+//! That is when a process starts, when Redis runs anew (it may have come back with old values) or was away, and once a period.
+//! A pass takes longer than a fold may wait, so it has a lock of its own. A long one may lose it; two passes at once do no harm.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+
+use crate::{DalError, Db, counters::Counters, lock::Lock, position};
+
+const NOW_MS: &str = "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
+
+/// What this process knows of the passes.
+pub(crate) struct Passes {
+    period: Duration,
+    /// Whether there was none since the start, or since Redis was away.
+    due: AtomicBool,
+}
+
+impl Passes {
+    pub(crate) fn new(period: Duration) -> Self {
+        Self {
+            period,
+            due: AtomicBool::new(true),
+        }
+    }
+
+    /// What was written to Redis meanwhile may be lost.
+    pub(crate) fn redis_was_away(&self) {
+        self.due.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes a pass if one is due and nobody else is at it.
+    pub(crate) async fn round(&self, db: &Db, counters: &Counters) -> Result<(), DalError> {
+        let Some(run_id) = counters.run_id().await else {
+            self.redis_was_away();
+            return Ok(());
+        };
+        if !self.due.load(Ordering::Relaxed) && !self.is_due(db, &run_id).await? {
+            return Ok(());
+        }
+        let Some(lock) = Lock::take(db, "pass").await? else {
+            return Ok(());
+        };
+        // From now on: what goes wrong during the pass makes another one due.
+        self.due.store(false, Ordering::Relaxed);
+        let result = pass(db, counters, &run_id).await;
+        lock.release().await;
+        if result.is_err() {
+            self.redis_was_away();
+        }
+        result
+    }
+
+    /// Whether the last pass of whoever made it was of another run of Redis, or is long ago.
+    async fn is_due(&self, db: &Db, run_id: &str) -> Result<bool, DalError> {
+        let sql = format!(
+            "SELECT 1 FROM folder WHERE id = 1 AND redis_run_id = ? AND redis_passed_ms > {NOW_MS} - ?"
+        );
+        let period_ms = i64::try_from(self.period.as_millis()).unwrap_or(i64::MAX);
+        let values = [run_id.into(), period_ms.into()];
+        let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
+        let recent = db.read_own_writes().query_one_raw(statement).await?;
+        Ok(recent.is_none())
+    }
+}
+
+async fn pass(db: &Db, counters: &Counters, run_id: &str) -> Result<(), DalError> {
+    let position = position::mark(db).await?.into();
+    counters.scan_pass(position).await?;
+    let sql =
+        format!("UPDATE folder SET redis_run_id = ?, redis_passed_ms = {NOW_MS} WHERE id = 1");
+    let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, [run_id.into()]);
+    db.write().execute_raw(statement).await?;
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Pools as this project wants them, and what a statement on one may cost in time and repeats.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbErr, RuntimeErr, SqlxMySqlConnector,
+    sqlx::{
+        self, Connection, Executor, MySqlConnection, MySqlPool,
+        mysql::{MySqlConnectOptions, MySqlPoolOptions},
+    },
+};
+
+use crate::error;
+
+/// A connection idle for this long is pinged before use, so that a restarted server costs no request. Under load none is.
+const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// Statement texts kept prepared per connection. The driver's 100 are fewer than we have, and each eviction costs 40 ms: it
+/// sends a packet without reply on a socket without `TCP_NODELAY`.
+const STATEMENT_CACHE: usize = 2048;
+/// Longer than a commit holds its locks while a replica doesn't acknowledge (semi-sync, 1 s).
+const LOCK_WAIT_SECONDS: u32 = 2;
+
+/// In which session every statement runs.
+///
+/// READ COMMITTED whatever the server's default is: it locks the rows that a statement names and no gaps between them.
+const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+
+/// Opens nothing yet: connections are made when needed, so that a server that is down doesn't stop the start.
+pub(crate) fn open(
+    url: &settings::Secret,
+    max_connections: u32,
+    acquire_timeout: Duration,
+) -> Result<DatabaseConnection, DbErr> {
+    let options = parse(url)?.statement_cache_capacity(STATEMENT_CACHE);
+    let pool = MySqlPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for >= PING_AFTER_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .after_connect(|connection, _| Box::pin(prepare(connection)))
+        .connect_lazy_with(options);
+    Ok(counted(pool))
+}
+
+async fn prepare(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    connection.execute(SESSION).await?;
+    let sql = format!("SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}");
+    connection.execute(sqlx::AssertSqlSafe(sql)).await?;
+    Ok(())
+}
+
+fn counted(pool: MySqlPool) -> DatabaseConnection {
+    let mut connection = SqlxMySqlConnector::from_sqlx_mysql_pool(pool);
+    // The one spot that sees every statement of every pool and transaction, except BEGIN, COMMIT and ROLLBACK, and what is
+    // sent as text.
+    connection.set_metric_callback(|_| telemetry::cost::add_sql(1));
+    connection
+}
+
+/// One connection to the server of `pool`. It is closed as soon as it is let go: a pool would take it back, and keep what belongs
+/// to its session, a lock, for nobody.
+pub(crate) fn single(pool: &DatabaseConnection) -> DatabaseConnection {
+    one_beside(pool, |options| {
+        options.after_release(|_, _| Box::pin(async { Ok(false) }))
+    })
+}
+
+/// One connection to the server of `pool` that is kept, and pinged before use: for a look now and then that mustn't wait for
+/// others.
+pub(crate) fn beside(pool: &DatabaseConnection) -> DatabaseConnection {
+    one_beside(pool, |options| options)
+}
+
+fn one_beside(
+    pool: &DatabaseConnection,
+    change: impl FnOnce(MySqlPoolOptions) -> MySqlPoolOptions,
+) -> DatabaseConnection {
+    let pool = pool.get_mysql_connection_pool();
+    let options = MySqlPoolOptions::new()
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .acquire_timeout(pool.options().get_acquire_timeout())
+        .after_connect(|connection, _| Box::pin(prepare(connection)));
+    counted(change(options).connect_lazy_with(pool.connect_options().as_ref().clone()))
+}
+
+/// Runs a statement that has no parameters as text: nothing is prepared, so its texts may be as many as they like.
+pub(crate) async fn execute_text<C: ConnectionTrait>(session: &C, sql: &str) -> Result<u64, DbErr> {
+    telemetry::cost::add_sql(1);
+    let result = session.execute_unprepared(sql).await?;
+    Ok(result.rows_affected())
+}
+
+/// Where to connect to. Parsed here, for sea-orm's own `connect` records the URL, with its password, in a span.
+pub(crate) fn parse(url: &settings::Secret) -> Result<MySqlConnectOptions, DbErr> {
+    url.expose()
+        .parse()
+        .map_err(|e: sqlx::Error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(e))))
+}
+
+/// Runs `work` for at most `limit`.
+pub(crate) async fn within<T, E: From<DbErr>>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(result) => result,
+        Err(_) => Err(error::deadline_passed().into()),
+    }
+}
+
+/// Runs `query` on `connection`, again while its connection turns out to be broken: such a one leaves the pool, so as many
+/// repeats as the pool has connections reach a fresh one. Only for what is harmless to repeat.
+pub(crate) async fn on_a_whole_connection<'a, T, F>(
+    connection: &'a DatabaseConnection,
+    query: impl Fn(&'a DatabaseConnection) -> F,
+) -> Result<T, DbErr>
+where
+    F: Future<Output = Result<T, DbErr>>,
+{
+    let pool = connection.get_mysql_connection_pool();
+    let mut repeats = pool.options().get_max_connections();
+    loop {
+        match query(connection).await {
+            Err(e) if error::is_broken_connection(&e) && repeats > 0 => repeats -= 1,
+            result => return result,
+        }
+    }
+}

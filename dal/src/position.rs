@@ -1,0 +1,69 @@
+//! The place of a commit in the order of all commits: what makes one exact count newer than another.
+//!
+//! A server gives its commits GTIDs in the order in which they become visible. Only the place of a commit that is known to be
+//! visible is ever used here: a server's newest GTID isn't, since MariaDB tells it while the commit still waits for a replica.
+
+use marks::Commit;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+use telemetry::metrics::Verb;
+
+use crate::{
+    DalError, Db,
+    db::WRITE_DEADLINE,
+    observe::on_primary,
+    pool::{execute_text, within},
+};
+
+/// The place of a commit among all commits of the primary; a later one is greater. [`Position::default`] is before all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// From 1 up; 0 is before every commit.
+    pub seq: u64,
+}
+
+impl From<Commit> for Position {
+    fn from(commit: Commit) -> Self {
+        Self { seq: commit.seq }
+    }
+}
+
+/// Commits `transaction` and goes on in a new one on the same connection.
+pub(crate) async fn commit_and_chain(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+    execute_text(transaction, "COMMIT AND CHAIN").await?;
+    Ok(())
+}
+
+/// The last commit on `session`.
+pub(crate) async fn last_commit<C: ConnectionTrait>(db: &Db, session: &C) -> Result<Commit, DbErr> {
+    let dialect = db.dialect(session).await?;
+    let commit = dialect.ask(session, dialect.last_commit()).await?;
+    commit.ok_or_else(without_gtids)
+}
+
+/// A commit that every other is in which `session` may have seen: what it found done already was in one of them.
+pub(crate) async fn newest<C: ConnectionTrait>(db: &Db, session: &C) -> Result<Commit, DbErr> {
+    let dialect = db.dialect(session).await?;
+    let commit = dialect.ask(session, dialect.newest()).await?;
+    commit.ok_or_else(without_gtids)
+}
+
+/// A commit of its own that changes nothing else: what is read afterwards includes all commits up to it.
+pub(crate) async fn mark(db: &Db) -> Result<Commit, DalError> {
+    let work = within(WRITE_DEADLINE, async {
+        let session = db.write().begin().await?;
+        Ok(mark_on(db, &session).await?)
+    });
+    on_primary(Verb::Background, work).await
+}
+
+/// [`mark`] on a session that has nothing else to commit.
+pub(crate) async fn mark_on(db: &Db, session: &DatabaseTransaction) -> Result<Commit, DbErr> {
+    execute_text(session, "UPDATE folder SET marks = marks + 1 WHERE id = 1").await?;
+    commit_and_chain(session).await?;
+    last_commit(db, session).await
+}
+
+/// What reads after writes and Redis' counts can't do without.
+pub(crate) fn without_gtids() -> DbErr {
+    DbErr::Custom("the primary has no GTIDs: its binary log must be on".to_owned())
+}

@@ -1,0 +1,108 @@
+//! Accounts: `users` is the truth of who exists and of the hash of their password.
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, Select,
+};
+
+use crate::{
+    DalError, Db, Reader,
+    counts::{Counter, folded},
+    db::Read,
+    entity::user::{ActiveModel, Column, Entity},
+    id_list,
+};
+
+/// What others may see of a user; no part of it is secret. Only the counts ever change; these are as of the last fold.
+#[derive(Debug, Clone, PartialEq, Eq, DerivePartialModel)]
+#[sea_orm(entity = "Entity")]
+pub struct User {
+    /// From 1 up.
+    pub id: i64,
+    /// Unique by exact comparison.
+    pub name: String,
+    /// URL, or empty.
+    pub avatar: String,
+    /// URL, or empty.
+    pub background_image: String,
+    /// What the user says of themself, or empty.
+    pub signature: String,
+    /// Likes that the user's videos have received, folded.
+    #[sea_orm(from_expr = r#"folded(Counter::UserFavorited, "users.id")"#)]
+    pub total_favorited: i64,
+    /// Videos that the user likes, folded.
+    #[sea_orm(from_expr = r#"folded(Counter::UserFavorites, "users.id")"#)]
+    pub favorite_count: i64,
+    /// Videos that the user has published, folded.
+    #[sea_orm(from_expr = r#"folded(Counter::UserWorks, "users.id")"#)]
+    pub work_count: i64,
+}
+
+/// What decides a login. Has no `Debug`, so that no log shows it.
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "Entity")]
+pub struct Credentials {
+    /// Whose they are.
+    #[sea_orm(from_col = "id")]
+    pub user_id: i64,
+    /// The name as it was registered.
+    pub name: String,
+    /// As the hash function wrote it.
+    pub password_hash: String,
+}
+
+/// Creates a user and returns the id. [`DalError::Duplicate`] when the name is somebody's: the unique key decides, so of two
+/// at once one wins. `name` has no white space at its edges (which the key would not tell apart).
+pub async fn create(db: &Db, name: &str, password_hash: &str) -> Result<i64, DalError> {
+    let row = ActiveModel {
+        name: Set(name.to_owned()),
+        password_hash: Set(password_hash.to_owned()),
+        ..Default::default()
+    };
+    let inserted = Entity::insert(row).exec(&db.write()).await?;
+    Ok(inserted.last_insert_id)
+}
+
+/// The credentials of the user with exactly this name. Decides a login, so it sees every acknowledged write.
+pub async fn credentials_by_name(db: &Db, name: &str) -> Result<Option<Credentials>, DalError> {
+    let found = with_name(name)
+        .into_partial_model::<Credentials>()
+        .one(&db.read_own_writes())
+        .await?;
+    // The collation ignores trailing spaces; a login doesn't.
+    Ok(found.filter(|credentials| credentials.name == name))
+}
+
+pub(crate) fn with_name(name: &str) -> Select<Entity> {
+    Entity::find().filter(Column::Name.eq(name))
+}
+
+/// Replaces the password hash of a user. [`DalError::NotFound`] when there is no such user.
+pub async fn set_password_hash(db: &Db, user_id: i64, password_hash: &str) -> Result<(), DalError> {
+    let updated = Entity::update_many()
+        .set(ActiveModel {
+            password_hash: Set(password_hash.to_owned()),
+            ..Default::default()
+        })
+        .filter(Column::Id.eq(user_id))
+        .exec(&db.write())
+        .await?;
+    match updated.rows_affected {
+        0 => Err(DalError::NotFound),
+        _ => Ok(()),
+    }
+}
+
+/// The users with these ids, in no particular order; an id that names nobody is left out. One statement; what a replica lacks is
+/// asked once more on the primary, so that a row that refers to a user always finds them, and nobody needs a mark: of what is
+/// shown of a user nothing changes but counts. No ids, no statement.
+pub async fn mget(db: &Db, ids: &[i64], reader: &Reader) -> Result<Vec<User>, DalError> {
+    id_list::fetch_all(db, ids, reader, |user: &User| user.id, by_ids).await
+}
+
+async fn by_ids(read: Read<'_>, ids: Vec<i64>) -> Result<Vec<User>, DalError> {
+    Ok(with_ids(ids).into_partial_model().all(&read).await?)
+}
+
+pub(crate) fn with_ids(ids: Vec<i64>) -> Select<Entity> {
+    Entity::find().filter(Column::Id.is_in(ids))
+}

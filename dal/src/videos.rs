@@ -1,0 +1,253 @@
+//! Published videos: `videos` is the truth of what exists, whose it is and when it was published.
+
+use marks::Subject;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend,
+    DerivePartialModel, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
+    Statement,
+};
+
+use crate::{
+    DalError, Db, Reader,
+    counters::Counters,
+    counts::{Counter, folded},
+    db::{Read, Transaction},
+    entity::{
+        upload,
+        video::{ActiveModel, Column, Entity},
+    },
+    error, id_list,
+    ledger::{self, Counted, Deltas},
+};
+
+/// Most publishes that may meet in one chain of neighbouring milliseconds.
+const MAX_STAMPS: i64 = 1000;
+
+/// What a page shows of a video. Only its counts ever change; these are as of the last fold.
+#[derive(Debug, Clone, PartialEq, Eq, DerivePartialModel)]
+#[sea_orm(entity = "Entity")]
+pub struct Video {
+    /// From 1 up.
+    pub id: i64,
+    /// The user who published it.
+    pub author_id: i64,
+    /// 1 to 100 characters.
+    pub title: String,
+    /// Where the object store has the video.
+    pub object_key: String,
+    /// Where the object store has its cover.
+    pub cover_key: String,
+    /// Unique among all videos; UTC, by the primary's clock.
+    pub published_ms: i64,
+    /// Likes, folded.
+    #[sea_orm(from_expr = r#"folded(Counter::VideoFavorites, "videos.id")"#)]
+    pub favorite_count: i64,
+    /// Comments, folded.
+    #[sea_orm(from_expr = r#"folded(Counter::VideoComments, "videos.id")"#)]
+    pub comment_count: i64,
+}
+
+/// A video to publish: uploaded, probed, its cover taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewVideo {
+    /// The user who publishes; the upload must be theirs.
+    pub author_id: i64,
+    /// 1 to 100 characters.
+    pub title: String,
+    /// The key under which the upload was recorded.
+    pub object_key: String,
+    /// Where the object store has its cover.
+    pub cover_key: String,
+    /// Size of the object.
+    pub size_bytes: i64,
+    /// Digest of the object, lower-case hex.
+    pub sha256: String,
+    /// Playing time, above 0.
+    pub duration_ms: i64,
+    /// Pixels.
+    pub width: i32,
+    /// Pixels.
+    pub height: i32,
+}
+
+/// A page of the feed: at most `limit` videos published strictly before `before_ms` (absent: no bound), newest first.
+/// A page that is empty on a replica is asked once more on the primary: the first video of all is seen at once.
+pub async fn feed_page(
+    db: &Db,
+    before_ms: Option<i64>,
+    limit: u64,
+    reader: &Reader,
+) -> Result<Vec<Video>, DalError> {
+    let page = newest(before_ms.unwrap_or(i64::MAX), limit);
+    let read = db.read(reader);
+    let videos = page.clone().into_partial_model().all(&read).await?;
+    if videos.is_empty() && read.may_be_old() {
+        return Ok(page.into_partial_model().all(&db.ask_again()).await?);
+    }
+    Ok(videos)
+}
+
+/// There is always a bound, so that every page is the same range.
+pub(crate) fn newest(before_ms: i64, limit: u64) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::PublishedMs.lt(before_ms))
+        .order_by_desc(Column::PublishedMs)
+        .limit(limit)
+}
+
+/// The works of an author: at most `limit`, newest first, and whether more follow; those after the video `before_video_id`
+/// (absent: from the newest). [`DalError::NotFound`] when that is no video of this author.
+pub async fn by_author(
+    db: &Db,
+    author_id: i64,
+    before_video_id: Option<i64>,
+    limit: u64,
+    reader: &Reader,
+) -> Result<(Vec<Video>, bool), DalError> {
+    let page = |read| works_page(read, author_id, before_video_id, limit);
+    db.find(reader, page).await
+}
+
+async fn works_page(
+    read: Read<'_>,
+    author_id: i64,
+    before_video_id: Option<i64>,
+    limit: u64,
+) -> Result<(Vec<Video>, bool), DalError> {
+    let before_ms = match before_video_id {
+        None => i64::MAX,
+        Some(id) => Entity::find_by_id(id)
+            .filter(Column::AuthorId.eq(author_id))
+            .select_only()
+            .column(Column::PublishedMs)
+            .into_tuple()
+            .one(&read)
+            .await?
+            .ok_or(DalError::NotFound)?,
+    };
+    let one_more = limit.saturating_add(1);
+    let mut videos: Vec<Video> = works_before(author_id, before_ms, one_more)
+        .into_partial_model()
+        .all(&read)
+        .await?;
+    let has_more = id_list::cut(&mut videos, limit);
+    Ok((videos, has_more))
+}
+
+pub(crate) fn works_before(author_id: i64, before_ms: i64, limit: u64) -> Select<Entity> {
+    newest(before_ms, limit).filter(Column::AuthorId.eq(author_id))
+}
+
+/// The videos with these ids, in no particular order; an id that names none is left out. One statement; what a replica lacks is
+/// asked once more on the primary. No ids, no statement.
+pub async fn mget(db: &Db, ids: &[i64], reader: &Reader) -> Result<Vec<Video>, DalError> {
+    id_list::fetch_all(db, ids, reader, |video: &Video| video.id, by_ids).await
+}
+
+async fn by_ids(read: Read<'_>, ids: Vec<i64>) -> Result<Vec<Video>, DalError> {
+    Ok(with_ids(ids).into_partial_model().all(&read).await?)
+}
+
+pub(crate) fn with_ids(ids: Vec<i64>) -> Select<Entity> {
+    Entity::find().filter(Column::Id.is_in(ids))
+}
+
+/// Whose these videos are, as (video id, author id), in no particular order; an id that names none is left out. One statement;
+/// what a replica lacks is asked once more on the primary: a video that it has exists, and keeps its author. No ids, no statement.
+pub async fn authors_of(
+    db: &Db,
+    ids: &[i64],
+    reader: &Reader,
+) -> Result<Vec<(i64, i64)>, DalError> {
+    id_list::fetch_all(db, ids, reader, |(id, _): &(i64, i64)| *id, authors).await
+}
+
+async fn authors(read: Read<'_>, ids: Vec<i64>) -> Result<Vec<(i64, i64)>, DalError> {
+    let columns = [Column::Id, Column::AuthorId];
+    let whose = with_ids(ids).select_only().columns(columns);
+    Ok(whose.into_tuple().all(&read).await?)
+}
+
+/// Publishes: stores the video, stamped by the primary's clock, counts it, and forgets its upload, all or nothing. When this
+/// returns, Redis knows the author's new count of works. Not idempotent.
+/// [`DalError::NotFound`] when the upload isn't recorded, isn't this author's or is being aborted: the row's lock lets either the
+/// publish or the abort win, never both.
+pub async fn publish(db: &Db, counters: &Counters, video: &NewVideo) -> Result<Video, DalError> {
+    ledger::commit(db, counters, video.clone()).await
+}
+
+/// Publishing, as a transaction.
+impl Transaction for NewVideo {
+    type Output = Counted<Video>;
+
+    async fn run(&self, transaction: &DatabaseTransaction) -> Result<Self::Output, DalError> {
+        let clock_ms = lock_upload(transaction, self).await?;
+        upload::Entity::delete_by_id(self.object_key.as_str())
+            .exec(transaction)
+            .await?;
+        // Last: from here to the commit, others of the same millisecond wait.
+        let stored = insert_stamped(transaction, self, clock_ms).await?;
+        Ok(Counted {
+            output: stored,
+            deltas: Deltas::of(Counter::UserWorks(self.author_id), 1),
+            marked: vec![Subject::User(self.author_id)],
+        })
+    }
+}
+
+/// Locks the row of the upload and reads the primary's clock, in one trip.
+async fn lock_upload(transaction: &DatabaseTransaction, video: &NewVideo) -> Result<i64, DalError> {
+    #[derive(FromQueryResult)]
+    struct Clock {
+        now_ms: i64,
+    }
+    let statement = Statement::from_sql_and_values(
+        DbBackend::MySql,
+        "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) AS now_ms FROM uploads \
+         WHERE object_key = ? AND author_id = ? AND aborting = 0 FOR UPDATE",
+        [video.object_key.as_str().into(), video.author_id.into()],
+    );
+    let row = transaction.query_one_raw(statement).await?;
+    let row = row.ok_or(DalError::NotFound)?;
+    Ok(Clock::from_query_result(&row, "")?.now_ms)
+}
+
+/// Inserts with `published_ms` = `clock_ms`, or the next millisecond that no other video has: the unique key decides.
+async fn insert_stamped(
+    transaction: &DatabaseTransaction,
+    video: &NewVideo,
+    clock_ms: i64,
+) -> Result<Video, DalError> {
+    for published_ms in clock_ms..clock_ms.saturating_add(MAX_STAMPS) {
+        let row = ActiveModel {
+            author_id: Set(video.author_id),
+            title: Set(video.title.clone()),
+            object_key: Set(video.object_key.clone()),
+            cover_key: Set(video.cover_key.clone()),
+            size_bytes: Set(video.size_bytes),
+            sha256: Set(video.sha256.clone()),
+            duration_ms: Set(video.duration_ms),
+            width: Set(video.width),
+            height: Set(video.height),
+            published_ms: Set(published_ms),
+            ..Default::default()
+        };
+        match Entity::insert(row).exec(transaction).await {
+            Err(e) if error::violates_key(&e, "videos_published_ms") => {}
+            Err(e) => return Err(e.into()),
+            Ok(inserted) => {
+                return Ok(Video {
+                    id: inserted.last_insert_id,
+                    author_id: video.author_id,
+                    title: video.title.clone(),
+                    object_key: video.object_key.clone(),
+                    cover_key: video.cover_key.clone(),
+                    published_ms,
+                    favorite_count: 0,
+                    comment_count: 0,
+                });
+            }
+        }
+    }
+    Err(DalError::TimedOut)
+}

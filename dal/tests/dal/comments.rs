@@ -1,0 +1,143 @@
+use dal::{
+    DalError, Db, Reader,
+    comments::{self, Comment, DeleteComment, Deletion, NewComment},
+    counters::Counters,
+    counts::{self, Counter},
+};
+
+use crate::fixture;
+
+const VIDEO: i64 = 7;
+const AUTHOR: i64 = 70;
+
+async fn add(db: &Db, counters: &Counters, user_id: i64, content: &str) -> Comment {
+    let comment = NewComment {
+        video_id: VIDEO,
+        user_id,
+        content: content.to_owned(),
+    };
+    comments::add(db, counters, &comment).await.unwrap()
+}
+
+async fn count(db: &Db) -> i64 {
+    let counter = Counter::VideoComments(VIDEO);
+    counts::exact(db, &[counter]).await.unwrap()[&counter]
+}
+
+#[tokio::test]
+async fn a_comment_is_what_was_written_stamped_and_counted() {
+    let (database, db) = fixture::migrated().await;
+    let counters = fixture::without_redis(&db);
+    let clock = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
+    let before: i64 = database.value(clock).await;
+    let text = "好看".repeat(250);
+    let comment = add(&db, &counters, 1, &text).await;
+    let after: i64 = database.value(clock).await;
+    assert!((before..=after).contains(&comment.created_ms));
+    assert_eq!(comment.content, text);
+    let listed = comments::list(&db, VIDEO, None, 10, &Reader::STRICT)
+        .await
+        .unwrap();
+    assert_eq!(listed, (vec![comment], false));
+    assert_eq!(count(&db).await, 1);
+}
+
+#[tokio::test]
+async fn a_comment_that_does_not_fit_changes_nothing() {
+    let (_database, db) = fixture::migrated().await;
+    let comment = NewComment {
+        video_id: VIDEO,
+        user_id: 1,
+        content: "好".repeat(501),
+    };
+    let refused = comments::add(&db, &fixture::without_redis(&db), &comment).await;
+    assert!(matches!(refused, Err(DalError::Other(_))));
+    let listed = comments::list(&db, VIDEO, None, 10, &Reader::STRICT)
+        .await
+        .unwrap();
+    assert_eq!((listed.0.len(), count(&db).await), (0, 0));
+}
+
+#[tokio::test]
+async fn its_writer_and_the_videos_author_may_delete_a_comment_and_nobody_else() {
+    let (_database, db) = fixture::migrated().await;
+    let counters = fixture::without_redis(&db);
+    let [first, second] = [
+        add(&db, &counters, 1, "a").await.id,
+        add(&db, &counters, 1, "b").await.id,
+    ];
+    for (comment_id, video_id, user_id, expected, left) in [
+        (first, VIDEO, 2, Deletion::NotYours, 2),
+        (first, VIDEO + 1, 1, Deletion::NoSuchComment, 2),
+        (404, VIDEO, 1, Deletion::NoSuchComment, 2),
+        (first, VIDEO, 1, Deletion::Deleted, 1),
+        (first, VIDEO, 1, Deletion::NoSuchComment, 1),
+        (second, VIDEO, AUTHOR, Deletion::Deleted, 0),
+    ] {
+        let comment = DeleteComment {
+            video_id,
+            comment_id,
+            user_id,
+            video_author_id: AUTHOR,
+        };
+        let outcome = comments::delete(&db, &counters, &comment).await.unwrap();
+        assert_eq!(outcome, expected, "{comment:?}");
+        assert_eq!(count(&db).await, left, "{comment:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_many_who_delete_a_comment_one_does_and_it_is_counted_once() {
+    let (_database, db) = fixture::migrated().await;
+    let counters = fixture::without_redis(&db);
+    let comment_id = add(&db, &counters, 1, "a").await.id;
+    add(&db, &counters, 1, "b").await;
+    let deletions: Vec<_> = (0..20)
+        .map(|_| {
+            let (db, counters) = (db.clone(), counters.clone());
+            let comment = DeleteComment {
+                video_id: VIDEO,
+                comment_id,
+                user_id: 1,
+                video_author_id: AUTHOR,
+            };
+            tokio::spawn(async move { comments::delete(&db, &counters, &comment).await })
+        })
+        .collect();
+    let mut deleted = 0;
+    for deletion in deletions {
+        deleted += i32::from(deletion.await.unwrap().unwrap() == Deletion::Deleted);
+    }
+    assert_eq!((deleted, count(&db).await), (1, 1));
+}
+
+#[tokio::test]
+async fn comments_page_by_the_last_one_shown() {
+    let (_database, db) = fixture::migrated().await;
+    let counters = fixture::without_redis(&db);
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        ids.push(add(&db, &counters, 1, &format!("{n}")).await.id);
+    }
+    ids.reverse();
+    let elsewhere = NewComment {
+        video_id: VIDEO + 1,
+        user_id: 1,
+        content: "a".to_owned(),
+    };
+    let elsewhere = comments::add(&db, &counters, &elsewhere).await.unwrap().id;
+    let page = async |before, limit| {
+        let (page, more) = comments::list(&db, VIDEO, before, limit, &Reader::STRICT)
+            .await
+            .unwrap();
+        let ids: Vec<i64> = page.iter().map(|comment| comment.id).collect();
+        (ids, more)
+    };
+    assert_eq!(page(None, 2).await, (ids[..2].to_vec(), true));
+    assert_eq!(page(Some(ids[1]), 3).await, (ids[2..].to_vec(), false));
+    assert_eq!(page(Some(ids[4]), 3).await, (vec![], false));
+    for stranger in [elsewhere, 404] {
+        let refused = comments::list(&db, VIDEO, Some(stranger), 3, &Reader::STRICT).await;
+        assert!(matches!(refused, Err(DalError::NotFound)));
+    }
+}

@@ -1,0 +1,284 @@
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
+use dal::{
+    DalError, Db, Reader,
+    counts::{self, Counter},
+    favorites::{self, Favorites},
+};
+use sea_orm::ConnectionTrait;
+use telemetry::cost;
+use testkit::Database;
+
+use crate::fixture::{self, author_of, like, unlike};
+
+async fn start() -> (Database, Db, Favorites) {
+    let (database, db) = fixture::migrated().await;
+    let favorites = Favorites::start(db.clone(), fixture::without_redis(&db));
+    (database, db, favorites)
+}
+
+/// The three counts that one like moves.
+async fn counted(db: &Db, user_id: i64, video_id: i64) -> [i64; 3] {
+    let counters = [
+        Counter::VideoFavorites(video_id),
+        Counter::UserFavorites(user_id),
+        Counter::UserFavorited(author_of(video_id)),
+    ];
+    let exact = counts::exact(db, &counters).await.unwrap();
+    counters.map(|counter| exact[&counter])
+}
+
+#[tokio::test]
+async fn only_a_row_that_changed_is_counted() {
+    let (_database, db, favorites) = start().await;
+    for (op, changes, count) in [
+        (unlike(1, 7), false, 0),
+        (like(1, 7), true, 1),
+        (like(1, 7), false, 1),
+        (unlike(1, 7), true, 0),
+        (unlike(1, 7), false, 0),
+        (like(1, 7), true, 1),
+    ] {
+        assert_eq!(favorites.set(op).await.unwrap(), changes, "{op:?}");
+        assert_eq!(counted(&db, 1, 7).await, [count; 3], "{op:?}");
+    }
+    favorites.set(like(2, 7)).await.unwrap();
+    favorites.set(like(1, 10)).await.unwrap();
+    assert_eq!(counted(&db, 1, 7).await, [2, 2, 3]);
+}
+
+#[tokio::test]
+async fn the_list_is_the_latest_like_first_and_a_repeated_like_keeps_its_place() {
+    let (_database, db, favorites) = start().await;
+    for video_id in [5, 9, 3, 8, 1] {
+        favorites.set(like(1, video_id)).await.unwrap();
+        favorites.set(like(2, video_id + 1)).await.unwrap();
+    }
+    favorites.set(like(1, 9)).await.unwrap();
+    let all = favorites::list(&db, 1, None, 300, &Reader::STRICT)
+        .await
+        .unwrap();
+    assert_eq!(all, (vec![1, 8, 3, 9, 5], false));
+    let page = async |before, limit| {
+        favorites::list(&db, 1, before, limit, &Reader::STRICT)
+            .await
+            .unwrap()
+    };
+    assert_eq!(page(None, 2).await, (vec![1, 8], true));
+    assert_eq!(page(Some(8), 2).await, (vec![3, 9], true));
+    assert_eq!(page(Some(9), 2).await, (vec![5], false));
+    assert_eq!(page(Some(5), 2).await, (vec![], false));
+    let stranger = favorites::list(&db, 1, Some(10), 2, &Reader::STRICT).await;
+    assert!(matches!(stranger, Err(DalError::NotFound)));
+
+    favorites.set(unlike(1, 9)).await.unwrap();
+    favorites.set(like(1, 9)).await.unwrap();
+    assert_eq!(page(None, 300).await, (vec![9, 1, 8, 3, 5], false));
+}
+
+#[tokio::test]
+async fn likes_of_one_moment_page_without_gap_or_repeat() {
+    let (database, db, _) = start().await;
+    database
+        .execute(
+            "INSERT INTO favorites (user_id, video_id, author_id, liked_us, batch) \
+             VALUES (1, 1, 1, 5, 0), (1, 2, 1, 5, 0), (1, 3, 1, 5, 0), (1, 4, 1, 4, 0), (1, 5, 1, 6, 0)",
+        )
+        .await;
+    let (mut seen, mut before) = (Vec::<i64>::new(), None);
+    loop {
+        let (page, more) = favorites::list(&db, 1, before, 2, &Reader::STRICT)
+            .await
+            .unwrap();
+        seen.extend(&page);
+        before = page.last().copied();
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(seen, [5, 3, 2, 1, 4]);
+}
+
+#[tokio::test]
+async fn which_of_these_videos_a_user_likes() {
+    let (_database, db, favorites) = start().await;
+    for video_id in [3, 5] {
+        favorites.set(like(1, video_id)).await.unwrap();
+    }
+    favorites.set(like(2, 4)).await.unwrap();
+    let asked = favorites::liked_among(&db, 1, &[5, 4, 3, 3, 1], &Reader::STRICT);
+    let (liked, spent) = cost::scope(asked).await;
+    let mut liked = liked.unwrap();
+    liked.sort_unstable();
+    assert_eq!((liked, spent.sql), (vec![3, 5], 1));
+    let (none, spent) = cost::scope(favorites::liked_among(&db, 1, &[], &Reader::STRICT)).await;
+    assert_eq!((none.unwrap(), spent.sql), (vec![], 0));
+}
+
+#[tokio::test]
+async fn a_lone_like_goes_at_once() {
+    let (_database, _db, favorites) = start().await;
+    let mut fastest = Duration::MAX;
+    for video_id in 0..30 {
+        let started = Instant::now();
+        let (_, spent) = cost::scope(favorites.set(like(1, video_id))).await;
+        fastest = fastest.min(started.elapsed());
+        // The first asks for the server's version.
+        // BEGIN, insert, ledger with COMMIT, counts, end.
+        assert!(video_id == 0 || spent.sql == 5, "{spent:?}");
+    }
+    println!("a lone like: {fastest:?}");
+    assert!(fastest < Duration::from_millis(20), "{fastest:?}");
+}
+
+#[tokio::test]
+async fn likes_at_once_share_statements_and_a_commit() {
+    let (database, _db, favorites) = start().await;
+    favorites.set(like(1, 1)).await.unwrap();
+    let likes: Vec<_> = (0..200)
+        .map(|n| {
+            let favorites = favorites.clone();
+            tokio::spawn(cost::scope(async move { favorites.set(like(n, 7)).await }))
+        })
+        .collect();
+    for like in likes {
+        let (changed, spent) = like.await.unwrap();
+        assert!(changed.unwrap());
+        assert_eq!(spent.sql, 5, "whatever the size of the batch");
+    }
+    let batches: i64 = database
+        .value("SELECT COUNT(DISTINCT batch) FROM favorites WHERE video_id = 7")
+        .await;
+    println!("200 likes in {batches} batches");
+    assert!(batches < 60, "{batches} batches");
+    // One row of the ledger for the video in each.
+    let rows: i64 = database
+        .value("SELECT COUNT(*) FROM ledger WHERE kind = 1 AND target_id = 7")
+        .await;
+    assert_eq!(rows, batches);
+}
+
+#[tokio::test]
+async fn ops_of_one_pair_keep_their_order() {
+    let (database, db, favorites) = start().await;
+    // Queued in this order, for a call runs up to its first wait when it is polled first.
+    let ops = (0..40).map(|n| {
+        let op = if n % 2 == 0 { like(1, 7) } else { unlike(1, 7) };
+        favorites.set(op)
+    });
+    for changed in futures::future::join_all(ops).await {
+        assert!(changed.unwrap(), "each undoes the one before");
+    }
+    assert_eq!(counted(&db, 1, 7).await, [0; 3]);
+    assert_eq!(
+        database
+            .value::<i64>("SELECT COUNT(*) FROM favorites")
+            .await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_is_still_carried_out() {
+    let (_database, db, favorites) = start().await;
+    drop(tokio::time::timeout(Duration::ZERO, favorites.set(like(1, 7))).await);
+    testkit::eventually(Duration::from_secs(5), "the like", async || {
+        (counted(&db, 1, 7).await == [1; 3]).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_bad_row_fails_alone() {
+    let (database, db, favorites) = start().await;
+    // IGNORE passes over the row without a word; it must not pass for a like.
+    database
+        .execute("ALTER TABLE favorites ADD CONSTRAINT bad CHECK (video_id <> 666)")
+        .await;
+    let likes: Vec<_> = (0..100)
+        .map(|n| {
+            let favorites = favorites.clone();
+            let video_id = if n % 10 == 0 { 666 } else { n };
+            tokio::spawn(async move { (video_id, favorites.set(like(n, video_id)).await) })
+        })
+        .collect();
+    for like in likes {
+        let (video_id, result) = like.await.unwrap();
+        match video_id {
+            666 => assert!(matches!(result, Err(DalError::Other(_))), "{result:?}"),
+            _ => assert!(result.unwrap()),
+        }
+    }
+    let rows: i64 = database.value("SELECT COUNT(*) FROM favorites").await;
+    assert_eq!(rows, 90);
+    assert!(dal::reconcile::differences(&db).await.unwrap().is_empty());
+}
+
+/// Two threads: what waits is still being written when the database is dropped, which waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_many_waiting_likes_are_refused_at_once() {
+    let (database, _db, favorites) = start().await;
+    let mut one = sea_orm::ConnectOptions::new(database.primary_url());
+    one.max_connections(1);
+    let holder = sea_orm::Database::connect(one).await.unwrap();
+    holder
+        .execute_unprepared("LOCK TABLES favorites WRITE")
+        .await
+        .unwrap();
+    let started = Instant::now();
+    let calls: Vec<_> = (0..20_000)
+        .map(|n| {
+            let favorites = favorites.clone();
+            tokio::spawn(async move { favorites.set(like(n, 7)).await })
+        })
+        .collect();
+    let mut refused = 0;
+    for call in calls {
+        match call.await.unwrap() {
+            Ok(changed) => panic!("{changed} while nothing can be written"),
+            Err(DalError::Unavailable(_)) => refused += 1,
+            Err(DalError::TimedOut) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+    println!(
+        "{refused} of 20000 refused, all told in {:?}",
+        started.elapsed()
+    );
+    assert!(refused > 5000, "{refused}");
+    assert!(started.elapsed() < Duration::from_secs(20));
+    holder.close().await.unwrap();
+    testkit::eventually(Duration::from_secs(30), "likes again", async || {
+        favorites.set(like(1, 8)).await.ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_order_of_a_users_likes_is_theirs_also_when_many_like_at_once() {
+    let (_database, db, favorites) = start().await;
+    let users: Vec<_> = (0..32)
+        .map(|user_id| {
+            let favorites = favorites.clone();
+            tokio::spawn(async move {
+                let videos: Vec<i64> = (0..20).map(|n| (n * 7 + user_id) % 20).collect();
+                for video_id in &videos {
+                    assert!(favorites.set(like(user_id, *video_id)).await.unwrap());
+                }
+                (user_id, videos)
+            })
+        })
+        .collect();
+    for user in users {
+        let (user_id, mut videos) = user.await.unwrap();
+        videos.reverse();
+        let (listed, _) = favorites::list(&db, user_id, None, 300, &Reader::STRICT)
+            .await
+            .unwrap();
+        assert_eq!(listed, videos);
+        assert_eq!(listed.iter().collect::<HashSet<_>>().len(), 20);
+    }
+}

@@ -1,0 +1,25 @@
+//! The queries on real servers: what they return, what they refuse, and where they read.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
+
+mod comments;
+mod counters;
+mod counters_faults;
+mod counters_model;
+mod favorites;
+mod fixture;
+mod fold;
+mod marked;
+mod model;
+mod reconcile;
+mod routing;
+mod schema;
+mod stage;
+mod uploads;
+mod users;
+mod videos;

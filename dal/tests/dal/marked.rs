@@ -1,0 +1,199 @@
+//! Reads that must see a commit: on a replica that has it, else on the primary. And which replicas are asked at all.
+
+use std::time::Duration;
+
+use dal::{
+    Db, Marks, Reader,
+    comments::{self, NewComment},
+    counters::Counters,
+    favorites::{self, Favorites},
+    videos,
+};
+use marks::{
+    Commit, Sees,
+    Subject::{self, User, Video},
+    Why,
+};
+use telemetry::cost;
+use testkit::{Gate, eventually};
+
+use crate::{
+    fixture::{self, like, publish},
+    stage::{PATIENCE, Stage},
+};
+
+/// Writes that are read at once.
+const ROUNDS: i64 = 60;
+
+/// A database and its real replica, counters, and marks that are kept.
+async fn marked() -> (Stage, Db, Counters, Marks) {
+    let stage = Stage::set(2000).await;
+    let mysql = fixture::mysql(
+        stage.database.primary_url(),
+        &[stage.database.replica_url()],
+    );
+    let marks = Marks::connect(&stage.settings, &mysql).unwrap();
+    let db = Db::connect(&mysql).unwrap().with_marks(marks.clone());
+    let counters = Counters::connect(&stage.settings, db.clone()).unwrap();
+    known(&marks).await;
+    (stage, db, counters, marks)
+}
+
+async fn known(marks: &Marks) {
+    let all: Vec<Subject> = (0..64).map(User).collect();
+    eventually(PATIENCE, "marks that can be read", async || {
+        (marks.read(&all).await != Sees::All(Why::Unknown)).then_some(())
+    })
+    .await;
+}
+
+/// Whoever reads these; they must be marked.
+async fn reader_of(marks: &Marks, subject: Subject) -> Reader {
+    let sees = marks.read(&[subject]).await;
+    assert!(matches!(sees, Sees::UpTo { marked: true, .. }), "{sees:?}");
+    Reader {
+        user_id: None,
+        sees,
+    }
+}
+
+#[tokio::test]
+async fn every_write_is_seen_by_the_very_next_read_that_its_marks_lead() {
+    let (stage, db, counters, marks) = marked().await;
+    stage.database.replica_caught_up().await;
+    let favorites = Favorites::start(db.clone(), counters.clone());
+    for n in 1..=ROUNDS {
+        favorites.set(like(n, 5)).await.unwrap();
+        let reader = reader_of(&marks, User(n)).await;
+        let (liked, _) = favorites::list(&db, n, None, 10, &reader).await.unwrap();
+        assert_eq!(liked, [5]);
+        let flags = favorites::liked_among(&db, n, &[4, 5], &reader).await;
+        assert_eq!(flags.unwrap(), [5]);
+
+        let new = NewComment {
+            video_id: n,
+            user_id: n,
+            content: "好".to_owned(),
+        };
+        let comment = comments::add(&db, &counters, &new).await.unwrap();
+        let reader = reader_of(&marks, Video(n)).await;
+        let (listed, _) = comments::list(&db, n, None, 10, &reader).await.unwrap();
+        assert_eq!(listed, [comment]);
+        reader_of(&marks, User(n)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_publish_is_seen_in_the_list_and_in_the_feed_of_its_author() {
+    let (stage, db, counters, marks) = marked().await;
+    stage.database.replica_caught_up().await;
+    for n in 1..=10 {
+        let key = n.to_string();
+        dal::uploads::record(&db, &key, n).await.unwrap();
+        let new = fixture::new_video(n, &key);
+        let video = videos::publish(&db, &counters, &new).await.unwrap();
+        let reader = reader_of(&marks, User(n)).await;
+        let (works, _) = videos::by_author(&db, n, None, 10, &reader).await.unwrap();
+        assert_eq!(works, [video.clone()]);
+        let feed = videos::feed_page(&db, None, 1, &reader).await.unwrap();
+        assert_eq!(feed, [video]);
+    }
+}
+
+#[tokio::test]
+async fn a_like_that_was_there_already_marks_its_user_too() {
+    let (_stage, db, counters, marks) = marked().await;
+    let favorites = Favorites::start(db, counters);
+    favorites.set(like(3, 5)).await.unwrap();
+    let first = marks.read(&[User(3)]).await;
+    assert!(!favorites.set(like(3, 5)).await.unwrap());
+    let (Sees::UpTo { commit: first, .. }, Sees::UpTo { commit: again, .. }) =
+        (first, marks.read(&[User(3)]).await)
+    else {
+        panic!("no marks");
+    };
+    // Whoever finds it done may be the first who is told.
+    assert!(again.seq >= first.seq);
+}
+
+#[tokio::test]
+async fn what_no_replica_has_is_read_on_the_primary() {
+    let (_primary, replica, db) = fixture::with_a_replica_that_lags().await;
+    replica
+        .execute("INSERT INTO favorites (user_id, video_id, author_id, liked_us, batch) VALUES (1, 7, 1, 1, 1)")
+        .await;
+    let of = |seq: u64, marked| Reader {
+        user_id: Some(1),
+        sees: Sees::UpTo {
+            commit: Commit {
+                seq,
+                gtid: format!("0-1-{seq}"),
+            },
+            marked,
+        },
+    };
+    let anybody = favorites::liked_among(&db, 1, &[7], &Reader::ANYBODY).await;
+    assert_eq!(anybody.unwrap(), [7], "the replica has it");
+    for reader in [
+        of(u64::MAX / 2, true),
+        of(u64::MAX / 2, false),
+        Reader::STRICT,
+    ] {
+        let strict = favorites::liked_among(&db, 1, &[7], &reader).await;
+        assert_eq!(strict.unwrap(), [0_i64; 0], "{reader:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_is_known_to_be_there_costs_no_statement() {
+    let (stage, db, counters, marks) = marked().await;
+    stage.database.replica_caught_up().await;
+    let favorites = Favorites::start(db.clone(), counters);
+    favorites.set(like(3, 5)).await.unwrap();
+    let reader = reader_of(&marks, User(3)).await;
+    eventually(PATIENCE, "a read of one statement", async || {
+        let read = favorites::liked_among(&db, 3, &[5], &reader);
+        let (liked, spent) = cost::scope(read).await;
+        assert_eq!(liked.unwrap(), [5]);
+        (spent.sql == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_row_that_a_replica_does_not_find_is_looked_for_on_the_primary() {
+    let (_primary, _replica, db) = fixture::with_a_replica_that_lags().await;
+    let video = publish(&db, 1, "a").await;
+    let older = publish(&db, 1, "b").await;
+    let page = videos::by_author(&db, 1, Some(older.id), 10, &Reader::ANYBODY).await;
+    assert_eq!(page.unwrap().0, [video]);
+    let page = videos::by_author(&db, 1, Some(404), 10, &Reader::ANYBODY).await;
+    assert!(matches!(page, Err(dal::DalError::NotFound)), "{page:?}");
+}
+
+#[tokio::test]
+async fn a_replica_that_does_not_answer_leaves_the_rotation_and_returns_by_itself() {
+    let (database, _) = fixture::migrated().await;
+    let url = database.replica_url();
+    let (account, rest) = url.rsplit_once('@').unwrap();
+    let (address, name) = rest.split_once('/').unwrap();
+    let gate = Gate::to(address).await;
+    let through = format!("{account}@{}/{name}", gate.address());
+    let db = Db::connect(&fixture::mysql(database.primary_url(), &[&through])).unwrap();
+    let replica = async || {
+        let server = db.servers().into_iter().find(|s| !s.is_primary()).unwrap();
+        tokio::time::timeout(Duration::from_secs(2), server.ping()).await
+    };
+    let well = async || matches!(replica().await, Ok(Ok(()))).then_some(());
+    eventually(PATIENCE, "the replica in rotation", well).await;
+    for fault in [Gate::stall, Gate::shut] {
+        fault(&gate);
+        // Reads go on meanwhile.
+        let read = favorites::liked_among(&db, 1, &[1], &Reader::ANYBODY).await;
+        assert_eq!(read.unwrap(), [0_i64; 0]);
+        let out = async || (!matches!(replica().await, Ok(Ok(())))).then_some(());
+        eventually(PATIENCE, "the replica out of rotation", out).await;
+        gate.open();
+        eventually(PATIENCE, "the replica back in rotation", well).await;
+    }
+}

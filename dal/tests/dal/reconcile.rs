@@ -1,0 +1,99 @@
+use dal::{
+    counts::{self, Counter},
+    favorites::Favorites,
+    fold, reconcile,
+    reconcile::Difference,
+};
+
+use crate::fixture::{self, like, unlike};
+
+#[tokio::test]
+async fn differences_are_found_and_mended() {
+    let (database, db) = fixture::migrated().await;
+    let counters = fixture::without_redis(&db);
+    let favorites = Favorites::start(db.clone(), counters.clone());
+    for (user_id, video_id) in [(1, 1), (1, 2), (2, 1), (30_000, 50_000)] {
+        favorites.set(like(user_id, video_id)).await.unwrap();
+    }
+    fixture::publish(&db, 5, "k").await;
+    fold::fold_once(&db, &counters).await.unwrap();
+    favorites.set(like(3, 1)).await.unwrap();
+    assert_eq!(reconcile::differences(&db).await.unwrap(), []);
+
+    for damage in [
+        "UPDATE counters SET value = value + 5 WHERE kind = 1 AND target_id = 1",
+        "DELETE FROM counters WHERE kind = 4 AND target_id = 1",
+        "INSERT INTO ledger (kind, target_id, delta) VALUES (5, 5, -3)",
+        "INSERT INTO ledger (kind, target_id, delta) VALUES (2, 70000, 9)",
+        "DELETE FROM favorites WHERE user_id = 30000",
+    ] {
+        database.execute(damage).await;
+    }
+    let difference = |counter, shown, rows| Difference {
+        counter,
+        shown,
+        rows,
+    };
+    let mut expected = vec![
+        difference(Counter::VideoFavorites(1), 8, 3),
+        difference(Counter::VideoFavorites(50_000), 1, 0),
+        difference(Counter::VideoComments(70_000), 9, 0),
+        difference(Counter::UserFavorited(fixture::author_of(50_000)), 2, 1),
+        difference(Counter::UserFavorites(1), 0, 2),
+        difference(Counter::UserFavorites(30_000), 1, 0),
+        difference(Counter::UserWorks(5), -2, 1),
+    ];
+    expected.sort_by_key(|difference| difference.counter);
+    let mut found = reconcile::differences(&db).await.unwrap();
+    found.sort_by_key(|difference| difference.counter);
+    assert_eq!(found, expected);
+
+    assert_eq!(reconcile::fix(&db).await.unwrap().len(), expected.len());
+    assert_eq!(reconcile::differences(&db).await.unwrap(), []);
+    let mended: Vec<Counter> = expected.iter().map(|d| d.counter).collect();
+    let exact = counts::exact(&db, &mended).await.unwrap();
+    for difference in expected {
+        assert_eq!(exact[&difference.counter], difference.rows);
+    }
+    fold::fold_once(&db, &counters).await.unwrap();
+    assert_eq!(reconcile::differences(&db).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_is_written_meanwhile_is_no_difference_and_is_not_mended() {
+    let (database, db) = fixture::migrated().await;
+    let counters = fixture::without_redis(&db);
+    let favorites = Favorites::start(db.clone(), counters.clone());
+    database
+        .execute("INSERT INTO ledger (kind, target_id, delta) VALUES (1, 3, 100), (4, 5, -100)")
+        .await;
+    let writers: Vec<_> = (0..16)
+        .map(|user_id| {
+            let favorites = favorites.clone();
+            tokio::spawn(async move {
+                for n in 0..60 {
+                    let video_id = n % 7;
+                    let op = match n % 3 {
+                        0 => unlike(user_id, video_id),
+                        _ => like(user_id, video_id),
+                    };
+                    favorites.set(op).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let mut found = reconcile::fix(&db).await.unwrap();
+    while !writers.iter().all(tokio::task::JoinHandle::is_finished) {
+        found.extend(reconcile::fix(&db).await.unwrap());
+        fold::fold_once(&db, &counters).await.unwrap();
+    }
+    let wrong: Vec<Counter> = found.iter().map(|difference| difference.counter).collect();
+    assert_eq!(
+        wrong,
+        [Counter::VideoFavorites(3), Counter::UserFavorites(5)]
+    );
+    assert_eq!(reconcile::differences(&db).await.unwrap(), []);
+    for writer in writers {
+        writer.await.unwrap();
+    }
+}
