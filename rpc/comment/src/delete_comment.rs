@@ -1,0 +1,34 @@
+//! Takes a comment away: its writer may, and the author of the video.
+
+use dal::comments::{DeleteComment, Deletion};
+use idl::{
+    base::Code,
+    biz,
+    comment::{DeleteCommentRequest, DeleteCommentResponse},
+};
+use volo_thrift::ServerError;
+
+use crate::{CommentService, fault};
+
+impl CommentService {
+    pub(crate) async fn delete(
+        &self,
+        request: DeleteCommentRequest,
+    ) -> Result<DeleteCommentResponse, ServerError> {
+        let video_author_id = self.author_of(request.video_id).await?;
+        let comment = DeleteComment {
+            comment_id: request.comment_id,
+            video_id: request.video_id,
+            user_id: request.user_id,
+            video_author_id,
+        };
+        match dal::comments::delete(&self.db, &self.counters, &comment)
+            .await
+            .map_err(fault)?
+        {
+            Deletion::Deleted => Ok(DeleteCommentResponse {}),
+            Deletion::NoSuchComment => Err(biz(Code::NO_SUCH_COMMENT, "").into()),
+            Deletion::NotYours => Err(biz(Code::NOT_YOURS, "").into()),
+        }
+    }
+}

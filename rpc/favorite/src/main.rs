@@ -1,0 +1,41 @@
+//! The process of the favorite service. It also folds the ledger, when no other process does.
+
+use std::{process::ExitCode, time::Duration};
+
+use dal::{Db, Marks, counters::Counters, fold::Folder};
+use idl::{
+    favorite::FavoriteServiceServer,
+    video::{VideoServiceClientBuilder, VideoServiceRequestSend},
+};
+use rpc_favorite::FavoriteService;
+use service::{Call, Need};
+
+/// One lookup by primary key.
+const READ: Duration = Duration::from_secs(2);
+
+fn main() -> ExitCode {
+    service::run("favorite", async |process: service::Process| {
+        let settings = process.settings();
+        let marks = Marks::connect(&settings.redis, &settings.mysql)?;
+        let db = Db::connect(&settings.mysql)?.with_marks(marks);
+        for server in db.servers() {
+            let need = Need::required_if(server.is_primary());
+            process.check(&server.name(), need, move || server.clone().ping());
+        }
+        let counters = Counters::connect(&settings.redis, db.clone())?;
+        let redis = counters.clone();
+        process.check("redis", Need::Optional, move || redis.clone().ping());
+        let folder = Folder::start(db.clone(), counters.clone(), &settings.counters);
+        let video = process.client(
+            VideoServiceClientBuilder::new("video"),
+            |request| match request {
+                VideoServiceRequestSend::MgetAuthors(_) => Call::idempotent(READ),
+                _ => Call::once(READ),
+            },
+        );
+        let handler = FavoriteService::new(db, counters, video);
+        let served = process.serve_rpc(FavoriteServiceServer::new(handler)).await;
+        folder.stop().await;
+        served
+    })
+}

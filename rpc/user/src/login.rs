@@ -1,0 +1,54 @@
+//! Whether a password is theirs. A wrong name and a wrong password cost the same time and get the same words.
+
+use idl::{base::Code, biz, user::LoginResponse};
+use volo_thrift::ServerError;
+
+use crate::{UserService, outcome::Outcome as _, register::normal};
+
+impl UserService {
+    pub(crate) async fn check_login(
+        &self,
+        name: &str,
+        password: &str,
+    ) -> Result<LoginResponse, ServerError> {
+        let wrong = || biz(Code::WRONG_NAME_OR_PASSWORD, "");
+        let Some(known) = dal::users::credentials_by_name(&self.db, &normal(name))
+            .await
+            .outcome()?
+        else {
+            self.passwords.verify_nobody(password).await.outcome()?;
+            return Err(wrong().into());
+        };
+        if !self
+            .passwords
+            .verify(password, &known.password_hash)
+            .await
+            .outcome()?
+        {
+            return Err(wrong().into());
+        }
+        if self.passwords.needs_rehash(&known.password_hash) {
+            self.rehash(known.user_id, password).await;
+        }
+        Ok(LoginResponse {
+            user_id: known.user_id,
+        })
+    }
+
+    /// Raises the cost of a stored hash. The login is good either way.
+    async fn rehash(&self, user_id: i64, password: &str) {
+        let raised = async {
+            let hash = self
+                .passwords
+                .hash(password)
+                .await
+                .map_err(|error| error.to_string())?;
+            dal::users::set_password_hash(&self.db, user_id, &hash)
+                .await
+                .map_err(|error| error.to_string())
+        };
+        if let Err(error) = raised.await {
+            tracing::warn!(user_id, %error, "password hash keeps its old cost until the next login");
+        }
+    }
+}

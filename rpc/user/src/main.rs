@@ -1,0 +1,24 @@
+//! The process of the user service.
+
+use std::process::ExitCode;
+
+use auth::Passwords;
+use dal::Db;
+use idl::user::UserServiceServer;
+use rpc_user::UserService;
+use service::Need;
+
+fn main() -> ExitCode {
+    service::run("user", async |process: service::Process| {
+        let settings = process.settings();
+        let db = Db::connect(&settings.mysql)?;
+        for server in db.servers() {
+            let need = Need::required_if(server.is_primary());
+            process.check(&server.name(), need, move || server.clone().ping());
+        }
+        let passwords = Passwords::new(settings.bcrypt_cost(), settings.auth.bcrypt_parallel)?;
+        process
+            .serve_rpc(UserServiceServer::new(UserService::new(db, passwords)))
+            .await
+    })
+}

@@ -1,0 +1,33 @@
+//! Failures of the rooms below, as outcomes of the one table. The cause is logged here, once; the caller learns the code.
+
+use auth::AuthError;
+use dal::DalError;
+use idl::{base::Code, biz};
+use volo_thrift::ServerError;
+
+/// Turns a failure into what the caller is told.
+pub(crate) trait Outcome<T> {
+    fn outcome(self) -> Result<T, ServerError>;
+}
+
+impl<T> Outcome<T> for Result<T, DalError> {
+    fn outcome(self) -> Result<T, ServerError> {
+        self.map_err(|error| match error {
+            DalError::Unavailable(_) => service::unavailable(&error),
+            DalError::TimedOut => service::timed_out(&error),
+            _ => service::internal(&error),
+        })
+    }
+}
+
+impl<T> Outcome<T> for Result<T, AuthError> {
+    fn outcome(self) -> Result<T, ServerError> {
+        self.map_err(|error| match error {
+            AuthError::Password(rule) => {
+                biz(Code::BAD_PARAMETER, format!("password: {rule}")).into()
+            }
+            AuthError::Busy => biz(Code::TOO_MANY_REQUESTS, "").into(),
+            error => service::internal(&error),
+        })
+    }
+}

@@ -1,0 +1,77 @@
+//! Why a call failed, and what of it the caller learns: the one place where causes become codes, logged once.
+
+use dal::DalError;
+use idl::{base::Code, biz};
+use storage::StorageError;
+use volo_thrift::ServerError;
+
+use crate::media::{MediaError, Refusal};
+
+/// Why a call was refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum VideoError {
+    /// Unknown, published already, being removed, or another author's: all look the same from outside.
+    #[error("object_key: no upload of yours that can be published")]
+    NoSuchUpload,
+    #[error("object_key: the upload is too old")]
+    UploadTooOld,
+    #[error("size_bytes: the object has another size")]
+    OtherSize,
+    #[error("no such video")]
+    NoSuchVideo,
+    #[error(transparent)]
+    NotAVideo(Refusal),
+    #[error(transparent)]
+    Media(MediaError),
+    #[error(transparent)]
+    Dal(#[from] DalError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error("{0}: took too long")]
+    TimedOut(&'static str),
+}
+
+impl From<MediaError> for VideoError {
+    fn from(error: MediaError) -> Self {
+        match error {
+            MediaError::Refused(refusal) => Self::NotAVideo(refusal),
+            MediaError::Storage(error) => Self::Storage(error),
+            ours => Self::Media(ours),
+        }
+    }
+}
+
+impl VideoError {
+    fn code(&self) -> Code {
+        match self {
+            Self::NoSuchUpload | Self::UploadTooOld | Self::OtherSize => Code::BAD_PARAMETER,
+            Self::NoSuchVideo => Code::NO_SUCH_VIDEO,
+            Self::NotAVideo(_) => Code::NOT_A_VIDEO,
+            Self::TimedOut(_) | Self::Dal(DalError::TimedOut) => Code::TIMED_OUT,
+            Self::Dal(DalError::Unavailable(_))
+            | Self::Storage(StorageError::Unavailable { .. })
+            | Self::Media(MediaError::Unavailable(_) | MediaError::Busy) => Code::UNAVAILABLE,
+            Self::Dal(_) | Self::Storage(_) | Self::Media(_) => Code::INTERNAL,
+        }
+    }
+}
+
+/// Turns a result into what the caller is told: of our own failures only the code.
+pub(crate) trait Answer<T> {
+    fn answer(self) -> Result<T, ServerError>;
+}
+
+impl<T> Answer<T> for Result<T, VideoError> {
+    fn answer(self) -> Result<T, ServerError> {
+        self.map_err(|error| {
+            let code = error.code();
+            if code.inner() >= Code::INTERNAL.inner() {
+                tracing::error!(code = code.inner(), %error, "failed");
+                biz(code, "").into()
+            } else {
+                tracing::info!(code = code.inner(), %error, "refused");
+                biz(code, error.to_string()).into()
+            }
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! The video service: upload, publish, feed, lists of works.
+//!
+//! One use case a file. An object in the store belongs either to a row of `uploads` or to a published video; whoever holds that row decides.
+
+mod abort_upload;
+mod begin_upload;
+mod error;
+mod feed;
+mod list_by_author;
+pub mod media;
+mod mget_videos;
+mod object_key;
+mod publish_video;
+
+use std::sync::Arc;
+
+use dal::{Db, counters::Counters};
+use idl::video as api;
+use storage::Store;
+use volo_thrift::ServerError;
+
+use error::Answer as _;
+use media::Media;
+
+/// Handles the calls of `video.thrift`.
+pub struct VideoService {
+    db: Db,
+    counters: Counters,
+    store: Store,
+    media: Arc<Media>,
+}
+
+impl VideoService {
+    /// A service over this database, its counters and an object store.
+    pub fn new(db: Db, counters: Counters, store: Store, media: Media) -> Self {
+        let media = Arc::new(media);
+        Self {
+            db,
+            counters,
+            store,
+            media,
+        }
+    }
+
+    /// What a page shows, with URLs that viewers can fetch.
+    fn shown(&self, video: dal::videos::Video) -> Result<api::Video, error::VideoError> {
+        Ok(api::Video {
+            id: video.id,
+            author_id: video.author_id,
+            title: video.title.into(),
+            play_url: self.store.play_url(&video.object_key)?.into(),
+            cover_url: self.store.play_url(&video.cover_key)?.into(),
+            published_ms: video.published_ms,
+            favorite_count: video.favorite_count,
+            comment_count: video.comment_count,
+        })
+    }
+}
+
+impl api::VideoService for VideoService {
+    async fn feed(&self, request: api::FeedRequest) -> Result<api::FeedResponse, ServerError> {
+        self.feed_page(request).await.answer()
+    }
+
+    async fn list_by_author(
+        &self,
+        request: api::ListByAuthorRequest,
+    ) -> Result<api::ListByAuthorResponse, ServerError> {
+        self.works(request).await.answer()
+    }
+
+    async fn mget_videos(
+        &self,
+        request: api::MGetVideosRequest,
+    ) -> Result<api::MGetVideosResponse, ServerError> {
+        self.videos_by_id(request).await.answer()
+    }
+
+    async fn mget_authors(
+        &self,
+        request: api::MGetAuthorsRequest,
+    ) -> Result<api::MGetAuthorsResponse, ServerError> {
+        self.authors_by_id(request).await.answer()
+    }
+
+    async fn begin_upload(
+        &self,
+        request: api::BeginUploadRequest,
+    ) -> Result<api::BeginUploadResponse, ServerError> {
+        self.new_upload(request).await.answer()
+    }
+
+    async fn publish(
+        &self,
+        request: api::PublishRequest,
+    ) -> Result<api::PublishResponse, ServerError> {
+        self.publish_video(request).await.answer()
+    }
+
+    async fn abort_upload(
+        &self,
+        request: api::AbortUploadRequest,
+    ) -> Result<api::AbortUploadResponse, ServerError> {
+        self.abort(request).await.answer()
+    }
+}

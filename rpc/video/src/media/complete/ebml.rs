@@ -1,0 +1,81 @@
+//! WebM and Matroska: elements within elements (RFC 8794, RFC 9559).
+//!
+//! Segments, and clusters of unknown size as live recorders write them, are entered; anything else is passed over by its size. So a cut inside
+//! a cluster is seen whether or not the recorder could go back and write sizes. A cut exactly between two blocks of a recording whose segment
+//! and cluster have no size leaves a file like any other of its kind.
+
+use super::{MediaError, ReadAt, Refusal, Window};
+
+const EBML: u32 = 0x1A45_DFA3;
+const SEGMENT: u32 = 0x1853_8067;
+const TRACKS: u32 = 0x1654_AE6B;
+const CLUSTER: u32 = 0x1F43_B675;
+/// Of an identifier (4) and a size (8).
+const HEADER_BYTES: u64 = 12;
+
+pub(super) fn begins(head: &[u8]) -> bool {
+    head.starts_with(&EBML.to_be_bytes())
+}
+
+/// An element's header.
+struct Header {
+    id: u32,
+    /// Of the header itself.
+    header_bytes: u64,
+    /// Of the content; none: unknown.
+    content_bytes: Option<u64>,
+}
+
+impl Header {
+    fn read(bytes: &[u8]) -> Result<Self, Refusal> {
+        let (id, id_bytes) = number(bytes, 4)?;
+        let rest = bytes.get(id_bytes..).ok_or(Refusal::CutShort)?;
+        let (size, size_bytes) = number(rest, 8)?;
+        // The marker of the length is part of an identifier, not of a size; a size of ones only is unknown.
+        let mask = (1_u64 << (7 * size_bytes)) - 1;
+        Ok(Self {
+            id: u32::try_from(id).map_err(|_| Refusal::Damaged)?,
+            header_bytes: (id_bytes + size_bytes) as u64,
+            content_bytes: Some(size & mask).filter(|size| *size != mask),
+        })
+    }
+}
+
+/// A number whose leading zero bits tell its length, marker included, and that length.
+fn number(bytes: &[u8], longest: usize) -> Result<(u64, usize), Refusal> {
+    let first = bytes.first().ok_or(Refusal::CutShort)?;
+    let length = first.leading_zeros() as usize + 1;
+    if length > longest {
+        return Err(Refusal::Damaged);
+    }
+    let number = bytes.get(..length).ok_or(Refusal::CutShort)?;
+    let value = number
+        .iter()
+        .fold(0, |value, byte| value << 8 | u64::from(*byte));
+    Ok((value, length))
+}
+
+pub(super) async fn complete<F: ReadAt>(file: &mut Window<'_, F>) -> Result<(), MediaError> {
+    let mut offset = 0;
+    let (mut has_tracks, mut has_clusters) = (false, false);
+    while offset < file.size_bytes {
+        let header = Header::read(file.at(offset, HEADER_BYTES).await?)?;
+        has_tracks |= header.id == TRACKS;
+        has_clusters |= header.id == CLUSTER;
+        let content = offset + header.header_bytes;
+        offset = match (header.id, header.content_bytes) {
+            (SEGMENT, Some(size)) => {
+                file.end(content, size)?;
+                content
+            }
+            (SEGMENT | CLUSTER, None) => content,
+            (_, None) => return Err(Refusal::Damaged.into()),
+            (_, Some(size)) => file.end(content, size)?,
+        };
+    }
+    if has_tracks && has_clusters {
+        Ok(())
+    } else {
+        Err(Refusal::CutShort.into())
+    }
+}

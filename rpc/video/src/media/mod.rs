@@ -1,0 +1,184 @@
+//! What an uploaded object is: whole or cut short, a video or not, and its cover.
+//!
+//! ffprobe and ffmpeg read the object by a short-lived URL at the store; the walls round them (formats, protocols, time, memory, output, empty
+//! environment) stand in [`process`] and [`Media`]. The file is a stranger's: whatever it does to them is a [`Refusal`], never our error; a
+//! store that can't be read is never a refusal. No URL is logged.
+
+mod complete;
+mod cover;
+mod probe;
+mod process;
+
+use std::{sync::Arc, time::Duration};
+
+use storage::StorageError;
+use telemetry::metrics;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+pub use complete::{ReadAt, complete};
+pub use probe::Probe;
+
+/// Demuxers that may open a file. Playlists and scripts (HLS, concat, DASH, SDP), which would fetch other addresses, are not among them.
+const FORMATS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm";
+/// The store must move bytes within this part of the limit: a store that hangs is told from a file that takes long.
+const STALL_SHARE: u32 = 4;
+
+/// What the metrics call the programs' slots.
+const FFMPEG: &str = "ffmpeg";
+
+/// Why an object has no place among the videos; in words for who uploaded it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Neither MP4, QuickTime, WebM nor Matroska.
+    #[error("the format is unknown or not accepted")]
+    UnknownFormat,
+    /// Data that the container announces is missing.
+    #[error("the file is cut short")]
+    CutShort,
+    /// The container contradicts itself.
+    #[error("the file is damaged")]
+    Damaged,
+    /// Sound, subtitles or data only.
+    #[error("the file has no video stream")]
+    NoVideoStream,
+    /// The only picture is one attached to sound.
+    #[error("the file is a still picture")]
+    StillPicture,
+    /// A duration of zero, or none.
+    #[error("the video has no duration")]
+    NoDuration,
+    /// No picture of it could be decoded.
+    #[error("no picture of the video can be decoded")]
+    Undecodable,
+    /// Reading it took longer than the limit.
+    #[error("reading the file takes too long")]
+    TooSlow,
+    /// Reading it needs more memory, or its description is longer, than the limit.
+    #[error("reading the file takes too much memory")]
+    TooBig,
+}
+
+/// Why an object could not be looked at, or what was found.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// The file is to blame.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The object store's answer to our own request.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The object store can't be read by the programs; says how, without the address.
+    #[error("object store: {0}")]
+    Unavailable(String),
+    /// Too many probes and covers are waiting.
+    #[error("no free slot for ffmpeg")]
+    Busy,
+    /// ffprobe or ffmpeg can't be run or answers nonsense: ours to mend.
+    #[error("{0}")]
+    Tool(String),
+}
+
+/// Runs ffprobe and ffmpeg, few at a time.
+#[derive(Debug)]
+pub struct Media {
+    slots: Arc<Semaphore>,
+    protocols: &'static str,
+    probe_limit: Duration,
+    cover_limit: Duration,
+    memory_bytes: u64,
+}
+
+impl Media {
+    /// Takes its limits from `[media]`, and whether the store speaks TLS from `object_store.endpoint`.
+    pub fn new(settings: &settings::Settings) -> Self {
+        let media = &settings.media;
+        let slots = Arc::new(Semaphore::new(media.parallel));
+        metrics::watch_semaphore(FFMPEG, &slots, media.parallel);
+        Self {
+            slots,
+            protocols: if settings.object_store.endpoint.starts_with("https:") {
+                "http,tcp,https,tls"
+            } else {
+                "http,tcp"
+            },
+            probe_limit: Duration::from_secs(media.probe_timeout_s),
+            cover_limit: Duration::from_secs(media.cover_timeout_s),
+            memory_bytes: media.memory_bytes,
+        }
+    }
+
+    /// Proves that the programs can be run; meant for the start of the service.
+    pub async fn check_programs(&self) -> Result<(), MediaError> {
+        for program in ["ffprobe", "ffmpeg"] {
+            self.run(program, &["-version"], self.probe_limit, 64 << 10)
+                .await?
+                .succeeded()
+                .map_err(|ended| MediaError::Tool(format!("{program} does not run: {ended}")))?;
+        }
+        Ok(())
+    }
+
+    /// How long a URL given to [`Media::probe`] must be good, its wait included.
+    pub fn probe_url_life(&self) -> Duration {
+        self.queue_limit() + self.probe_limit
+    }
+
+    /// How long a URL given to [`Media::cover`] must be good, its wait included.
+    pub fn cover_url_life(&self) -> Duration {
+        self.queue_limit() + self.cover_limit
+    }
+
+    /// How long a probe or a cover may wait for its turn: as long as a probe may take.
+    fn queue_limit(&self) -> Duration {
+        self.probe_limit
+    }
+
+    async fn slot(&self) -> Result<SemaphorePermit<'_>, MediaError> {
+        let _waiting = metrics::in_queue(FFMPEG);
+        match tokio::time::timeout(self.queue_limit(), self.slots.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => {
+                metrics::semaphore_refused(FFMPEG);
+                Err(MediaError::Busy)
+            }
+        }
+    }
+
+    /// Arguments that both programs take before the URL.
+    fn input_arguments<'a>(&'a self, stall_limit_us: &'a str) -> [&'a str; 8] {
+        [
+            "-protocol_whitelist",
+            self.protocols,
+            "-format_whitelist",
+            FORMATS,
+            "-rw_timeout",
+            stall_limit_us,
+            "-threads",
+            "1",
+        ]
+    }
+
+    /// In ffmpeg's unit.
+    fn stall_limit_us(limit: Duration) -> String {
+        (limit / STALL_SHARE).as_micros().to_string()
+    }
+
+    async fn run(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        time: Duration,
+        output_bytes: u64,
+    ) -> Result<process::Output, MediaError> {
+        process::run(
+            program,
+            arguments,
+            process::Limits {
+                time,
+                memory_bytes: self.memory_bytes,
+                output_bytes,
+            },
+        )
+        .await
+    }
+}

@@ -1,0 +1,182 @@
+//! A child process that reads a stranger's file: bounded in time, memory, processor time and output, with an empty environment.
+//!
+//! `prlimit` replaces itself by the program, so the child is a single process and killing it leaves nothing. Its own process group keeps a
+//! Ctrl-C at the terminal from it while the service drains.
+
+use std::{os::unix::process::ExitStatusExt as _, process::Stdio, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    process::Command,
+};
+
+use super::{MediaError, Refusal};
+
+/// What is kept of the error output.
+const STDERR_BYTES: u64 = 16 << 10;
+/// What libavformat says of the transport rather than of the file: who complains, or in which words (of the C locale).
+/// The file is known to be whole: its end met at once, or a failed read, is the connection's.
+const TRANSPORT_MARKS: [&str; 12] = [
+    "[http @",
+    "[https @",
+    "[tcp @",
+    "[tls @",
+    "Server returned ",
+    "Connection refused",
+    "Connection reset by peer",
+    "Connection timed out",
+    "Network is unreachable",
+    "No route to host",
+    ": End of file",
+    ": Input/output error",
+];
+/// What failed allocations are called.
+const MEMORY_MARKS: [&str; 2] = ["Cannot allocate memory", "get_buffer() failed"];
+
+/// The walls.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// From start to end; also the processor time, so that not even an orphan outlives it by much.
+    pub(super) time: Duration,
+    /// Address space.
+    pub(super) memory_bytes: u64,
+    /// Of the standard output.
+    pub(super) output_bytes: u64,
+}
+
+/// What a process that ended by itself left.
+#[derive(Debug)]
+pub(super) struct Output {
+    stdout: Vec<u8>,
+    stderr: String,
+    exit_code: i32,
+}
+
+impl Output {
+    /// The standard output, or the exit code as words.
+    pub(super) fn succeeded(self) -> Result<Vec<u8>, String> {
+        if self.exit_code == 0 {
+            Ok(self.stdout)
+        } else {
+            Err(format!("exit code {}", self.exit_code))
+        }
+    }
+
+    /// Whether the program complained about the way to the store: then nothing it says about the file counts.
+    pub(super) fn transport_failed(&self) -> bool {
+        self.complained_of(&TRANSPORT_MARKS)
+    }
+
+    /// Whether an allocation failed.
+    pub(super) fn out_of_memory(&self) -> bool {
+        self.complained_of(&MEMORY_MARKS)
+    }
+
+    fn complained_of(&self, marks: &[&str]) -> bool {
+        marks.iter().any(|mark| self.stderr.contains(mark))
+    }
+}
+
+/// Runs a program to its end. A file that makes it crash or pass a limit is refused.
+pub(super) async fn run(
+    program: &str,
+    arguments: &[&str],
+    limits: Limits,
+) -> Result<Output, MediaError> {
+    let mut command = Command::new("prlimit");
+    command
+        .arg(format!("--as={}", limits.memory_bytes))
+        .arg(format!("--cpu={}", limits.time.as_secs().saturating_add(1)))
+        .arg("--core=0")
+        .arg("--")
+        .arg(program)
+        .args(arguments)
+        // A proxy named in the environment would be asked for the object.
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    let tool = |error: std::io::Error| MediaError::Tool(format!("{program}: {error}"));
+    let mut child = command.spawn().map_err(tool)?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(MediaError::Tool(format!("{program}: no pipes")));
+    };
+
+    let ended = tokio::time::timeout(limits.time, async {
+        tokio::try_join!(
+            read_all(stdout, limits.output_bytes),
+            read_some(stderr, STDERR_BYTES),
+            async { child.wait().await.map_err(Stopped::Io) },
+        )
+    })
+    .await;
+    let (stdout, stderr, status) = match ended {
+        Ok(Ok(ended)) => ended,
+        stopped => {
+            // Waits for the end, so that no slot is given away while the process still runs.
+            child.kill().await.map_err(tool)?;
+            return Err(match stopped {
+                Ok(Err(Stopped::Io(error))) => tool(error),
+                Ok(Err(Stopped::TooMuchOutput)) => Refusal::TooBig.into(),
+                Err(_) | Ok(Ok(_)) => Refusal::TooSlow.into(),
+            });
+        }
+    };
+    let Some(exit_code) = status.code() else {
+        return Err(match status.signal() {
+            Some(SIGXCPU) => Refusal::TooSlow.into(),
+            Some(signal) if CRASHES.contains(&signal) => Refusal::Damaged.into(),
+            _ => MediaError::Tool(format!("{program}: {status}")),
+        });
+    };
+    if exit_code == COULD_NOT_START {
+        return Err(MediaError::Tool(format!(
+            "{program} could not be started: is it installed, and media.memory_bytes large enough?"
+        )));
+    }
+    Ok(Output {
+        stdout,
+        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        exit_code,
+    })
+}
+
+/// The shell's and `prlimit`'s code for a program that is missing or can't be loaded.
+const COULD_NOT_START: i32 = 127;
+const SIGXCPU: i32 = 24;
+/// SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV.
+const CRASHES: [i32; 5] = [4, 6, 7, 8, 11];
+
+enum Stopped {
+    Io(std::io::Error),
+    TooMuchOutput,
+}
+
+async fn read_all(from: impl AsyncRead + Unpin, limit: u64) -> Result<Vec<u8>, Stopped> {
+    let mut bytes = Vec::new();
+    from.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .await
+        .map_err(Stopped::Io)?;
+    if bytes.len() as u64 > limit {
+        return Err(Stopped::TooMuchOutput);
+    }
+    Ok(bytes)
+}
+
+/// Keeps the beginning and reads on, so that the writer is never blocked.
+async fn read_some(mut from: impl AsyncRead + Unpin, limit: u64) -> Result<Vec<u8>, Stopped> {
+    let mut bytes = Vec::new();
+    (&mut from)
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .await
+        .map_err(Stopped::Io)?;
+    tokio::io::copy(&mut from, &mut tokio::io::sink())
+        .await
+        .map_err(Stopped::Io)?;
+    Ok(bytes)
+}

@@ -1,0 +1,30 @@
+//! Videos by id, for a page at a time, and whose they are.
+
+use idl::video::{MGetAuthorsRequest, MGetAuthorsResponse, MGetVideosRequest, MGetVideosResponse};
+
+use crate::{VideoService, error::VideoError};
+
+impl VideoService {
+    pub(crate) async fn videos_by_id(
+        &self,
+        request: MGetVideosRequest,
+    ) -> Result<MGetVideosResponse, VideoError> {
+        let reader = service::reader().of_fixed_rows();
+        let videos = dal::videos::mget(&self.db, &request.video_ids, &reader).await?;
+        let videos = videos.into_iter().map(|video| self.shown(video));
+        Ok(MGetVideosResponse {
+            videos: videos.collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub(crate) async fn authors_by_id(
+        &self,
+        request: MGetAuthorsRequest,
+    ) -> Result<MGetAuthorsResponse, VideoError> {
+        let authors =
+            dal::videos::authors_of(&self.db, &request.video_ids, &service::reader()).await?;
+        Ok(MGetAuthorsResponse {
+            author_ids: authors.into_iter().collect(),
+        })
+    }
+}

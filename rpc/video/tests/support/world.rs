@@ -1,0 +1,147 @@
+//! A service with a database and a bucket of its own, and the requests that tests send it.
+
+use dal::{Db, counters::Counters};
+use idl::{
+    base::Code,
+    video::{
+        AbortUploadRequest, BeginUploadRequest, BeginUploadResponse, Container, FeedRequest,
+        ListByAuthorRequest, PublishRequest, PublishResponse, UploadKind, Video, VideoService as _,
+    },
+};
+use rpc_video::{VideoService, media::Media};
+use settings::{Secret, Settings};
+use storage::Store;
+use testkit::{Bucket, Database, environment, media as files};
+use volo_thrift::ServerError;
+
+pub const AUTHOR: i64 = 7;
+pub const STRANGER: i64 = 8;
+
+/// A service with a database and a bucket of its own.
+pub struct World {
+    pub settings: Settings,
+    pub database: Database,
+    pub bucket: Bucket,
+    pub store: Store,
+    pub service: VideoService,
+}
+
+impl World {
+    pub async fn set_up() -> Self {
+        let (database, bucket) = tokio::join!(Database::create(), Bucket::create());
+        let mut settings = Settings::load().unwrap();
+        settings.mysql.primary_url = Secret::new(database.primary_url());
+        settings.mysql.replica_urls = vec![Secret::new(database.replica_url())];
+        settings.mysql.max_connections = 4;
+        settings.object_store.endpoint = environment::s3_endpoint();
+        settings.object_store.public_endpoint = environment::s3_endpoint();
+        settings.object_store.bucket = bucket.name().to_owned();
+        settings.object_store.access_key = Secret::new(environment::s3_access_key());
+        settings.object_store.secret_key = Secret::new(environment::s3_secret_key());
+        dal::migrate(&settings.mysql).await.unwrap();
+        database.replica_caught_up().await;
+        Self {
+            store: Store::new(&settings.object_store).unwrap(),
+            service: service(&settings),
+            settings,
+            database,
+            bucket,
+        }
+    }
+
+    /// A service beside the first, which reaches the object store by another address.
+    pub fn service_by(&self, endpoint: String) -> VideoService {
+        let mut settings = self.settings.clone();
+        settings.object_store.endpoint = endpoint;
+        service(&settings)
+    }
+
+    pub async fn begin(&self, kind: UploadKind) -> BeginUploadResponse {
+        let request = BeginUploadRequest {
+            author_id: AUTHOR,
+            kind,
+            container: Container::MP4,
+        };
+        self.service.begin_upload(request).await.unwrap()
+    }
+
+    /// Begins an upload and stores the file; answers what to publish.
+    pub async fn upload(&self, file: Vec<u8>) -> PublishRequest {
+        let key = self.begin(UploadKind::SINGLE).await.object_key;
+        let request = publish(&key, file.len());
+        self.bucket.put(&key, file).await;
+        request
+    }
+
+    pub async fn published(&self, title: &str) -> PublishResponse {
+        let mut request = self.upload(files::mp4()).await;
+        request.title = title.to_owned().into();
+        self.service.publish(request).await.unwrap()
+    }
+
+    pub async fn works(&self) -> Vec<Video> {
+        let request = ListByAuthorRequest {
+            author_id: AUTHOR,
+            before_video_id: None,
+            limit: 300,
+        };
+        let works = self.service.list_by_author(request).await.unwrap();
+        assert!(!works.has_more);
+        works.videos
+    }
+
+    pub async fn uploads(&self) -> i64 {
+        self.database.value("SELECT COUNT(*) FROM uploads").await
+    }
+
+    /// No object, no unfinished upload, no row.
+    pub async fn assert_nothing_stays(&self, what: &str) {
+        assert_eq!(self.bucket.keys().await, [""; 0], "objects: {what}");
+        assert_eq!(self.bucket.open_uploads().await, [""; 0], "uploads: {what}");
+        assert_eq!(self.uploads().await, 0, "rows of uploads: {what}");
+        assert_eq!(self.works().await, [], "videos: {what}");
+    }
+}
+
+pub fn service(settings: &Settings) -> VideoService {
+    let db = Db::connect(&settings.mysql).unwrap();
+    VideoService::new(
+        db.clone(),
+        Counters::connect(&settings.redis, db).unwrap(),
+        Store::new(&settings.object_store).unwrap(),
+        Media::new(settings),
+    )
+}
+
+pub fn publish(object_key: &str, size: usize) -> PublishRequest {
+    PublishRequest {
+        author_id: AUTHOR,
+        object_key: object_key.to_owned().into(),
+        title: "A walk".into(),
+        size_bytes: size as i64,
+        sha256: "0".repeat(64).into(),
+    }
+}
+
+pub fn abort(object_key: &str) -> AbortUploadRequest {
+    AbortUploadRequest {
+        author_id: AUTHOR,
+        object_key: object_key.to_owned().into(),
+    }
+}
+
+pub fn feed(before_ms: Option<i64>, limit: i32) -> FeedRequest {
+    FeedRequest { before_ms, limit }
+}
+
+/// The code and the words of a refusal.
+pub fn refused<T: std::fmt::Debug>(outcome: Result<T, ServerError>) -> (Code, String) {
+    match outcome {
+        Err(ServerError::Biz(error)) => (idl::code(&error), error.status_message.to_string()),
+        other => panic!("expected a business error: {other:?}"),
+    }
+}
+
+pub fn titles(videos: &[Video]) -> Vec<&str> {
+    videos.iter().map(|video| video.title.as_str()).collect()
+}
