@@ -1,0 +1,130 @@
+//! What surrounds every request: its id, its line in the access log, and an answer even when a handler panics.
+
+use std::{cell::Cell, panic::AssertUnwindSafe, time::Instant};
+
+use futures::FutureExt as _;
+use http::{HeaderValue, Method};
+use idl::base::Code;
+use telemetry::{
+    RequestId,
+    cost::{self, Cost},
+    metrics,
+};
+use volo_http::{
+    context::ServerContext,
+    request::Request,
+    response::Response,
+    server::{IntoResponse as _, middleware::Next},
+};
+
+use crate::{
+    error::ApiError,
+    reply::{Nothing, failure},
+    words::Language,
+};
+
+/// The header that carries a request's id, in and out.
+const REQUEST_ID: &str = "x-request-id";
+
+/// The status of a request whose client left before the answer, as web servers log it; nobody is sent it.
+const CLIENT_LEFT: u16 = 499;
+
+tokio::task_local! {
+    static KNOWN: Known;
+}
+
+/// What becomes known of a request while it is worked on.
+struct Known {
+    route: Cell<&'static str>,
+    user_id: Cell<Option<i64>>,
+}
+
+/// Names the route of this request, as the contract writes its path: never with anything of the client's.
+pub fn at_route(route: &'static str) {
+    // Outside a request there is no line to write.
+    let _ = KNOWN.try_with(|known| known.route.set(route));
+}
+
+/// Names the user who asks, or who is logged in by this request.
+pub fn asked_by(user_id: i64) {
+    let _ = KNOWN.try_with(|known| known.user_id.set(Some(user_id)));
+}
+
+/// The outermost layer of every route.
+pub async fn access(cx: &mut ServerContext, request: Request, next: Next) -> Response {
+    let given = request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|value| value.to_str().ok());
+    let id = RequestId::accept_or_generate(given);
+    let known = Known {
+        route: Cell::new("none"),
+        user_id: Cell::new(None),
+    };
+    telemetry::scope(id.clone(), KNOWN.scope(known, log(&id, cx, request, next))).await
+}
+
+async fn log(id: &RequestId, cx: &mut ServerContext, request: Request, next: Next) -> Response {
+    let mut line = Line::begin(request.method());
+    let language = Language::of(request.headers());
+    let work = AssertUnwindSafe(next.run(cx, request)).catch_unwind();
+    let (result, cost) = cost::scope(work).await;
+    let mut response = match result {
+        Ok(response) => response.into_response(),
+        // The panic hook has logged where.
+        Err(_) => failure(&ApiError::new(Code::INTERNAL), Nothing {}, language),
+    };
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    line.status = response.status().as_u16();
+    line.cost = Some(cost);
+    response
+}
+
+/// The one line of a request, and its metrics: written when its work ends, also when the client left and the work was dropped.
+struct Line {
+    start: Instant,
+    method: &'static str,
+    status: u16,
+    cost: Option<Cost>,
+    _in_progress: metrics::InProgress,
+}
+
+impl Line {
+    fn begin(method: &Method) -> Self {
+        Self {
+            start: Instant::now(),
+            method: known_method(method),
+            status: CLIENT_LEFT,
+            cost: None,
+            _in_progress: metrics::http_in_progress(),
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let took = self.start.elapsed();
+        let known = KNOWN.try_with(|known| (known.route.get(), known.user_id.get()));
+        let (route, user_id) = known.unwrap_or(("none", None));
+        metrics::http_request(route, self.method, self.status, took);
+        tracing::info!(
+            method = self.method,
+            route,
+            status = self.status,
+            user_id,
+            latency_ms = took.as_millis() as u64,
+            rpcs = self.cost.map(|cost| cost.rpcs),
+            sql = self.cost.map(|cost| cost.sql),
+            "request"
+        );
+    }
+}
+
+/// A client may send any word as a method.
+fn known_method(method: &Method) -> &'static str {
+    let known = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
+    let found = known.into_iter().find(|known| *known == method.as_str());
+    found.unwrap_or("other")
+}

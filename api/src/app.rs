@@ -1,0 +1,134 @@
+//! What every route works with: clients of the services, tokens, the object store, settings. Shared, never changed.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use auth::Tokens;
+use chrono::FixedOffset;
+use idl::{
+    base::Code, comment::CommentServiceClient, favorite::FavoriteServiceClient,
+    user::UserServiceClient, video::VideoServiceClient,
+};
+use marks::{Marks, Reader, Subject};
+use service::{Admin, Need, Process};
+use settings::Settings;
+use storage::Store;
+use telemetry::metrics;
+use tokio::sync::Semaphore;
+
+use crate::{access, clients, error::ApiError};
+
+/// What the metrics call the bound of temporary files.
+pub const SPOOL: &str = "spool";
+
+/// One API process.
+pub struct App {
+    /// Accounts.
+    pub user: UserServiceClient,
+    /// Videos.
+    pub video: VideoServiceClient,
+    /// Likes, and exact counts.
+    pub favorite: FavoriteServiceClient,
+    /// Comments.
+    pub comment: CommentServiceClient,
+    /// Where uploads go.
+    pub store: Store,
+    /// All settings.
+    pub settings: Settings,
+    /// Bounds the temporary files of uploads whose file comes before their token.
+    pub spool_slots: Arc<Semaphore>,
+    /// What the process tells its operator.
+    pub admin: Admin,
+    /// The time zone of `create_date`.
+    pub utc_offset: FixedOffset,
+    tokens: Tokens,
+    marks: Marks,
+}
+
+impl App {
+    /// Connects lazily: a dependency that is away stops requests that need it, not the start.
+    ///
+    /// # Errors
+    /// A setting that can't be used, named.
+    pub fn new(process: &Process) -> Result<Arc<Self>, Box<dyn Error + Send + Sync>> {
+        let settings = process.settings().clone();
+        let token_ttl = Duration::from_secs(settings.auth.token_ttl_s);
+        let tokens = Tokens::new(
+            settings.jwt_keys()?,
+            &settings.auth.issuer,
+            &settings.auth.audience,
+            token_ttl,
+        )?;
+        let store = Store::new(&settings.object_store)?;
+        let spool_slots = Arc::new(Semaphore::new(settings.upload.spool_slots));
+        metrics::watch_semaphore(SPOOL, &spool_slots, settings.upload.spool_slots);
+        check(process, &store);
+        Ok(Arc::new(Self {
+            user: clients::user(process),
+            video: clients::video(process),
+            favorite: clients::favorite(process),
+            comment: clients::comment(process),
+            store,
+            spool_slots,
+            admin: process.admin().clone(),
+            utc_offset: utc_offset(&settings.page.utc_offset)?,
+            tokens,
+            marks: Marks::connect(&settings.redis, &settings.mysql)?,
+            settings,
+        }))
+    }
+
+    /// The user that a token names.
+    pub fn user_of(&self, token: &str) -> Result<i64, ApiError> {
+        let verified = self.tokens.verify(token);
+        let user_id = verified.map_err(|_| ApiError::new(Code::BAD_TOKEN))?;
+        access::asked_by(user_id);
+        Ok(user_id)
+    }
+
+    /// A new token for a user.
+    pub fn token_for(&self, user_id: i64) -> Result<String, ApiError> {
+        access::asked_by(user_id);
+        self.tokens.issue(user_id).map_err(|error| {
+            tracing::error!(%error, "token not issued");
+            ApiError::new(Code::INTERNAL)
+        })
+    }
+
+    /// Does `work` for somebody whose page shows `subjects`: what was just written to them is seen, by whomever and whichever
+    /// server answers. One round trip to Redis; none without subjects.
+    pub async fn reading<F: Future>(
+        &self,
+        viewer: Option<i64>,
+        subjects: &[Subject],
+        work: F,
+    ) -> F::Output {
+        let reader = Reader {
+            user_id: viewer,
+            sees: self.marks.read(subjects).await,
+        };
+        service::reading(&reader, work).await
+    }
+
+    /// How long a body may stand still.
+    pub fn stall(&self) -> Duration {
+        Duration::from_secs(self.settings.upload.stall_timeout_s)
+    }
+}
+
+/// What `/readyz` looks at. The main job is to log in, to show the feed with its videos, and to publish.
+fn check(process: &Process, store: &Store) {
+    for service in ["user", "video"] {
+        process.check_service(service, Need::Required);
+    }
+    // Without them pages show the counts of the last fold, and nobody's likes.
+    for service in ["favorite", "comment"] {
+        process.check_service(service, Need::Optional);
+    }
+    let store = store.clone();
+    process.check("object_store", Need::Required, move || store.clone().ping());
+}
+
+fn utc_offset(text: &str) -> Result<FixedOffset, String> {
+    text.parse()
+        .map_err(|_| format!("settings: page.utc_offset: {text:?} is not an offset such as +08:00"))
+}

@@ -1,0 +1,57 @@
+//! One request on its way through a route: what it asks, and who asks.
+
+use http::{HeaderMap, header};
+use idl::base::Code;
+
+use crate::{app::App, error::ApiError, params::Params};
+
+/// The parameters of a request and the token that came with it.
+#[derive(Debug)]
+pub struct Call {
+    /// What it asks.
+    pub params: Params,
+    bearer: Option<String>,
+}
+
+impl Call {
+    /// Takes the bearer token from the headers.
+    pub fn new(headers: &HeaderMap, params: Params) -> Self {
+        Self {
+            params,
+            bearer: bearer(headers).map(str::to_owned),
+        }
+    }
+
+    /// The token: as a parameter, which wins, or as `Authorization: Bearer`. An empty one counts as missing.
+    fn token(&self) -> Option<&str> {
+        self.params.filled("token").or(self.bearer.as_deref())
+    }
+
+    /// The user who asks, on a route that needs one.
+    pub fn user(&self, app: &App) -> Result<i64, ApiError> {
+        self.viewer(app)?
+            .ok_or_else(|| ApiError::new(Code::NOT_LOGGED_IN))
+    }
+
+    /// The user who asks, if one is named; a broken token is an error.
+    pub fn viewer(&self, app: &App) -> Result<Option<i64>, ApiError> {
+        self.token().map(|token| app.user_of(token)).transpose()
+    }
+
+    /// Whose list is asked for: `user_id`, or the token's user.
+    pub fn list_owner(&self, app: &App) -> Result<i64, ApiError> {
+        let viewer = self.viewer(app)?;
+        self.params
+            .id("user_id")?
+            .or(viewer)
+            .ok_or_else(|| ApiError::new(Code::NOT_LOGGED_IN))
+    }
+}
+
+/// The token of an `Authorization: Bearer` header; an empty one counts as missing.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}

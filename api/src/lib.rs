@@ -1,0 +1,17 @@
+//! The HTTP front: routing, tokens, parameters, uploads, fan-out to RPC, JSON. Stateless.
+//!
+//! `router` names all routes; each is a file in `routes`. Knows the services by their interfaces alone: no SQL, no Redis.
+
+pub mod access;
+pub mod app;
+pub mod call;
+pub mod clients;
+pub mod error;
+pub mod objects;
+pub mod page;
+pub mod params;
+pub mod reply;
+pub mod router;
+pub mod routes;
+pub mod upload;
+pub mod words;

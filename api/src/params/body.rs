@@ -1,0 +1,169 @@
+//! Reads a request's body into parameters: form, JSON or multipart text fields, at most 1 MiB. Uploads are not read here.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use http::{HeaderMap, header};
+use volo_http::body::Body;
+
+use super::Params;
+use crate::error::ApiError;
+
+/// Largest form, JSON or text-only multipart body, by the contract.
+const MAX_BYTES: usize = 1 << 20;
+
+/// Why a body could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// No byte arrived for the allowed time.
+    #[error("the body stopped moving")]
+    Stalled,
+    /// The connection broke, or the chunks were malformed.
+    #[error("the body broke off: {0}")]
+    Broken(String),
+}
+
+/// The body as a stream that fails when nothing arrives for `stall`.
+pub fn moving(
+    body: Body,
+    stall: Duration,
+) -> impl Stream<Item = Result<Bytes, BodyError>> + Send + 'static {
+    use http_body_util::BodyExt as _;
+    let stream = Box::pin(body.into_data_stream());
+    futures::stream::unfold(Some(stream), move |stream| async move {
+        let mut stream = stream?;
+        match tokio::time::timeout(stall, stream.next()).await {
+            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(stream))),
+            Ok(Some(Err(error))) => Some((Err(BodyError::Broken(error.to_string())), None)),
+            Ok(None) => None,
+            Err(_) => Some((Err(BodyError::Stalled), None)),
+        }
+    })
+    .fuse()
+}
+
+impl Params {
+    /// Adds what the body holds, by its content type.
+    pub async fn add_body(
+        &mut self,
+        headers: &HeaderMap,
+        body: Body,
+        stall: Duration,
+    ) -> Result<(), ApiError> {
+        let stream = moving(body, stall);
+        futures::pin_mut!(stream);
+        if content_length(headers).is_some_and(|length| length > MAX_BYTES as u64) {
+            drain(stream).await;
+            return Err(ApiError::too_large());
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk?);
+            if bytes.len() > MAX_BYTES {
+                drain(stream).await;
+                return Err(ApiError::too_large());
+            }
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let declared = headers
+            .get(header::CONTENT_TYPE)
+            .map(|value| value.to_str().unwrap_or("?"));
+        match declared.map(essence).as_deref() {
+            None | Some("application/x-www-form-urlencoded") => {
+                self.add_urlencoded(&bytes, "form body")
+            }
+            Some("application/json") => self.add_json(&bytes),
+            Some("multipart/form-data") => {
+                self.add_multipart(declared.unwrap_or_default(), bytes.into())
+                    .await
+            }
+            Some(_) => Err(ApiError::unsupported_media_type()),
+        }
+    }
+
+    fn add_json(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
+        use serde_json::Value;
+        let Ok(Value::Object(object)) = serde_json::from_slice(bytes) else {
+            return Err(ApiError::bad_parameter(
+                "JSON body",
+                "is malformed: an object is expected",
+            ));
+        };
+        for (name, value) in object {
+            match value {
+                Value::Null => {}
+                Value::String(text) => self.add(name, text),
+                Value::Number(number) => self.add(name, number.to_string()),
+                Value::Bool(flag) => self.add(name, flag.to_string()),
+                Value::Array(_) | Value::Object(_) => {
+                    return Err(ApiError::bad_parameter(&name, "must be a text or a number"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn add_multipart(&mut self, content_type: &str, bytes: Bytes) -> Result<(), ApiError> {
+        let malformed =
+            |_: multer::Error| ApiError::bad_parameter("multipart body", "is malformed");
+        let boundary = multer::parse_boundary(content_type).map_err(malformed)?;
+        let once = futures::stream::once(async move { Ok::<_, std::convert::Infallible>(bytes) });
+        let mut multipart = multer::Multipart::new(once, boundary);
+        while let Some(field) = multipart.next_field().await.map_err(malformed)? {
+            let Some(name) = field.name().map(str::to_owned) else {
+                continue;
+            };
+            let text = field.bytes().await.map_err(malformed)?;
+            let text = String::from_utf8(text.into())
+                .map_err(|_| ApiError::bad_parameter(&name, "is not UTF-8"))?;
+            self.add(name, text);
+        }
+        Ok(())
+    }
+}
+
+/// The media type without its parameters, in lower case.
+pub fn essence(content_type: &str) -> String {
+    content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
+}
+
+/// The declared length of the body, in bytes.
+pub fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+}
+
+/// Bytes of a refused body that are still read, so that a client which only writes gets to read the answer.
+const DRAIN_BYTES: usize = 16 << 20;
+/// And for how long at most.
+const DRAIN_TIME: Duration = Duration::from_secs(2);
+
+/// Reads and forgets the rest of a refused body, within bounds.
+pub async fn drain<S, E>(mut rest: S)
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin,
+{
+    let read = async {
+        let mut left = DRAIN_BYTES;
+        while let Some(Ok(chunk)) = rest.next().await {
+            left = left.saturating_sub(chunk.len());
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Whether it ended or the time did makes no difference to the answer.
+    let _ = tokio::time::timeout(DRAIN_TIME, read).await;
+}

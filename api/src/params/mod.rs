@@ -1,0 +1,165 @@
+//! What a request asks, wherever it was written: query string, form, JSON or multipart body.
+//!
+//! Invariant: the query wins over the body; within one place the first value wins. An empty value counts as missing,
+//! but for texts, whose length the interface itself judges.
+
+pub mod body;
+pub mod number;
+
+use std::{borrow::Cow, collections::HashMap};
+
+use percent_encoding::percent_decode;
+
+use crate::error::ApiError;
+use number::{NotWhole, parse_whole};
+
+/// The parameters of one request.
+#[derive(Debug, Default)]
+pub struct Params {
+    values: HashMap<String, String>,
+}
+
+impl Params {
+    /// The parameters of a query string.
+    pub fn from_query(query: &str) -> Result<Self, ApiError> {
+        let mut params = Self::default();
+        params.add_urlencoded(query.as_bytes(), "query string")?;
+        Ok(params)
+    }
+
+    /// Adds a parameter unless an earlier place named it.
+    pub fn add(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.values
+            .entry(name.into())
+            .or_insert_with(|| value.into());
+    }
+
+    /// Adds what `application/x-www-form-urlencoded` text holds; `place` names it in an error.
+    fn add_urlencoded(&mut self, text: &[u8], place: &str) -> Result<(), ApiError> {
+        for pair in text
+            .split(|byte| *byte == b'&')
+            .filter(|pair| !pair.is_empty())
+        {
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            let (name, value) = (
+                halves.next().unwrap_or_default(),
+                halves.next().unwrap_or_default(),
+            );
+            let malformed = || ApiError::bad_parameter(place, "is malformed");
+            let name = decode(name).ok_or_else(malformed)?;
+            let value = decode(value).ok_or_else(malformed)?;
+            self.add(name, value);
+        }
+        Ok(())
+    }
+
+    /// A text that must be there, though it may be empty.
+    pub fn text(&self, name: &str) -> Result<&str, ApiError> {
+        self.values
+            .get(name)
+            .map(String::as_str)
+            .ok_or_else(|| ApiError::missing(name))
+    }
+
+    /// A value that counts as missing when it is empty.
+    pub fn filled(&self, name: &str) -> Option<&str> {
+        self.values
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// A whole number, if there is one.
+    pub fn whole(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        let Some(text) = self.filled(name) else {
+            return Ok(None);
+        };
+        parse_whole(text).map(Some).map_err(|reason| {
+            ApiError::bad_parameter(
+                name,
+                match reason {
+                    NotWhole::NotANumber => "is not a number",
+                    NotWhole::Fraction => "must be a whole number",
+                    NotWhole::OutOfRange => "is out of range",
+                },
+            )
+        })
+    }
+
+    /// The id of something, if there is one: a whole number from 1 up.
+    pub fn id(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        match self.whole(name)? {
+            Some(id) if id < 1 => Err(ApiError::bad_parameter(name, "must be at least 1")),
+            id => Ok(id),
+        }
+    }
+
+    /// An action: true for 1, false for 2, nothing else.
+    pub fn first_of_two(&self, name: &str) -> Result<bool, ApiError> {
+        match self.whole(name)?.ok_or_else(|| ApiError::missing(name))? {
+            1 => Ok(true),
+            2 => Ok(false),
+            _ => Err(ApiError::bad_parameter(name, "must be 1 or 2")),
+        }
+    }
+}
+
+/// Decodes one name or value; `None` when an escape is broken or the bytes are not UTF-8.
+fn decode(text: &[u8]) -> Option<String> {
+    let escapes_are_whole = text
+        .split(|byte| *byte == b'%')
+        .skip(1)
+        .all(|rest| matches!(rest, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()));
+    if !escapes_are_whole {
+        return None;
+    }
+    let spaced: Vec<u8> = text
+        .iter()
+        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+        .collect();
+    percent_decode(&spaced)
+        .decode_utf8()
+        .ok()
+        .map(Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escaped_text_is_decoded() {
+        let params = Params::from_query("title=%E4%BD%A0+a%2Bb&empty=&bare").unwrap();
+        assert_eq!(params.text("title").unwrap(), "你 a+b");
+        assert_eq!(params.text("empty").unwrap(), "");
+        assert_eq!(params.filled("empty"), None);
+        assert_eq!(params.text("bare").unwrap(), "");
+    }
+
+    #[test]
+    fn a_broken_escape_or_encoding_is_refused() {
+        for query in ["a=%", "a=%4", "a=%zz", "%g1=1", "a=%ff"] {
+            assert!(Params::from_query(query).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn the_first_value_wins() {
+        let mut params = Params::from_query("a=1&a=2").unwrap();
+        params.add("a", "3");
+        assert_eq!(params.text("a").unwrap(), "1");
+    }
+
+    #[test]
+    fn an_id_is_a_whole_number_from_1_up() {
+        let params =
+            Params::from_query("good=42.0&zero=0&negative=-1&fraction=1.5&word=x&empty=").unwrap();
+        assert_eq!(params.id("good").unwrap(), Some(42));
+        assert_eq!(params.id("empty").unwrap(), None);
+        assert_eq!(params.id("absent").unwrap(), None);
+        for name in ["zero", "negative", "fraction", "word"] {
+            let message = params.id(name).unwrap_err().to_string();
+            assert!(message.contains(name), "{message}");
+        }
+    }
+}

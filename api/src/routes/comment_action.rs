@@ -1,0 +1,74 @@
+//! `POST /douyin/comment/action/`
+
+use std::sync::Arc;
+
+use idl::{
+    base::Code,
+    comment::{AddCommentRequest, DeleteCommentRequest},
+};
+use serde::Serialize;
+
+use crate::{app::App, call::Call, error::ApiError, objects::Comment, page};
+
+/// The comment that was added; nothing for one that was deleted.
+#[derive(Debug, Serialize)]
+pub struct Commented {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comment: Option<Comment>,
+}
+
+/// Adds a comment, or deletes one.
+pub async fn comment_action(app: Arc<App>, call: Call) -> Result<Commented, ApiError> {
+    let user_id = call.user(&app)?;
+    let video_id = call
+        .params
+        .id("video_id")?
+        .ok_or_else(|| ApiError::missing("video_id"))?;
+    if call.params.first_of_two("action_type")? {
+        add(&app, user_id, video_id, call.params.text("comment_text")?).await
+    } else {
+        let comment_id = call
+            .params
+            .id("comment_id")?
+            .ok_or_else(|| ApiError::missing("comment_id"))?;
+        let request = DeleteCommentRequest {
+            user_id,
+            video_id,
+            comment_id,
+        };
+        app.comment.delete_comment(request).await?;
+        Ok(Commented { comment: None })
+    }
+}
+
+async fn add(app: &App, user_id: i64, video_id: i64, text: &str) -> Result<Commented, ApiError> {
+    let request = AddCommentRequest {
+        user_id,
+        video_id,
+        content: text.to_owned().into(),
+    };
+    let added = app
+        .comment
+        .add_comment(request)
+        .await
+        .map_err(ApiError::from)
+        .map_err(named)?;
+    let comment = page::comments(app, vec![added.comment]).await?.pop();
+    match comment {
+        Some(comment) => Ok(Commented {
+            comment: Some(comment),
+        }),
+        None => Err(ApiError::new(Code::INTERNAL)),
+    }
+}
+
+/// The interface says `content`, the contract `comment_text`.
+fn named(error: ApiError) -> ApiError {
+    match error.detail.strip_prefix("content:") {
+        Some(rule) => ApiError {
+            detail: format!("comment_text:{rule}"),
+            ..error
+        },
+        None => error,
+    }
+}

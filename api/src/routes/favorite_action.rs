@@ -1,0 +1,25 @@
+//! `POST /douyin/favorite/action/`
+
+use std::sync::Arc;
+
+use idl::favorite::SetFavoriteRequest;
+
+use crate::{app::App, call::Call, error::ApiError, reply::Nothing};
+
+/// Likes a video, or takes the like back. Idempotent.
+pub async fn favorite_action(app: Arc<App>, call: Call) -> Result<Nothing, ApiError> {
+    let user_id = call.user(&app)?;
+    let video_id = call
+        .params
+        .id("video_id")?
+        .ok_or_else(|| ApiError::missing("video_id"))?;
+    let liked = call.params.first_of_two("action_type")?;
+    app.favorite
+        .set_favorite(SetFavoriteRequest {
+            user_id,
+            video_id,
+            liked,
+        })
+        .await?;
+    Ok(Nothing {})
+}

@@ -1,0 +1,71 @@
+//! `GET /douyin/favorite/list/`
+
+use std::{collections::HashMap, sync::Arc};
+
+use idl::{
+    base::Code, favorite::ListFavoritesRequest, user::MGetUsersRequest, video::MGetVideosRequest,
+};
+
+use super::publish_list::{VideoPage, shown_of};
+use crate::{app::App, call::Call, error::ApiError, page};
+
+/// What one user likes, latest like first.
+pub async fn favorite_list(app: Arc<App>, call: Call) -> Result<VideoPage, ApiError> {
+    let viewer = call.viewer(&app)?;
+    let user_id = call.list_owner(&app)?;
+    let request = ListFavoritesRequest {
+        user_id,
+        before_video_id: call.params.id("before")?,
+        limit: app.settings.page.list,
+    };
+    app.reading(
+        viewer,
+        &shown_of(user_id, viewer),
+        liked(&app, request, viewer),
+    )
+    .await
+}
+
+async fn liked(
+    app: &App,
+    request: ListFavoritesRequest,
+    viewer: Option<i64>,
+) -> Result<VideoPage, ApiError> {
+    let owner = MGetUsersRequest {
+        user_ids: vec![request.user_id],
+    };
+    let (list, owner) = futures::future::join(
+        app.favorite.list_favorites(request),
+        app.user.mget_users(owner),
+    )
+    .await;
+    if owner?.users.is_empty() {
+        return Err(ApiError::new(Code::NO_SUCH_USER));
+    }
+    let list = list?;
+    if list.video_ids.is_empty() {
+        return Ok(VideoPage {
+            video_list: Vec::new(),
+            has_more: false,
+        });
+    }
+    let videos = app
+        .video
+        .mget_videos(MGetVideosRequest {
+            video_ids: list.video_ids.clone(),
+        })
+        .await?
+        .videos;
+    let mut by_id: HashMap<i64, idl::video::Video> =
+        videos.into_iter().map(|video| (video.id, video)).collect();
+    let in_order = list
+        .video_ids
+        .iter()
+        .filter_map(|id| by_id.remove(id))
+        .collect();
+    let video_list = page::videos(app, in_order, viewer).await?;
+    Ok(VideoPage {
+        video_list,
+        has_more: list.has_more,
+    })
+}

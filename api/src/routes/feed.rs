@@ -1,0 +1,90 @@
+//! `GET /douyin/feed/`
+
+use std::sync::Arc;
+
+use idl::video::FeedRequest;
+use marks::Subject;
+use serde::Serialize;
+
+use crate::{app::App, call::Call, error::ApiError, objects::Video, page};
+
+/// A page of the feed.
+#[derive(Debug, Serialize)]
+pub struct FeedPage {
+    video_list: Vec<Video>,
+    /// The next page's `latest_time`.
+    next_time: i64,
+}
+
+/// The newest videos, or those before `latest_time`.
+pub async fn feed(app: Arc<App>, call: Call) -> Result<FeedPage, ApiError> {
+    // On the feed a broken token means anonymous.
+    let viewer = call.viewer(&app).ok().flatten();
+    let before_ms = before_ms(call.params.whole("latest_time")?)?;
+    // What the viewer has just published and liked; everybody else may be a moment behind.
+    let shown: Vec<Subject> = viewer.map(Subject::User).into_iter().collect();
+    let page = feed_page(&app, viewer, before_ms);
+    app.reading(viewer, &shown, page).await
+}
+
+async fn feed_page(
+    app: &App,
+    viewer: Option<i64>,
+    before_ms: Option<i64>,
+) -> Result<FeedPage, ApiError> {
+    let request = FeedRequest {
+        before_ms,
+        limit: app.settings.page.feed,
+    };
+    let videos = app.video.feed(request).await?.videos;
+    let next_time = videos
+        .last()
+        .map_or_else(now_ms, |oldest| oldest.published_ms);
+    let video_list = page::videos(app, videos, viewer).await?;
+    Ok(FeedPage {
+        video_list,
+        next_time,
+    })
+}
+
+/// Above this, `latest_time` is in milliseconds: as seconds it would lie beyond the year 5000.
+const MAX_SECONDS: i64 = 100_000_000_000;
+
+/// The bound that `latest_time` stands for: exclusive, in ms. Seconds mean the end of that second.
+fn before_ms(latest_time: Option<i64>) -> Result<Option<i64>, ApiError> {
+    match latest_time {
+        None | Some(0) => Ok(None),
+        Some(time) if time < 0 => Err(ApiError::bad_parameter(
+            "latest_time",
+            "must not be negative",
+        )),
+        Some(seconds) if seconds <= MAX_SECONDS => Ok(Some((seconds + 1) * 1000)),
+        Some(ms) => Ok(Some(ms)),
+    }
+}
+
+fn now_ms() -> i64 {
+    chrono::Utc::now().timestamp_millis()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latest_time_is_seconds_or_milliseconds() {
+        assert_eq!(before_ms(None).unwrap(), None);
+        assert_eq!(before_ms(Some(0)).unwrap(), None);
+        assert_eq!(before_ms(Some(1)).unwrap(), Some(2_000));
+        assert_eq!(
+            before_ms(Some(1_700_000_000)).unwrap(),
+            Some(1_700_000_001_000)
+        );
+        assert_eq!(
+            before_ms(Some(1_700_000_000_123)).unwrap(),
+            Some(1_700_000_000_123)
+        );
+        assert_eq!(before_ms(Some(i64::MAX)).unwrap(), Some(i64::MAX));
+        assert!(before_ms(Some(-1)).is_err());
+    }
+}

@@ -1,0 +1,16 @@
+//! `POST /douyin/user/login/`
+
+use std::sync::Arc;
+
+use super::register::{Session, normal};
+use crate::{app::App, call::Call, error::ApiError};
+
+/// Gives a token to who knows name and password.
+pub async fn login(app: Arc<App>, call: Call) -> Result<Session, ApiError> {
+    let request = idl::user::LoginRequest {
+        username: normal(call.params.text("username")?).into(),
+        password: call.params.text("password")?.to_owned().into(),
+    };
+    let user_id = app.user.login(request).await?.user_id;
+    Session::start(&app, user_id)
+}

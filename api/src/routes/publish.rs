@@ -1,0 +1,232 @@
+//! `POST /douyin/publish/action/`: the parts of the form in any order, the file streamed.
+//!
+//! With the token in a header, the query or an earlier part, the file goes straight to the store. A file that comes
+//! before its token waits in a temporary file; a stranger's bytes never reach the store.
+
+use std::{pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use http::{HeaderMap, header};
+use idl::{Validate as _, video::PublishRequest};
+use multer::{Constraints, Field, Multipart, SizeLimit};
+use telemetry::metrics::{self, UploadOutcome};
+use volo_http::request::Request;
+
+use crate::{
+    app::App,
+    call::Call,
+    error::ApiError,
+    params::{
+        Params,
+        body::{BodyError, content_length, drain, essence, moving},
+    },
+    reply::Nothing,
+    upload::{Stored, spool::Spool, store},
+};
+
+/// Room for the other parts and the boundaries, in bytes.
+const FORM_BYTES: u64 = 1 << 20;
+/// Largest text part, in bytes.
+const TEXT_BYTES: u64 = 64 << 10;
+
+/// Receives a video and publishes it.
+pub async fn publish(app: Arc<App>, request: Request) -> Result<Nothing, ApiError> {
+    let upload = metrics::Upload::begin();
+    let result = receive(app, request).await;
+    upload.end(match &result {
+        Ok(_) => UploadOutcome::Published,
+        Err(error) if error.is_ours() => UploadOutcome::Failed,
+        Err(_) => UploadOutcome::Refused,
+    });
+    result
+}
+
+async fn receive(app: Arc<App>, request: Request) -> Result<Nothing, ApiError> {
+    let (parts, body) = request.into_parts();
+    let headers = parts.headers;
+    let mut params = Params::from_query(parts.uri.query().unwrap_or_default())?;
+    let Some(content_type) = multipart_type(&headers) else {
+        params.add_body(&headers, body, app.stall()).await?;
+        Call::new(&headers, params).user(&app)?;
+        return Err(ApiError::missing("data"));
+    };
+    let largest = app.settings.upload.max_bytes.saturating_add(FORM_BYTES);
+    let mut body = Box::pin(moving(body, app.stall()));
+    if content_length(&headers).is_some_and(|length| length > largest) {
+        drain(&mut body).await;
+        return Err(ApiError::too_large());
+    }
+    // Shared with the form's reader, so that what it leaves of a refused body can still be drained.
+    let body = Arc::new(tokio::sync::Mutex::new(body));
+    let chunks = futures::stream::unfold(body.clone(), |body| async move {
+        let chunk = body.lock().await.next().await?;
+        Some((chunk, body))
+    });
+    let mut form = Form {
+        app: &app,
+        call: Call::new(&headers, params),
+        file: File::Missing,
+    };
+    let result = form.receive(content_type, Box::pin(chunks)).await;
+    let result = form.finish(result).await;
+    if result.is_err() {
+        drain(&mut *body.lock().await).await;
+    }
+    result
+}
+
+fn multipart_type(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    (essence(value) == "multipart/form-data").then_some(value)
+}
+
+/// The file, as far as it has come.
+enum File<'a> {
+    Missing,
+    Spooled(Spool<'a>),
+    Stored(Stored),
+}
+
+/// A form that is being received.
+struct Form<'a> {
+    app: &'a Arc<App>,
+    call: Call,
+    file: File<'a>,
+}
+
+type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
+
+impl Form<'_> {
+    /// Reads all parts.
+    async fn receive(&mut self, content_type: &str, chunks: Chunks) -> Result<(), ApiError> {
+        // What came ahead of the body is judged before a byte of it is read.
+        self.judge()?;
+        let boundary = multer::parse_boundary(content_type).map_err(form_error)?;
+        let max_bytes = self.app.settings.upload.max_bytes;
+        let limit = SizeLimit::new()
+            .whole_stream(max_bytes.saturating_add(FORM_BYTES))
+            .per_field(TEXT_BYTES)
+            .for_field("data", max_bytes);
+        let mut parts =
+            Multipart::with_constraints(chunks, boundary, Constraints::new().size_limit(limit));
+        while let Some(part) = parts.next_field().await.map_err(form_error)? {
+            match part.name().map(str::to_owned) {
+                Some(name) if name == "data" => self.receive_file(part).await?,
+                Some(name) => {
+                    let text = part.bytes().await.map_err(form_error)?;
+                    let text = String::from_utf8(text.into())
+                        .map_err(|_| ApiError::bad_parameter(&name, "is not UTF-8"))?;
+                    self.call.params.add(name, text);
+                    self.judge()?;
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what is wrong already, so that nobody uploads a file in vain.
+    fn judge(&self) -> Result<(), ApiError> {
+        self.call.viewer(self.app)?;
+        if let Ok(title) = self.call.params.text("title") {
+            // The rules stand in the interface: asked of a request that is otherwise right.
+            let request = PublishRequest {
+                author_id: 1,
+                object_key: "-".into(),
+                title: title.to_owned().into(),
+                size_bytes: 1,
+                sha256: "0".repeat(64).into(),
+            };
+            request.validate().map_err(|error| ApiError::from(&error))?;
+        }
+        Ok(())
+    }
+
+    async fn receive_file(&mut self, part: Field<'_>) -> Result<(), ApiError> {
+        if !matches!(self.file, File::Missing) {
+            return Err(ApiError::bad_parameter("data", "is given twice"));
+        }
+        let bytes = part.map(|chunk| chunk.map_err(form_error));
+        self.file = match self.call.viewer(self.app)? {
+            Some(author_id) => File::Stored(store(self.app, author_id, bytes).await?),
+            None => File::Spooled(Spool::fill(self.app, bytes).await?),
+        };
+        Ok(())
+    }
+
+    /// Publishes what was received, or removes it.
+    async fn finish(mut self, received: Result<(), ApiError>) -> Result<Nothing, ApiError> {
+        let complete = match received {
+            Ok(()) => self.complete().await,
+            Err(error) => Err(error),
+        };
+        match (complete, self.file) {
+            (Ok((author_id, title)), File::Stored(stored)) => {
+                publish_stored(self.app, author_id, title, stored).await
+            }
+            (Ok(_), _) => Err(ApiError::missing("data")),
+            (Err(error), File::Stored(stored)) => {
+                stored.upload.abort().await;
+                Err(error)
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// Checks that author and title are there, and stores a file that waited for its token.
+    async fn complete(&mut self) -> Result<(i64, String), ApiError> {
+        let author_id = self.call.user(self.app)?;
+        let title = self.call.params.text("title")?.to_owned();
+        self.file = match std::mem::replace(&mut self.file, File::Missing) {
+            File::Spooled(spool) => File::Stored(store(self.app, author_id, spool.read()).await?),
+            file => file,
+        };
+        Ok((author_id, title))
+    }
+}
+
+async fn publish_stored(
+    app: &App,
+    author_id: i64,
+    title: String,
+    stored: Stored,
+) -> Result<Nothing, ApiError> {
+    let request = PublishRequest {
+        author_id,
+        object_key: stored.upload.object_key().to_owned().into(),
+        title: title.into(),
+        size_bytes: stored.size_bytes,
+        sha256: stored.sha256.into(),
+    };
+    match app.video.publish(request).await.map_err(ApiError::from) {
+        Ok(published) => {
+            stored.upload.settle();
+            tracing::info!(video_id = published.video_id, "video published");
+            Ok(Nothing {})
+        }
+        Err(error) => {
+            if error.is_ours() {
+                // Whether it was published is unknown. Its row tells the reaper.
+                stored.upload.settle();
+            } else {
+                stored.upload.abort().await;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// What a broken form means to the client.
+fn form_error(error: multer::Error) -> ApiError {
+    match error {
+        multer::Error::StreamSizeExceeded { .. } | multer::Error::FieldSizeExceeded { .. } => {
+            ApiError::too_large()
+        }
+        multer::Error::StreamReadFailed(cause) => match cause.downcast::<BodyError>() {
+            Ok(cause) => ApiError::from(*cause),
+            Err(_) => ApiError::bad_parameter("multipart body", "broke off"),
+        },
+        _ => ApiError::bad_parameter("multipart body", "is malformed"),
+    }
+}

@@ -1,0 +1,40 @@
+//! `POST /douyin/user/register/`
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::{app::App, call::Call, error::ApiError};
+
+/// Who is logged in now; also sent, empty, when a register or login fails.
+#[derive(Debug, Default, Serialize)]
+pub struct Session {
+    user_id: i64,
+    token: String,
+}
+
+impl Session {
+    /// A fresh token for the user.
+    pub fn start(app: &App, user_id: i64) -> Result<Self, ApiError> {
+        Ok(Self {
+            user_id,
+            token: app.token_for(user_id)?,
+        })
+    }
+}
+
+/// Makes an account and logs it in.
+pub async fn register(app: Arc<App>, call: Call) -> Result<Session, ApiError> {
+    let request = idl::user::RegisterRequest {
+        username: normal(call.params.text("username")?).into(),
+        password: call.params.text("password")?.to_owned().into(),
+    };
+    let user_id = app.user.register(request).await?.user_id;
+    Session::start(&app, user_id)
+}
+
+/// A name in NFC, so that its length is counted, and its owner found, in one form.
+pub fn normal(username: &str) -> String {
+    username.nfc().collect()
+}

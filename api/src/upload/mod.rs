@@ -1,0 +1,205 @@
+//! Brings the bytes of an upload into the object store. Memory stays at a few parts, whatever the file's size.
+//!
+//! Invariant: from the moment the video service has made a key until the video is published, an [`Upload`] exists;
+//! one that ends otherwise has everything of it removed, also when the request is dropped half-way.
+
+pub mod container;
+pub mod spool;
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, StreamExt as _};
+use idl::{
+    base::Code,
+    video::{AbortUploadRequest, BeginUploadRequest, UploadKind},
+};
+use sha2::{Digest as _, Sha256};
+use storage::SendError;
+use telemetry::metrics;
+
+use crate::{app::App, error::ApiError};
+
+/// An object key that the video service made for one upload.
+pub struct Upload {
+    app: Arc<App>,
+    author_id: i64,
+    object_key: String,
+    settled: bool,
+}
+
+/// A file that lies whole in the store, not yet published.
+pub struct Stored {
+    /// Where, and whose.
+    pub upload: Upload,
+    /// Length of the file.
+    pub size_bytes: i64,
+    /// SHA-256 of the file, lower-case hex.
+    pub sha256: String,
+}
+
+impl Upload {
+    /// The key in the object store.
+    pub fn object_key(&self) -> &str {
+        &self.object_key
+    }
+
+    /// Nothing is left to remove: the video is published, or the service took over.
+    pub fn settle(mut self) {
+        self.settled = true;
+    }
+
+    /// Removes whatever was stored. A failure is logged; the reaper takes what stays.
+    pub async fn abort(mut self) {
+        self.settled = true;
+        remove(self.app.clone(), self.author_id, self.object_key.clone()).await;
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if !self.settled {
+            tokio::spawn(remove(
+                self.app.clone(),
+                self.author_id,
+                self.object_key.clone(),
+            ));
+        }
+    }
+}
+
+async fn remove(app: Arc<App>, author_id: i64, object_key: String) {
+    let request = AbortUploadRequest {
+        author_id,
+        object_key: object_key.clone().into(),
+    };
+    if let Err(error) = app.video.abort_upload(request).await {
+        tracing::warn!(object_key, %error, "upload not removed, left to the reaper");
+    }
+}
+
+/// Counts and hashes what passes.
+#[derive(Default)]
+struct Meter {
+    size_bytes: i64,
+    hash: Sha256,
+}
+
+impl Meter {
+    fn pass(&mut self, chunk: &Bytes) {
+        metrics::upload_bytes(chunk.len());
+        self.size_bytes += chunk.len() as i64;
+        self.hash.update(chunk);
+    }
+
+    fn sha256(self) -> String {
+        self.hash
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+/// Stores a file: in one PUT when it fits into a part, else in parts as it arrives.
+pub async fn store<S>(app: &Arc<App>, author_id: i64, file: S) -> Result<Stored, ApiError>
+where
+    S: Stream<Item = Result<Bytes, ApiError>> + Send,
+{
+    let part_bytes = app.settings.upload.part_bytes;
+    let mut meter = Meter::default();
+    let metered = file.inspect(|chunk| {
+        if let Ok(chunk) = chunk {
+            meter.pass(chunk);
+        }
+    });
+    futures::pin_mut!(metered);
+    let (first, overhang) = first_part(&mut metered, part_bytes).await?;
+    if first.is_empty() {
+        return Err(ApiError::bad_parameter("data", "is empty"));
+    }
+    let container = container::of(&first)?;
+    let kind = if first.len() < part_bytes {
+        UploadKind::SINGLE
+    } else {
+        UploadKind::MULTIPART
+    };
+    let begun = app
+        .video
+        .begin_upload(BeginUploadRequest {
+            author_id,
+            kind,
+            container,
+        })
+        .await?;
+    let upload = Upload {
+        app: app.clone(),
+        author_id,
+        object_key: begun.object_key.to_string(),
+        settled: false,
+    };
+    let sent = match begun.upload_id {
+        None => {
+            let content_type = container::content_type(container);
+            app.store
+                .put(&upload.object_key, first, content_type)
+                .await
+                .map_err(store_error)
+        }
+        Some(upload_id) => {
+            let rest = futures::stream::iter(overhang.map(Ok)).chain(metered);
+            app.store
+                .send_parts(
+                    &upload.object_key,
+                    &upload_id,
+                    Some(first),
+                    rest,
+                    part_bytes,
+                )
+                .await
+                .map(|_| ())
+                .map_err(|error| match error {
+                    SendError::Source(error) => error,
+                    SendError::Empty => ApiError::bad_parameter("data", "is empty"),
+                    SendError::Store(error) => store_error(error),
+                })
+        }
+    };
+    match sent {
+        Ok(()) => Ok(Stored {
+            upload,
+            size_bytes: meter.size_bytes,
+            sha256: meter.sha256(),
+        }),
+        Err(error) => {
+            upload.abort().await;
+            Err(error)
+        }
+    }
+}
+
+/// Reads until a part is full or the file ends. A chunk that reaches into the second part is cut: its rest comes back too.
+///
+/// Copies into one buffer: kept slices would pin the connection's read buffers.
+async fn first_part<S>(file: &mut S, part_bytes: usize) -> Result<(Bytes, Option<Bytes>), ApiError>
+where
+    S: Stream<Item = Result<Bytes, ApiError>> + Unpin,
+{
+    let mut part = BytesMut::new();
+    while let Some(chunk) = file.next().await {
+        let mut chunk = chunk?;
+        let room = part_bytes - part.len();
+        if chunk.len() >= room {
+            let overhang = chunk.split_off(room);
+            part.extend_from_slice(&chunk);
+            return Ok((part.freeze(), Some(overhang)));
+        }
+        part.extend_from_slice(&chunk);
+    }
+    Ok((part.freeze(), None))
+}
+
+fn store_error(error: storage::StorageError) -> ApiError {
+    tracing::error!(%error, "object store failed during an upload");
+    ApiError::new(Code::UNAVAILABLE)
+}

@@ -1,0 +1,50 @@
+//! The HTTP contract, end to end: a client like the app's against the real processes, databases and stores.
+//!
+//! One binary for all themes, so that those which need no system of their own share one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
+
+mod accounts;
+mod broken_uploads;
+mod comments;
+mod counts;
+mod etcd_outage;
+mod feed;
+mod http_status;
+mod instance_loss;
+mod likes;
+mod load;
+mod main_flow;
+mod numbers;
+mod operations;
+mod parameters;
+mod publish;
+mod raw;
+mod readiness;
+mod scene;
+mod shapes;
+mod store;
+mod tokens;
+
+use testkit::{Builder, Lent, SharedSystem, System};
+
+/// `upload.max_bytes` of the systems here, in bytes: small enough to be exceeded at no cost, and more than two parts.
+const MAX_UPLOAD: usize = 12 << 20;
+
+/// What the systems here have in common.
+fn system_builder() -> Builder {
+    System::builder()
+        .set("upload.max_bytes", MAX_UPLOAD)
+        .set("upload.part_bytes", 5 << 20)
+}
+
+/// The system of the tests that look only at what they made themselves.
+async fn shared_system() -> Lent {
+    static SYSTEM: SharedSystem = SharedSystem::new();
+    SYSTEM.get(async || system_builder().start().await).await
+}

@@ -1,0 +1,67 @@
+//! What a system holds of uploads: in the bucket and in the database.
+
+use std::time::Duration;
+
+use testkit::{System, eventually};
+
+/// Everything that an upload can leave.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Holdings {
+    objects: Vec<String>,
+    open_uploads: Vec<String>,
+    videos: i64,
+    upload_rows: i64,
+}
+
+impl Holdings {
+    pub async fn of(system: &System) -> Self {
+        Self {
+            objects: system.bucket().keys().await,
+            open_uploads: system.bucket().open_uploads().await,
+            videos: system.database().value("SELECT COUNT(*) FROM videos").await,
+            upload_rows: system
+                .database()
+                .value("SELECT COUNT(*) FROM uploads")
+                .await,
+        }
+    }
+
+    fn nothing() -> Self {
+        Self {
+            objects: Vec::new(),
+            open_uploads: Vec::new(),
+            videos: 0,
+            upload_rows: 0,
+        }
+    }
+}
+
+/// After a refusal that was answered, nothing is left.
+pub async fn assert_empty(system: &System, case: &str) {
+    assert_eq!(
+        Holdings::of(system).await,
+        Holdings::nothing(),
+        "after {case}"
+    );
+}
+
+/// After an upload that was never answered, nothing is left soon.
+pub async fn assert_empty_soon(system: &System, case: &str) {
+    let what = format!("nothing left after {case}");
+    let nothing = Holdings::nothing();
+    eventually(Duration::from_secs(10), &what, async || {
+        (Holdings::of(system).await == nothing).then_some(())
+    })
+    .await;
+}
+
+/// After so many films: each with its cover, and nothing besides.
+pub async fn assert_films(system: &System, count: usize) {
+    let holdings = Holdings::of(system).await;
+    assert_eq!(holdings.objects.len(), 2 * count, "{holdings:?}");
+    assert_eq!(holdings.videos, count as i64, "{holdings:?}");
+    assert!(
+        holdings.open_uploads.is_empty() && holdings.upload_rows == 0,
+        "{holdings:?}"
+    );
+}

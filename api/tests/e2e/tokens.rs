@@ -1,0 +1,173 @@
+//! Where a token may travel, and what a missing or bad one means.
+
+use reqwest::{Method, multipart};
+use testkit::media;
+
+use crate::{
+    shapes::{feed_page, videos},
+    shared_system,
+};
+
+const BROKEN: &str = "not.a.token";
+
+#[tokio::test]
+async fn a_token_travels_as_parameter_or_as_bearer_and_the_parameter_wins() {
+    let system = shared_system().await;
+    let client = system.client();
+    let (account, other) = (client.new_account().await, client.new_account().await);
+    let ask = async |parameter: Option<&str>, bearer: Option<&str>| {
+        let mut request = client.request(Method::GET, "/douyin/user/");
+        if let Some(token) = parameter {
+            request = request.query(&[("token", token)]);
+        }
+        if let Some(token) = bearer {
+            request = request.bearer_auth(token);
+        }
+        client.send(request).await
+    };
+    let (mine, theirs) = (account.token.as_str(), other.token.as_str());
+    // Without a user_id it is the token's user who is meant.
+    for (parameter, bearer) in [
+        (Some(mine), None),
+        (None, Some(mine)),
+        (Some(mine), Some(theirs)),
+        (Some(mine), Some(BROKEN)),
+        (Some(""), Some(mine)),
+    ] {
+        let body = ask(parameter, bearer).await.ok();
+        assert_eq!(
+            body["user"]["id"], account.user_id,
+            "{parameter:?} {bearer:?}"
+        );
+    }
+    for (parameter, bearer) in [
+        (None, None),
+        (Some(""), None),
+        (Some(""), Some("")),
+        (None, Some("")),
+    ] {
+        ask(parameter, bearer).await.refused(10002);
+    }
+    for (parameter, bearer) in [
+        (Some(BROKEN), None),
+        (None, Some(BROKEN)),
+        (Some(BROKEN), Some(mine)),
+    ] {
+        ask(parameter, bearer).await.refused(10003);
+    }
+}
+
+#[tokio::test]
+async fn a_token_travels_in_forms_too() {
+    let system = shared_system().await;
+    let client = system.client();
+    let account = client.new_account().await;
+    let form = [("token", account.token.as_str())];
+    let request = client.request(Method::GET, "/douyin/user/").form(&form);
+    assert_eq!(
+        client.send(request).await.ok()["user"]["id"],
+        account.user_id
+    );
+    let parts = multipart::Form::new().text("token", account.token.clone());
+    let request = client
+        .request(Method::GET, "/douyin/user/")
+        .multipart(parts);
+    assert_eq!(
+        client.send(request).await.ok()["user"]["id"],
+        account.user_id
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_was_tampered_with_is_10003() {
+    let system = shared_system().await;
+    let client = system.client();
+    let account = client.new_account().await;
+    let parts: Vec<&str> = account.token.split('.').collect();
+    let [header, claims, signature] = parts.as_slice() else {
+        panic!("a JWT has three parts");
+    };
+    // {"alg":"none"} and {"sub":"1"}
+    let (unsigned, admin) = ("eyJhbGciOiJub25lIn0", "eyJzdWIiOiIxIn0");
+    for forged in [
+        format!("{header}.{claims}."),
+        format!("{header}.{claims}"),
+        format!("{header}.{admin}.{signature}"),
+        format!("{unsigned}.{claims}."),
+        format!("{unsigned}.{claims}.{signature}"),
+        format!("{}x", account.token),
+        "x".repeat(5000),
+    ] {
+        client.user(account.user_id, &forged).await.refused(10003);
+    }
+}
+
+#[tokio::test]
+async fn where_a_token_is_optional_a_missing_one_is_anonymous() {
+    let system = shared_system().await;
+    let client = system.client();
+    let account = client.new_account().await;
+    let id = account.user_id.to_string();
+    feed_page(&client.feed(&[]).await.ok());
+    feed_page(&client.feed(&[("token", "")]).await.ok());
+    feed_page(&client.feed(&[("token", BROKEN)]).await.ok());
+    videos(&client.publish_list(&[("user_id", &id)]).await.ok());
+    videos(&client.publish_list(&[("token", &account.token)]).await.ok());
+    client.publish_list(&[]).await.refused(10002);
+    client
+        .publish_list(&[("token", BROKEN)])
+        .await
+        .refused(10003);
+    client
+        .publish_list(&[("user_id", &id), ("token", BROKEN)])
+        .await
+        .refused(10003);
+}
+
+#[tokio::test]
+async fn a_film_is_published_with_its_token_in_any_place() {
+    let system = shared_system().await;
+    let client = system.client();
+    let account = client.new_account().await;
+    let token = account.token.as_str();
+    let film = || multipart::Part::bytes(media::mp4()).file_name("film.mp4");
+    let post = || client.request(Method::POST, "/douyin/publish/action/");
+    let title = || multipart::Form::new().text("title", "Film");
+    let with_token = |form: multipart::Form| form.text("token", account.token.clone());
+    let requests = [
+        post()
+            .query(&[("token", token)])
+            .multipart(title().part("data", film())),
+        post()
+            .bearer_auth(token)
+            .multipart(title().part("data", film())),
+        post()
+            .query(&[("token", token), ("title", "Film")])
+            .multipart(multipart::Form::new().part("data", film())),
+        post().multipart(with_token(title()).part("data", film())),
+        post().multipart(
+            with_token(multipart::Form::new())
+                .part("data", film())
+                .text("title", "Film"),
+        ),
+        post().multipart(with_token(
+            multipart::Form::new()
+                .part("data", film())
+                .text("title", "Film"),
+        )),
+        post().multipart(with_token(title().part("data", film()))),
+    ];
+    let count = requests.len();
+    for (round, request) in requests.into_iter().enumerate() {
+        let reply = client.send(request).await;
+        assert_eq!(
+            (reply.http, reply.code()),
+            (200, 0),
+            "request {round}: {}",
+            reply.text
+        );
+    }
+    let list = videos(&client.works(account.user_id).await.ok());
+    assert_eq!(list.len(), count);
+    assert!(list.iter().all(|video| video["title"] == "Film"));
+}
