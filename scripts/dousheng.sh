@@ -1,0 +1,263 @@
+#!/usr/bin/env bash
+# The whole system on this machine.
+#   scripts/dousheng.sh start             installs, builds and starts what is missing; waits until all is healthy
+#   scripts/dousheng.sh stop              services first, each finishing its work, then the servers
+#   scripts/dousheng.sh status
+#   scripts/dousheng.sh logs [user-1]     follows the logs of all services, or of one
+#   scripts/dousheng.sh config            the settings that the services run with, and where each came from
+#   scripts/dousheng.sh roll [RATE]       renews every process, one at a time; under a load of RATE requests/s, if given
+#   scripts/dousheng.sh crash RATE        kills one instance of each service under such a load, and starts it again
+#   scripts/dousheng.sh reconcile [--fix] compares every count with its rows
+#   scripts/dousheng.sh reset             stops everything and deletes its data
+# State is in .run/ (DOUSHENG_RUN). Settings: scripts/README.md.
+set -euo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$HERE/.."
+# shellcheck source=scripts/lib/settings.sh
+. "$HERE/lib/settings.sh"
+# shellcheck source=scripts/lib/process.sh
+. "$HERE/lib/process.sh"
+# shellcheck source=scripts/lib/progress.sh
+. "$HERE/lib/progress.sh"
+# shellcheck source=scripts/lib/services.sh
+. "$HERE/lib/services.sh"
+
+export DOUSHENG_RUN=$RUN DOUSHENG_HTTP__LISTEN=$API_LISTEN
+
+build() { cargo build --workspace --bins; }
+
+# Signs the tokens of this installation. Made once, kept until `reset`.
+token_key() {
+    local file=$RUN/secrets/jwt
+    [ -z "${DOUSHENG_AUTH__JWT_KEYS:-}" ] || return 0
+    if [ ! -s "$file" ]; then
+        mkdir -p "$RUN/secrets"
+        chmod 700 "$RUN/secrets"
+        (umask 077 && say "dev1:$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" >"$file")
+    fi
+    DOUSHENG_AUTH__JWT_KEYS=$(cat "$file")
+    export DOUSHENG_AUTH__JWT_KEYS
+}
+
+# One process at a time, so that its twin goes on answering while it is renewed.
+start_instance() { # SERVICE NUMBER
+    local action=instance_start STEP_NOTE=started
+    if instance_alive "$1" "$2"; then
+        action=instance_await STEP_NOTE="was running"
+        if instance_outdated "$1" "$2"; then action=instance_renew STEP_NOTE="renewed: its program was built anew"; fi
+    fi
+    step "$1-$2" "the reason stands above; settings are explained in pkg/settings/defaults.toml, ports in scripts/README.md" \
+        "$action" "$1" "$2"
+}
+
+start_services() {
+    local list line
+    mapfile -t list < <(instances)
+    for line in "${list[@]}"; do
+        # shellcheck disable=SC2086  # two words
+        start_instance $line
+    done
+}
+
+# Those that run but are no longer asked for: fewer instances, a service that is gone.
+retire() {
+    local list line
+    mapfile -t list < <(comm -23 <(known_instances | sort) <(instances | sort))
+    for line in "${list[@]}"; do
+        # shellcheck disable=SC2086
+        instance_stop $line
+        rm -rf "$RUN/services/${line/ /-}"
+    done
+}
+
+stop_services() {
+    local list line jobs=()
+    mapfile -t list < <(known_instances)
+    # The API goes first: what it has begun still finds its services.
+    for line in "${list[@]}"; do
+        # shellcheck disable=SC2086
+        case $line in api*) instance_stop $line & jobs+=($!) ;; esac
+    done
+    for line in "${jobs[@]}"; do wait "$line"; done
+    jobs=()
+    for line in "${list[@]}"; do
+        # shellcheck disable=SC2086
+        instance_stop $line &
+        jobs+=($!)
+    done
+    for line in "${jobs[@]}"; do wait "$line"; done
+}
+
+address_line() { printf '  %-22s %-40s %s\n' "$@"; }
+addresses() {
+    local service number
+    say
+    address_line "HTTP API" "http://$API_LISTEN/douyin/feed/" ""
+    while read -r service number; do
+        [ "$service" = api ] || address_line "service $service-$number" "$(instance_address "$service" "$number")" "make logs s=$service-$number"
+    done < <(instances)
+    address_line "MariaDB primary" "127.0.0.1:$PRIMARY_PORT" "scripts/infra.sh sql primary"
+    address_line "MariaDB replica" "127.0.0.1:$REPLICA_PORT" "scripts/infra.sh sql replica"
+    address_line "etcd" "http://127.0.0.1:$ETCD_PORT" ""
+    address_line "Redis" "127.0.0.1:$REDIS_PORT" "redis-cli -p $REDIS_PORT"
+    address_line "object store" "$S3_ENDPOINT/$S3_BUCKET" "$OBJECT_STORE"
+}
+
+start() {
+    need_cargo
+    step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install
+    step build "cargo build --workspace --bins" build
+    BIN=$(cargo metadata --no-deps --format-version 1 | jq -r .target_directory)/debug
+    step servers "scripts/infra.sh status; a port that is taken is named above with its setting" "$HERE/infra.sh" start
+    eval "$("$HERE/infra.sh" env)"
+    token_key
+    step migrate "scripts/infra.sh sql primary shows the state; make reset starts from nothing" "$BIN/migrate"
+    retire
+    start_services
+    addresses
+}
+
+stop() {
+    step services "scripts/dousheng.sh status" stop_services
+    step servers "scripts/infra.sh status" "$HERE/infra.sh" stop
+}
+
+instance_status() { # SERVICE NUMBER
+    local name=$1-$2 state="not healthy" pid
+    if ! instance_alive "$1" "$2"; then
+        printf '  %-10s down\n' "$name"
+        return 1
+    fi
+    pid=$(cat "$(instance_dir "$1" "$2")/pid")
+    if instance_healthy "$1" "$2" 2>/dev/null; then state=$(instance_state "$1" "$2" || true); fi
+    printf '  %-10s %-11s %-17s admin %-17s pid %s, %s MiB\n' "$name" "$state" "$(instance_address "$1" "$2" || true)" \
+        "$(instance_admin "$1" "$2" || true)" "$pid" \
+        "$(($(awk '$1 == "VmRSS:" { print $2 }' "/proc/$pid/status") / 1024))"
+    [ "$state" = up ]
+}
+
+status() {
+    local list line result=0
+    mapfile -t list < <(instances)
+    for line in "${list[@]}"; do
+        # shellcheck disable=SC2086
+        instance_status $line || result=1
+    done
+    "$HERE/infra.sh" status || result=1
+    return $result
+}
+
+# As the services get them: a program started by hand, without what start passes on, would run with others.
+config() {
+    need_cargo
+    eval "$("$HERE/infra.sh" env)"
+    if [ -s "$RUN/secrets/jwt" ]; then token_key; fi
+    cargo run -q -p settings --bin config
+}
+
+logs() { # [SERVICE-NUMBER]
+    local files
+    mapfile -t files < <(compgen -G "$RUN/services/${1:-*}/log")
+    [ ${#files[@]} -gt 0 ] || {
+        complain "no log of ${1:-any service} in $RUN/services"
+        return 1
+    }
+    exec tail -n 20 -F "${files[@]}"
+}
+
+reset() {
+    say "stopping everything and deleting its data in $RUN: databases, videos, registrations, token key, logs"
+    stop
+    "$HERE/infra.sh" reset
+    rm -rf "${RUN:?}"/{services,secrets,logs,seed}
+}
+
+# What runs a load meanwhile and tells what failed: under_load RATE COMMAND...
+under_load() {
+    local rate=$1 load result=0
+    shift
+    : >"$RUN/kills"
+    DOUSHENG_URL=http://$API_LISTEN DOUSHENG_KILLS=$RUN/kills "$BIN/load" "$rate" 600 &
+    load=$!
+    wait_for "the load" 60 loaded
+    "$@" || result=$?
+    kill -TERM "$load"
+    wait "$load" || result=$?
+    return $result
+}
+
+# Before anything is renewed or killed: where the programs and the servers are.
+for_instances() {
+    BIN=$(cargo metadata --no-deps --format-version 1 | jq -r .target_directory)/debug
+    eval "$("$HERE/infra.sh" env)"
+    token_key
+}
+
+# Renews every process while its twin answers. With a rate, a load runs meanwhile and tells what failed.
+roll() { # [RATE]
+    for_instances
+    if [ -n "${1:-}" ]; then under_load "$1" renew_all; else renew_all; fi
+}
+renew_all() {
+    local list line
+    mapfile -t list < <(instances)
+    for line in "${list[@]}"; do
+        # shellcheck disable=SC2086
+        STEP_NOTE=renewed step "${line/ /-}" "scripts/dousheng.sh status; make logs s=${line/ /-}" instance_renew $line
+    done
+}
+
+# Kills one of the instances of each service without a warning, and starts it again. The load tells what failed.
+crash() { # RATE
+    for_instances
+    under_load "${1:?requests a second}" crash_each
+}
+crash_each() {
+    local service
+    for service in $RPC_SERVICES; do
+        STEP_NOTE="killed, started again" step "$service-1" "make logs s=$service-1" crash_one "$service"
+    done
+}
+crash_one() { # SERVICE
+    local dir
+    dir=$(instance_dir "$1" 1)
+    alive "$dir/pid" "$dir/$1"
+    kill -KILL "$(cat "$dir/pid")"
+    date +%s%3N >>"$RUN/kills"
+    # As long as somebody takes to notice.
+    sleep 2
+    instance_start "$1" 1
+    sleep 1
+}
+loaded() { [ "$(curl -s -m 2 "http://$API_LISTEN/metrics" | awk '/^http_requests_total.*comment\/action/ { n += $NF } END { print (n > 20) }')" = 1 ]; }
+
+# Compares every count with its rows; --fix mends them.
+reconcile() {
+    local bin
+    bin=$(cargo metadata --no-deps --format-version 1 | jq -r .target_directory)/debug
+    eval "$("$HERE/infra.sh" env)"
+    exec "$bin/reconcile" "$@"
+}
+
+case ${1:-} in
+    start | stop | reset)
+        lock services
+        "$1"
+        ;;
+    status) status ;;
+    config) config ;;
+    logs) logs "${2:-}" ;;
+    reconcile) reconcile "${@:2}" ;;
+    roll)
+        lock services
+        roll "${2:-}"
+        ;;
+    crash)
+        lock services
+        crash "${2:-}"
+        ;;
+    *)
+        sed -n '2,12s/^# \?//p' "$0"
+        exit 2
+        ;;
+esac

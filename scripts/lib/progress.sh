@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# Steps: one line each with its seconds; a failed one shows the end of its log and what to try. Sourced; needs settings.sh.
+
+tenths() { say $((${EPOCHREALTIME/[.,]/} / 100000)); }
+since() { # START: seconds with one decimal
+    local d=$(($(tenths) - $1))
+    say "$((d / 10)).$((d % 10)) s"
+}
+
+# A long step shows every 15 s that it lives, and with what it is busy.
+heartbeat() { # NAME LOG START
+    while sleep 15 >/dev/null 2>&1; do
+        printf '  %-12s %9s   %s\n' "$1" "$(since "$3")" "$(tail -n 1 "$2" 2>/dev/null | cut -c1-90)"
+    done
+}
+
+# step NAME HINT COMMAND...: ends the script when the command fails. Its output goes to $RUN/logs/NAME.log.
+# Don't call it in a condition: the command relies on `set -e`.
+step() {
+    local name=$1 hint=$2 log=$RUN/logs/$1.log start pulse result
+    shift 2
+    mkdir -p "$RUN/logs"
+    : >"$log"
+    start=$(tenths)
+    heartbeat "$name" "$log" "$start" 9>&- &
+    pulse=$!
+    set +e
+    (
+        set -e
+        "$@"
+    ) >>"$log" 2>&1
+    result=$?
+    set -e
+    kill "$pulse" 2>/dev/null || true
+    wait "$pulse" 2>/dev/null || true
+    if [ $result = 0 ]; then
+        printf '  %-12s %9s   %s\n' "$name" "$(since "$start")" "${STEP_NOTE:-}"
+    else
+        printf '  %-12s %9s   FAILED. The end of %s:\n' "$name" "$(since "$start")" "$log" >&2
+        tail -n 20 "$log" | sed 's/^/    | /' >&2
+        complain "  Try: $hint"
+        exit 1
+    fi
+}
+
+# The build and its tests need cargo; rustup's place is not in every PATH.
+need_cargo() {
+    export PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+    command -v cargo >/dev/null || {
+        complain "cargo is missing: install Rust from https://rustup.rs"
+        return 1
+    }
+}

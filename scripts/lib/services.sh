@@ -1,0 +1,132 @@
+# shellcheck shell=bash
+# Our own processes: instance N of service S lives in $RUN/services/S-N with its pid, log, address and a link to its
+# program, by which its command line is known. Sourced; needs settings.sh, process.sh and BIN (where the programs lie).
+
+instances() { # what should run, "service number" a line
+    local service n
+    for service in $RPC_SERVICES api; do
+        for ((n = 1; n <= INSTANCES; n++)); do say "$service $n"; done
+    done
+}
+
+instance_dir() { say "$RUN/services/$1-$2"; }
+instance_alive() { alive "$(instance_dir "$1" "$2")/pid" "$(instance_dir "$1" "$2")/$1"; }
+instance_outdated() { [ "$BIN/$1" -nt "$(instance_dir "$1" "$2")/pid" ]; }
+
+# The address it bound, "host:port"; the API's is a setting.
+instance_address() {
+    if [ "$1" = api ]; then say "$API_LISTEN"; else cat "$(instance_dir "$1" "$2")/address" 2>/dev/null; fi
+}
+
+# Its admin port, "host:port": /healthz, /readyz, /metrics.
+instance_admin() { cat "$(instance_dir "$1" "$2")/admin" 2>/dev/null; }
+
+# Launches and waits.
+instance_start() {
+    instance_launch "$1" "$2"
+    instance_await "$1" "$2"
+}
+
+instance_renew() {
+    instance_stop "$1" "$2"
+    instance_start "$1" "$2"
+}
+
+instance_launch() {
+    local dir
+    dir=$(instance_dir "$1" "$2")
+    mkdir -p "$dir"
+    # The API's processes share a port, so that one answers while another is renewed.
+    [ "$1" != api ] || api_alive || need_port "${API_LISTEN##*:}" DOUSHENG_HTTP__LISTEN "the API"
+    [ "$1" = api ] || registry_forget "$1" "$2"
+    rm -f "$dir/address" "$dir/admin"
+    log_rotate "$dir/log"
+    ln -sfn "$BIN/$1" "$dir/$1"
+    (
+        cd "$dir" || exit
+        export DOUSHENG_ADDRESS_FILE=$dir/address DOUSHENG_ADMIN_ADDRESS_FILE=$dir/admin DOUSHENG_HTTP__SHARED_PORT=true
+        launch "$dir/pid" "$dir/log" "$dir/$1"
+    )
+}
+
+# SIGTERM makes it leave the registry, finish what it has begun and end.
+instance_stop() {
+    local dir
+    dir=$(instance_dir "$1" "$2")
+    end "$dir/pid" "$dir/$1" 35
+    rm -f "$dir/address" "$dir/admin"
+}
+
+# One log before this one is kept.
+log_rotate() {
+    local limit=$((20 << 20))
+    if [ -e "$1" ] && [ "$(stat -c %s "$1")" -gt $limit ]; then mv "$1" "$1.1"; fi
+}
+
+# up, degraded or down, as it says of itself; the scripts' README has the table.
+instance_state() {
+    local admin
+    admin=$(instance_admin "$1" "$2") && curl -s -m 5 "http://$admin/readyz" | jq -er .state
+}
+
+# What it does, it can do; and who calls it finds it.
+instance_healthy() {
+    local state
+    state=$(instance_state "$1" "$2") && [ "$state" != down ] || return 1
+    if [ "$1" = api ]; then api_healthy "$2"; else registered "$1" "$(instance_address "$1" "$2")"; fi
+}
+
+# Whether any process of the API runs.
+api_alive() {
+    local n
+    for ((n = 1; n <= INSTANCES; n++)); do
+        if instance_alive api "$n"; then return 0; fi
+    done
+    return 1
+}
+
+# It listens; which process answers on the shared port is chance.
+api_healthy() { [ -s "$(instance_dir api "$1")/address" ] && feed_answers; }
+
+feed_answers() { curl -sf -m 5 "http://$API_LISTEN/douyin/feed/" | jq -e '.status_code == 0' >/dev/null; }
+
+registry_call() { # range|deleterange SERVICE ADDRESS: etcd's JSON gateway; keys travel in base64
+    local key=${DOUSHENG_ETCD__PREFIX:-kitex/registry-etcd}/$2/$3
+    curl -sf -m 5 "http://127.0.0.1:$ETCD_PORT/v3/kv/$1" -d "{\"key\":\"$(printf %s "$key" | base64 -w0)\"}"
+}
+registered() { [ "$(registry_call range "$1" "$2" | jq -r '.count // 0')" = 1 ]; }
+
+# What a killed process left behind would stay for its lease, and be called meanwhile.
+registry_forget() {
+    local address
+    address=$(instance_address "$1" "$2") && [ -n "$address" ] || return 0
+    registry_call deleterange "$1" "$address" >/dev/null || true
+}
+
+# Waits for the instance; gives up at once when its process has ended.
+instance_await() {
+    local deadline=$((SECONDS + 45)) log
+    log=$(instance_dir "$1" "$2")/log
+    until instance_healthy "$1" "$2" 2>/dev/null; do
+        if ! instance_alive "$1" "$2"; then
+            complain "$1-$2 ended; the end of $log:"
+            tail -n 17 "$log" >&2
+            return 1
+        elif [ "$SECONDS" -ge "$deadline" ]; then
+            complain "$1-$2 runs but was not healthy within 45 s (address: $(instance_address "$1" "$2" || echo none yet)); the end of $log:"
+            tail -n 17 "$log" >&2
+            return 1
+        fi
+        sleep 0.1
+    done
+}
+
+# Each directory under services/, "service number" a line.
+known_instances() {
+    local dir name
+    for dir in "$RUN"/services/*-*/; do
+        [ -d "$dir" ] || continue
+        name=$(basename "$dir")
+        say "${name%-*} ${name##*-}"
+    done
+}

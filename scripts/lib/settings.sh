@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# Where everything lives and listens. Sourced by every script, runs nothing. Each value can be set in the environment;
+# scripts/README.md lists them. The services' own settings are explained in pkg/settings/defaults.toml.
+# shellcheck disable=SC2034  # used by the scripts that source this
+
+PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+RUN=${DOUSHENG_RUN:-$PROJECT/.run}            # data, logs and pid files
+TOOLS=${DOUSHENG_TOOLS:-$PROJECT/.run/tools}  # what install fetched besides packages; shared by run and test, kept by reset
+case $RUN in /*) ;; *) RUN=$PROJECT/$RUN ;; esac
+
+PRIMARY_PORT=${DOUSHENG_PRIMARY_PORT:-13306}
+REPLICA_PORT=${DOUSHENG_REPLICA_PORT:-13307}
+ETCD_PORT=${DOUSHENG_ETCD_PORT:-12379}
+ETCD_PEER_PORT=${DOUSHENG_ETCD_PEER_PORT:-12380}
+REDIS_PORT=${DOUSHENG_REDIS_PORT:-16379}
+# SeaweedFS takes five ports from here, and the five that lie 10000 above them.
+S3_PORT=${DOUSHENG_S3_PORT:-19000}
+
+# seaweedfs | minio (a binary in MINIO_BIN or PATH) | external (someone else's, named by DOUSHENG_OBJECT_STORE__ENDPOINT)
+OBJECT_STORE=${OBJECT_STORE:-seaweedfs}
+S3_ENDPOINT=http://127.0.0.1:$S3_PORT
+[ "$OBJECT_STORE" != external ] || S3_ENDPOINT=${DOUSHENG_OBJECT_STORE__ENDPOINT:-}
+S3_PUBLIC_ENDPOINT=${DOUSHENG_OBJECT_STORE__PUBLIC_ENDPOINT:-$S3_ENDPOINT}
+S3_REGION=${DOUSHENG_OBJECT_STORE__REGION:-us-east-1}
+S3_BUCKET=${DOUSHENG_OBJECT_STORE__BUCKET:-videos}
+S3_ACCESS_KEY=${DOUSHENG_OBJECT_STORE__ACCESS_KEY:-dousheng-dev}
+S3_SECRET_KEY=${DOUSHENG_OBJECT_STORE__SECRET_KEY:-dousheng-dev-secret}
+
+# The development account; the servers listen on loopback only.
+DB_NAME=dousheng
+DB_USER=dousheng
+DB_PASSWORD=dousheng-dev
+DB_REPLICATION_PASSWORD=dousheng-repl-dev
+
+# 1: the account may also make and drop the databases dt_*, one for each test.
+TEST_SERVERS=${DOUSHENG_TEST:-0}
+
+API_LISTEN=${DOUSHENG_HTTP__LISTEN:-127.0.0.1:8080}
+
+# Servers in Debian lie outside a plain user's PATH.
+export PATH=$PATH:/usr/local/sbin:/usr/sbin
+
+# Our RPC services, each a program of its name; another is added by its word.
+RPC_SERVICES="user video favorite comment"
+# Processes of each.
+INSTANCES=${DOUSHENG_INSTANCES:-2}

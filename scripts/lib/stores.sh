@@ -1,0 +1,129 @@
+# shellcheck shell=bash
+# etcd, Redis and the object store, each in a directory of its own under $RUN.
+
+etcd_start() {
+    local dir=$RUN/etcd peer=http://127.0.0.1:$ETCD_PEER_PORT client=http://127.0.0.1:$ETCD_PORT
+    mkdir -p "$dir"
+    if ! alive "$dir/pid" "$dir/data"; then
+        need_port "$ETCD_PORT" DOUSHENG_ETCD_PORT etcd
+        need_port "$ETCD_PEER_PORT" DOUSHENG_ETCD_PEER_PORT etcd
+        launch "$dir/pid" "$dir/log" etcd --name dousheng --data-dir "$dir/data" --logger=zap \
+            --auto-compaction-mode=periodic --auto-compaction-retention=1h \
+            --listen-client-urls "$client" --advertise-client-urls "$client" \
+            --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" --initial-cluster "dousheng=$peer"
+    fi
+    wait_for etcd 30 http_ok "$client/health" || {
+        tail -20 "$dir/log" >&2
+        return 1
+    }
+}
+
+redis_start() {
+    local dir=$RUN/redis
+    mkdir -p "$dir"
+    if ! alive "$dir/pid" "$dir/redis-server"; then
+        need_port "$REDIS_PORT" DOUSHENG_REDIS_PORT Redis
+        # Redis rewrites its command line but keeps the name it was called by: this link makes it ours to recognise.
+        ln -sfn "$(command -v redis-server)" "$dir/redis-server"
+        launch "$dir/pid" "$dir/log" "$dir/redis-server" --bind 127.0.0.1 --port "$REDIS_PORT" --dir "$dir" --daemonize no \
+            --appendonly yes --appendfsync everysec --save '' --databases 16 --maxmemory 256mb --maxmemory-policy noeviction
+    fi
+    wait_for Redis 20 redis-cli -p "$REDIS_PORT" ping || {
+        tail -20 "$dir/log" >&2
+        return 1
+    }
+}
+
+# SeaweedFS leaves sockets in /tmp; one of another user would stop the next start.
+weed_remove_sockets() {
+    local i
+    for i in 0 1 2 3 4; do
+        rm -f /tmp/seaweedfs-*-$((S3_PORT + i)).sock /tmp/seaweedfs-*-$((S3_PORT + 10000 + i)).sock 2>/dev/null || true
+    done
+}
+
+# The filer and the volume server speak plain HTTP on loopback: without these keys they would hand out any object.
+weed_security() { # FILE
+    local section
+    [ ! -s "$1" ] || return 0
+    (
+        umask 077
+        for section in jwt.signing jwt.signing.read jwt.filer_signing jwt.filer_signing.read; do
+            printf '[%s]\nkey = "%s"\n' "$section" "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')"
+        done >"$1"
+    )
+}
+
+weed_start() {
+    local dir=$RUN/s3 i
+    [ -x "$WEED" ] || {
+        complain "SeaweedFS is not installed: scripts/infra.sh install"
+        return 1
+    }
+    for i in 0 1 2 3 4 10000 10001 10002 10003 10004; do need_port $((S3_PORT + i)) DOUSHENG_S3_PORT SeaweedFS; done
+    mkdir -p "$dir/data"
+    rm -f "$dir/data/mini.options" "$dir/s3.sock" # it would read its last flags from there
+    weed_remove_sockets
+    weed_security "$dir/security.toml"
+    cd "$dir" || return
+    export AWS_ACCESS_KEY_ID=$S3_ACCESS_KEY AWS_SECRET_ACCESS_KEY=$S3_SECRET_KEY GOMEMLIMIT=256MiB
+    launch "$dir/pid" "$dir/log" "$WEED" -logtostderr mini -dir="$dir/data" -ip=127.0.0.1 -ip.bind=127.0.0.1 \
+        -s3.port="$S3_PORT" -master.port=$((S3_PORT + 1)) -volume.port=$((S3_PORT + 2)) -filer.port=$((S3_PORT + 3)) \
+        -admin.port=$((S3_PORT + 4)) -s3.localSocket=s3.sock -disableHttp -admin.ui=false -webdav=false \
+        -s3.port.iceberg=0 -s3.port.lance=0 -s3.autoCreateBucket=false -s3.allowedOrigins='*' \
+        -master.telemetry=false -master.volumeSizeLimitMB=1024 -volume.preStopSeconds=0
+}
+
+minio_start() {
+    local dir=$RUN/s3 binary=${MINIO_BIN:-$(command -v minio || true)}
+    [ -x "$binary" ] || {
+        complain "OBJECT_STORE=minio needs a MinIO binary: name it by MINIO_BIN or put it into PATH"
+        return 1
+    }
+    need_port "$S3_PORT" DOUSHENG_S3_PORT MinIO
+    mkdir -p "$dir/data"
+    export MINIO_ROOT_USER=$S3_ACCESS_KEY MINIO_ROOT_PASSWORD=$S3_SECRET_KEY MINIO_BROWSER=off MINIO_UPDATE=off
+    launch "$dir/pid" "$dir/log" "$binary" server "$dir/data" --address "127.0.0.1:$S3_PORT"
+}
+
+# A signed request to the store; the secret goes in by standard input, not on a command line that all can read.
+s3_request() { # METHOD PATH: prints the HTTP status
+    printf 'user = "%s:%s"\n' "$S3_ACCESS_KEY" "$S3_SECRET_KEY" |
+        curl -s -m 10 -K - -o /dev/null -w '%{http_code}' -X "$1" --aws-sigv4 "aws:amz:$S3_REGION:s3" \
+            -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' "$S3_ENDPOINT$2"
+}
+
+# Makes the bucket unless it is there: MinIO and SeaweedFS answer 409 then, S3 itself may answer 200.
+s3_bucket_made() {
+    case $(s3_request PUT "/$S3_BUCKET") in 200 | 409) ;; *) return 1 ;; esac
+}
+
+s3_start() {
+    local dir=$RUN/s3
+    mkdir -p "$dir"
+    case $OBJECT_STORE in
+        seaweedfs) alive "$dir/pid" "$dir/data" || (weed_start) ;;
+        minio) alive "$dir/pid" "$dir/data" || (minio_start) ;;
+        external)
+            [ -n "$S3_ENDPOINT" ] || {
+                complain "OBJECT_STORE=external needs DOUSHENG_OBJECT_STORE__ENDPOINT"
+                return 1
+            }
+            ;;
+        *)
+            complain "OBJECT_STORE is seaweedfs, minio or external, not \"$OBJECT_STORE\""
+            return 1
+            ;;
+    esac
+    wait_for "bucket $S3_BUCKET at $S3_ENDPOINT" 40 s3_bucket_made || {
+        complain "the object store answered $(s3_request PUT "/$S3_BUCKET") when asked to make the bucket"
+        [ ! -e "$dir/log" ] || tail -20 "$dir/log" >&2
+        return 1
+    }
+}
+
+s3_stop() {
+    [ -e "$RUN/s3/pid" ] || return 0 # the sockets would be another's
+    end "$RUN/s3/pid" "$RUN/s3/data" 20
+    weed_remove_sockets
+}

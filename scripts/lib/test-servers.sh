@@ -1,0 +1,39 @@
+# shellcheck shell=bash
+# The servers of the tests: the same as those of a run, in a directory of their own and on other ports, so that both
+# can be up at once. Sourced before settings.sh.
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export DOUSHENG_TEST=1
+export DOUSHENG_RUN=${DOUSHENG_TEST_RUN:-$HERE/../.run/test}
+mkdir -p "$DOUSHENG_RUN"
+DOUSHENG_RUN=$(cd "$DOUSHENG_RUN" && pwd)
+export DOUSHENG_PRIMARY_PORT=${DOUSHENG_TEST_PRIMARY_PORT:-23306}
+export DOUSHENG_REPLICA_PORT=${DOUSHENG_TEST_REPLICA_PORT:-23307}
+export DOUSHENG_ETCD_PORT=${DOUSHENG_TEST_ETCD_PORT:-22379}
+export DOUSHENG_ETCD_PEER_PORT=${DOUSHENG_TEST_ETCD_PEER_PORT:-22380}
+export DOUSHENG_REDIS_PORT=${DOUSHENG_TEST_REDIS_PORT:-26379}
+# Not 29000: a run's store has 19000 to 19004 and 29000 to 29004.
+export DOUSHENG_S3_PORT=${DOUSHENG_TEST_S3_PORT:-20000}
+# Tests break things: never somebody's own servers, and never what a shell's settings name.
+[ "${OBJECT_STORE:-}" != external ] || export OBJECT_STORE=seaweedfs
+for setting in $(compgen -e DOUSHENG_); do
+    case $setting in *__* | DOUSHENG_ENVIRONMENT | DOUSHENG_CONFIG) unset "$setting" ;; esac
+done
+
+# shellcheck source=scripts/lib/settings.sh
+. "$HERE/lib/settings.sh"
+# shellcheck source=scripts/lib/process.sh
+. "$HERE/lib/process.sh"
+
+# What tests read.
+test_env_lines() {
+    cat <<VARIABLES
+export DOUSHENG_TEST_PRIMARY_URL='mysql://$DB_USER:$DB_PASSWORD@127.0.0.1:$PRIMARY_PORT'
+export DOUSHENG_TEST_REPLICA_URL='mysql://$DB_USER:$DB_PASSWORD@127.0.0.1:$REPLICA_PORT'
+export DOUSHENG_TEST_ETCD='http://127.0.0.1:$ETCD_PORT'
+export DOUSHENG_TEST_REDIS='redis://127.0.0.1:$REDIS_PORT'
+export DOUSHENG_TEST_S3_ENDPOINT='$S3_ENDPOINT'
+export DOUSHENG_TEST_S3_ACCESS_KEY='$S3_ACCESS_KEY'
+export DOUSHENG_TEST_S3_SECRET_KEY='$S3_SECRET_KEY'
+VARIABLES
+}

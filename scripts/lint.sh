@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# What keeps the tree in order: formatting, clippy, shell scripts, and that no room imports what it may not.
+set -euo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$HERE/.."
+# shellcheck source=scripts/lib/settings.sh
+. "$HERE/lib/settings.sh"
+# shellcheck source=scripts/lib/process.sh
+. "$HERE/lib/process.sh"
+# shellcheck source=scripts/lib/progress.sh
+. "$HERE/lib/progress.sh"
+
+shell_files() {
+    local list
+    mapfile -t list < <(find scripts .ci -type f \( -name '*.sh' -o -path '.ci/run' \) | sort)
+    shellcheck -x "${list[@]}"
+}
+
+need_cargo
+step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install shellcheck
+step fmt "cargo fmt" cargo fmt --all --check
+step shellcheck "the notes above; https://www.shellcheck.net explains each" shell_files
+step clippy "cargo clippy --workspace --all-targets" cargo clippy --workspace --all-targets -- -D warnings
+step rooms "the table of rooms in README.md says who may import what" cargo test --workspace --test rooms

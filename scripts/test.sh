@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# The tests on real servers: brings up its own, builds, tests, takes them down again, also after a failure or Ctrl-C.
+#   scripts/test.sh [arguments of cargo test]    for example: -p dal, or -p api feed
+# Servers that scripts/test-infra.sh keeps up are used as they are and left up.
+set -euo pipefail
+# shellcheck source=scripts/lib/test-servers.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/test-servers.sh"
+# shellcheck source=scripts/lib/progress.sh
+. "$HERE/lib/progress.sh"
+cd "$HERE/.."
+
+# The programs are built as the tests see them, in one go: cargo would choose other features for them alone.
+build() { cargo build --workspace --bins --tests; }
+
+servers_up() {
+    "$HERE/infra.sh" reset
+    "$HERE/infra.sh" start
+}
+
+# The ends of the servers' logs outlive their data when something failed.
+keep_logs() {
+    local log name
+    rm -rf "$RUN/last-failure"
+    mkdir -p "$RUN/last-failure"
+    for log in "$RUN"/{primary,replica,etcd,redis,s3}/*log; do
+        [ -e "$log" ] || continue
+        name=${log#"$RUN/"}
+        tail -n 500 "$log" >"$RUN/last-failure/${name//\//-}"
+    done
+    complain "FAILED. The ends of the servers' logs: $RUN/last-failure/"
+}
+
+leave() {
+    local result=$?
+    trap - EXIT INT TERM
+    [ $result = 0 ] || keep_logs
+    [ -e "$RUN/kept" ] || "$HERE/infra.sh" reset
+    exit $result
+}
+
+lock test
+need_cargo
+trap leave EXIT
+trap 'exit 130' INT TERM
+step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install
+if [ -e "$RUN/kept" ]; then
+    STEP_NOTE="kept up by scripts/test-infra.sh" step servers "scripts/test-infra.sh down, then again" "$HERE/infra.sh" start
+else
+    step servers "scripts/test-infra.sh status; a port that is taken is named above with its setting" servers_up
+fi
+eval "$(test_env_lines)"
+step build "cargo build --workspace --bins --tests" build
+start=$(tenths)
+cargo test --no-fail-fast "$@"
+printf '  %-12s %9s\n' tests "$(since "$start")"
