@@ -94,7 +94,7 @@ async fn a_publish_is_seen_in_the_list_and_in_the_feed_of_its_author() {
         let video = videos::publish(&db, &counters, &new).await.unwrap();
         let reader = reader_of(&marks, User(n)).await;
         let (works, _) = videos::by_author(&db, n, None, 10, &reader).await.unwrap();
-        assert_eq!(works, [video.clone()]);
+        assert_eq!(works, std::slice::from_ref(&video));
         let feed = videos::feed_page(&db, None, 1, &reader).await.unwrap();
         assert_eq!(feed, [video]);
     }
