@@ -41,7 +41,7 @@ fn objection(room: &str, import: &Import, direct: bool) -> Option<&'static str> 
     let speaks_sql = ["sea-orm", "sqlx", "mysql"]
         .iter()
         .any(|prefix| name.starts_with(prefix));
-    let speaks_redis = matches!(name, "fred" | "redis");
+    let speaks_redis = matches!(name, "fred" | "redis") || target == "pkg/redis";
     let speaks_rpc = ["volo", "pilota", "motore", "metainfo"]
         .iter()
         .any(|prefix| name.starts_with(prefix));
