@@ -6,7 +6,7 @@ set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 table() {
-    printf '\n| fault | operations | unanswered | lost | doubled | counts right after |\n|---|---|---|---|---|---|\n'
+    printf '\n| fault | operations | unanswered | lost | doubled | stale | counts right after |\n|---|---|---|---|---|---|---|\n'
     cat "$DOUSHENG_SOAK"
     rm -f "$DOUSHENG_SOAK"
 }

@@ -10,20 +10,15 @@
     missing_docs
 )]
 
-mod crowd;
 mod folder;
-mod reference;
-mod scene;
-mod verdict;
 
 use std::{io::Write as _, time::Duration};
 
-use testkit::{Builder, System, eventually};
+use testkit::{
+    Builder, System, eventually,
+    history::{Crowd, Reference, Scene, Size, Verdict},
+};
 use tokio::time::{Instant, sleep};
-
-use crowd::Crowd;
-use scene::{Scene, Size};
-use verdict::Verdict;
 
 /// Whether every operation must be answered with success: where nothing breaks that an operation needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,9 +27,29 @@ enum Answers {
     Most,
 }
 
+/// Full size by `make soak`; otherwise small, for all tests share the machine.
+fn size_of_this_run() -> Size {
+    match std::env::var_os("DOUSHENG_SOAK") {
+        Some(_) => Size {
+            operations: 10_000,
+            users: 200,
+            videos: 50,
+            clients: 32,
+            rest: Duration::from_millis(1),
+        },
+        None => Size {
+            operations: 600,
+            users: 20,
+            videos: 8,
+            clients: 8,
+            rest: Duration::from_millis(60),
+        },
+    }
+}
+
 /// Runs the crowd while `breaks` runs, again and again until there were operations enough, and judges what is there then.
 async fn trial(fault: &str, builder: Builder, answers: Answers, breaks: impl AsyncFn(&mut System)) {
-    let size = Size::of_this_run();
+    let size = size_of_this_run();
     let mut system = builder.start().await;
     let scene = Scene::make(&system, &size).await;
     let crowd = Crowd::start(&system, scene.clone(), size);
@@ -47,7 +62,7 @@ async fn trial(fault: &str, builder: Builder, answers: Answers, breaks: impl Asy
     }
     let reference = crowd.finish().await;
     let verdict = Verdict::of(&system, &scene, &reference, Instant::now()).await;
-    let row = verdict.row(fault);
+    let row = row(fault, &reference, &verdict);
     println!("{row}");
     // `make soak` collects the rows in a file.
     if let Some(path) = std::env::var_os("DOUSHENG_SOAK") {
@@ -56,15 +71,27 @@ async fn trial(fault: &str, builder: Builder, answers: Answers, breaks: impl Asy
         writeln!(table, "{row}").unwrap();
     }
     verdict.assert_good();
-    let (operations, unanswered) = (reference.operations, reference.unanswered.len());
+    let (operations, unanswered) = (reference.writes(), reference.unanswered());
     match answers {
-        Answers::All => assert_eq!(unanswered, 0, "{:#?}", reference.unanswered),
+        Answers::All => assert!(unanswered.is_empty(), "{unanswered:#?}"),
         Answers::Most => assert!(
-            unanswered * 2 < operations,
-            "{unanswered} of {operations} were not answered: {:#?}",
-            reference.unanswered
+            unanswered.len() * 2 < operations,
+            "{} of {operations} were not answered: {unanswered:#?}",
+            unanswered.len()
         ),
     }
+}
+
+/// Of the table of `make soak`.
+fn row(fault: &str, reference: &Reference, verdict: &Verdict) -> String {
+    let (operations, unanswered) = (reference.writes(), reference.unanswered().len());
+    let (lost, doubled) = (verdict.lost.len(), verdict.doubled.len());
+    let stale = verdict.stale.len();
+    let right = match &verdict.right_after {
+        Some(time) => format!("{:.1} s", time.as_secs_f64()),
+        None => "never".to_owned(),
+    };
+    format!("| {fault} | {operations} | {unanswered} | {lost} | {doubled} | {stale} | {right} |")
 }
 
 fn seconds(seconds: f64) -> tokio::time::Sleep {

@@ -90,6 +90,11 @@ impl Database {
         value(&self.replica_url, sql).boxed().await
     }
 
+    /// First column of all rows on the replica, however old.
+    pub async fn replica_column<T: TryGetable + Send>(&self, sql: &str) -> Vec<T> {
+        column(&self.replica_url, sql).boxed().await
+    }
+
     /// Waits until the replica has everything that the primary had when this was called.
     pub async fn replica_caught_up(&self) {
         let position: String = self.value("SELECT @@global.gtid_binlog_pos").await;

@@ -8,7 +8,7 @@ pub(crate) const ATTEMPTS: usize = 5;
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// A port that nobody listens on at the moment; whoever starts a server on it must be ready to try another.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     loop {
         let port = rand::random_range(PORTS);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {

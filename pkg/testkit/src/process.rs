@@ -221,11 +221,14 @@ impl Drop for Process {
     }
 }
 
-/// `target/<profile>`, where cargo puts the binaries.
+/// `target/<profile>`, where cargo puts the binaries; tests lie in its `deps`.
 fn profile_directory() -> PathBuf {
-    let executable = std::env::current_exe().expect("the path of this test");
-    let deps = executable.parent().expect("the directory of this test");
-    deps.parent().unwrap_or(deps).to_owned()
+    let executable = std::env::current_exe().expect("the path of this program");
+    let directory = executable.parent().expect("the directory of this program");
+    match directory.parent() {
+        Some(profile) if directory.ends_with("deps") => profile.to_owned(),
+        _ => directory.to_owned(),
+    }
 }
 
 /// `target/testkit/<part>`, made if needed.

@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
-use testkit::{Account, System, media};
+
+use crate::{Account, System, media};
 
 /// How much of everything.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
+    /// Likes, unlikes, comments and deletions at least.
     pub operations: usize,
+    /// Accounts.
     pub users: usize,
+    /// Films.
     pub videos: usize,
     /// Requests at once.
     pub clients: usize,
@@ -17,39 +21,21 @@ pub struct Size {
     pub rest: Duration,
 }
 
-impl Size {
-    /// Full size by `make soak`; otherwise small, for all tests share the machine.
-    pub fn of_this_run() -> Self {
-        match std::env::var_os("DOUSHENG_SOAK") {
-            Some(_) => Self {
-                operations: 10_000,
-                users: 200,
-                videos: 50,
-                clients: 32,
-                rest: Duration::from_millis(1),
-            },
-            None => Self {
-                operations: 600,
-                users: 20,
-                videos: 8,
-                clients: 8,
-                rest: Duration::from_millis(60),
-            },
-        }
-    }
-}
-
 /// A published video.
 #[derive(Debug, Clone, Copy)]
 pub struct Film {
+    /// Its id.
     pub id: i64,
     /// Index of the author.
     pub author: usize,
 }
 
+/// Where a crowd acts.
 #[derive(Debug, Clone)]
 pub struct Scene {
+    /// All of them; the first few have published the films.
     pub users: Vec<Account>,
+    /// In the order of their ids.
     pub films: Vec<Film>,
 }
 

@@ -23,8 +23,11 @@ struct Set {
 /// What is known of a comment's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
+    /// Its answer was a success.
     There,
+    /// Its deletion's answer was a success.
     Gone,
+    /// One of them had no answer.
     Unknown,
 }
 
@@ -33,25 +36,91 @@ pub enum Presence {
 pub struct Comment {
     /// `None`: there was no answer.
     pub id: Option<i64>,
+    /// What it is under.
     pub video_id: i64,
+    /// Whether its row must be there.
     pub presence: Presence,
+}
+
+/// A request of the crowd.
+#[derive(Debug)]
+pub struct Operation {
+    /// For example "like".
+    pub what: &'static str,
+    /// Whether it changes anything.
+    pub is_write: bool,
+    /// Just before it was sent.
+    pub began: Instant,
+    /// When its answer was there, or it was given up.
+    pub ended: Instant,
+    /// What came of it.
+    pub answer: Answer,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub enum Answer {
+    /// Success.
+    Done,
+    /// An outcome of the contract, by its `status_code`.
+    Refused(i64),
+    /// No answer, or HTTP 5xx: it may or may not have happened.
+    Failed(String),
+}
+
+impl Operation {
+    /// Why it has no answer that a client can use.
+    pub fn failure(&self) -> Option<&str> {
+        match &self.answer {
+            Answer::Failed(why) => Some(why),
+            Answer::Done | Answer::Refused(_) => None,
+        }
+    }
+}
+
+/// An answer that can't be true.
+#[derive(Debug)]
+pub struct Wrong {
+    /// When it came.
+    pub at: Instant,
+    /// What was shown, and what was known.
+    pub what: String,
+}
+
+impl Wrong {
+    /// Seen just now.
+    pub fn now(what: String) -> Self {
+        let at = Instant::now();
+        Self { at, what }
+    }
 }
 
 /// Everything that the crowd has done.
 #[derive(Debug, Default)]
 pub struct Reference {
-    /// Likes, unlikes, comments and deletions that were asked for.
-    pub operations: usize,
-    /// What came instead of an answer.
-    pub unanswered: Vec<String>,
-    /// What was shown right after an answer and contradicts it.
-    pub contradicted: Vec<String>,
+    /// Every request, in the order of their ends.
+    pub history: Vec<Operation>,
+    /// What was shown without something that had been answered before.
+    pub stale: Vec<Wrong>,
+    /// What was answered as if something acknowledged weren't so.
+    pub denied: Vec<Wrong>,
     sets: HashMap<Pair, Vec<Set>>,
     /// By text: each has its own.
     comments: BTreeMap<String, Comment>,
 }
 
 impl Reference {
+    /// Likes, unlikes, comments and deletions that were asked for.
+    pub fn writes(&self) -> usize {
+        self.history.iter().filter(|done| done.is_write).count()
+    }
+
+    /// What came instead of answers to writes.
+    pub fn unanswered(&self) -> Vec<&str> {
+        let writes = self.history.iter().filter(|done| done.is_write);
+        writes.filter_map(Operation::failure).collect()
+    }
+
     /// A like or unlike that is about to be sent; its number among those of the pair.
     pub fn begin(&mut self, pair: Pair, liked: bool) -> usize {
         let sets = self.sets.entry(pair).or_default();
@@ -63,6 +132,7 @@ impl Reference {
         sets.len() - 1
     }
 
+    /// The like or unlike of this number was a success.
     pub fn answered(&mut self, pair: Pair, number: usize) {
         let sets = self.sets.get_mut(&pair).expect("a pair");
         sets[number].answered = Some(Instant::now());
@@ -80,6 +150,7 @@ impl Reference {
         possible(self.sets.get(&pair).map_or(&[], Vec::as_slice))
     }
 
+    /// A comment that was asked for; with its id if that was answered.
     pub fn comment(&mut self, text: String, video_id: i64, id: Option<i64>) {
         let presence = match id {
             Some(_) => Presence::There,
@@ -93,6 +164,7 @@ impl Reference {
         self.comments.insert(text, comment);
     }
 
+    /// A deletion that was asked for.
     pub fn deleted(&mut self, text: &str, is_answered: bool) {
         let comment = self.comments.get_mut(text).expect("a comment");
         comment.presence = match is_answered {

@@ -7,10 +7,13 @@ use std::{
 
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
-use testkit::{FOLD_PERIOD, Process, System};
 use tokio::time::Instant;
 
-use crate::{reference::Reference, scene::Scene};
+use super::{
+    reference::{Pair, Reference, Wrong},
+    scene::Scene,
+};
+use crate::{Database, FOLD_PERIOD, Process, System};
 
 /// By then every count must be that of the rows.
 const RIGHT_WITHIN: Duration = FOLD_PERIOD.saturating_mul(2);
@@ -20,23 +23,25 @@ const GIVEN_UP_AFTER: Duration = Duration::from_secs(30);
 const RECONCILE_LIMIT: Duration = Duration::from_secs(60);
 
 /// What was found.
+#[derive(Debug)]
 pub struct Verdict {
-    operations: usize,
-    unanswered: usize,
     /// What isn't there though it was acknowledged, and counts below their rows when given up.
-    lost: Vec<String>,
+    pub lost: Vec<String>,
     /// What is there twice, and counts above their rows when given up.
-    doubled: Vec<String>,
-    /// From the last write on; `None`: still wrong when given up.
-    right_after: Option<Duration>,
+    pub doubled: Vec<String>,
+    /// What was shown without something that had been answered before.
+    pub stale: Vec<String>,
+    /// When counts were right, from the last write on; `None`: still wrong when given up.
+    pub right_after: Option<Duration>,
     /// What `reconcile` says of it.
-    differences: Option<String>,
+    pub differences: Option<String>,
 }
 
 /// Counts by what they are of: ("video", id) -> likes, comments; ("user", id) -> likes received, likes given, works.
 type Counts = BTreeMap<(&'static str, i64), Vec<i64>>;
 
 impl Verdict {
+    /// Looks at everything on the primary, and at what is shown.
     pub async fn of(
         system: &System,
         scene: &Scene,
@@ -49,64 +54,91 @@ impl Verdict {
             kind.map(|count| count.what.clone()).collect()
         };
         let (above, below) = (told(true), told(false));
-        let database = system.database();
-        let numbers = |row: String| -> Vec<i64> {
-            let words = row.split(' ').map(|word| word.parse().unwrap());
-            words.collect()
-        };
-        let pairs = "SELECT CONCAT(user_id, ' ', video_id) FROM favorites";
-        let pairs = database.column(pairs).await.into_iter().map(numbers);
-        let liked = pairs.map(|row| (row[0], row[1])).collect();
-        let rows = "SELECT CONCAT(id, ' ', video_id, '|', content) FROM comments";
-        let rows: Vec<String> = database.column(rows).await;
-        let rows = rows.into_iter().map(|row| {
-            let (ids, text) = row.split_once('|').unwrap();
-            let ids = numbers(ids.to_owned());
-            (text.to_owned(), (ids[0], ids[1]))
-        });
-        let (wrong_comments, doubled) = reference.wrong_comments(&rows.collect::<Vec<_>>());
-
+        let (wrong_rows, doubled) = Rows::on_primary(system.database()).await.against(reference);
         let reconcile = Process::workspace_binary("reconcile", system.variables());
         let is_equal = reconcile.ended(RECONCILE_LIMIT).await.success();
         Self {
-            operations: reference.operations,
-            unanswered: reference.unanswered.len(),
-            lost: [
-                reference.contradicted.clone(),
-                reference.wrong_pairs(&liked),
-                wrong_comments,
-                below,
-            ]
-            .concat(),
+            lost: [whats(&reference.denied), wrong_rows, below].concat(),
             doubled: [doubled, above].concat(),
+            stale: whats(&reference.stale),
             right_after,
             differences: (!is_equal).then(|| reconcile.tail()),
         }
     }
 
-    /// A row of the table.
-    pub fn row(&self, fault: &str) -> String {
-        let Self {
-            operations,
-            unanswered,
-            ..
-        } = self;
-        let (lost, doubled) = (self.lost.len(), self.doubled.len());
-        let right = match &self.right_after {
-            Some(time) => format!("{:.1} s", time.as_secs_f64()),
-            None => "never".to_owned(),
-        };
-        format!("| {fault} | {operations} | {unanswered} | {lost} | {doubled} | {right} |")
+    /// Looks at the replica too, once it has everything that the primary has.
+    pub async fn and_replica(mut self, system: &System, reference: &Reference) -> Self {
+        let database = system.database();
+        database.replica_caught_up().await;
+        let (wrong, doubled) = Rows::on_replica(database).await.against(reference);
+        let named = |what: String| format!("on the replica: {what}");
+        self.lost.extend(wrong.into_iter().map(named));
+        self.doubled.extend(doubled.into_iter().map(named));
+        self
     }
 
+    /// Panics with what is wrong.
     pub fn assert_good(&self) {
         assert!(self.lost.is_empty(), "lost: {:#?}", self.lost);
         assert!(self.doubled.is_empty(), "doubled: {:#?}", self.doubled);
+        assert!(self.stale.is_empty(), "stale: {:#?}", self.stale);
         let right = self.right_after.is_some_and(|time| time <= RIGHT_WITHIN);
         assert!(right, "counts right after {:?}", self.right_after);
         if let Some(differences) = &self.differences {
             panic!("{differences}");
         }
+    }
+}
+
+fn whats(wrong: &[Wrong]) -> Vec<String> {
+    wrong.iter().map(|wrong| wrong.what.clone()).collect()
+}
+
+/// What a server has.
+struct Rows {
+    likes: BTreeSet<Pair>,
+    /// Text, id, video.
+    comments: Vec<(String, (i64, i64))>,
+}
+
+const LIKES: &str = "SELECT CONCAT(user_id, ' ', video_id) FROM favorites";
+const COMMENTS: &str = "SELECT CONCAT(id, ' ', video_id, '|', content) FROM comments";
+
+impl Rows {
+    async fn on_primary(database: &Database) -> Self {
+        Self::parse(
+            database.column(LIKES).await,
+            database.column(COMMENTS).await,
+        )
+    }
+
+    async fn on_replica(database: &Database) -> Self {
+        Self::parse(
+            database.replica_column(LIKES).await,
+            database.replica_column(COMMENTS).await,
+        )
+    }
+
+    fn parse(likes: Vec<String>, comments: Vec<String>) -> Self {
+        let pair = |row: &str| -> Pair {
+            let (first, second) = row.split_once(' ').unwrap();
+            (first.parse().unwrap(), second.parse().unwrap())
+        };
+        let comments = comments.iter().map(|row| {
+            let (ids, text) = row.split_once('|').unwrap();
+            (text.to_owned(), pair(ids))
+        });
+        Self {
+            likes: likes.iter().map(|row| pair(row)).collect(),
+            comments: comments.collect(),
+        }
+    }
+
+    /// What isn't as it must be, and what is there twice.
+    fn against(&self, reference: &Reference) -> (Vec<String>, Vec<String>) {
+        let (mut wrong, doubled) = reference.wrong_comments(&self.comments);
+        wrong.extend(reference.wrong_pairs(&self.likes));
+        (wrong, doubled)
     }
 }
 
