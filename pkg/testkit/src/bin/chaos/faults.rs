@@ -1,0 +1,94 @@
+//! What breaks. Another fault is a line in [`FAULTS`], and where it breaks in a new way, a variant of [`Break`] with what does it
+//! and what undoes it.
+
+use std::time::Duration;
+
+use crate::{
+    servers::{self, Server},
+    testbed::Testbed,
+};
+
+/// Something that breaks for a while.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault {
+    pub name: &'static str,
+    pub breaks: Break,
+    pub may_fail: MayFail,
+}
+
+/// When requests may fail. Whatever else fails is a fault of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MayFail {
+    /// At the moment it breaks.
+    AtFirst,
+    /// As long as it is broken, and a moment longer.
+    WhileBroken,
+}
+
+/// How it breaks.
+#[derive(Debug, Clone, Copy)]
+pub enum Break {
+    Nothing,
+    Kill(Server),
+    StopApplying,
+    FlushRedis,
+    DelayRedis(Duration),
+    /// One process of a service, by its number.
+    KillOne(&'static str, usize),
+}
+
+use Break::{DelayRedis, FlushRedis, Kill, KillOne, Nothing, StopApplying};
+use MayFail::{AtFirst, WhileBroken};
+
+const fn fault(name: &'static str, breaks: Break, may_fail: MayFail) -> Fault {
+    Fault {
+        name,
+        breaks,
+        may_fail,
+    }
+}
+
+pub const FAULTS: &[Fault] = &[
+    fault("none", Nothing, AtFirst),
+    fault("replica killed", Kill(Server::Replica), AtFirst),
+    fault("replica stops applying", StopApplying, AtFirst),
+    fault("primary killed", Kill(Server::Primary), WhileBroken),
+    fault("Redis killed", Kill(Server::Redis), AtFirst),
+    fault("Redis emptied", FlushRedis, AtFirst),
+    fault(
+        "Redis 200 ms late",
+        DelayRedis(Duration::from_millis(200)),
+        AtFirst,
+    ),
+    fault("etcd killed", Kill(Server::Etcd), AtFirst),
+    fault("object store killed", Kill(Server::Store), AtFirst),
+    fault("one user killed", KillOne("user", 0), AtFirst),
+    fault("one video killed", KillOne("video", 0), AtFirst),
+    fault("one favorite killed", KillOne("favorite", 0), AtFirst),
+    fault("one comment killed", KillOne("comment", 0), AtFirst),
+    fault("API killed", KillOne("api", 0), WhileBroken),
+];
+
+impl Break {
+    /// Breaks it.
+    pub async fn begin(self, bed: &mut Testbed) {
+        match self {
+            Nothing => {}
+            Kill(server) => server.kill().await,
+            StopApplying => servers::stop_applying().await,
+            FlushRedis => servers::flush_redis().await,
+            DelayRedis(delay) => bed.redis.delay(delay),
+            KillOne(service, instance) => bed.system.instances(service)[instance].kill9(),
+        }
+    }
+
+    /// Mends it.
+    pub async fn end(self, bed: &mut Testbed) {
+        match self {
+            Nothing | FlushRedis => {}
+            Kill(_) | StopApplying => servers::back().await,
+            DelayRedis(_) => bed.redis.delay(Duration::ZERO),
+            KillOne(service, instance) => bed.replace(service, instance).await,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Breaks one thing after the other under load and prints what came of it, a row a fault. Started by `scripts/chaos.sh`.
+//!
+//!     chaos [FILTER...]        only what has one of these in its name, for example: pairs, or "fault Redis"
+//!
+//! Exits with 1 when something acknowledged was lost, counted twice or not seen, or failed that may not fail.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a tool of the tests: it may fail loudly"
+)]
+
+mod faults;
+mod leftovers;
+mod pairs;
+mod publishes;
+mod report;
+mod servers;
+mod testbed;
+mod trial;
+mod writer;
+
+use std::{panic::AssertUnwindSafe, process::ExitCode};
+
+use futures::FutureExt as _;
+
+use faults::FAULTS;
+use report::Report;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut table = Table {
+        filters: std::env::args().skip(1).collect(),
+        is_good: true,
+        heading: "",
+    };
+    for fault in FAULTS {
+        table
+            .row("fault", fault.name, trial::HEADING, trial::run(fault))
+            .await;
+    }
+    for victim in publishes::VICTIMS {
+        let run = publishes::run(victim, percent());
+        table
+            .row("publish", victim.name(), publishes::HEADING, run)
+            .await;
+    }
+    match table.is_good {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
+/// Of the pairs and publishes.
+fn percent() -> usize {
+    match std::env::var("DOUSHENG_CHAOS_PERCENT") {
+        Ok(text) => match text.parse() {
+            Ok(percent @ 1..=100) => percent,
+            _ => panic!("DOUSHENG_CHAOS_PERCENT is a whole number from 1 to 100, not {text:?}"),
+        },
+        Err(_) => 100,
+    }
+}
+
+struct Table {
+    filters: Vec<String>,
+    is_good: bool,
+    /// The last one that was printed.
+    heading: &'static str,
+}
+
+impl Table {
+    /// Runs what is wanted and prints its row at once. What panics fails, and the next one begins with all servers up.
+    async fn row(
+        &mut self,
+        group: &str,
+        name: &str,
+        heading: &'static str,
+        run: impl Future<Output = Report>,
+    ) {
+        let full_name = format!("{group} {name}");
+        let mut filters = self.filters.iter();
+        if !self.filters.is_empty() && !filters.any(|filter| full_name.contains(filter)) {
+            return;
+        }
+        if self.heading != heading {
+            let columns = heading.matches('|').count() - 1;
+            println!("\n{heading}\n|{}", "---|".repeat(columns));
+            self.heading = heading;
+        }
+        servers::back().await;
+        let is_good = match AssertUnwindSafe(run).catch_unwind().await {
+            Ok(report) => report.print(),
+            Err(_) => {
+                servers::delay_replica(0).await;
+                println!("| {name} | broke off |");
+                false
+            }
+        };
+        self.is_good &= is_good;
+    }
+}

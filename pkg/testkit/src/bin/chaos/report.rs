@@ -1,0 +1,47 @@
+//! A row of a table, and what is wrong with it.
+
+use std::time::Duration;
+
+/// How much of what is wrong is printed.
+const SHOWN: usize = 8;
+
+pub struct Report {
+    row: String,
+    wrong: Vec<String>,
+}
+
+impl Report {
+    pub fn new(row: String) -> Self {
+        let wrong = Vec::new();
+        Self { row, wrong }
+    }
+
+    /// Nothing of this may have been seen.
+    pub fn must_be_empty(&mut self, what: &str, seen: Vec<String>) {
+        if seen.is_empty() {
+            return;
+        }
+        self.wrong.push(format!("{what}: {}", seen.len()));
+        self.wrong.extend(seen.into_iter().take(SHOWN));
+    }
+
+    /// Something that must be so.
+    pub fn must(&mut self, is_so: bool, what: &str) {
+        if !is_so {
+            self.wrong.push(format!("not so: {what}"));
+        }
+    }
+
+    /// Prints the row and what is wrong; whether nothing is.
+    pub fn print(&self) -> bool {
+        println!("{}", self.row);
+        for wrong in &self.wrong {
+            println!("    {wrong}");
+        }
+        self.wrong.is_empty()
+    }
+}
+
+pub fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}

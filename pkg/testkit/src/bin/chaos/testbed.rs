@@ -1,0 +1,49 @@
+//! The system under test: two processes of each service, and Redis behind a gate.
+
+use std::time::Duration;
+
+use testkit::{Builder, Gate, System, environment, eventually, free_port};
+
+/// How long a new process may take until it can be found.
+const REGISTERED_LIMIT: Duration = Duration::from_secs(10);
+
+pub struct Testbed {
+    // The system goes before the way to its Redis.
+    pub system: System,
+    pub redis: Gate,
+}
+
+impl Testbed {
+    /// With settings of its own.
+    pub async fn start(settings: impl FnOnce(Builder) -> Builder) -> Self {
+        let redis = Gate::to(environment::redis().trim_start_matches("redis://")).await;
+        let builder = ["user", "video", "favorite", "comment"]
+            .into_iter()
+            .fold(System::builder(), |builder, name| {
+                builder.instances(name, 2)
+            });
+        let builder = builder
+            .set("redis.url", format!("redis://{}", redis.address()))
+            .set("mysql.max_connections", 16)
+            // The API comes back where it was.
+            .set("http.listen", format!("127.0.0.1:{}", free_port()));
+        let system = settings(builder).start().await;
+        Self { system, redis }
+    }
+
+    /// Starts another process in the place of one, and waits until it can be found.
+    pub async fn replace(&mut self, service: &str, instance: usize) {
+        self.system.replace_instance(service, instance).await;
+        if service == "api" {
+            return;
+        }
+        let process = &self.system.instances(service)[instance];
+        let address = process.address().await.to_string();
+        let what = format!("{service} registered");
+        eventually(REGISTERED_LIMIT, &what, async || {
+            let known = self.system.registered(service).await;
+            known.contains(&address).then_some(())
+        })
+        .await;
+    }
+}

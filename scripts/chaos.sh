@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Breaks one thing after the other under load and prints what came of it, a row a fault; with servers of its own, which it takes
+# down again, also after a failure or Ctrl-C. 20 to 25 minutes for all of it.
+#   scripts/chaos.sh [filter...]    only what has one of these in its name, for example: pairs, or 'fault Redis'
+# DOUSHENG_CHAOS_PERCENT=10 makes the write-then-read pairs and the publishes so many.
+set -euo pipefail
+# Not what the tests or a run have: both may be up at once.
+export DOUSHENG_TEST_RUN=${DOUSHENG_TEST_RUN:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.run/chaos}
+export DOUSHENG_TEST_PRIMARY_PORT=${DOUSHENG_TEST_PRIMARY_PORT:-24306}
+export DOUSHENG_TEST_REPLICA_PORT=${DOUSHENG_TEST_REPLICA_PORT:-24307}
+export DOUSHENG_TEST_ETCD_PORT=${DOUSHENG_TEST_ETCD_PORT:-23379}
+export DOUSHENG_TEST_ETCD_PEER_PORT=${DOUSHENG_TEST_ETCD_PEER_PORT:-23380}
+export DOUSHENG_TEST_REDIS_PORT=${DOUSHENG_TEST_REDIS_PORT:-27379}
+export DOUSHENG_TEST_S3_PORT=${DOUSHENG_TEST_S3_PORT:-21000}
+# shellcheck source=scripts/lib/test-servers.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/test-servers.sh"
+# shellcheck source=scripts/lib/progress.sh
+. "$HERE/lib/progress.sh"
+cd "$HERE/.."
+
+build() { cargo build --workspace --bins --tests; }
+
+servers_up() {
+    "$HERE/infra.sh" reset
+    "$HERE/infra.sh" start
+}
+
+# The ends of the processes' logs, which a failed run prints, are in a file.
+leave() {
+    local result=$?
+    trap - EXIT INT TERM
+    [ $result = 0 ] || complain "FAILED. What went on meanwhile: $RUN/errors.log, $RUN/commands.log"
+    "$HERE/infra.sh" reset
+    exit $result
+}
+
+lock chaos
+need_cargo
+trap leave EXIT
+trap 'exit 130' INT TERM
+step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install
+step servers "a port that is taken is named above with its setting" servers_up
+eval "$(test_env_lines)"
+step build "cargo build --workspace --bins --tests" build
+rm -f "$RUN/errors.log" "$RUN/commands.log"
+target/debug/chaos "$@" 2>"$RUN/errors.log"
