@@ -17,6 +17,8 @@ struct AddCommentRequest {
     1: required i64 user_id (vt.ge = "1"),
     2: required i64 video_id (vt.ge = "1"),
     3: required string content (vt.min_chars = "1", vt.max_chars = "500"),
+    /** The client's: the same key by the same user gives the first result, for 24 h. */
+    4: optional string idempotency_key (vt.pattern = "^[!-~]{1,255}$"),
 }
 
 struct AddCommentResponse {
@@ -55,7 +57,7 @@ struct CountCommentsResponse {
 }
 
 service CommentService {
-    /** NO_SUCH_VIDEO when there is none. Not idempotent. */
+    /** NO_SUCH_VIDEO when there is none. Not idempotent, but with a key: then with another video or text it is IDEMPOTENCY_KEY_REUSED. */
     AddCommentResponse add_comment(1: AddCommentRequest req),
     /** NO_SUCH_COMMENT, also for a comment under another video; NOT_YOURS unless the caller wrote it or the video. */
     DeleteCommentResponse delete_comment(1: DeleteCommentRequest req),

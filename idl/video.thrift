@@ -96,6 +96,8 @@ struct PublishRequest {
     4: required i64 size_bytes (vt.ge = "1"),
     /** Lower-case hex. */
     5: required string sha256 (vt.pattern = "^[0-9a-f]{64}$"),
+    /** The client's: the same key by the same author gives the first result, for 24 h. */
+    6: optional string idempotency_key (vt.pattern = "^[!-~]{1,255}$"),
 }
 
 struct PublishResponse {
@@ -121,7 +123,10 @@ service VideoService {
     MGetAuthorsResponse mget_authors(1: MGetAuthorsRequest req),
     /** Records key and upload id in a row, so that a killed upload can be found. */
     BeginUploadResponse begin_upload(1: BeginUploadRequest req),
-    /** Probes the object, takes its cover, stores the row. On any refusal nothing of the upload stays behind. Not idempotent. */
+    /**
+     * Probes the object, takes its cover, stores the row. On any refusal nothing of the upload stays behind. Not idempotent, but with a key:
+     * then it may be repeated with the same title and bytes (another upload of them); with others it is IDEMPOTENCY_KEY_REUSED.
+     */
     PublishResponse publish(1: PublishRequest req),
     /** Removes what an upload left: object, parts, row. Idempotent. */
     AbortUploadResponse abort_upload(1: AbortUploadRequest req),

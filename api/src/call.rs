@@ -1,9 +1,12 @@
 //! One request on its way through a route: what it asks, and who asks.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use idl::base::Code;
 
 use crate::{app::App, error::ApiError, params::Params};
+
+/// The header with which a client makes the repeat of a write harmless.
+pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// The parameters of a request and the token that came with it.
 #[derive(Debug)]
@@ -11,14 +14,17 @@ pub struct Call {
     /// What it asks.
     pub params: Params,
     bearer: Option<String>,
+    /// As it came.
+    idempotency_key: Option<HeaderValue>,
 }
 
 impl Call {
-    /// Takes the bearer token from the headers.
+    /// Takes the bearer token and the idempotency key from the headers.
     pub fn new(headers: &HeaderMap, params: Params) -> Self {
         Self {
             params,
             bearer: bearer(headers).map(str::to_owned),
+            idempotency_key: headers.get(IDEMPOTENCY_KEY).cloned(),
         }
     }
 
@@ -36,6 +42,13 @@ impl Call {
     /// The user who asks, if one is named; a broken token is an error.
     pub fn viewer(&self, app: &App) -> Result<Option<i64>, ApiError> {
         self.token().map(|token| app.user_of(token)).transpose()
+    }
+
+    /// The idempotency key; its rule stands in the interfaces.
+    pub fn idempotency_key(&self) -> Result<Option<&str>, ApiError> {
+        let key = self.idempotency_key.as_ref().map(HeaderValue::to_str);
+        key.transpose()
+            .map_err(|_| ApiError::bad_parameter(IDEMPOTENCY_KEY, "must be ASCII"))
     }
 
     /// Whose list is asked for: `user_id`, or the token's user.

@@ -43,6 +43,19 @@ impl ApiError {
         Self::bad_parameter(name, "is missing")
     }
 
+    /// What the interface calls `field` in the words of the contract, which calls it `name`.
+    #[must_use]
+    pub fn renamed(self, field: &str, name: &str) -> Self {
+        let rule = self.detail.strip_prefix(field);
+        match rule.and_then(|rest| rest.strip_prefix(':')) {
+            Some(rule) => Self {
+                detail: format!("{name}:{rule}"),
+                ..self
+            },
+            None => self,
+        }
+    }
+
     /// A body above its limit.
     pub fn too_large() -> Self {
         Self::new(Code::TOO_LARGE)

@@ -13,6 +13,7 @@ use crate::{
     db::{Read, Transaction},
     entity::comment::{ActiveModel, Column, Entity},
     id_list,
+    idempotency::{First, Key},
     ledger::{self, Counted, Deltas},
 };
 
@@ -41,6 +42,8 @@ pub struct NewComment {
     pub user_id: i64,
     /// 1 to 500 characters.
     pub content: String,
+    /// Makes a repeat harmless; made of the other fields.
+    pub key: Option<Key>,
 }
 
 /// A comment to delete, and who asks for it.
@@ -67,9 +70,35 @@ pub enum Deletion {
     NotYours,
 }
 
-/// Adds a comment, stamped by the primary's clock. When this returns, it is committed, counted, and in Redis. Not idempotent.
+/// Adds a comment, stamped by the primary's clock. When this returns, it is committed, counted, and in Redis. Not idempotent, but with
+/// a key: then a repeat gives the first comment, and [`DalError::KeyReused`] when the key came with another.
 pub async fn add(db: &Db, counters: &Counters, comment: &NewComment) -> Result<Comment, DalError> {
-    ledger::commit(db, counters, comment.clone()).await
+    match (
+        ledger::commit(db, counters, comment.clone()).await,
+        &comment.key,
+    ) {
+        (Err(DalError::Duplicate), Some(key)) => {
+            let first = key.first(db, counters, comment.marked()).await?;
+            Ok(comment.made(first.ok_or(DalError::Duplicate)?))
+        }
+        (result, _) => result,
+    }
+}
+
+impl NewComment {
+    fn made(&self, made: First) -> Comment {
+        Comment {
+            id: made.id,
+            video_id: self.video_id,
+            user_id: self.user_id,
+            content: self.content.clone(),
+            created_ms: made.created_ms,
+        }
+    }
+
+    fn marked(&self) -> Vec<Subject> {
+        vec![Subject::Video(self.video_id), Subject::User(self.user_id)]
+    }
 }
 
 impl Transaction for NewComment {
@@ -84,17 +113,17 @@ impl Transaction for NewComment {
             created_ms: Set(created_ms),
             ..Default::default()
         };
-        let inserted = Entity::insert(row).exec(transaction).await?;
+        let made = First {
+            id: Entity::insert(row).exec(transaction).await?.last_insert_id,
+            created_ms,
+        };
+        if let Some(key) = &self.key {
+            key.record(transaction, made).await?;
+        }
         Ok(Counted {
-            output: Comment {
-                id: inserted.last_insert_id,
-                video_id: self.video_id,
-                user_id: self.user_id,
-                content: self.content.clone(),
-                created_ms,
-            },
+            output: self.made(made),
             deltas: Deltas::of(Counter::VideoComments(self.video_id), 1),
-            marked: vec![Subject::Video(self.video_id), Subject::User(self.user_id)],
+            marked: self.marked(),
         })
     }
 }

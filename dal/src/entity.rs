@@ -62,6 +62,27 @@ pub(crate) mod upload {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+pub(crate) mod idempotency_key {
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "idempotency_keys")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub user_id: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub kind: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub idempotency_key: String,
+        pub fingerprint: String,
+        pub result_id: i64,
+        pub created_ms: i64,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 pub(crate) mod favorite {
     use sea_orm::entity::prelude::*;
 

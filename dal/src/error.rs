@@ -16,6 +16,9 @@ pub enum DalError {
     /// The row that the call needs doesn't exist; nothing was written.
     #[error("no such row")]
     NotFound,
+    /// The idempotency key came with another request before; nothing was written.
+    #[error("the idempotency key was used for something else")]
+    KeyReused,
     /// The database can't be reached or refuses work. A write may or may not have happened.
     #[error("the database is unavailable: {0}")]
     Unavailable(#[source] DbErr),

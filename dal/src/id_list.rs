@@ -6,11 +6,11 @@ use crate::{DalError, Db, Reader, db::Read};
 
 /// Sorted and without repeats, then filled up to a power of two with its last id. Each length is a statement of its own that
 /// every connection keeps prepared, and the server's total of those is limited: this leaves ten of them instead of hundreds.
-pub(crate) fn padded(ids: &[i64]) -> Vec<i64> {
+pub(crate) fn padded<T: Ord + Clone>(ids: &[T]) -> Vec<T> {
     let mut list = ids.to_vec();
     list.sort_unstable();
     list.dedup();
-    if let Some(&last) = list.last() {
+    if let Some(last) = list.last().cloned() {
         list.resize(list.len().next_power_of_two(), last);
     }
     list

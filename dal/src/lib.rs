@@ -13,6 +13,7 @@ pub mod favorites;
 pub mod fold;
 mod gtid;
 mod id_list;
+pub mod idempotency;
 mod ledger;
 mod lock;
 mod migration;
@@ -30,5 +31,6 @@ pub mod videos;
 
 pub use db::{Db, Server};
 pub use error::DalError;
+pub use lock::Lock;
 pub use marks::{Marks, Reader};
 pub use migration::migrate;

@@ -21,16 +21,17 @@ const SILENCE_SECONDS: u32 = 30;
 /// For taking leave of the server.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 
-/// A lock by name, on a connection of its own: it ends with the connection, however that ends.
-pub(crate) struct Lock {
+/// A lock by name, on a connection of its own: it ends with the connection, however that ends, also after 30 s in which nothing was
+/// said over it. So what is done under it alone must be harmless when two do it at once.
+pub struct Lock {
     connection: DatabaseConnection,
     /// Where the holder writes.
     pub(crate) session: DatabaseTransaction,
 }
 
 impl Lock {
-    /// `None` when somebody else has it.
-    pub(crate) async fn take(db: &Db, name: &str) -> Result<Option<Self>, DalError> {
+    /// Takes the lock with this name; `None` when somebody else has it.
+    pub async fn take(db: &Db, name: &str) -> Result<Option<Self>, DalError> {
         let connection = db.own_connection();
         let take = within(TAKE_DEADLINE, async {
             let session = connection.begin().await?;
@@ -63,7 +64,7 @@ impl Lock {
 
     /// Takes back what isn't committed, gives the lock back, and closes the connection. The server would notice the end of a
     /// connection by itself, but when it finds the time; the next holder may be us.
-    pub(crate) async fn release(self) {
+    pub async fn release(self) {
         let Self {
             connection,
             session,

@@ -58,7 +58,7 @@ impl Failure for DbErr {
 impl Failure for DalError {
     fn kind(&self) -> Option<SqlFailure> {
         match self {
-            Self::NotFound => None,
+            Self::NotFound | Self::KeyReused => None,
             Self::Duplicate => Some(SqlFailure::Duplicate),
             Self::TimedOut => Some(SqlFailure::TimedOut),
             Self::Unavailable(_) => Some(SqlFailure::Connection),

@@ -8,10 +8,10 @@ use sea_orm::{
 use crate::{
     comments,
     counts::{self, Counter},
-    entity::upload,
+    entity::{upload, video},
     favorites,
     id_list::padded,
-    uploads, users, videos,
+    idempotency, uploads, users, videos,
 };
 
 const VIDEOS: i64 = 5000;
@@ -70,7 +70,11 @@ async fn filled() -> (testkit::Database, DatabaseConnection) {
             "INSERT INTO ledger (kind, target_id, delta) VALUES {}",
             rows(&|n| format!("({}, {}, 1)", n % 5 + 1, n % 1000 + 1))
         ),
-        "ANALYZE NO_WRITE_TO_BINLOG TABLE users, videos, uploads, favorites, comments, counters, ledger"
+        format!(
+            "INSERT INTO idempotency_keys (user_id, kind, idempotency_key, fingerprint, result_id, created_ms) VALUES {}",
+            rows(&|n| format!("({}, 'comment', 'key{n}', '', 1, {n})", n % USERS + 1))
+        ),
+        "ANALYZE NO_WRITE_TO_BINLOG TABLE users, videos, uploads, favorites, comments, counters, ledger, idempotency_keys"
             .to_owned(),
     ] {
         database.execute(&insert).await;
@@ -154,6 +158,14 @@ async fn every_query_is_one_index_range_also_on_deep_pages() {
     assert_range(&db, of::<_, users::User>(all), count * user).await;
     let known = users::with_name("user77");
     assert_range(&db, of::<_, users::Credentials>(known), 2).await;
+    let keys: Vec<String> = ids.iter().map(|id| format!("k{id}")).collect();
+    let known = videos::with_object_keys(padded(&keys)).select_only();
+    let known = known.column(video::Column::ObjectKey);
+    assert_range(&db, known.build(DbBackend::MySql), 2 * count).await;
+    let known = uploads::with_keys(padded(&keys));
+    assert_range(&db, known.build(DbBackend::MySql), 2 * count).await;
+    let key = idempotency::recorded(28, idempotency::Kind::Comment, "key77");
+    assert_range(&db, of::<_, idempotency::Recorded>(key), 2).await;
     let upload = upload::Entity::find_by_id("k77");
     assert_range(&db, of::<_, uploads::Upload>(upload), 2).await;
     for age_ms in [0, 2_000_000, 4_990_000] {

@@ -17,6 +17,7 @@ use crate::{
         video::{ActiveModel, Column, Entity},
     },
     error, id_list,
+    idempotency::{First, Key},
     ledger::{self, Counted, Deltas},
 };
 
@@ -68,6 +69,8 @@ pub struct NewVideo {
     pub width: i32,
     /// Pixels.
     pub height: i32,
+    /// Makes a repeat harmless; made of title and digest.
+    pub key: Option<Key>,
 }
 
 /// A page of the feed: at most `limit` videos published strictly before `before_ms` (absent: no bound), newest first.
@@ -168,8 +171,31 @@ async fn authors(read: Read<'_>, ids: Vec<i64>) -> Result<Vec<(i64, i64)>, DalEr
     Ok(whose.into_tuple().all(&read).await?)
 }
 
+/// What the first publish of this author with this key made, if there was one. [`DalError::KeyReused`] when the key came with another
+/// title or file.
+pub async fn by_key(
+    db: &Db,
+    counters: &Counters,
+    author_id: i64,
+    key: &Key,
+) -> Result<Option<First>, DalError> {
+    key.first(db, counters, vec![Subject::User(author_id)])
+        .await
+}
+
+/// The video of an upload, if it was published; read on the primary.
+pub async fn by_object_key(db: &Db, object_key: &str) -> Result<Option<Video>, DalError> {
+    let video = with_object_keys(vec![object_key.to_owned()]).into_partial_model();
+    Ok(video.one(&db.read_own_writes()).await?)
+}
+
+pub(crate) fn with_object_keys(object_keys: Vec<String>) -> Select<Entity> {
+    Entity::find().filter(Column::ObjectKey.is_in(object_keys))
+}
+
 /// Publishes: stores the video, stamped by the primary's clock, counts it, and forgets its upload, all or nothing. When this
-/// returns, Redis knows the author's new count of works. Not idempotent.
+/// returns, Redis knows the author's new count of works. Not idempotent: who isn't answered asks [`by_object_key`].
+/// [`DalError::Duplicate`] when another publish with its idempotency key was first, whose video [`by_key`] tells.
 /// [`DalError::NotFound`] when the upload isn't recorded, isn't this author's or is being aborted: the row's lock lets either the
 /// publish or the abort win, never both.
 pub async fn publish(db: &Db, counters: &Counters, video: &NewVideo) -> Result<Video, DalError> {
@@ -187,6 +213,13 @@ impl Transaction for NewVideo {
             .await?;
         // Last: from here to the commit, others of the same millisecond wait.
         let stored = insert_stamped(transaction, self, clock_ms).await?;
+        if let Some(key) = &self.key {
+            let made = First {
+                id: stored.id,
+                created_ms: stored.published_ms,
+            };
+            key.record(transaction, made).await?;
+        }
         Ok(Counted {
             output: stored,
             deltas: Deltas::of(Counter::UserWorks(self.author_id), 1),

@@ -8,7 +8,13 @@ use idl::{
 };
 use serde::Serialize;
 
-use crate::{app::App, call::Call, error::ApiError, objects::Comment, page};
+use crate::{
+    app::App,
+    call::{Call, IDEMPOTENCY_KEY},
+    error::ApiError,
+    objects::Comment,
+    page,
+};
 
 /// The comment that was added; nothing for one that was deleted.
 #[derive(Debug, Serialize)]
@@ -25,7 +31,13 @@ pub async fn comment_action(app: Arc<App>, call: Call) -> Result<Commented, ApiE
         .id("video_id")?
         .ok_or_else(|| ApiError::missing("video_id"))?;
     if call.params.first_of_two("action_type")? {
-        add(&app, user_id, video_id, call.params.text("comment_text")?).await
+        let request = AddCommentRequest {
+            user_id,
+            video_id,
+            content: call.params.text("comment_text")?.to_owned().into(),
+            idempotency_key: call.idempotency_key()?.map(|key| key.to_owned().into()),
+        };
+        add(&app, request).await
     } else {
         let comment_id = call
             .params
@@ -41,34 +53,17 @@ pub async fn comment_action(app: Arc<App>, call: Call) -> Result<Commented, ApiE
     }
 }
 
-async fn add(app: &App, user_id: i64, video_id: i64, text: &str) -> Result<Commented, ApiError> {
-    let request = AddCommentRequest {
-        user_id,
-        video_id,
-        content: text.to_owned().into(),
-    };
-    let added = app
-        .comment
-        .add_comment(request)
-        .await
-        .map_err(ApiError::from)
-        .map_err(named)?;
+async fn add(app: &App, request: AddCommentRequest) -> Result<Commented, ApiError> {
+    let added = app.comment.add_comment(request).await.map_err(|error| {
+        ApiError::from(error)
+            .renamed("content", "comment_text")
+            .renamed("idempotency_key", IDEMPOTENCY_KEY)
+    })?;
     let comment = page::comments(app, vec![added.comment]).await?.pop();
     match comment {
         Some(comment) => Ok(Commented {
             comment: Some(comment),
         }),
         None => Err(ApiError::new(Code::INTERNAL)),
-    }
-}
-
-/// The interface says `content`, the contract `comment_text`.
-fn named(error: ApiError) -> ApiError {
-    match error.detail.strip_prefix("content:") {
-        Some(rule) => ApiError {
-            detail: format!("comment_text:{rule}"),
-            ..error
-        },
-        None => error,
     }
 }

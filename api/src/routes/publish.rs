@@ -15,7 +15,7 @@ use volo_http::request::Request;
 
 use crate::{
     app::App,
-    call::Call,
+    call::{Call, IDEMPOTENCY_KEY},
     error::ApiError,
     params::{
         Params,
@@ -129,18 +129,26 @@ impl Form<'_> {
     /// Refuses what is wrong already, so that nobody uploads a file in vain.
     fn judge(&self) -> Result<(), ApiError> {
         self.call.viewer(self.app)?;
-        if let Ok(title) = self.call.params.text("title") {
-            // The rules stand in the interface: asked of a request that is otherwise right.
-            let request = PublishRequest {
-                author_id: 1,
-                object_key: "-".into(),
-                title: title.to_owned().into(),
-                size_bytes: 1,
-                sha256: "0".repeat(64).into(),
-            };
-            request.validate().map_err(|error| ApiError::from(&error))?;
-        }
-        Ok(())
+        // The rules stand in the interface: asked of a request that is otherwise right.
+        let request = PublishRequest {
+            author_id: 1,
+            object_key: "-".into(),
+            title: self
+                .call
+                .params
+                .text("title")
+                .unwrap_or("-")
+                .to_owned()
+                .into(),
+            size_bytes: 1,
+            sha256: "0".repeat(64).into(),
+            idempotency_key: self
+                .call
+                .idempotency_key()?
+                .map(|key| key.to_owned().into()),
+        };
+        let renamed = |error| ApiError::from(&error).renamed("idempotency_key", IDEMPOTENCY_KEY);
+        request.validate().map_err(renamed)
     }
 
     async fn receive_file(&mut self, part: Field<'_>) -> Result<(), ApiError> {
@@ -162,9 +170,7 @@ impl Form<'_> {
             Err(error) => Err(error),
         };
         match (complete, self.file) {
-            (Ok((author_id, title)), File::Stored(stored)) => {
-                publish_stored(self.app, author_id, title, stored).await
-            }
+            (Ok(rest), File::Stored(stored)) => publish_stored(self.app, rest, stored).await,
             (Ok(_), _) => Err(ApiError::missing("data")),
             (Err(error), File::Stored(stored)) => {
                 stored.upload.abort().await;
@@ -174,30 +180,37 @@ impl Form<'_> {
         }
     }
 
-    /// Checks that author and title are there, and stores a file that waited for its token.
-    async fn complete(&mut self) -> Result<(i64, String), ApiError> {
+    /// Checks that all but the file is there, and stores a file that waited for its token.
+    async fn complete(&mut self) -> Result<Rest, ApiError> {
         let author_id = self.call.user(self.app)?;
-        let title = self.call.params.text("title")?.to_owned();
+        let rest = Rest {
+            author_id,
+            title: self.call.params.text("title")?.to_owned(),
+            idempotency_key: self.call.idempotency_key()?.map(str::to_owned),
+        };
         self.file = match std::mem::replace(&mut self.file, File::Missing) {
             File::Spooled(spool) => File::Stored(store(self.app, author_id, spool.read()).await?),
             file => file,
         };
-        Ok((author_id, title))
+        Ok(rest)
     }
 }
 
-async fn publish_stored(
-    app: &App,
+/// What a publish needs besides its file.
+struct Rest {
     author_id: i64,
     title: String,
-    stored: Stored,
-) -> Result<Nothing, ApiError> {
+    idempotency_key: Option<String>,
+}
+
+async fn publish_stored(app: &App, rest: Rest, stored: Stored) -> Result<Nothing, ApiError> {
     let request = PublishRequest {
-        author_id,
+        author_id: rest.author_id,
         object_key: stored.upload.object_key().to_owned().into(),
-        title: title.into(),
+        title: rest.title.into(),
         size_bytes: stored.size_bytes,
         sha256: stored.sha256.into(),
+        idempotency_key: rest.idempotency_key.map(Into::into),
     };
     match app.video.publish(request).await.map_err(ApiError::from) {
         Ok(published) => {

@@ -36,8 +36,8 @@ CREATE TABLE IF NOT EXISTS uploads (
     KEY uploads_created_at (created_at)
 ) ENGINE = InnoDB";
 
-/// One row a request that carried a key: the row it made (`result_id`), and a digest of what was asked (`fingerprint`, lower-case
-/// hex), written in the transaction of that row. `kind` says which table `result_id` is of.
+/// One row a request that carried a key: the row it made (`result_id`, `created_ms`), and a digest of what was asked (`fingerprint`,
+/// lower-case hex), written in the transaction of that row. `kind` says which table `result_id` is of.
 const IDEMPOTENCY_KEYS: &str = "
 CREATE TABLE IF NOT EXISTS idempotency_keys (
     user_id         BIGINT       NOT NULL,
@@ -45,9 +45,9 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
     idempotency_key VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     fingerprint     CHAR(64)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     result_id       BIGINT       NOT NULL,
-    created_at      DATETIME(3)  NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+    created_ms      BIGINT       NOT NULL,
     PRIMARY KEY (user_id, kind, idempotency_key),
-    KEY idempotency_keys_created_at (created_at)
+    KEY idempotency_keys_created_ms (created_ms)
 ) ENGINE = InnoDB";
 
 #[async_trait::async_trait]

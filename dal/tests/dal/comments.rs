@@ -15,6 +15,7 @@ async fn add(db: &Db, counters: &Counters, user_id: i64, content: &str) -> Comme
         video_id: VIDEO,
         user_id,
         content: content.to_owned(),
+        key: None,
     };
     comments::add(db, counters, &comment).await.unwrap()
 }
@@ -49,6 +50,7 @@ async fn a_comment_that_does_not_fit_changes_nothing() {
         video_id: VIDEO,
         user_id: 1,
         content: "好".repeat(501),
+        key: None,
     };
     let refused = comments::add(&db, &fixture::without_redis(&db), &comment).await;
     assert!(matches!(refused, Err(DalError::Other(_))));
@@ -124,6 +126,7 @@ async fn comments_page_by_the_last_one_shown() {
         video_id: VIDEO + 1,
         user_id: 1,
         content: "a".to_owned(),
+        key: None,
     };
     let elsewhere = comments::add(&db, &counters, &elsewhere).await.unwrap().id;
     let page = async |before, limit| {

@@ -48,6 +48,7 @@ pub fn new_video(author_id: i64, object_key: &str) -> NewVideo {
         duration_ms: 1000,
         width: 16,
         height: 9,
+        key: None,
     }
 }
 

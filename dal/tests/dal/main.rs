@@ -14,6 +14,7 @@ mod counters_model;
 mod favorites;
 mod fixture;
 mod fold;
+mod idempotency;
 mod marked;
 mod model;
 mod reconcile;

@@ -74,6 +74,7 @@ async fn every_write_is_seen_by_the_very_next_read_that_its_marks_lead() {
             video_id: n,
             user_id: n,
             content: "好".to_owned(),
+            key: None,
         };
         let comment = comments::add(&db, &counters, &new).await.unwrap();
         let reader = reader_of(&marks, Video(n)).await;

@@ -52,6 +52,21 @@ async fn an_aborted_upload_cannot_be_published_and_stays_known_until_the_store_i
 }
 
 #[tokio::test]
+async fn a_key_is_known_while_an_upload_or_a_video_has_it() {
+    let (_database, db) = fixture::migrated().await;
+    uploads::record(&db, "under way", 1).await.unwrap();
+    fixture::publish(&db, 1, "published").await;
+    let keys = ["published", "nobody's", "under way"].map(str::to_owned);
+    let known = uploads::known(&db, &keys).await.unwrap();
+    assert_eq!(known, ["under way", "published"].map(str::to_owned).into());
+    assert!(uploads::known(&db, &[]).await.unwrap().is_empty());
+    let published = dal::videos::by_object_key(&db, "published").await.unwrap();
+    assert_eq!(published.unwrap().object_key, "published");
+    let under_way = dal::videos::by_object_key(&db, "under way").await.unwrap();
+    assert_eq!(under_way, None);
+}
+
+#[tokio::test]
 async fn stale_uploads_are_the_oldest_by_the_databases_clock() {
     let (database, db) = fixture::migrated().await;
     for key in ["new", "older", "oldest"] {

@@ -126,6 +126,12 @@ fn chars<R: Rpc>(
     ]
 }
 
+/// A client's key: up to 255 characters that are printed.
+fn repeat_key<R: Rpc>(set: impl Fn(&mut R, FastStr)) -> Edge {
+    let (kept, broken) = (text("~", 255), text("~", 256));
+    edge("idempotency_key", Rule::Pattern, kept, broken, set)
+}
+
 /// In the order of the files.
 pub fn all() -> Vec<Edge> {
     let mut all = user();
@@ -227,6 +233,7 @@ fn video() -> Vec<Edge> {
             text("F", 64),
             |r: &mut PublishRequest, v| r.sha256 = v,
         ),
+        repeat_key(|r: &mut PublishRequest, v| r.idempotency_key = Some(v)),
         at_least("author_id", 1, |r: &mut AbortUploadRequest, v| {
             r.author_id = v
         }),
@@ -284,6 +291,7 @@ fn comment() -> Vec<Edge> {
     let mut all = vec![
         at_least("user_id", 1, |r: &mut AddCommentRequest, v| r.user_id = v),
         at_least("video_id", 1, |r: &mut AddCommentRequest, v| r.video_id = v),
+        repeat_key(|r: &mut AddCommentRequest, v| r.idempotency_key = Some(v)),
         at_least("user_id", 1, |r: &mut DeleteCommentRequest, v| {
             r.user_id = v
         }),

@@ -123,6 +123,7 @@ services! {
             title: text("t", 1),
             size_bytes: 1,
             sha256: text("0", 64),
+            idempotency_key: None,
         }) -> PublishResponse;
         abort_upload(AbortUploadRequest { author_id: 1, object_key: text("k", 1) }) -> AbortUploadResponse;
     }
@@ -134,7 +135,7 @@ services! {
             -> FavoritePageResponse;
     }
     CommentService CommentServiceClient comment {
-        add_comment(AddCommentRequest { user_id: 1, video_id: 1, content: text("c", 1) }) -> AddCommentResponse;
+        add_comment(AddCommentRequest { user_id: 1, video_id: 1, content: text("c", 1), idempotency_key: None }) -> AddCommentResponse;
         delete_comment(DeleteCommentRequest { user_id: 1, video_id: 1, comment_id: 1 }) -> DeleteCommentResponse;
         list_comments(ListCommentsRequest { video_id: 1, before_comment_id: None, limit: 1 })
             -> ListCommentsResponse;

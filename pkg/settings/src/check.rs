@@ -141,6 +141,21 @@ impl Settings {
             "must be above 0",
         )?;
         require(
+            (10..=604_800).contains(&self.upload.deadline_s),
+            "upload.deadline_s",
+            "must be 10 to 604800",
+        )?;
+        require(
+            self.reaper.age_s >= 2 * self.upload.deadline_s,
+            "reaper.age_s",
+            "must be at least twice upload.deadline_s",
+        )?;
+        require(
+            (1..=86_400).contains(&self.reaper.period_s),
+            "reaper.period_s",
+            "must be 1 to 86400",
+        )?;
+        require(
             self.media.probe_timeout_s > 0,
             "media.probe_timeout_s",
             "must be above 0",

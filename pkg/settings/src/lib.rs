@@ -124,6 +124,7 @@ pub struct Settings {
     pub object_store: ObjectStore,
     pub auth: Auth,
     pub upload: Upload,
+    pub reaper: Reaper,
     pub media: Media,
     pub page: Page,
 }
@@ -197,7 +198,9 @@ sections! {
         bcrypt_parallel: usize,
     }
     /// `[upload]`
-    Upload { max_bytes: u64, part_bytes: usize, stall_timeout_s: u64, spool_slots: usize }
+    Upload { max_bytes: u64, part_bytes: usize, stall_timeout_s: u64, spool_slots: usize, deadline_s: u64 }
+    /// `[reaper]`
+    Reaper { age_s: u64, period_s: u64 }
     /// `[media]`
     Media { probe_timeout_s: u64, cover_timeout_s: u64, memory_bytes: u64, parallel: usize }
     /// `[page]`

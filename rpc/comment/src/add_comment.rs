@@ -1,6 +1,9 @@
 //! A new comment under a video that exists.
 
-use dal::comments::NewComment;
+use dal::{
+    comments::NewComment,
+    idempotency::{Key, Kind},
+};
 use idl::comment::{AddCommentRequest, AddCommentResponse};
 use volo_thrift::ServerError;
 
@@ -12,10 +15,15 @@ impl CommentService {
         request: AddCommentRequest,
     ) -> Result<AddCommentResponse, ServerError> {
         self.author_of(request.video_id).await?;
+        let key = request.idempotency_key.as_deref().map(|key| {
+            let content = [&*request.video_id.to_string(), &*request.content];
+            Key::new(request.user_id, Kind::Comment, key, &content)
+        });
         let comment = NewComment {
             video_id: request.video_id,
             user_id: request.user_id,
             content: request.content.into(),
+            key,
         };
         let comment = dal::comments::add(&self.db, &self.counters, &comment)
             .await

@@ -91,6 +91,7 @@ fn shown(comment: dal::comments::Comment) -> api::Comment {
 /// A failure of the database, as the caller learns it.
 fn fault(error: DalError) -> ServerError {
     match error {
+        DalError::KeyReused => biz(Code::IDEMPOTENCY_KEY_REUSED, "").into(),
         DalError::Unavailable(_) => service::unavailable(&error),
         DalError::TimedOut => service::timed_out(&error),
         _ => service::internal(&error),

@@ -1,6 +1,6 @@
 //! Why a call failed, and what of it the caller learns: the one place where causes become codes, logged once.
 
-use dal::DalError;
+use dal::{DalError, idempotency::First};
 use idl::{base::Code, biz};
 use storage::StorageError;
 use volo_thrift::ServerError;
@@ -29,6 +29,9 @@ pub(crate) enum VideoError {
     Storage(#[from] StorageError),
     #[error("{0}: took too long")]
     TimedOut(&'static str),
+    /// Not a failure to whoever asked: a request with the same idempotency key was answered before.
+    #[error("published before, with the same idempotency key")]
+    MadeBefore(First),
 }
 
 impl From<MediaError> for VideoError {
@@ -42,8 +45,19 @@ impl From<MediaError> for VideoError {
 }
 
 impl VideoError {
+    /// Whether what failed may have happened nevertheless, or may still happen.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(
+            self,
+            Self::TimedOut(_)
+                | Self::Dal(DalError::TimedOut | DalError::Unavailable(_))
+                | Self::Storage(StorageError::Unavailable { .. })
+        )
+    }
+
     fn code(&self) -> Code {
         match self {
+            Self::Dal(DalError::KeyReused) => Code::IDEMPOTENCY_KEY_REUSED,
             Self::NoSuchUpload | Self::UploadTooOld | Self::OtherSize => Code::BAD_PARAMETER,
             Self::NoSuchVideo => Code::NO_SUCH_VIDEO,
             Self::NotAVideo(_) => Code::NOT_A_VIDEO,
@@ -51,7 +65,9 @@ impl VideoError {
             Self::Dal(DalError::Unavailable(_))
             | Self::Storage(StorageError::Unavailable { .. })
             | Self::Media(MediaError::Unavailable(_) | MediaError::Busy) => Code::UNAVAILABLE,
-            Self::Dal(_) | Self::Storage(_) | Self::Media(_) => Code::INTERNAL,
+            Self::Dal(_) | Self::Storage(_) | Self::Media(_) | Self::MadeBefore(_) => {
+                Code::INTERNAL
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The video service: upload, publish, feed, lists of works.
 //!
 //! One use case a file. An object in the store belongs either to a row of `uploads` or to a published video; whoever holds that row decides.
+//! What a killed process leaves behind is the [`Reaper`]'s.
 
 mod abort_upload;
 mod begin_upload;
@@ -11,8 +12,11 @@ pub mod media;
 mod mget_videos;
 mod object_key;
 mod publish_video;
+mod reaper;
+mod saga;
+mod uploads;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use dal::{Db, counters::Counters};
 use idl::video as api;
@@ -21,6 +25,8 @@ use volo_thrift::ServerError;
 
 use error::Answer as _;
 use media::Media;
+pub use reaper::{Reaped, Reaper, Reaping};
+use uploads::Uploads;
 
 /// Handles the calls of `video.thrift`.
 pub struct VideoService {
@@ -28,17 +34,29 @@ pub struct VideoService {
     counters: Counters,
     store: Store,
     media: Arc<Media>,
+    uploads: Uploads,
+    upload_deadline: Duration,
 }
 
 impl VideoService {
     /// A service over this database, its counters and an object store.
-    pub fn new(db: Db, counters: Counters, store: Store, media: Media) -> Self {
-        let media = Arc::new(media);
+    pub fn new(
+        db: Db,
+        counters: Counters,
+        store: Store,
+        media: Media,
+        settings: &settings::Upload,
+    ) -> Self {
         Self {
+            uploads: Uploads {
+                db: db.clone(),
+                store: store.clone(),
+            },
             db,
             counters,
             store,
-            media,
+            media: Arc::new(media),
+            upload_deadline: Duration::from_secs(settings.deadline_s),
         }
     }
 

@@ -1,10 +1,10 @@
-//! The process of the video service.
+//! The process of the video service. It also reaps, when no other process does.
 
 use std::process::ExitCode;
 
 use dal::{Db, Marks, counters::Counters};
 use idl::video::VideoServiceServer;
-use rpc_video::{VideoService, media::Media};
+use rpc_video::{Reaper, Reaping, VideoService, media::Media};
 use service::Need;
 use storage::Store;
 
@@ -28,10 +28,11 @@ fn main() -> ExitCode {
         let media = Media::new(settings);
         // Better now, with a word on what is missing, than at the first upload.
         media.check_programs().await?;
-        process
-            .serve_rpc(VideoServiceServer::new(VideoService::new(
-                db, counters, store, media,
-            )))
-            .await
+        let reaper = Reaper::new(db.clone(), store.clone(), &settings.reaper);
+        let reaping = Reaping::start(reaper, &settings.reaper);
+        let handler = VideoService::new(db, counters, store, media, &settings.upload);
+        let served = process.serve_rpc(VideoServiceServer::new(handler)).await;
+        reaping.stop().await;
+        served
     })
 }

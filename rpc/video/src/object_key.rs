@@ -1,4 +1,5 @@
-//! Names in the object store: `videos/<UUIDv7>.<extension>`, its cover `covers/<the same UUID>.jpg`. The UUID tells when it was made.
+//! Names in the object store: `videos/<UUIDv7>.<extension>`, its cover `covers/<the same UUID>.jpg`. The UUID tells when it was made, so a
+//! list in the order of the names is one in the order of time.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,6 +8,20 @@ use uuid::Uuid;
 
 /// Type of every cover.
 pub(crate) const COVER_TYPE: &str = "image/jpeg";
+
+/// Under which all videos are.
+pub(crate) const VIDEOS: &str = "videos/";
+/// Under which all covers are.
+pub(crate) const COVERS: &str = "covers/";
+const COVER_EXTENSION: &str = "jpg";
+
+/// Every container that a video may be in.
+const CONTAINERS: [Container; 4] = [
+    Container::MP4,
+    Container::QUICKTIME,
+    Container::WEBM,
+    Container::MATROSKA,
+];
 
 /// Extension and content type of a container's objects.
 fn kind(container: Container) -> (&'static str, &'static str) {
@@ -23,26 +38,37 @@ fn kind(container: Container) -> (&'static str, &'static str) {
 pub(crate) fn new(container: Container) -> (String, &'static str) {
     let (extension, content_type) = kind(container);
     (
-        format!("videos/{}.{extension}", Uuid::now_v7()),
+        format!("{VIDEOS}{}.{extension}", Uuid::now_v7()),
         content_type,
     )
 }
 
 /// The key of the cover of the video at `object_key`; none when that is no key of ours.
 pub(crate) fn cover(object_key: &str) -> Option<String> {
-    id(object_key).map(|id| format!("covers/{id}.jpg"))
+    id(object_key, VIDEOS).map(|id| format!("{COVERS}{id}.{COVER_EXTENSION}"))
 }
 
-/// How long ago the key was made; none when it is no key of ours.
-pub(crate) fn age(object_key: &str) -> Option<Duration> {
-    let (seconds, nanos) = id(object_key)?.get_timestamp()?.to_unix();
+/// The keys of the videos that the object `key` can belong to: itself, or those whose cover it is.
+pub(crate) fn owners(key: &str) -> Vec<String> {
+    match id(key, COVERS) {
+        None => vec![key.to_owned()],
+        Some(id) => CONTAINERS
+            .map(|container| format!("{VIDEOS}{id}.{}", kind(container).0))
+            .into(),
+    }
+}
+
+/// How long ago the key of a video or a cover was made; none when it is no key of ours.
+pub(crate) fn age(key: &str) -> Option<Duration> {
+    let id = id(key, VIDEOS).or_else(|| id(key, COVERS))?;
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
     let made = SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))?;
     // Clocks of two instances may differ a little: a key from the future is new.
     Some(made.elapsed().unwrap_or_default())
 }
 
-fn id(object_key: &str) -> Option<Uuid> {
-    let (id, _) = object_key.strip_prefix("videos/")?.split_once('.')?;
+fn id(key: &str, prefix: &str) -> Option<Uuid> {
+    let (id, _) = key.strip_prefix(prefix)?.split_once('.')?;
     Uuid::try_parse(id).ok()
 }
 
@@ -55,20 +81,33 @@ mod tests {
         let (key, content_type) = new(Container::QUICKTIME);
         assert_eq!(content_type, "video/quicktime");
         assert!(age(&key).unwrap() < Duration::from_secs(5));
-        let name = key.strip_prefix("videos/").unwrap();
+        let name = key.strip_prefix(VIDEOS).unwrap();
         let name = name.strip_suffix(".mov").unwrap();
         assert_eq!(cover(&key).unwrap(), format!("covers/{name}.jpg"));
     }
 
     #[test]
     fn the_age_is_read_from_the_key() {
-        let key = "videos/01890a5d-ac96-774b-bcce-b302099a8057.mp4";
-        assert!(age(key).unwrap() > Duration::from_secs(86_400));
+        for key in [
+            "videos/01890a5d-ac96-774b-bcce-b302099a8057.mp4",
+            "covers/01890a5d-ac96-774b-bcce-b302099a8057.jpg",
+        ] {
+            assert!(age(key).unwrap() > Duration::from_secs(86_400), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_cover_is_of_a_video_in_any_container() {
+        for container in CONTAINERS {
+            let (key, _) = new(container);
+            assert!(owners(&cover(&key).unwrap()).contains(&key), "{key}");
+            assert_eq!(owners(&key), [key]);
+        }
     }
 
     #[test]
     fn what_is_no_key_of_ours_has_neither() {
-        for key in ["", "videos/", "videos/x.mp4", "../videos/x.mp4"] {
+        for key in ["", VIDEOS, COVERS, "videos/x.mp4", "../videos/x.mp4"] {
             assert_eq!((age(key), cover(key)), (None, None), "{key}");
         }
     }

@@ -1,19 +1,27 @@
 //! Publish: makes a video of an upload, or takes the upload back.
 //!
-//! | step           | undone by
-//! |----------------|-----------------------------------------------------
-//! | own upload     | its row forgotten, last
-//! | whole object   | object deleted
-//! | probe          |
-//! | cover          | cover deleted
-//! | row            | rolled back with its transaction
+//! | step            | leaves    | if a later step fails
+//! |-----------------|-----------|----------------------------------------------
+//! | own upload      | object    | deleted; its row is claimed first, forgotten last
+//! | not made before |           |
+//! | size            |           |
+//! | whole object    |           |
+//! | probe           |           |
+//! | cover           |           |
+//! | cover stored    | cover     | deleted
+//! | row             | the video | rolled back with its transaction
 //!
-//! Undone in reverse by [`VideoService::take_back`], which first claims the upload's row: of a publish and an abort only one wins.
+//! Of a publish and an abort of the same upload only one gets its row. When it is unknown whether the row was stored, it is asked for
+//! again by its object key; when that is unknown too, nothing is undone, and the reaper looks later.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use dal::{DalError, Reader, uploads::Upload, videos::NewVideo};
+use dal::{
+    DalError,
+    idempotency::{First, Key, Kind},
+    videos::{NewVideo, Video},
+};
 use idl::video::{PublishRequest, PublishResponse};
 
 use crate::{
@@ -21,107 +29,117 @@ use crate::{
     error::VideoError,
     media::{self, MediaError, Probe, ReadAt},
     object_key,
+    saga::Saga,
+    uploads::Trace,
 };
 
-/// An older upload is the reaper's, and can't be published.
-const UPLOAD_DEADLINE: Duration = Duration::from_secs(2 * 60 * 60);
-/// Among so many works of an author another publish of the same moment is found.
-const NEWEST: u64 = 100;
 /// For all steps before the row; leaves the caller's deadline room for the row and for taking back.
 const PREPARE_LIMIT: Duration = Duration::from_secs(60);
 /// A request to the object store, its repeats included.
 const STORE_LIMIT: Duration = Duration::from_secs(20);
 /// Reading the structure of a file: of one that is all small pieces, every byte.
 const READ_LIMIT: Duration = Duration::from_secs(30);
+/// A question to the database. It has its own, shorter deadline; this is the end in any case.
+const ROW_LIMIT: Duration = Duration::from_secs(10);
 
 impl VideoService {
     pub(crate) async fn publish_video(
         &self,
         request: PublishRequest,
     ) -> Result<PublishResponse, VideoError> {
-        self.own_upload(&request).await?;
-        let video = match self.prepare(&request).await {
-            Ok(video) => video,
-            Err(error) => return Err(self.undo(&request.object_key, error).await),
+        let mut saga = Saga::begin(PREPARE_LIMIT);
+        let failure = match self.take_steps(&mut saga, &request).await {
+            Ok(video) => {
+                return Ok(response(First {
+                    id: video.id,
+                    created_ms: video.published_ms,
+                }));
+            }
+            Err(failure) => failure,
         };
-        match dal::videos::publish(&self.db, &self.counters, &video).await {
-            Ok(published) => Ok(PublishResponse {
-                video_id: published.id,
-                published_ms: published.published_ms,
-            }),
-            // It may be published after all: the reaper looks again.
-            Err(error @ (DalError::TimedOut | DalError::Unavailable(_))) => Err(error.into()),
-            Err(DalError::NotFound) => Err(self.lost(&video).await),
-            Err(error) => Err(self.undo(&video.object_key, error.into()).await),
+        self.undo(saga, &request.object_key).await;
+        match failure {
+            VideoError::MadeBefore(first) => Ok(response(first)),
+            failure => Err(failure),
         }
     }
 
-    /// Somebody else had the row: another publish, to which the cover belongs now, or an abort, which came before the cover did.
-    async fn lost(&self, video: &NewVideo) -> VideoError {
-        let works =
-            dal::videos::by_author(&self.db, video.author_id, None, NEWEST, &Reader::STRICT).await;
-        let aborted = works
-            .is_ok_and(|(works, _)| works.iter().all(|work| work.object_key != video.object_key));
-        if aborted && let Err(error) = self.store.delete(&video.cover_key).await {
-            tracing::warn!(cover_key = video.cover_key, %error, "cover not deleted, left to the reaper");
-        }
-        VideoError::NoSuchUpload
-    }
-
-    /// Everything before the row, in order.
-    async fn prepare(&self, request: &PublishRequest) -> Result<NewVideo, VideoError> {
+    async fn take_steps(
+        &self,
+        saga: &mut Saga<Trace>,
+        request: &PublishRequest,
+    ) -> Result<Video, VideoError> {
         let key: &str = &request.object_key;
-        let steps = Steps::begin();
-        let size_bytes = steps
-            .take("size", STORE_LIMIT, self.stored_size(request))
+        let repeat_key = repeat_key(request);
+        saga.look("own upload", ROW_LIMIT, self.own_upload(request))
             .await?;
-        steps
-            .take("whole object", READ_LIMIT, self.whole(key, size_bytes))
+        saga.adopt(Trace::Object);
+        let made_before = self.not_made_before(request.author_id, repeat_key.as_ref());
+        saga.look("not made before", ROW_LIMIT, made_before).await?;
+        let size_bytes = saga
+            .look("size", STORE_LIMIT, self.stored_size(request))
             .await?;
-        let probe = steps
-            .take("probe", self.media.probe_url_life(), self.probe(key))
+        saga.look("whole object", READ_LIMIT, self.whole(key, size_bytes))
             .await?;
-        let cover = steps
-            .take(
-                "cover",
-                self.media.cover_url_life(),
-                self.cover(key, &probe),
-            )
+        let probe_limit = self.media.probe_url_life();
+        let probe = saga.look("probe", probe_limit, self.probe(key)).await?;
+        let cover_limit = self.media.cover_url_life();
+        let cover = saga
+            .look("cover", cover_limit, self.cover(key, &probe))
             .await?;
-        let cover_key = steps
-            .take("cover stored", STORE_LIMIT, self.put_cover(key, cover))
+        let put_cover = self.put_cover(key, cover);
+        let cover_key = saga
+            .change("cover stored", STORE_LIMIT, Trace::Cover, put_cover)
             .await?;
-        Ok(NewVideo {
-            author_id: request.author_id,
-            title: request.title.to_string(),
-            object_key: key.to_owned(),
-            cover_key,
-            size_bytes: request.size_bytes,
-            sha256: request.sha256.to_string(),
-            duration_ms: i64::try_from(probe.duration_ms).unwrap_or(i64::MAX),
-            width: i32::try_from(probe.width).unwrap_or(i32::MAX),
-            height: i32::try_from(probe.height).unwrap_or(i32::MAX),
-        })
+        let video = new_video(request, cover_key, &probe, repeat_key);
+        saga.finish("row", ROW_LIMIT, self.row(&video)).await
     }
 
-    /// Takes the upload back; answers why. What can't be removed now is left to the reaper.
-    async fn undo(&self, key: &str, cause: VideoError) -> VideoError {
-        if let Err(error) = self.take_back(key).await {
+    /// Takes back what the steps have left. What can't be removed now is left to the reaper.
+    async fn undo(&self, saga: Saga<Trace>, key: &str) {
+        let undo = saga.undo();
+        if undo.traces.is_empty() {
+            return;
+        }
+        let is_left = match self.uploads.take_back(key, &undo).await {
+            Ok(true) => Ok(()),
+            // Somebody else had the row.
+            Ok(false) if undo.traces.contains(&Trace::Cover) => self.delete_lost_cover(key).await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = is_left {
             tracing::warn!(object_key = key, %error, "upload not taken back, left to the reaper");
         }
-        cause
     }
 
-    async fn own_upload(&self, request: &PublishRequest) -> Result<Upload, VideoError> {
-        let age = object_key::age(&request.object_key).ok_or(VideoError::NoSuchUpload)?;
-        let upload = dal::uploads::find(&self.db, &request.object_key)
-            .await?
-            .filter(|upload| upload.author_id == request.author_id && !upload.aborting)
-            .ok_or(VideoError::NoSuchUpload)?;
-        if age > UPLOAD_DEADLINE {
-            return Err(VideoError::UploadTooOld);
+    /// When another publish of this upload was faster, the cover belongs to it; an abort came before the cover did.
+    async fn delete_lost_cover(&self, key: &str) -> Result<(), VideoError> {
+        let published = dal::videos::by_object_key(&self.db, key).await?;
+        if published.is_none() {
+            self.uploads.delete_cover(key).await?;
         }
-        Ok(upload)
+        Ok(())
+    }
+
+    async fn own_upload(&self, request: &PublishRequest) -> Result<(), VideoError> {
+        let age = object_key::age(&request.object_key).ok_or(VideoError::NoSuchUpload)?;
+        let upload = dal::uploads::find(&self.db, &request.object_key).await?;
+        let is_own =
+            upload.is_some_and(|upload| upload.author_id == request.author_id && !upload.aborting);
+        match is_own {
+            false => Err(VideoError::NoSuchUpload),
+            true if age > self.upload_deadline => Err(VideoError::UploadTooOld),
+            true => Ok(()),
+        }
+    }
+
+    async fn not_made_before(&self, author_id: i64, key: Option<&Key>) -> Result<(), VideoError> {
+        let Some(key) = key else { return Ok(()) };
+        match dal::videos::by_key(&self.db, &self.counters, author_id, key).await? {
+            Some(first) => Err(VideoError::MadeBefore(first)),
+            None => Ok(()),
+        }
     }
 
     async fn stored_size(&self, request: &PublishRequest) -> Result<u64, VideoError> {
@@ -156,37 +174,63 @@ impl VideoService {
             .await?;
         Ok(cover_key)
     }
-}
 
-/// Gives each step a deadline of its own, and all of them one.
-struct Steps {
-    end: Instant,
-}
-
-impl Steps {
-    fn begin() -> Self {
-        Self {
-            end: Instant::now() + PREPARE_LIMIT,
+    async fn row(&self, video: &NewVideo) -> Result<Video, VideoError> {
+        let failure = match dal::videos::publish(&self.db, &self.counters, video).await {
+            Ok(video) => return Ok(video),
+            Err(failure) => failure,
+        };
+        match failure {
+            DalError::NotFound => Err(VideoError::NoSuchUpload),
+            // Another publish with the same key was under way, and faster.
+            DalError::Duplicate => {
+                self.not_made_before(video.author_id, video.key.as_ref())
+                    .await?;
+                Err(failure.into())
+            }
+            DalError::TimedOut | DalError::Unavailable(_) => {
+                match dal::videos::by_object_key(&self.db, &video.object_key).await {
+                    Ok(Some(video)) => Ok(video),
+                    // Not there yet, or not to be found out.
+                    Ok(None) | Err(_) => Err(failure.into()),
+                }
+            }
+            failure => Err(failure.into()),
         }
     }
+}
 
-    async fn take<T>(
-        &self,
-        name: &'static str,
-        limit: Duration,
-        step: impl Future<Output = Result<T, VideoError>>,
-    ) -> Result<T, VideoError> {
-        let begun = Instant::now();
-        let left = self.end.saturating_duration_since(begun);
-        let outcome = tokio::time::timeout(limit.min(left), step)
-            .await
-            .unwrap_or(Err(VideoError::TimedOut(name)));
-        tracing::debug!(
-            step = name,
-            took_ms = begun.elapsed().as_millis() as u64,
-            ok = outcome.is_ok()
-        );
-        outcome
+/// What makes a publish the same: who, which title, which bytes.
+fn repeat_key(request: &PublishRequest) -> Option<Key> {
+    let key = request.idempotency_key.as_deref()?;
+    let content = [&*request.title, &*request.sha256];
+    Some(Key::new(request.author_id, Kind::Publish, key, &content))
+}
+
+fn new_video(
+    request: &PublishRequest,
+    cover_key: String,
+    probe: &Probe,
+    key: Option<Key>,
+) -> NewVideo {
+    NewVideo {
+        author_id: request.author_id,
+        title: request.title.to_string(),
+        object_key: request.object_key.to_string(),
+        cover_key,
+        size_bytes: request.size_bytes,
+        sha256: request.sha256.to_string(),
+        duration_ms: i64::try_from(probe.duration_ms).unwrap_or(i64::MAX),
+        width: i32::try_from(probe.width).unwrap_or(i32::MAX),
+        height: i32::try_from(probe.height).unwrap_or(i32::MAX),
+        key,
+    }
+}
+
+fn response(made: First) -> PublishResponse {
+    PublishResponse {
+        video_id: made.id,
+        published_ms: made.created_ms,
     }
 }
 

@@ -127,6 +127,20 @@ label! {
     }
 }
 
+label! {
+    /// What was left behind.
+    Reapable {
+        /// An upload that was never published, with all that the store has of it.
+        Upload = "upload",
+        /// An object that belongs to no upload and no video.
+        Object = "object",
+        /// Parts of an object that belongs to none.
+        Parts = "parts",
+        /// An idempotency key that has outlived its life.
+        Key = "key",
+    }
+}
+
 /// A database server, by its place in the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Server {
@@ -233,6 +247,11 @@ pub fn counter_fold(outcome: FoldOutcome, rows: usize, took: Duration) {
 /// So many counts in Redis were wrong and were mended.
 pub fn counters_repaired(by: Repair, counts: usize) {
     counter!(name::COUNTER_REPAIRED, "by" => by.label()).increment(counts as u64);
+}
+
+/// The reaper removed so many.
+pub fn reaped(kind: Reapable, count: u64) {
+    counter!(name::REAPED, "kind" => kind.label()).increment(count);
 }
 
 /// A request to the object store, with all its attempts.

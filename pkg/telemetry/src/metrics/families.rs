@@ -57,6 +57,7 @@ families! {
     // Uploads
     UPLOADS = Counter "uploads_total", "Uploads that ended, by outcome: published, refused, failed, abandoned.";
     UPLOADS_IN_PROGRESS = Gauge "uploads_in_progress", "Uploads being received or published.";
+    REAPED = Counter "reaped_total", "What the reaper removed, by kind: upload, object, parts, key.";
     UPLOAD_BYTES = Counter "upload_bytes_total", "Bytes of video files received.";
 
     // Bounds

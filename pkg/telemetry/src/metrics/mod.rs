@@ -21,9 +21,10 @@ pub use bounds::{
     Upload, UploadOutcome, in_queue, semaphore_refused, upload_bytes, watch_semaphore,
 };
 pub use data::{
-    CountSource, FoldOutcome, RedisOutcome, Repair, Routing, Server, SqlFailure, StoreOutcome,
-    Verb, counter_fold, counters_read, counters_repaired, redis_command, semi_sync, sql,
-    sql_failed, store_request, store_retried, watch_pool, watch_redis, watch_replica,
+    CountSource, FoldOutcome, Reapable, RedisOutcome, Repair, Routing, Server, SqlFailure,
+    StoreOutcome, Verb, counter_fold, counters_read, counters_repaired, reaped, redis_command,
+    semi_sync, sql, sql_failed, store_request, store_retried, watch_pool, watch_redis,
+    watch_replica,
 };
 pub use families::{FAMILIES, Family, Kind};
 pub use requests::{

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -83,6 +83,15 @@ async fn answer(
     connection.shutdown().await
 }
 
+/// When a connection is closed.
+#[derive(Debug, Clone, Copy)]
+enum Cut {
+    /// Before the server hears of it.
+    Before,
+    /// After the server has answered, and before the client hears that.
+    After,
+}
+
 /// Stands before a real server and closes a connection when what is sent over it is to fail. Ends with the value.
 pub struct Saboteur {
     address: SocketAddr,
@@ -91,9 +100,22 @@ pub struct Saboteur {
 }
 
 impl Saboteur {
-    /// `fails` sees every chunk that a client sends: of a small request, its head.
+    /// `fails` sees every chunk that a client sends: of a small request, its head. The server never gets it.
     pub async fn before(
         server: &str,
+        fails: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::stand(server, Cut::Before, fails).await
+    }
+
+    /// The same, but the server gets it and does it; only its answer is lost.
+    pub async fn after(server: &str, fails: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self::stand(server, Cut::After, fails).await
+    }
+
+    async fn stand(
+        server: &str,
+        cut: Cut,
         fails: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Self {
         let server = server.trim_start_matches("http://").to_owned();
@@ -106,7 +128,7 @@ impl Saboteur {
                 let (server, fails, cuts) = (server.clone(), fails.clone(), counted.clone());
                 tokio::spawn(async move {
                     let server = TcpStream::connect(server).await?;
-                    relay(client, server, &*fails, &cuts).await
+                    relay(client, server, cut, &*fails, &cuts).await
                 });
             }
         });
@@ -119,6 +141,10 @@ impl Saboteur {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// How often it struck.
@@ -136,29 +162,43 @@ impl Drop for Saboteur {
 async fn relay(
     mut client: TcpStream,
     mut server: TcpStream,
+    cut: Cut,
     fails: &(dyn Fn(&str) -> bool + Send + Sync),
     cuts: &AtomicUsize,
 ) -> std::io::Result<()> {
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
+    let answer_is_lost = AtomicBool::new(false);
     let up = async {
         let mut chunk = vec![0; 64 << 10];
         loop {
             let length = from_client.read(&mut chunk).await?;
             if length == 0 {
-                return Ok(0);
+                return Ok(());
             }
             if fails(&String::from_utf8_lossy(&chunk[..length])) {
                 cuts.fetch_add(1, Ordering::Relaxed);
-                return Ok(0);
+                match cut {
+                    Cut::Before => return Ok(()),
+                    Cut::After => answer_is_lost.store(true, Ordering::Relaxed),
+                }
             }
             to_server.write_all(&chunk[..length]).await?;
+        }
+    };
+    let down = async {
+        let mut chunk = vec![0; 64 << 10];
+        loop {
+            let length = from_server.read(&mut chunk).await?;
+            if length == 0 || answer_is_lost.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            to_client.write_all(&chunk[..length]).await?;
         }
     };
     // Whichever side ends first ends the other.
     tokio::select! {
         ended = up => ended,
-        ended = tokio::io::copy(&mut from_server, &mut to_client) => ended,
+        ended = down => ended,
     }
-    .map(drop)
 }

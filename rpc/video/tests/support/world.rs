@@ -1,5 +1,7 @@
 //! A service with a database and a bucket of its own, and the requests that tests send it.
 
+use std::net::SocketAddr;
+
 use dal::{Db, counters::Counters};
 use idl::{
     base::Code,
@@ -8,7 +10,7 @@ use idl::{
         ListByAuthorRequest, PublishRequest, PublishResponse, UploadKind, Video, VideoService as _,
     },
 };
-use rpc_video::{VideoService, media::Media};
+use rpc_video::{Reaped, Reaper, VideoService, media::Media};
 use settings::{Secret, Settings};
 use storage::Store;
 use testkit::{Bucket, Database, environment, media as files};
@@ -54,6 +56,43 @@ impl World {
         let mut settings = self.settings.clone();
         settings.object_store.endpoint = endpoint;
         service(&settings)
+    }
+
+    /// A service beside the first, which reaches the primary by another address.
+    pub fn service_with_primary(&self, address: SocketAddr) -> VideoService {
+        let mut settings = self.settings.clone();
+        let url = self
+            .database
+            .primary_url()
+            .replace(&self.primary(), &address.to_string());
+        settings.mysql.primary_url = Secret::new(url);
+        service(&settings)
+    }
+
+    /// Where the primary is, "host:port".
+    pub fn primary(&self) -> String {
+        let url = self.database.primary_url();
+        let (_, rest) = url.rsplit_once('@').unwrap();
+        rest.split_once('/').unwrap().0.to_owned()
+    }
+
+    /// A reaper of what is older than `age_s`, over the store at `endpoint`.
+    pub fn reaper_by(&self, endpoint: String, age_s: u64) -> Reaper {
+        let mut store = self.settings.object_store.clone();
+        store.endpoint = endpoint;
+        let settings = settings::Reaper { age_s, period_s: 1 };
+        let db = Db::connect(&self.settings.mysql).unwrap();
+        Reaper::new(db, Store::new(&store).unwrap(), &settings)
+    }
+
+    /// One pass over everything, however young.
+    pub async fn reap(&self) -> Reaped {
+        let mut reaper = self.reaper_by(environment::s3_endpoint(), 0);
+        reaper
+            .pass()
+            .await
+            .unwrap()
+            .expect("nobody else reaps here")
     }
 
     pub async fn begin(&self, kind: UploadKind) -> BeginUploadResponse {
@@ -110,6 +149,7 @@ pub fn service(settings: &Settings) -> VideoService {
         Counters::connect(&settings.redis, db).unwrap(),
         Store::new(&settings.object_store).unwrap(),
         Media::new(settings),
+        &settings.upload,
     )
 }
 
@@ -120,6 +160,7 @@ pub fn publish(object_key: &str, size: usize) -> PublishRequest {
         title: "A walk".into(),
         size_bytes: size as i64,
         sha256: "0".repeat(64).into(),
+        idempotency_key: None,
     }
 }
 

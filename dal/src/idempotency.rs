@@ -1,0 +1,177 @@
+//! Idempotency keys: a write that carries one records it, with what it made, in its own transaction. So a client that got no answer
+//! may ask again.
+//!
+//! The unique key decides. Of two requests with the same key one commits; the other waits for that, finds the key taken, takes back
+//! what it did and gives the first result. Keys live for 24 h, and until [`forget_old`] comes by.
+
+use std::time::Duration;
+
+use marks::Subject;
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, DatabaseTransaction, DbBackend, DerivePartialModel,
+    EntityTrait, Select, Statement,
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    DalError, Db,
+    counters::Counters,
+    db::Transaction,
+    entity::idempotency_key::{ActiveModel, Entity},
+    ledger::{self, Counted, Deltas},
+};
+
+/// How long a key lives at least.
+const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a key was sent with: each kind has keys of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A publish; the result is a video.
+    Publish,
+    /// A comment.
+    Comment,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Comment => "comment",
+        }
+    }
+}
+
+/// A key that a client sent, and what it sent it with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    user_id: i64,
+    kind: Kind,
+    key: String,
+    fingerprint: String,
+}
+
+/// What the first request with a key made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct First {
+    /// The row.
+    pub id: i64,
+    /// When; UTC, by the primary's clock.
+    pub created_ms: i64,
+}
+
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "Entity")]
+pub(crate) struct Recorded {
+    fingerprint: String,
+    result_id: i64,
+    created_ms: i64,
+}
+
+impl Key {
+    /// `key`: 1 to 255 printable characters of ASCII. `content` is everything that makes the request another one; only a digest of it
+    /// is kept.
+    pub fn new(user_id: i64, kind: Kind, key: &str, content: &[&str]) -> Self {
+        let mut digest = Sha256::new();
+        for part in content {
+            // With its length: "ab", "c" is not "a", "bc".
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        let digest = digest.finalize();
+        let hex = digest.iter().map(|byte| format!("{byte:02x}"));
+        Self {
+            user_id,
+            kind,
+            key: key.to_owned(),
+            fingerprint: hex.collect(),
+        }
+    }
+
+    /// Records what the request made, in its transaction. [`DalError::Duplicate`] when another request with this key was first: then
+    /// nothing of the transaction may stay.
+    pub(crate) async fn record(
+        &self,
+        transaction: &DatabaseTransaction,
+        made: First,
+    ) -> Result<(), DalError> {
+        let row = ActiveModel {
+            user_id: Set(self.user_id),
+            kind: Set(self.kind.word().to_owned()),
+            idempotency_key: Set(self.key.clone()),
+            fingerprint: Set(self.fingerprint.clone()),
+            result_id: Set(made.id),
+            created_ms: Set(made.created_ms),
+        };
+        Entity::insert(row)
+            .exec_without_returning(transaction)
+            .await?;
+        Ok(())
+    }
+
+    /// What the first request with this key made, if there was one. [`DalError::KeyReused`] when it was sent with something else.
+    /// `marked` must see it at once: whoever made it may have been killed before it could say so.
+    pub(crate) async fn first(
+        &self,
+        db: &Db,
+        counters: &Counters,
+        marked: Vec<Subject>,
+    ) -> Result<Option<First>, DalError> {
+        let key = self.clone();
+        ledger::commit(db, counters, Repeat { key, marked }).await
+    }
+}
+
+/// Finding what was made before, as a transaction that changes nothing.
+struct Repeat {
+    key: Key,
+    marked: Vec<Subject>,
+}
+
+impl Transaction for Repeat {
+    type Output = Counted<Option<First>>;
+
+    async fn run(&self, transaction: &DatabaseTransaction) -> Result<Self::Output, DalError> {
+        let Key {
+            user_id,
+            kind,
+            key,
+            fingerprint,
+        } = &self.key;
+        let first = recorded(*user_id, *kind, key)
+            .into_partial_model::<Recorded>()
+            .one(transaction)
+            .await?;
+        if first
+            .as_ref()
+            .is_some_and(|first| first.fingerprint != *fingerprint)
+        {
+            return Err(DalError::KeyReused);
+        }
+        let marked = first.as_ref().map(|_| self.marked.clone());
+        Ok(Counted {
+            output: first.map(|first| First {
+                id: first.result_id,
+                created_ms: first.created_ms,
+            }),
+            deltas: Deltas::default(),
+            marked: marked.unwrap_or_default(),
+        })
+    }
+}
+
+pub(crate) fn recorded(user_id: i64, kind: Kind, key: &str) -> Select<Entity> {
+    Entity::find_by_id((user_id, kind.word().to_owned(), key.to_owned()))
+}
+
+/// Forgets at most `limit` keys that have outlived their life, the oldest first; how many.
+pub async fn forget_old(db: &Db, limit: u64) -> Result<u64, DalError> {
+    let life_ms = i64::try_from(LIFE.as_millis()).unwrap_or(i64::MAX);
+    let statement = Statement::from_sql_and_values(
+        DbBackend::MySql,
+        "DELETE FROM idempotency_keys WHERE created_ms < CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) - ? \
+         ORDER BY created_ms LIMIT ?",
+        [life_ms.into(), limit.into()],
+    );
+    Ok(db.write().execute_raw(statement).await?.rows_affected())
+}
