@@ -39,6 +39,10 @@ async fn main() -> ExitCode {
             .row("fault", fault.name, trial::HEADING, trial::run(fault))
             .await;
     }
+    for scenario in pairs::SCENARIOS {
+        let run = pairs::run(scenario, percent());
+        table.row("pairs", scenario.name, pairs::HEADING, run).await;
+    }
     for victim in publishes::VICTIMS {
         let run = publishes::run(victim, percent());
         table

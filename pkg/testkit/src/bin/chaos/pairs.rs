@@ -147,7 +147,7 @@ async fn marks_are_known(bed: &Testbed, scene: &Scene) {
         for user in &scene.users {
             client.works(user.user_id).await.ok();
         }
-        let unknown = Reads::of(bed).await.since(&before).of("marks_unknown");
+        let unknown = Reads::of(bed).await.since(&before).sum(&["marks_unknown"]);
         (unknown == 0.0).then_some(())
     })
     .await;
@@ -181,26 +181,22 @@ impl Reads {
     }
 
     fn since(self, before: &Self) -> Self {
-        let since = |(reason, sum)| (reason, sum - before.of(reason));
+        let since = |(reason, sum)| (reason, sum - before.0[reason]);
         Self(self.0.into_iter().map(since).collect())
     }
 
-    fn of_reason(&self, reasons: &[&str]) -> f64 {
-        reasons.iter().map(|reason| self.of(reason)).sum()
-    }
-
-    fn of(&self, reason: &str) -> f64 {
-        self.0[reason]
+    fn sum(&self, reasons: &[&str]) -> f64 {
+        reasons.iter().map(|reason| self.0[reason]).sum()
     }
 
     /// In percent.
     fn unmarked_on_replica(&self) -> f64 {
-        100.0 * self.of("replica") / self.of_reason(&UNMARKED)
+        100.0 * self.sum(&["replica"]) / self.sum(&UNMARKED)
     }
 
     /// In percent.
     fn all_on_replica(&self) -> f64 {
-        let all = self.of_reason(&UNMARKED) + self.of_reason(&MARKED);
-        100.0 * self.of_reason(&["replica", "caught_up"]) / all
+        let all = self.sum(&UNMARKED) + self.sum(&MARKED);
+        100.0 * self.sum(&["replica", "caught_up"]) / all
     }
 }
