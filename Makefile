@@ -1,6 +1,6 @@
 # What there is to type. The work is done by scripts/; settings of theirs: scripts/README.md.
 .DEFAULT_GOAL := help
-.PHONY: help run-all stop status logs config reset seed reconcile roll test bench soak lint idl
+.PHONY: help run-all stop status logs config reset seed reconcile reap roll test bench soak lint idl
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -28,6 +28,9 @@ seed: ## sample users and videos in the running system
 
 reconcile: ## compare every count with its rows; ARGS=--fix mends them
 	@scripts/dousheng.sh reconcile $(ARGS)
+
+reap: ## remove what killed uploads left behind: objects, unfinished uploads, old idempotency keys
+	@scripts/dousheng.sh reap
 
 roll: ## renew every process, one at a time; LOAD=300 under so many requests a second
 	@scripts/dousheng.sh roll $(LOAD)

@@ -8,6 +8,7 @@
 #   scripts/dousheng.sh roll [RATE]       renews every process, one at a time; under a load of RATE requests/s, if given
 #   scripts/dousheng.sh crash RATE        kills one instance of each service under such a load, and starts it again
 #   scripts/dousheng.sh reconcile [--fix] compares every count with its rows
+#   scripts/dousheng.sh reap              removes what killed uploads left behind
 #   scripts/dousheng.sh reset             stops everything and deletes its data
 # State is in .run/ (DOUSHENG_RUN). Settings: scripts/README.md.
 set -euo pipefail
@@ -186,7 +187,7 @@ under_load() {
     return $result
 }
 
-# Before anything is renewed or killed: where the programs and the servers are.
+# Before anything is renewed, killed or run: where the programs and the servers are.
 for_instances() {
     BIN=$(cargo metadata --no-deps --format-version 1 | jq -r .target_directory)/debug
     eval "$("$HERE/infra.sh" env)"
@@ -231,12 +232,10 @@ crash_one() { # SERVICE
 }
 loaded() { [ "$(curl -s -m 2 "http://$API_LISTEN/metrics" | awk '/^http_requests_total.*comment\/action/ { n += $NF } END { print (n > 20) }')" = 1 ]; }
 
-# Compares every count with its rows; --fix mends them.
-reconcile() {
-    local bin
-    bin=$(cargo metadata --no-deps --format-version 1 | jq -r .target_directory)/debug
-    eval "$("$HERE/infra.sh" env)"
-    exec "$bin/reconcile" "$@"
+# A program of ours that works once and ends, with the settings of the services.
+run_once() { # PROGRAM ARGUMENTS...
+    for_instances
+    exec "$BIN/$1" "${@:2}"
 }
 
 case ${1:-} in
@@ -247,7 +246,7 @@ case ${1:-} in
     status) status ;;
     config) config ;;
     logs) logs "${2:-}" ;;
-    reconcile) reconcile "${@:2}" ;;
+    reconcile | reap) run_once "$@" ;;
     roll)
         lock services
         roll "${2:-}"
@@ -257,7 +256,7 @@ case ${1:-} in
         crash "${2:-}"
         ;;
     *)
-        sed -n '2,12s/^# \?//p' "$0"
+        sed -n '2,13s/^# \?//p' "$0"
         exit 2
         ;;
 esac

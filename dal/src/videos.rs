@@ -19,6 +19,7 @@ use crate::{
     error, id_list,
     idempotency::{First, Key},
     ledger::{self, Counted, Deltas},
+    uploads,
 };
 
 /// Most publishes that may meet in one chain of neighbouring milliseconds.
@@ -183,10 +184,15 @@ pub async fn by_key(
         .await
 }
 
-/// The video of an upload, if it was published; read on the primary.
+/// The video of an upload, if it was published; read on the primary, after a publish or an abort of it that is under way.
 pub async fn by_object_key(db: &Db, object_key: &str) -> Result<Option<Video>, DalError> {
-    let video = with_object_keys(vec![object_key.to_owned()]).into_partial_model();
-    Ok(video.one(&db.read_own_writes()).await?)
+    let primary = db.read_own_writes();
+    // Whoever publishes or aborts has a lock on this row until it is known how that ended.
+    let keys = vec![object_key.to_owned()];
+    let under_way = uploads::with_keys(keys.clone()).lock_exclusive();
+    under_way.into_tuple::<String>().one(&primary).await?;
+    let video = with_object_keys(keys).into_partial_model();
+    Ok(video.one(&primary).await?)
 }
 
 pub(crate) fn with_object_keys(object_keys: Vec<String>) -> Select<Entity> {

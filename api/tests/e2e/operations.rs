@@ -67,6 +67,7 @@ const OF_FAULTS: [&str; 3] = [
 async fn each_family_is_there_and_moves_with_what_happens() {
     let system = system_builder()
         .set("counters.fold_period_ms", 200)
+        .set("reaper.period_s", 1)
         .start()
         .await;
     let client = system.client();
@@ -88,6 +89,15 @@ async fn each_family_is_there_and_moves_with_what_happens() {
     for service in ["api", "user", "video", "favorite", "comment"] {
         admins.push(admin(&system.instances(service)[0]).await);
     }
+    let left_over = "INSERT INTO uploads (object_key, author_id, created_at) \
+        VALUES ('videos/01890a5d-ac96-774b-bcce-b302099a8057.mp4', 1, NOW(3) - INTERVAL 1 DAY)";
+    system.database().execute(left_over).await;
+    eventually(SOON, "the reaper", async || {
+        let metrics = Metrics::of(&admins[2]).await;
+        let reaped = metrics.sum("reaped_total", "kind=upload");
+        (reaped == Some(1.0)).then_some(())
+    })
+    .await;
     let folder = &admins[3..];
     eventually(SOON, "a fold, and a look at the dependencies", async || {
         let mut sums = Vec::new();

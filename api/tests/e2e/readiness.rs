@@ -1,14 +1,10 @@
 //! What /readyz of the API says when each dependency and each service in turn is away, and how fast. Prints the table.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use testkit::{Client, Gate, Process, System};
 
-use crate::system_builder;
+use crate::faulty::{Faulty, SERVICES};
 
 /// By when a fault shows.
 const NOTICED: Duration = Duration::from_secs(10);
@@ -16,68 +12,8 @@ const NOTICED: Duration = Duration::from_secs(10);
 const MENDED: Duration = Duration::from_secs(30);
 /// The most that an answer may take, whatever is away.
 const PROMPT: Duration = Duration::from_secs(2);
-const SERVICES: [&str; 4] = ["user", "video", "favorite", "comment"];
-
-/// Everything that can be away, each behind a gate or a process of this test's own.
-struct Faulty {
-    // Ended before what they use.
-    processes: BTreeMap<&'static str, Vec<Process>>,
-    api: Client,
-    primary: Gate,
-    replica: Gate,
-    redis: Gate,
-    store: Gate,
-    variables: BTreeMap<String, String>,
-    system: System,
-}
-
-/// The gate to the server in a URL, and the URL that goes through it.
-async fn gated(url: &str) -> (Gate, String) {
-    let after_scheme = url.split_once("://").unwrap().1;
-    let place = after_scheme.split('/').next().unwrap();
-    let target = place.rsplit('@').next().unwrap();
-    let gate = Gate::to(target).await;
-    let through = url.replacen(target, &gate.address().to_string(), 1);
-    (gate, through)
-}
 
 impl Faulty {
-    async fn start() -> Self {
-        let builder = SERVICES
-            .iter()
-            .chain(&["api"])
-            .fold(system_builder(), |b, name| b.instances(name, 0));
-        let system = builder.own_etcd().start().await;
-        let mut variables = system.variables().clone();
-        let mut through = async |variable: &str| {
-            let (gate, url) = gated(&variables[variable]).await;
-            variables.insert(variable.to_owned(), url);
-            gate
-        };
-        let primary = through("DOUSHENG_MYSQL__PRIMARY_URL").await;
-        let replica = through("DOUSHENG_MYSQL__REPLICA_URLS").await;
-        let redis = through("DOUSHENG_REDIS__URL").await;
-        let store = through("DOUSHENG_OBJECT_STORE__ENDPOINT").await;
-        let mut processes = BTreeMap::new();
-        for service in SERVICES {
-            let start = |_| Process::workspace_binary(service, &variables);
-            processes.insert(service, (0..2).map(start).collect());
-        }
-        let api = Process::workspace_binary("api", &variables);
-        let client = Client::new(&format!("http://{}", api.address().await));
-        processes.insert("api", vec![api]);
-        Self {
-            processes,
-            api: client,
-            primary,
-            replica,
-            redis,
-            store,
-            variables,
-            system,
-        }
-    }
-
     /// Status and report of the API's /readyz, which must come promptly.
     async fn readiness(&self) -> (u16, Value) {
         let start = Instant::now();
@@ -116,17 +52,6 @@ impl Faulty {
 
     async fn is_well_again(&self) {
         self.says("(all well)", 200, "up", &["user"], "up").await;
-    }
-
-    fn kill(&mut self, service: &'static str) {
-        for process in self.processes.remove(service).unwrap() {
-            process.kill9();
-        }
-    }
-
-    fn start_again(&mut self, service: &'static str) {
-        let start = |_| Process::workspace_binary(service, &self.variables);
-        self.processes.insert(service, (0..2).map(start).collect());
     }
 }
 

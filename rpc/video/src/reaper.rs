@@ -208,14 +208,17 @@ impl Reaping {
         let period = Duration::from_secs(settings.period_s);
         let (stop, mut stopped) = watch::channel(false);
         let task = tokio::spawn(async move {
-            // The error is that the wait has ended by itself: nobody has said stop.
-            while timeout(period, stopped.changed()).await.is_err() {
+            loop {
                 match reaper.pass().await {
                     Ok(Some(reaped)) if reaped != Reaped::default() => {
                         tracing::info!(?reaped, "left behind by others, removed");
                     }
                     Ok(_) => {}
                     Err(error) => tracing::warn!(%error, "not reaped, the next pass tries again"),
+                }
+                // The error is that the wait has ended by itself: nobody has said stop.
+                if timeout(period, stopped.changed()).await.is_ok() {
+                    break;
                 }
             }
         });
