@@ -41,7 +41,7 @@ test: ## all tests on servers of their own; some: make test ARGS='-p dal'
 soak: ## likes and comments under every fault at full size; some: make soak ARGS=folder
 	@scripts/soak.sh $(ARGS)
 
-bench: ## likes per second, as ratios (release build; upload memory: scripts/upload-memory.sh)
+bench: ## likes per second, and what reading what was written costs, as ratios (upload memory: scripts/upload-memory.sh)
 	@scripts/bench.sh
 
 lint: ## formatting, clippy, shellcheck, the rooms

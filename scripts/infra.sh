@@ -5,6 +5,7 @@
 #   scripts/infra.sh env                        the settings that name these servers: eval "$(scripts/infra.sh env)"
 #   scripts/infra.sh sql primary|replica [...]  a database client as the services' account
 #   scripts/infra.sh replica-delay SECONDS      lets the replica lag, 0 ends it
+#   scripts/infra.sh semi-sync on|off           whether commits wait for the replica's acknowledgement
 #   scripts/infra.sh reset                      stops and deletes all data
 # Needs no Docker and no system service. Ports and other settings: scripts/README.md.
 set -euo pipefail
@@ -104,9 +105,10 @@ case ${1:-} in
         shift
         db_client "${1:-}" "${@:2}"
         ;;
+    semi-sync) db_set_semi_sync "${2:-}" ;;
     replica-delay) db_set_replica_delay "${2:-}" ;;
     *)
-        sed -n '2,9s/^# \?//p' "$0"
+        sed -n '2,10s/^# \?//p' "$0"
         exit 2
         ;;
 esac

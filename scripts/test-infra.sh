@@ -15,7 +15,7 @@ case ${1:-} in
         say "the servers of the tests are up; for a single test: eval \"\$(scripts/test-infra.sh env)\" && cargo test -p dal"
         ;;
     env) test_env_lines ;;
-    status | sql | replica-delay) exec "$HERE/infra.sh" "$@" ;;
+    status | sql | replica-delay | semi-sync) exec "$HERE/infra.sh" "$@" ;;
     down)
         rm -f "$RUN/kept"
         "$HERE/infra.sh" reset

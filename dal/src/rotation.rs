@@ -365,3 +365,6 @@ impl History {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

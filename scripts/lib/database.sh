@@ -174,6 +174,17 @@ db_set_replica_delay() { # SECONDS, 0 ends it; both threads must be stopped for 
     say "the replica is $1 s behind from now on"
 }
 
+db_set_semi_sync() { # on|off, until the primary is started again
+    case ${1:-} in
+        on) db_admin primary -e 'SET GLOBAL rpl_semi_sync_master_enabled = ON' && wait_for "semi-synchronous replication" 15 semi_sync_on ;;
+        off) db_admin primary -e 'SET GLOBAL rpl_semi_sync_master_enabled = OFF' ;;
+        *)
+            complain "semi-sync: on or off"
+            return 2
+            ;;
+    esac
+}
+
 db_replica_report() {
     db_answers replica || return 0
     db_admin replica -e 'SHOW SLAVE STATUS\G' |
