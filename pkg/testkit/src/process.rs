@@ -9,7 +9,11 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Mutex, Once, OnceLock, PoisonError, mpsc},
+    sync::{
+        Mutex, Once, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
@@ -30,6 +34,7 @@ pub struct Process {
     name: String,
     child: Mutex<Child>,
     log: PathBuf,
+    keeps_log: AtomicBool,
     address: PathBuf,
     admin: PathBuf,
 }
@@ -87,6 +92,7 @@ impl Process {
             name: name.to_owned(),
             child: Mutex::new(child),
             log,
+            keeps_log: AtomicBool::new(false),
             address,
             admin,
         }
@@ -180,6 +186,12 @@ impl Process {
             .collect()
     }
 
+    /// Leaves the log where it is when the value goes, as a failed test does, and says where that is.
+    pub fn keep_log(&self) -> &Path {
+        self.keeps_log.store(true, Ordering::Relaxed);
+        &self.log
+    }
+
     /// The last lines of the log, with a heading.
     pub fn tail(&self) -> String {
         let log = self.log();
@@ -215,7 +227,7 @@ impl Drop for Process {
         }
         if std::thread::panicking() {
             eprintln!("{}", self.tail());
-        } else {
+        } else if !self.keeps_log.load(Ordering::Relaxed) {
             let _ = std::fs::remove_file(&self.log);
         }
     }

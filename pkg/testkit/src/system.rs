@@ -1,6 +1,6 @@
 //! The whole of Dousheng for one test: own database, bucket and registry prefix, the real binaries.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use auth::Tokens;
 use settings::Secret;
@@ -112,6 +112,12 @@ impl System {
         for process in self.processes.values().flatten() {
             eprintln!("{}", process.tail());
         }
+    }
+
+    /// Leaves the logs of all processes where they are, for a day; says where.
+    pub fn keep_logs(&self) -> Vec<&Path> {
+        let processes = self.processes.values().flatten();
+        processes.map(Process::keep_log).collect()
     }
 
     /// Its database.

@@ -94,7 +94,10 @@ impl Table {
         }
         servers::back().await;
         let is_good = match AssertUnwindSafe(run).catch_unwind().await {
-            Ok(report) => report.print(),
+            Ok(report) => {
+                report.print();
+                report.is_good()
+            }
             Err(_) => {
                 servers::delay_replica(0).await;
                 println!("| {name} | broke off |");

@@ -114,7 +114,7 @@ pub async fn run(scenario: &Scenario, percent: usize) -> Report {
     if scenario.replica_delay_s > 0 {
         servers::delay_replica(0).await;
     }
-    report(scenario, &work, &reads, took)
+    bed.end(report(scenario, &work, &reads, took))
 }
 
 fn report(scenario: &Scenario, work: &Work, reads: &Reads, took: Duration) -> Report {

@@ -140,7 +140,7 @@ pub async fn run(victim: Victim, percent: usize) -> Report {
     let what = format!("a pass of the reaper succeeds: {}", reap.tail());
     report.must(is_reaped, &what);
     left.judge(&mut report);
-    report
+    bed.end(report)
 }
 
 /// One publish, struck at its point.

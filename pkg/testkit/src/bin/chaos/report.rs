@@ -32,13 +32,17 @@ impl Report {
         }
     }
 
-    /// Prints the row and what is wrong; whether nothing is.
-    pub fn print(&self) -> bool {
+    /// Whether nothing is wrong.
+    pub fn is_good(&self) -> bool {
+        self.wrong.is_empty()
+    }
+
+    /// Prints the row and what is wrong.
+    pub fn print(&self) {
         println!("{}", self.row);
         for wrong in &self.wrong {
             println!("    {wrong}");
         }
-        self.wrong.is_empty()
     }
 }
 

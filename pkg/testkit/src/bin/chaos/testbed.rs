@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::report::Report;
 use testkit::{Builder, Gate, System, environment, eventually, free_port};
 
 /// How long a new process may take until it can be found.
@@ -29,6 +30,14 @@ impl Testbed {
             .set("http.listen", format!("127.0.0.1:{}", free_port()));
         let system = settings(builder).start().await;
         Self { system, redis }
+    }
+
+    /// Ends it; what went on can be read up where something was wrong.
+    pub fn end(self, report: Report) -> Report {
+        if !report.is_good() {
+            eprintln!("{:#?}", self.system.keep_logs());
+        }
+        report
     }
 
     /// Starts another process in the place of one, and waits until it can be found.

@@ -52,7 +52,7 @@ pub async fn run(fault: &Fault) -> Report {
     let verdict = Verdict::of(&bed.system, &scene, &reference, last_write).await;
     let verdict = verdict.and_replica(&bed.system, &reference).await;
     let times = Times { broken, mended };
-    report(fault, &reference, &verdict, &times)
+    bed.end(report(fault, &reference, &verdict, &times))
 }
 
 fn report(fault: &Fault, reference: &Reference, verdict: &Verdict, times: &Times) -> Report {
