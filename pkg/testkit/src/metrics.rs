@@ -10,7 +10,10 @@ impl Metrics {
     /// Of one process.
     pub async fn of(process: &Process) -> Self {
         let admin = format!("http://{}", process.admin_address().await);
-        let text = Client::new(&admin).get("/metrics", &[]).await.text;
+        Self::parse(&Client::new(&admin).get("/metrics", &[]).await.text)
+    }
+
+    fn parse(text: &str) -> Self {
         Self(text.lines().map(str::to_owned).collect())
     }
 
@@ -37,5 +40,31 @@ impl Metrics {
         });
         let values = samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
         values.sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_samples_with_all_labels_of_the_family_itself_are_added_up() {
+        let metrics = Metrics::parse(
+            "# TYPE asked_total counter\n\
+             asked_total{verb=\"read\",server=\"primary\"} 2\n\
+             asked_total{verb=\"read\",server=\"replica-1\"} 40\n\
+             asked_total{verb=\"write\",server=\"primary\"} 100\n\
+             asked_total_more{verb=\"read\",server=\"primary\"} 1000\n\
+             up 1\n",
+        );
+        let read = ("verb", "read");
+        assert_eq!(metrics.sum("asked_total", &[read]), 42.0);
+        assert_eq!(
+            metrics.sum("asked_total", &[read, ("server", "primary")]),
+            2.0
+        );
+        assert_eq!(metrics.sum("asked_total", &[]), 142.0);
+        assert_eq!(metrics.sum("asked_total", &[("verb", "rea")]), 0.0);
+        assert_eq!(metrics.sum("up", &[]), 1.0);
     }
 }

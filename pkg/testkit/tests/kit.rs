@@ -1,9 +1,16 @@
 //! The helpers do what every other test relies on: above all, nothing stays behind.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::{process::Command, time::Duration};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
-use testkit::{Bucket, Database, Etcd, Process, Redis, Tripwire, environment, eventually};
+use testkit::{Bucket, Database, Etcd, Gate, Process, Redis, Tripwire, environment, eventually};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 
 /// Counts databases of this name, seen from another database.
 async fn databases(observer: &Database, name: &str) -> i64 {
@@ -128,6 +135,35 @@ async fn an_etcd_keeps_its_data_over_a_restart_unless_it_restarts_empty() {
         post("range", r#"{"key":"YQ=="}"#).await
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_gate_delays_all_answers_of_a_connection_and_changes_none() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (mut read, mut write) = stream.split();
+        tokio::io::copy(&mut read, &mut write).await.unwrap();
+    });
+    let gate = Gate::to(&server.to_string()).await;
+    let mut client = TcpStream::connect(gate.address()).await.unwrap();
+    let question: Vec<u8> = (0..100_000_u32).map(|n| n as u8).collect();
+    let delay = Duration::from_millis(300);
+    let mut ask = async || {
+        let (start, mut answer) = (Instant::now(), vec![0; question.len()]);
+        let (mut read, mut write) = client.split();
+        let (written, got) = tokio::join!(write.write_all(&question), read.read_exact(&mut answer));
+        (written.unwrap(), got.unwrap());
+        assert!(answer == question, "another answer");
+        start.elapsed()
+    };
+    assert!(ask().await < delay);
+    gate.delay(delay);
+    // Later by the delay, not by one for each piece.
+    assert!((delay..4 * delay).contains(&ask().await));
+    gate.delay(Duration::ZERO);
+    assert!(ask().await < delay);
 }
 
 #[tokio::test]

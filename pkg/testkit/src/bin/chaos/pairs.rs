@@ -81,6 +81,9 @@ pub async fn run(scenario: &Scenario, percent: usize) -> Report {
         builder
             .set("mysql.reads_after_writes", scenario.mode)
             .set("mysql.max_lag_s", 10)
+            // Short pages, which leave the machine to the writes; what was written a moment ago is on them.
+            .set("page.list", 50)
+            .set("page.feed", 5)
     })
     .await;
     let size = Size {

@@ -20,7 +20,7 @@ use crate::{
     testbed::Testbed,
 };
 
-pub const HEADING: &str = "| killed in a publish | publishes | repeated | without a video | doubled | not playable | left in the store | left in uploads | took |";
+pub const HEADING: &str = "| killed in a publish | publishes | repeated | without a video | doubled | not playable | left in the store | left in uploads | what the reaper removed | took |";
 
 /// Larger than a part, so that the store holds an unfinished upload meanwhile.
 const FILE_BYTES: usize = 6 << 20;
@@ -131,16 +131,23 @@ pub async fn run(victim: Victim, percent: usize) -> Report {
     let left = Leftovers::find(&bed, &wanted, &publisher.file).await;
     let attempts = |one: &Wanted| one.outcome.as_ref().map_or(0, |attempts| *attempts);
     let mut report = Report::new(format!(
-        "| {} | {} | {} | {left} | {} |",
+        "| {} | {} | {} | {left} | {} | {} |",
         victim.name(),
         wanted.len(),
         wanted.iter().filter(|one| attempts(one) > 1).count(),
+        removed(&reap.log()),
         seconds(begun.elapsed())
     ));
     let what = format!("a pass of the reaper succeeds: {}", reap.tail());
     report.must(is_reaped, &what);
     left.judge(&mut report);
     bed.end(report)
+}
+
+/// As the reaper says it.
+fn removed(log: &str) -> &str {
+    let found = log.lines().find_map(|line| line.strip_prefix("reaped: "));
+    found.unwrap_or("not told")
 }
 
 /// One publish, struck at its point.
