@@ -5,6 +5,7 @@ mod health;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use futures::future::join_all;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
     QueryResult, Statement, TransactionTrait, prelude::async_trait,
@@ -176,6 +177,26 @@ impl Db {
         match query(read).await {
             Err(DalError::NotFound) if may_be_old => query(self.ask_again()).await,
             result => result,
+        }
+    }
+
+    /// Waits until every replica that is asked has this commit; for ever, when that can't be found out.
+    pub(crate) async fn all_replicas_have(&self, commit: &Commit) {
+        let replicas = self.rotation.all().iter();
+        let all = join_all(
+            replicas
+                .filter(|replica| replica.is_well())
+                .map(async |replica| {
+                    let known = known_dialect(&self.dialect, &replica.connection);
+                    let Ok(dialect) = within(REPLICA_READ_DEADLINE, known).await else {
+                        return false;
+                    };
+                    replica.has(dialect, commit)
+                        || replica.wait_for(dialect, commit, WRITE_DEADLINE).await
+                }),
+        );
+        if !all.await.into_iter().all(|has| has) {
+            std::future::pending().await
         }
     }
 

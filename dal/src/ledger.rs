@@ -198,8 +198,13 @@ async fn publish(db: &Db, counters: &Counters, session: DatabaseTransaction, new
     match exact {
         Ok((commit, exact)) => {
             let mark = async {
-                if let Some(marks) = marks {
-                    marks.set(&news.marked, &commit).await;
+                if let Some(marks) = marks
+                    && !marks.set(&news.marked, &commit).await
+                {
+                    tokio::select! {
+                        () = marks.settled() => {}
+                        () = db.all_replicas_have(&commit) => {}
+                    }
                 }
             };
             let position = Position { seq: commit.seq };
@@ -207,10 +212,11 @@ async fn publish(db: &Db, counters: &Counters, session: DatabaseTransaction, new
         }
         Err(error) => {
             tracing::warn!(%error, "counts not read after a commit; Redis forgets them");
+            counters.forget(&news.moved).await;
             if let Some(marks) = marks {
                 marks.invalidate(&news.marked);
+                marks.settled().await;
             }
-            counters.forget(&news.moved).await;
         }
     }
 }

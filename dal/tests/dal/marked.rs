@@ -1,6 +1,6 @@
 //! Reads that must see a commit: on a replica that has it, else on the primary. And which replicas are asked at all.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dal::{
     Db, Marks, Reader,
@@ -45,6 +45,44 @@ async fn known(marks: &Marks) {
         (marks.read(&all).await != Sees::All(Why::Unknown)).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_marked_is_on_the_replicas_before_it_is_acknowledged() {
+    let (stage, reading, _, others) = marked().await;
+    // A process that has just started, and can't reach Redis yet, while others can.
+    let address = stage.redis.url().replace("redis://", "");
+    let gate = Gate::to(&address).await;
+    let mut settings = stage.settings.clone();
+    settings.url = settings::Secret::new(format!("redis://{}", gate.address()));
+    gate.shut();
+    let mysql = fixture::mysql(
+        stage.database.primary_url(),
+        &[stage.database.replica_url()],
+    );
+    let marks = Marks::connect(&settings, &mysql).unwrap();
+    let db = Db::connect(&mysql).unwrap().with_marks(marks);
+    let counters = Counters::connect(&settings, db.clone()).unwrap();
+    let started = Instant::now();
+    for n in 0..10 {
+        let new = NewComment {
+            video_id: n,
+            user_id: n,
+            content: "好".to_owned(),
+            key: None,
+        };
+        let comment = comments::add(&db, &counters, &new).await.unwrap();
+        // A process that has been cut off for a second takes Redis for gone; the others would, too.
+        if n > 0 && started.elapsed() > Duration::from_millis(700) {
+            break;
+        }
+        let reader = Reader {
+            user_id: None,
+            sees: others.read(&[Video(n)]).await,
+        };
+        let list = comments::list(&reading, n, None, 1, &reader).await.unwrap();
+        assert_eq!(list.0, [comment], "{:?}", reader.sees);
+    }
 }
 
 /// Whoever reads these; they must be marked.

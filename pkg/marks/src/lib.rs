@@ -8,8 +8,9 @@
 //!   in, and a commit that is newer than all whose marks may be lost. It is read with the marks, by one script, at one moment.
 //!   Missing or of another run: everyone counts as marked with everything ([`Sees::All`]), until a keeper ([`Marks::keep`]) has
 //!   made a new one. Where commits can't be compared ([`settings::ReadsAfterWrites::Mark`]), it waits for [`Marks::life`] instead.
-//! * *A mark that couldn't be written.* The epoch of its bucket is deleted before this process uses Redis again. Until then, whoever
-//!   shares the reason (Redis away) reads [`Sees::All`].
+//! * *A mark that couldn't be written.* The epoch of its bucket is deleted before this process uses Redis again. Whoever shares the
+//!   reason (Redis away) reads [`Sees::All`] until then. Others may not share it: so the write isn't acknowledged before the epoch
+//!   is gone ([`Marks::settled`]), or all replicas have the commit.
 //! * *Messages in the wrong order.* A mark only ever moves forward.
 //! * *Expiry.* A mark outlives the worst lag of a replica that is still asked, and the time to notice it.
 //!
@@ -32,6 +33,8 @@ use scripts::{MARK_SCRIPT, READ_SCRIPT};
 const BUCKETS: u64 = 8;
 /// What a mark's life adds to the worst lag: the time to notice that a replica is worse, and the clocks' doubts.
 const TIME_TO_NOTICE: Duration = Duration::from_secs(5);
+/// A process that alone can't reach Redis, for it has just started or is starved, reaches it by then.
+const CUT_OFF: Duration = Duration::from_secs(1);
 /// A mark that says no more than that something was written.
 const SOMETHING: &str = "0 -";
 
@@ -87,9 +90,9 @@ impl Marks {
         self.link.ping().await
     }
 
-    /// Marks `subjects` with a commit, in one round trip; called before the commit is acknowledged to whoever asked for it. Never
-    /// fails: what couldn't be marked takes its epoch along. Takes at most the time of one command.
-    pub async fn set(&self, subjects: &[Subject], commit: &Commit) {
+    /// Marks `subjects` with a commit, in one round trip; called before the commit is acknowledged to whoever asked for it. What
+    /// couldn't be marked takes its epoch along; whether all could be. Takes at most the time of one command.
+    pub async fn set(&self, subjects: &[Subject], commit: &Commit) -> bool {
         let life = self.life.as_millis().to_string();
         let (seq, gtid) = match self.mode {
             ReadsAfterWrites::Gtid => (commit.seq.to_string(), commit.gtid.clone()),
@@ -113,6 +116,13 @@ impl Marks {
         if !unmarked.is_empty() {
             self.invalidate(&unmarked);
         }
+        unmarked.is_empty()
+    }
+
+    /// Waits until no other process can miss what couldn't be marked: the epochs are deleted, or Redis has been away for so long
+    /// that it is away for the others, too.
+    pub async fn settled(&self) {
+        self.link.settled(CUT_OFF).await;
     }
 
     /// Makes everyone count as marked who shares a bucket with these, for a commit whose outcome or place is unknown.

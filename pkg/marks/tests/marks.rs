@@ -15,7 +15,7 @@ use marks::{
     Why,
 };
 use settings::{ReadsAfterWrites, Secret};
-use testkit::{Redis, eventually};
+use testkit::{Gate, Redis, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const DATABASE: u8 = 3;
@@ -51,8 +51,12 @@ fn up_to(seq: u64, marked: bool) -> Sees {
 }
 
 fn marks(redis: &Redis, mode: ReadsAfterWrites) -> Marks {
+    marks_at(redis.url(), mode)
+}
+
+fn marks_at(url: String, mode: ReadsAfterWrites) -> Marks {
     let redis = settings::Redis {
-        url: Secret::new(redis.url()),
+        url: Secret::new(url),
         favorites_db: 1,
         comments_db: 2,
         marks_db: DATABASE,
@@ -177,6 +181,37 @@ async fn a_commit_that_could_not_be_marked_is_covered_by_the_next_epoch() {
         panic!("no commit");
     };
     assert!(commit.seq >= unmarked.seq, "{commit:?}");
+}
+
+#[tokio::test]
+async fn a_process_that_alone_is_cut_off_waits_until_others_can_not_miss_what_it_wrote() {
+    let (redis, others, primary) = kept().await;
+    let address = redis.url().replace("redis://", "");
+    let gate = Gate::to(&address).await;
+    let cut_off = marks_at(
+        format!("redis://{}", gate.address()),
+        ReadsAfterWrites::Gtid,
+    );
+    known(&cut_off).await;
+    for _ in 0..3 {
+        gate.shut();
+        let unmarked = primary.commit();
+        assert!(!cut_off.set(&[User(7)], &unmarked).await);
+        // Now somebody else could miss it.
+        let reconnects = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            gate.open();
+        };
+        tokio::join!(cut_off.settled(), reconnects);
+        match others.read(&[User(7)]).await {
+            Sees::All(Why::Unknown) => {}
+            Sees::UpTo { commit, .. } if commit.seq >= unmarked.seq => {}
+            other => panic!("{other:?} misses {unmarked:?}"),
+        }
+        known(&cut_off).await;
+    }
+    assert!(cut_off.set(&[User(7)], &primary.commit()).await);
+    cut_off.settled().await;
 }
 
 /// Loses all marks while it tells its newest commit: once more, as often as it is told to.

@@ -9,7 +9,7 @@ use std::{
     future::Future,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -25,7 +25,7 @@ use fred::{
     },
 };
 use telemetry::metrics::{self, RedisOutcome};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 pub use fred::{
     interfaces::FredResult as Reply,
@@ -78,7 +78,8 @@ pub struct Link {
     /// Which database this is, for the log.
     name: &'static str,
     deadline: Duration,
-    suspended: AtomicBool,
+    /// Since when it may not be used; none: it may.
+    suspended: watch::Sender<Option<Instant>>,
     /// Changed together with `suspended`.
     owed: Mutex<HashSet<Together>>,
     round_trips: AtomicU64,
@@ -126,7 +127,7 @@ impl Link {
             client,
             name,
             deadline,
-            suspended: AtomicBool::new(false),
+            suspended: watch::Sender::new(None),
             owed: Mutex::default(),
             round_trips: AtomicU64::default(),
             forgotten: AtomicU64::default(),
@@ -134,7 +135,7 @@ impl Link {
         let shown = Arc::downgrade(&link);
         metrics::watch_redis(name, move || {
             let link = shown.upgrade()?;
-            Some(link.client.is_connected() && !link.suspended.load(Ordering::Relaxed))
+            Some(link.client.is_connected() && !link.is_suspended())
         });
         Ok(link)
     }
@@ -233,6 +234,20 @@ impl Link {
         self.owe(keys.into_iter());
     }
 
+    /// Waits until nothing is owed any more; but not when it has been away for `grace` already: then it is away for others, too.
+    pub async fn settled(&self, grace: Duration) {
+        let mut suspended = self.suspended.subscribe();
+        let since = *suspended.borrow_and_update();
+        if let Some(since) = since {
+            let paid = suspended.wait_for(Option::is_none);
+            let _ = tokio::time::timeout_at(since + grace, paid).await;
+        }
+    }
+
+    fn is_suspended(&self) -> bool {
+        self.suspended.borrow().is_some()
+    }
+
     /// Whether it answers now.
     pub async fn ping(self: &Arc<Self>) -> Result<(), Away> {
         self.run("ping", self.client.ping(None)).await
@@ -274,7 +289,7 @@ impl Link {
     ) -> Result<T, Away> {
         let start = Instant::now();
         let record = |outcome| metrics::redis_command(operation, outcome, start.elapsed());
-        if self.suspended.load(Ordering::Acquire) {
+        if self.is_suspended() {
             record(RedisOutcome::Away);
             return Err(Away);
         }
@@ -303,7 +318,12 @@ impl Link {
     }
 
     fn suspend(self: &Arc<Self>, reason: &dyn Display) {
-        if !self.suspended.swap(true, Ordering::AcqRel) {
+        let is_news = self.suspended.send_if_modified(|since| {
+            let is_news = since.is_none();
+            since.get_or_insert_with(Instant::now);
+            is_news
+        });
+        if is_news {
             tracing::warn!(database = self.name, %reason, "Redis is away; MySQL answers in its place");
             tokio::spawn(probe(Arc::downgrade(self)));
         }
@@ -332,7 +352,7 @@ impl Link {
             }
             if owed.is_empty() {
                 // Under the lock: whoever owes from now on suspends again.
-                self.suspended.store(false, Ordering::Release);
+                self.suspended.send_replace(None);
                 return true;
             }
         }
