@@ -198,12 +198,12 @@ impl Reference {
         let twice = twice.map(|(text, rows)| format!("{text}: {rows:?}"));
         let is_good = |text: &str, comment: &Comment| match (found.get(text), comment.presence) {
             (None, presence) => presence != Presence::There,
-            (Some(rows), presence) => {
-                presence != Presence::Gone
-                    && rows.iter().all(|(id, video_id)| {
-                        comment.id.is_none_or(|known| known == *id) && comment.video_id == *video_id
-                    })
-            }
+            (Some(_), Presence::Gone) => false,
+            // Others of its text are told as doubled.
+            (Some(rows), _) => match comment.id {
+                Some(id) => rows.contains(&(id, comment.video_id)),
+                None => rows.iter().all(|(_, video)| *video == comment.video_id),
+            },
         };
         let wrong = self
             .comments

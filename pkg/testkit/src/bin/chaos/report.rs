@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// How much of what is wrong is printed.
+/// How much of what is wrong is printed: so many of each kind, so many characters of each.
 const SHOWN: usize = 8;
+const CHARACTERS: usize = 400;
 
 pub struct Report {
     row: String,
@@ -22,7 +23,9 @@ impl Report {
             return;
         }
         self.wrong.push(format!("{what}: {}", seen.len()));
-        self.wrong.extend(seen.into_iter().take(SHOWN));
+        let shown = seen.iter().take(SHOWN);
+        self.wrong
+            .extend(shown.map(|one| one.chars().take(CHARACTERS).collect()));
     }
 
     /// Something that must be so.
