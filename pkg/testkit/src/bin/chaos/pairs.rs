@@ -160,6 +160,7 @@ async fn marks_are_known(bed: &Testbed, scene: &Scene) {
 #[derive(Debug)]
 struct Reads(HashMap<&'static str, f64>);
 
+/// Nothing marked these. What a replica lacked and the primary was asked for once more counts as one that it didn't answer.
 const UNMARKED: [&str; 5] = [
     "replica",
     "no_replica",
@@ -167,6 +168,7 @@ const UNMARKED: [&str; 5] = [
     "schema_behind",
     "row_missing",
 ];
+/// These were marked, or may have been.
 const MARKED: [&str; 3] = ["caught_up", "marked", "marks_unknown"];
 
 impl Reads {

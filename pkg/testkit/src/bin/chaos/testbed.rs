@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::report::Report;
 use testkit::{Builder, Gate, System, environment, eventually, free_port};
+
+use crate::report::Report;
 
 /// How long a new process may take until it can be found.
 const REGISTERED_LIMIT: Duration = Duration::from_secs(10);
