@@ -35,7 +35,7 @@ reap: ## remove what killed uploads left behind: objects, unfinished uploads, ol
 roll: ## renew every process, one at a time; LOAD=300 under so many requests a second
 	@scripts/dousheng.sh roll $(LOAD)
 
-test: ## all tests on servers of their own; some: make test ARGS='-p dal'
+test: ## all tests on servers of their own; some: make test ARGS='--workspace --test dal'
 	@scripts/test.sh $(ARGS)
 
 soak: ## likes and comments under every fault at full size; some: make soak ARGS=folder

@@ -14,4 +14,4 @@ table() {
 DOUSHENG_SOAK=$(mktemp)
 export DOUSHENG_SOAK
 trap table EXIT
-"$HERE/test.sh" -p api --test model -- --test-threads=1 "$@"
+"$HERE/test.sh" --workspace --test model -- --test-threads=1 "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The tests on real servers: brings up its own, builds, tests, takes them down again, also after a failure or Ctrl-C.
-#   scripts/test.sh [arguments of cargo test]    for example: -p dal, or -p api feed
+#   scripts/test.sh [arguments of cargo test]    for example: --workspace --test dal; with -p cargo would choose other features and build much anew
 # Servers that scripts/test-infra.sh keeps up are used as they are and left up.
 set -euo pipefail
 # shellcheck source=scripts/lib/test-servers.sh
