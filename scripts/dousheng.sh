@@ -180,10 +180,14 @@ under_load() {
     : >"$RUN/kills"
     DOUSHENG_URL=http://$API_LISTEN DOUSHENG_KILLS=$RUN/kills "$BIN/load" "$rate" 600 &
     load=$!
+    # A step that fails ends this script; the load must not outlive it.
+    # shellcheck disable=SC2064
+    trap "kill -TERM $load 2>/dev/null || true" EXIT
     wait_for "the load" 60 loaded
     "$@" || result=$?
     kill -TERM "$load"
     wait "$load" || result=$?
+    trap - EXIT
     return $result
 }
 
