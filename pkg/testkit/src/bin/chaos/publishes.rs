@@ -20,10 +20,10 @@ use crate::{
     testbed::Testbed,
 };
 
-pub const HEADING: &str = "| killed in a publish | publishes | repeated | without a video | doubled | not playable | left in the store | left in uploads | what the reaper removed | took |";
+pub const HEADING: &str = "| killed in a publish | publishes | repeated | without a video | doubled | not playable | left in the store | left in uploads | what the last pass of the reaper removed | took |";
 
-/// Larger than a part, so that the store holds an unfinished upload meanwhile.
-const FILE_BYTES: usize = 6 << 20;
+/// Half of it is more than a part, so that the store holds an unfinished upload by then.
+const FILE_BYTES: usize = 12 << 20;
 const PART_BYTES: usize = 5 << 20;
 /// Each victim at each point: 20 and one of all victims.
 const TIMES: usize = 7;
@@ -170,20 +170,21 @@ async fn struck(
     };
     let client = tokio::spawn(publisher.clone().until_answered(title.clone(), signals));
     let mut instance = n % 2;
-    let reached = match point {
-        Point::HalfTheBody => timeout(POINT_LIMIT, half).await.is_ok(),
-        Point::AllOfTheBody => timeout(POINT_LIMIT, all).await.is_ok(),
+    let (reached, at_most_ms) = match point {
+        // The body stands still meanwhile: time for what has come to be stored.
+        Point::HalfTheBody => (timeout(POINT_LIMIT, half).await.is_ok(), 300),
+        Point::AllOfTheBody => (timeout(POINT_LIMIT, all).await.is_ok(), 50),
         Point::After(step, at_most_ms) => {
             instance = eventually(POINT_LIMIT, "a step of the publish", async || {
                 let took = |n: &usize| steps(bed, *n)[seen[*n]..].iter().any(|s| s == step);
                 [0, 1].into_iter().find(took)
             })
             .await;
-            sleep(Duration::from_millis(rand::random_range(0..=at_most_ms))).await;
-            true
+            (true, at_most_ms)
         }
     };
     assert!(reached, "{title}: the publish didn't come to its point");
+    sleep(Duration::from_millis(rand::random_range(0..=at_most_ms))).await;
     victim.strike(bed, instance).await;
     // Nobody listens where the body didn't stop.
     let _ = go_on.send(());
