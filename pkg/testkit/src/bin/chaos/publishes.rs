@@ -34,8 +34,8 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// How long a publish may take to its point.
 const POINT_LIMIT: Duration = Duration::from_secs(20);
 /// What is older was left behind; twice as old as an upload may get.
-const REAPER_AGE: Duration = Duration::from_secs(20);
-const UPLOAD_DEADLINE: Duration = Duration::from_secs(10);
+const REAPER_AGE: Duration = Duration::from_secs(40);
+const UPLOAD_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a pass of the reaper may take.
 const REAP_LIMIT: Duration = Duration::from_secs(60);
 
