@@ -58,10 +58,13 @@ impl VideoError {
     fn code(&self) -> Code {
         match self {
             Self::Dal(DalError::KeyReused) => Code::IDEMPOTENCY_KEY_REUSED,
-            Self::NoSuchUpload | Self::UploadTooOld | Self::OtherSize => Code::BAD_PARAMETER,
+            Self::NoSuchUpload | Self::OtherSize => Code::BAD_PARAMETER,
             Self::NoSuchVideo => Code::NO_SUCH_VIDEO,
             Self::NotAVideo(_) => Code::NOT_A_VIDEO,
-            Self::TimedOut(_) | Self::Dal(DalError::TimedOut) => Code::TIMED_OUT,
+            // Whoever sends so slowly has done nothing wrong, and may try again.
+            Self::UploadTooOld | Self::TimedOut(_) | Self::Dal(DalError::TimedOut) => {
+                Code::TIMED_OUT
+            }
             Self::Dal(DalError::Unavailable(_))
             | Self::Storage(StorageError::Unavailable { .. })
             | Self::Media(MediaError::Unavailable(_) | MediaError::Busy) => Code::UNAVAILABLE,

@@ -139,7 +139,7 @@ async fn a_cover_that_may_be_stored_is_left_to_the_reaper_and_the_rest_is_undone
 }
 
 #[tokio::test]
-async fn an_upload_older_than_the_deadline_cannot_be_published() {
+async fn an_upload_older_than_the_deadline_comes_too_late_and_is_the_reapers() {
     let world = World::set_up().await;
     let key = format!("videos/{OLD}.mp4");
     world
@@ -149,9 +149,9 @@ async fn an_upload_older_than_the_deadline_cannot_be_published() {
             crate::world::AUTHOR
         ))
         .await;
-    let (code, words) = refused(world.service.publish(publish(&key, 10)).await);
-    assert_eq!(code, Code::BAD_PARAMETER);
-    assert!(words.contains("too old"), "{words}");
+    let (code, _) = refused(world.service.publish(publish(&key, 10)).await);
+    assert_eq!(code, Code::TIMED_OUT);
+    assert_eq!(world.uploads().await, 1);
 }
 
 #[tokio::test]
