@@ -14,7 +14,7 @@ fn the_snapshot_is_the_document() {
     }
     assert!(
         json() == SNAPSHOT,
-        "the contract's document has changed. If that is meant: RENEW_OPENAPI=1 cargo test -p api document, and commit api/openapi.json"
+        "the contract's document has changed. If that is meant: RENEW_OPENAPI=1 cargo test -p api --lib document, and commit api/openapi.json"
     );
 }
 
