@@ -133,12 +133,12 @@ async function send(form, method, path, output) {
   output.replaceChildren(element('pre', {}, lines.join('\n')));
 }
 
-/** GET bodies are part of the contract, but no browser sends them. */
+/** GET bodies are part of the contract, but no browser sends them. A form first: what is in a URL ends up in logs. */
 function places(method, operation) {
   const upload = operation.requestBody.content[MULTIPART_TYPE];
   if (upload) return [[MULTIPART_TYPE, 'multipart']];
   if (method === 'GET') return [['query', 'query string']];
-  return [['query', 'query string'], [FORM_TYPE, 'form'], [JSON_TYPE, 'JSON']];
+  return [[FORM_TYPE, 'form'], [JSON_TYPE, 'JSON'], ['query', 'query string']];
 }
 
 function shown(path, method, operation) {
