@@ -41,13 +41,16 @@ const READS: &str = "GET, HEAD";
 /// A POST route takes this.
 const WRITES: &str = "POST";
 
+/// Makes a route for one process.
+type Mount = Box<dyn Fn(&Arc<App>) -> MethodRouter>;
+
 /// One route of the contract.
 pub struct Route {
     /// As the contract writes it, with its trailing slash.
     pub path: &'static str,
     /// What `Allow` says of it.
     pub methods: &'static str,
-    mount: Box<dyn Fn(&Arc<App>) -> MethodRouter>,
+    mount: Mount,
 }
 
 /// All routes.

@@ -56,7 +56,7 @@ impl Habits {
     }
 }
 
-fn entry<'a>(list: &'a [Value], id: i64) -> &'a Value {
+fn entry(list: &[Value], id: i64) -> &Value {
     let found = list.iter().find(|entry| entry["id"] == id);
     found.unwrap_or_else(|| panic!("{id} is not in {list:#?}"))
 }
