@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, header};
 use idl::base::Code;
 
-use crate::{app::App, error::ApiError, params::Params};
+use crate::{app::App, error::ApiError, params::Params, rules::Rule};
 
 /// The header with which a client makes the repeat of a write harmless.
 pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
@@ -48,7 +48,7 @@ impl Call {
     pub fn idempotency_key(&self) -> Result<Option<&str>, ApiError> {
         let key = self.idempotency_key.as_ref().map(HeaderValue::to_str);
         key.transpose()
-            .map_err(|_| ApiError::bad_parameter(IDEMPOTENCY_KEY, "must be ASCII"))
+            .map_err(|_| ApiError::bad_parameter(IDEMPOTENCY_KEY, Rule::NotAscii))
     }
 
     /// Whose list is asked for: `user_id`, or the token's user.

@@ -6,18 +6,40 @@ use http::StatusCode;
 use idl::base::Code;
 use service::RpcError;
 
-use crate::params::body::BodyError;
+use crate::{params::body::BodyError, rules::Rule, words::Language};
 
 /// Why a request was refused or failed.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{}: {detail}", .code.inner())]
+#[error("{}: {}", .code.inner(), .detail.words(Language::English))]
 pub struct ApiError {
     /// The outcome that the client sees as `status_code`.
     pub code: Code,
-    /// What is wrong with which parameter; empty: the words of the code say it all.
-    pub detail: String,
+    /// What the words of the code don't say.
+    pub detail: Detail,
     /// The HTTP status, where it isn't the one that the code stands for.
     pub status: Option<StatusCode>,
+}
+
+/// What is behind an outcome, as far as the client may know.
+#[derive(Debug, Clone)]
+pub enum Detail {
+    /// The words of the code say it all.
+    None,
+    /// A parameter by its name in the contract, and the rule that it breaks.
+    Parameter(String, Rule),
+    /// What a service said, in English.
+    Said(String),
+}
+
+impl Detail {
+    /// As `status_msg` goes on with it; empty when there is nothing to say.
+    pub fn words(&self, language: Language) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::Parameter(name, rule) => format!("{name}: {}", rule.words(language)),
+            Self::Said(text) => text.clone(),
+        }
+    }
 }
 
 impl ApiError {
@@ -25,34 +47,33 @@ impl ApiError {
     pub fn new(code: Code) -> Self {
         Self {
             code,
-            detail: String::new(),
+            detail: Detail::None,
             status: None,
         }
     }
 
     /// A parameter that breaks a rule.
-    pub fn bad_parameter(name: &str, rule: &str) -> Self {
+    pub fn bad_parameter(name: &str, rule: Rule) -> Self {
         Self {
-            detail: format!("{name}: {rule}"),
+            detail: Detail::Parameter(name.to_owned(), rule),
             ..Self::new(Code::BAD_PARAMETER)
         }
     }
 
     /// A required parameter that isn't there.
     pub fn missing(name: &str) -> Self {
-        Self::bad_parameter(name, "is missing")
+        Self::bad_parameter(name, Rule::Missing)
     }
 
     /// What the interface calls `field` in the words of the contract, which calls it `name`.
     #[must_use]
     pub fn renamed(self, field: &str, name: &str) -> Self {
-        let rule = self.detail.strip_prefix(field);
-        match rule.and_then(|rest| rest.strip_prefix(':')) {
-            Some(rule) => Self {
-                detail: format!("{name}:{rule}"),
+        match self.detail {
+            Detail::Parameter(known, rule) if known == field => Self {
+                detail: Detail::Parameter(name.to_owned(), rule),
                 ..self
             },
-            None => self,
+            _ => self,
         }
     }
 
@@ -63,7 +84,7 @@ impl ApiError {
 
     /// A content type that no route takes.
     pub fn unsupported_media_type() -> Self {
-        let error = Self::bad_parameter("Content-Type", "no route takes this type");
+        let error = Self::bad_parameter("Content-Type", Rule::NoSuchType);
         Self {
             status: Some(StatusCode::UNSUPPORTED_MEDIA_TYPE),
             ..error
@@ -75,6 +96,14 @@ impl ApiError {
         matches!(
             self.code,
             Code::INTERNAL | Code::UNAVAILABLE | Code::TIMED_OUT
+        )
+    }
+
+    /// Whether the client is told when to come again.
+    pub fn retry_after(&self) -> bool {
+        matches!(
+            self.http_status(),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
         )
     }
 
@@ -96,23 +125,19 @@ impl ApiError {
 
 impl From<BodyError> for ApiError {
     fn from(error: BodyError) -> Self {
-        let refused = Self::bad_parameter("body", &error.to_string());
         match error {
             BodyError::Stalled => Self {
                 status: Some(StatusCode::REQUEST_TIMEOUT),
-                ..refused
+                ..Self::bad_parameter("body", Rule::Stalled)
             },
-            BodyError::Broken(_) => Self::bad_parameter("body", "is malformed or broke off"),
+            BodyError::Broken(_) => Self::bad_parameter("body", Rule::BrokeOff),
         }
     }
 }
 
 impl From<&idl::ValidateError> for ApiError {
     fn from(error: &idl::ValidateError) -> Self {
-        Self {
-            detail: error.to_string(),
-            ..Self::new(Code::BAD_PARAMETER)
-        }
+        Self::bad_parameter(&error.field, Rule::Interface(error.clone()))
     }
 }
 
@@ -120,9 +145,15 @@ impl From<volo_thrift::ClientError> for ApiError {
     fn from(error: volo_thrift::ClientError) -> Self {
         match RpcError::from(error) {
             // A business error's message is made for the client; of a failure the code says all.
-            RpcError::Biz(refusal) => Self {
-                detail: refusal.status_message.to_string(),
-                ..Self::new(idl::code(&refusal))
+            RpcError::Biz(refusal) => match idl::ValidateError::from_biz(&refusal) {
+                Some(broken) => Self::from(&broken),
+                None => Self {
+                    detail: match refusal.status_message.as_str() {
+                        "" => Detail::None,
+                        said => Detail::Said(said.to_owned()),
+                    },
+                    ..Self::new(idl::code(&refusal))
+                },
             },
             failure => Self::new(failure.code()),
         }

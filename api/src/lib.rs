@@ -3,15 +3,22 @@
 //! `router` names all routes; each is a file in `routes`. Knows the services by their interfaces alone: no SQL, no Redis.
 
 pub mod access;
+pub mod answer;
 pub mod app;
 pub mod call;
 pub mod clients;
+pub mod compression;
+pub mod cors;
+pub mod docs;
+pub mod document;
 pub mod error;
+pub mod manners;
 pub mod objects;
 pub mod page;
 pub mod params;
 pub mod reply;
 pub mod router;
 pub mod routes;
+pub mod rules;
 pub mod upload;
 pub mod words;

@@ -2,22 +2,34 @@
 
 use idl::favorite::UserCounts;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A user as a viewer sees it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct User {
+    #[schema(minimum = 1)]
     id: i64,
     /// The same value again, which one client reads.
+    #[schema(minimum = 1)]
     user_id: i64,
+    #[schema(min_length = 1, max_length = 32)]
     name: String,
+    #[schema(minimum = 0)]
     follow_count: i64,
+    #[schema(minimum = 0)]
     follower_count: i64,
     is_follow: bool,
     avatar: String,
     background_image: String,
     signature: String,
+    /// Likes that this user's videos received.
+    #[schema(minimum = 0)]
     total_favorited: i64,
+    /// Videos published.
+    #[schema(minimum = 0)]
     work_count: i64,
+    /// Videos that this user likes.
+    #[schema(minimum = 0)]
     favorite_count: i64,
 }
 
@@ -42,15 +54,25 @@ impl User {
 }
 
 /// A video as a viewer sees it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Video {
+    /// At most 2^53, as all ids.
+    #[schema(minimum = 1)]
     id: i64,
     author: User,
+    /// Time-limited.
+    #[schema(format = "uri")]
     play_url: String,
+    /// Time-limited.
+    #[schema(format = "uri")]
     cover_url: String,
+    #[schema(minimum = 0)]
     favorite_count: i64,
+    #[schema(minimum = 0)]
     comment_count: i64,
+    /// Whether the one who asks likes it; false without a token.
     is_favorite: bool,
+    #[schema(min_length = 1, max_length = 100)]
     title: String,
     /// UTC milliseconds; an addition of ours.
     create_time: i64,
@@ -80,12 +102,15 @@ impl Video {
 }
 
 /// A comment as a viewer sees it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Comment {
+    #[schema(minimum = 1)]
     id: i64,
     user: User,
+    #[schema(min_length = 1, max_length = 500)]
     content: String,
     /// "mm-dd" in the time zone of the settings.
+    #[schema(pattern = "^[0-1][0-9]-[0-3][0-9]$")]
     create_date: String,
     /// UTC milliseconds; an addition of ours.
     create_time: i64,

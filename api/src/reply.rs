@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use idl::base::Code;
 use serde::Serialize;
+use utoipa::ToSchema;
 use volo_http::{body::Body, response::Response};
 
 use crate::{
@@ -11,16 +12,20 @@ use crate::{
     words::{Language, words},
 };
 
+/// What every reply has, around its content.
 #[derive(Serialize)]
-struct Envelope<'a, T> {
-    status_code: i32,
-    status_msg: &'a str,
+pub struct Envelope<'a, T> {
+    /// An entry of the table of codes.
+    pub status_code: i32,
+    /// For people.
+    pub status_msg: &'a str,
+    /// What the route has to say.
     #[serde(flatten)]
-    content: T,
+    pub content: T,
 }
 
 /// The content of a reply that has none besides its status.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Nothing {}
 
 /// A success with its content.
@@ -30,15 +35,13 @@ pub fn success<T: Serialize>(content: T, language: Language) -> Response {
 
 /// A refusal or a failure; `content` is what the contract sends even then.
 pub fn failure<T: Serialize>(error: &ApiError, content: T, language: Language) -> Response {
-    let message = match (words(error.code, language), error.detail.as_str()) {
-        (words, "") => words.to_owned(),
-        (words, detail) => format!("{words}: {detail}"),
-    };
+    let mut message = words(error.code, language).to_owned();
+    let detail = error.detail.words(language);
+    if !detail.is_empty() {
+        message = format!("{message}: {detail}");
+    }
     let mut response = json(error.http_status(), error.code, &message, content);
-    if matches!(
-        error.http_status(),
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-    ) {
+    if error.retry_after() {
         response
             .headers_mut()
             .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -66,5 +69,6 @@ fn json<T: Serialize>(status: StatusCode, code: Code, message: &str, content: T)
         HeaderValue::from_static("nosniff"),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Language"));
     response
 }

@@ -1,17 +1,12 @@
-//! Which route answers which path, and what all of them share: parameters in, JSON out, a time limit.
-//!
-//! Every path works with and without its trailing slash.
+//! Which route answers which path. Every path of the contract works with and without its trailing slash.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
-use http::{HeaderValue, StatusCode, header};
-use idl::base::Code;
 use serde::Serialize;
 use service::ADMIN_PATHS;
 use volo_http::{
     body::Body,
     request::Request,
-    response::Response,
     server::{
         middleware,
         route::{MethodRouter, Router, get, post},
@@ -20,11 +15,14 @@ use volo_http::{
 
 use crate::{
     access,
+    answer::{allow_only, answer, answer_upload, not_found},
     app::App,
     call::Call,
+    cors::Cors,
+    docs::ASSETS,
     error::ApiError,
-    params::Params,
-    reply::{Nothing, failure, success},
+    manners::MannersLayer,
+    reply::Nothing,
     routes::{
         comment_action::comment_action,
         comment_list::comment_list,
@@ -32,23 +30,45 @@ use crate::{
         favorite_list::favorite_list,
         feed::feed,
         login::login,
-        publish::publish,
         publish_list::publish_list,
         register::{Session, register},
         user::user,
     },
-    words::Language,
 };
+
+/// A GET route takes these.
+const READS: &str = "GET, HEAD";
+/// A POST route takes this.
+const WRITES: &str = "POST";
+
+/// Makes a route for one process.
+type Mount = Box<dyn Fn(&Arc<App>) -> MethodRouter>;
+
+/// One route of the contract.
+pub struct Route {
+    /// As the contract writes it, with its trailing slash.
+    pub path: &'static str,
+    /// What `Allow` says of it.
+    pub methods: &'static str,
+    mount: Mount,
+}
 
 /// All routes.
 pub fn router(app: &Arc<App>) -> Router {
     let mut router = Router::new();
-    for (path, methods) in routes(app) {
-        router = router.route(path.trim_end_matches('/'), methods(path));
-        router = router.route(path, methods(path));
+    for route in routes() {
+        let bare = route.path.trim_end_matches('/');
+        router = router.route(bare, (route.mount)(app));
+        router = router.route(route.path, (route.mount)(app));
     }
+    for asset in ASSETS {
+        let answer = move || async move { asset.answer() };
+        router = router.route(asset.path, only(READS, get(answer).head(answer)));
+    }
+    let cors = Cors::new(app.settings.http.cors_origins.clone());
     let router = router
         .fallback(not_found)
+        .layer(MannersLayer(Arc::new(cors)))
         .layer(middleware::from_fn(access::access));
     // Added behind the layer: probes and scrapes are no requests of the contract, and would drown its lines.
     operations(app, router)
@@ -62,161 +82,84 @@ fn operations(app: &Arc<App>, mut router: Router) -> Router {
             let app = app.clone();
             async move { app.admin.answer(path).await.map(Body::from) }
         };
-        let methods = get(answer.clone()).head(answer);
-        router = router.route(path, methods.fallback(|| allow_only("GET, HEAD")));
+        router = router.route(path, only(READS, get(answer.clone()).head(answer)));
     }
     router
 }
 
-type Methods = Box<dyn Fn(&'static str) -> MethodRouter>;
-
-fn routes(app: &Arc<App>) -> Vec<(&'static str, Methods)> {
+/// The routes of the contract.
+pub fn routes() -> Vec<Route> {
     vec![
-        ("/douyin/feed/", reads(app, feed)),
-        ("/douyin/user/", reads(app, user)),
-        (
-            "/douyin/user/register/",
-            writes(app, register, Session::default),
-        ),
-        ("/douyin/user/login/", writes(app, login, Session::default)),
-        ("/douyin/publish/list/", reads(app, publish_list)),
-        ("/douyin/favorite/list/", reads(app, favorite_list)),
-        (
-            "/douyin/favorite/action/",
-            writes(app, favorite_action, || Nothing {}),
-        ),
-        ("/douyin/comment/list/", reads(app, comment_list)),
-        (
-            "/douyin/comment/action/",
-            writes(app, comment_action, || Nothing {}),
-        ),
-        ("/douyin/publish/action/", uploads(app)),
+        reads("/douyin/feed/", feed),
+        reads("/douyin/user/", user),
+        writes("/douyin/user/register/", register, Session::default),
+        writes("/douyin/user/login/", login, Session::default),
+        reads("/douyin/publish/list/", publish_list),
+        reads("/douyin/favorite/list/", favorite_list),
+        writes("/douyin/favorite/action/", favorite_action, || Nothing {}),
+        reads("/douyin/comment/list/", comment_list),
+        writes("/douyin/comment/action/", comment_action, || Nothing {}),
+        uploads("/douyin/publish/action/"),
     ]
 }
 
 /// A GET route.
-fn reads<H, F, T>(app: &Arc<App>, handler: H) -> Methods
+fn reads<H, F, T>(path: &'static str, handler: H) -> Route
 where
     H: Fn(Arc<App>, Call) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<T, ApiError>> + Send + 'static,
     T: Serialize + Send + 'static,
 {
-    let app = app.clone();
-    Box::new(move |path| {
+    let mount = move |app: &Arc<App>| {
         let (app, handler) = (app.clone(), handler.clone());
         let answer = move |request: Request| {
             answer(app.clone(), path, request, handler.clone(), || Nothing {})
         };
-        get(answer.clone())
-            .head(answer)
-            .fallback(|| allow_only("GET, HEAD"))
-    })
+        only(READS, get(answer.clone()).head(answer))
+    };
+    Route {
+        path,
+        methods: READS,
+        mount: Box::new(mount),
+    }
 }
 
 /// A POST route. What it sends when it fails, besides the status, is `on_failure`.
-fn writes<H, F, T, C>(app: &Arc<App>, handler: H, on_failure: fn() -> C) -> Methods
+fn writes<H, F, T, C>(path: &'static str, handler: H, on_failure: fn() -> C) -> Route
 where
     H: Fn(Arc<App>, Call) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<T, ApiError>> + Send + 'static,
     T: Serialize + Send + 'static,
     C: Serialize + 'static,
 {
-    let app = app.clone();
-    Box::new(move |path| {
+    let mount = move |app: &Arc<App>| {
         let (app, handler) = (app.clone(), handler.clone());
-        post(move |request: Request| {
-            answer(app.clone(), path, request, handler.clone(), on_failure)
-        })
-        .fallback(|| allow_only("POST"))
-    })
+        let answer =
+            move |request: Request| answer(app.clone(), path, request, handler.clone(), on_failure);
+        only(WRITES, post(answer))
+    };
+    Route {
+        path,
+        methods: WRITES,
+        mount: Box::new(mount),
+    }
 }
 
-/// The upload: it reads its body itself and has time limits of its own.
-fn uploads(app: &Arc<App>) -> Methods {
-    let app = app.clone();
-    Box::new(move |path| {
+/// The upload.
+fn uploads(path: &'static str) -> Route {
+    let mount = move |app: &Arc<App>| {
         let app = app.clone();
-        let answer = move |request: Request| {
-            let app = app.clone();
-            async move {
-                access::at_route(path);
-                let language = Language::of(request.headers());
-                let result = publish(app.clone(), request).await;
-                parting(&app, reply(result, || Nothing {}, language))
-            }
-        };
-        post(answer).fallback(|| allow_only("POST"))
-    })
-}
-
-/// Collects the parameters, runs the handler within the time limit, answers in JSON.
-async fn answer<H, F, T, C>(
-    app: Arc<App>,
-    route: &'static str,
-    request: Request,
-    handler: H,
-    on_failure: impl Fn() -> C,
-) -> Response
-where
-    H: Fn(Arc<App>, Call) -> F,
-    F: Future<Output = Result<T, ApiError>>,
-    T: Serialize,
-    C: Serialize,
-{
-    access::at_route(route);
-    let language = Language::of(request.headers());
-    let (parts, body) = request.into_parts();
-    let work = async {
-        let mut params = Params::from_query(parts.uri.query().unwrap_or_default())?;
-        params.add_body(&parts.headers, body, app.stall()).await?;
-        handler(app.clone(), Call::new(&parts.headers, params)).await
+        let answer = move |request: Request| answer_upload(app.clone(), path, request);
+        only(WRITES, post(answer))
     };
-    let limit = Duration::from_millis(app.settings.http.request_timeout_ms);
-    let result = match tokio::time::timeout(limit, work).await {
-        Ok(result) => result,
-        Err(_) => Err(ApiError::new(Code::TIMED_OUT)),
-    };
-    parting(&app, reply(result, on_failure, language))
-}
-
-/// Tells the clients of a stopping process to take another connection, so that none is closed just when it is used again.
-fn parting(app: &App, mut response: Response) -> Response {
-    if app.admin.is_stopping() {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(header::CONNECTION, close);
-    }
-    response
-}
-
-fn reply<T: Serialize, C: Serialize>(
-    result: Result<T, ApiError>,
-    on_failure: impl Fn() -> C,
-    language: Language,
-) -> Response {
-    match result {
-        Ok(content) => success(content, language),
-        Err(error) => failure(&error, on_failure(), language),
+    Route {
+        path,
+        methods: WRITES,
+        mount: Box::new(mount),
     }
 }
 
-async fn not_found(request: Request) -> Response {
-    let error = ApiError::bad_parameter("path", "there is nothing here");
-    let error = ApiError {
-        status: Some(StatusCode::NOT_FOUND),
-        ..error
-    };
-    failure(&error, Nothing {}, Language::of(request.headers()))
-}
-
-async fn allow_only(methods: &'static str) -> Response {
-    let error = ApiError::bad_parameter("method", methods);
-    let error = ApiError {
-        status: Some(StatusCode::METHOD_NOT_ALLOWED),
-        ..error
-    };
-    let mut response = failure(&error, Nothing {}, Language::default());
-    response
-        .headers_mut()
-        .insert(header::ALLOW, HeaderValue::from_static(methods));
-    response
+/// Any other method is 405.
+fn only(methods: &'static str, router: MethodRouter) -> MethodRouter {
+    router.fallback(move |request: Request| allow_only(methods, request))
 }

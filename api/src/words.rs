@@ -47,54 +47,84 @@ impl Language {
     }
 }
 
+/// The one table of outcomes: each code, and what `status_msg` says for it in English and in Chinese.
+pub const TABLE: [(Code, &str, &str); 17] = [
+    (Code::OK, "success", "成功"),
+    (Code::BAD_PARAMETER, "bad parameter", "参数错误"),
+    (Code::NOT_LOGGED_IN, "please log in", "请先登录"),
+    (
+        Code::BAD_TOKEN,
+        "your login has expired or is not valid, please log in again",
+        "登录已过期或无效，请重新登录",
+    ),
+    (
+        Code::WRONG_NAME_OR_PASSWORD,
+        "wrong user name or password",
+        "用户名或密码错误",
+    ),
+    (
+        Code::NAME_TAKEN,
+        "this user name is taken",
+        "用户名已被使用",
+    ),
+    (Code::NO_SUCH_USER, "no such user", "用户不存在"),
+    (Code::NO_SUCH_VIDEO, "no such video", "视频不存在"),
+    (Code::NO_SUCH_COMMENT, "no such comment", "评论不存在"),
+    (Code::NOT_YOURS, "this is not yours to change", "无权操作"),
+    (
+        Code::NOT_A_VIDEO,
+        "this file is not a video that can be published",
+        "该文件不是可发布的视频",
+    ),
+    (Code::TOO_LARGE, "too large", "内容过大"),
+    (
+        Code::TOO_MANY_REQUESTS,
+        "too many requests, please wait a little",
+        "请求过于频繁，请稍后再试",
+    ),
+    (
+        Code::IDEMPOTENCY_KEY_REUSED,
+        "this Idempotency-Key was used for something else",
+        "该 Idempotency-Key 已用于其他内容",
+    ),
+    (Code::INTERNAL, "internal error", "服务器内部错误"),
+    (
+        Code::UNAVAILABLE,
+        "temporarily unavailable, please try again",
+        "服务暂时不可用，请稍后再试",
+    ),
+    (
+        Code::TIMED_OUT,
+        "this took too long, please try again",
+        "请求超时，请稍后再试",
+    ),
+];
+
 /// What `status_msg` says for a code.
 pub fn words(code: Code, language: Language) -> &'static str {
-    let (english, chinese) = match code {
-        Code::OK => ("success", "成功"),
-        Code::BAD_PARAMETER => ("bad parameter", "参数错误"),
-        Code::NOT_LOGGED_IN => ("please log in", "请先登录"),
-        Code::BAD_TOKEN => (
-            "your login has expired or is not valid, please log in again",
-            "登录已过期或无效，请重新登录",
-        ),
-        Code::WRONG_NAME_OR_PASSWORD => ("wrong user name or password", "用户名或密码错误"),
-        Code::NAME_TAKEN => ("this user name is taken", "用户名已被使用"),
-        Code::NO_SUCH_USER => ("no such user", "用户不存在"),
-        Code::NO_SUCH_VIDEO => ("no such video", "视频不存在"),
-        Code::NO_SUCH_COMMENT => ("no such comment", "评论不存在"),
-        Code::NOT_YOURS => ("this is not yours to change", "无权操作"),
-        Code::NOT_A_VIDEO => (
-            "this file is not a video that can be published",
-            "该文件不是可发布的视频",
-        ),
-        Code::TOO_LARGE => ("too large", "内容过大"),
-        Code::TOO_MANY_REQUESTS => (
-            "too many requests, please wait a little",
-            "请求过于频繁，请稍后再试",
-        ),
-        Code::IDEMPOTENCY_KEY_REUSED => (
-            "this Idempotency-Key was used for something else",
-            "该 Idempotency-Key 已用于其他内容",
-        ),
-        Code::UNAVAILABLE => (
-            "temporarily unavailable, please try again",
-            "服务暂时不可用，请稍后再试",
-        ),
-        Code::TIMED_OUT => (
-            "this took too long, please try again",
-            "请求超时，请稍后再试",
-        ),
-        _ => ("internal error", "服务器内部错误"),
-    };
-    match language {
-        Language::English => english,
-        Language::Chinese => chinese,
+    let known = TABLE.iter().find(|(known, ..)| *known == code);
+    match (known, language) {
+        (Some((_, english, _)), Language::English) => english,
+        (Some((_, _, chinese)), Language::Chinese) => chinese,
+        // A service of a later version has a code that this process doesn't know.
+        (None, _) => words(Code::INTERNAL, language),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_of_the_interfaces_has_its_words() {
+        let source = include_str!("../../idl/base.thrift");
+        let numbers = source.lines().filter_map(|line| {
+            let (_, number) = line.trim().strip_suffix(',')?.split_once(" = ")?;
+            number.parse::<i32>().ok()
+        });
+        let known: Vec<i32> = TABLE.iter().map(|(code, ..)| code.inner()).collect();
+        assert_eq!(numbers.collect::<Vec<_>>(), known);
+    }
 
     #[test]
     fn the_language_follows_the_header() {

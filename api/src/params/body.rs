@@ -8,7 +8,7 @@ use http::{HeaderMap, header};
 use volo_http::body::Body;
 
 use super::Params;
-use crate::error::ApiError;
+use crate::{error::ApiError, rules::Rule};
 
 /// Largest form, JSON or text-only multipart body, by the contract.
 const MAX_BYTES: usize = 1 << 20;
@@ -87,10 +87,7 @@ impl Params {
     fn add_json(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
         use serde_json::Value;
         let Ok(Value::Object(object)) = serde_json::from_slice(bytes) else {
-            return Err(ApiError::bad_parameter(
-                "JSON body",
-                "is malformed: an object is expected",
-            ));
+            return Err(ApiError::bad_parameter("JSON body", Rule::NotAnObject));
         };
         for (name, value) in object {
             match value {
@@ -99,7 +96,7 @@ impl Params {
                 Value::Number(number) => self.add(name, number.to_string()),
                 Value::Bool(flag) => self.add(name, flag.to_string()),
                 Value::Array(_) | Value::Object(_) => {
-                    return Err(ApiError::bad_parameter(&name, "must be a text or a number"));
+                    return Err(ApiError::bad_parameter(&name, Rule::TextOrNumber));
                 }
             }
         }
@@ -108,7 +105,7 @@ impl Params {
 
     async fn add_multipart(&mut self, content_type: &str, bytes: Bytes) -> Result<(), ApiError> {
         let malformed =
-            |_: multer::Error| ApiError::bad_parameter("multipart body", "is malformed");
+            |_: multer::Error| ApiError::bad_parameter("multipart body", Rule::Malformed);
         let boundary = multer::parse_boundary(content_type).map_err(malformed)?;
         let once = futures::stream::once(async move { Ok::<_, std::convert::Infallible>(bytes) });
         let mut multipart = multer::Multipart::new(once, boundary);
@@ -118,7 +115,7 @@ impl Params {
             };
             let text = field.bytes().await.map_err(malformed)?;
             let text = String::from_utf8(text.into())
-                .map_err(|_| ApiError::bad_parameter(&name, "is not UTF-8"))?;
+                .map_err(|_| ApiError::bad_parameter(&name, Rule::NotUtf8))?;
             self.add(name, text);
         }
         Ok(())

@@ -10,7 +10,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use percent_encoding::percent_decode;
 
-use crate::error::ApiError;
+use crate::{error::ApiError, rules::Rule};
 use number::{NotWhole, parse_whole};
 
 /// The parameters of one request.
@@ -45,7 +45,7 @@ impl Params {
                 halves.next().unwrap_or_default(),
                 halves.next().unwrap_or_default(),
             );
-            let malformed = || ApiError::bad_parameter(place, "is malformed");
+            let malformed = || ApiError::bad_parameter(place, Rule::Malformed);
             let name = decode(name).ok_or_else(malformed)?;
             let value = decode(value).ok_or_else(malformed)?;
             self.add(name, value);
@@ -78,9 +78,9 @@ impl Params {
             ApiError::bad_parameter(
                 name,
                 match reason {
-                    NotWhole::NotANumber => "is not a number",
-                    NotWhole::Fraction => "must be a whole number",
-                    NotWhole::OutOfRange => "is out of range",
+                    NotWhole::NotANumber => Rule::NotANumber,
+                    NotWhole::Fraction => Rule::Fraction,
+                    NotWhole::OutOfRange => Rule::OutOfRange,
                 },
             )
         })
@@ -89,7 +89,7 @@ impl Params {
     /// The id of something, if there is one: a whole number from 1 up.
     pub fn id(&self, name: &str) -> Result<Option<i64>, ApiError> {
         match self.whole(name)? {
-            Some(id) if id < 1 => Err(ApiError::bad_parameter(name, "must be at least 1")),
+            Some(id) if id < 1 => Err(ApiError::bad_parameter(name, Rule::BelowOne)),
             id => Ok(id),
         }
     }
@@ -99,7 +99,7 @@ impl Params {
         match self.whole(name)?.ok_or_else(|| ApiError::missing(name))? {
             1 => Ok(true),
             2 => Ok(false),
-            _ => Err(ApiError::bad_parameter(name, "must be 1 or 2")),
+            _ => Err(ApiError::bad_parameter(name, Rule::OneOrTwo)),
         }
     }
 }

@@ -7,6 +7,7 @@ use idl::{
     comment::{AddCommentRequest, DeleteCommentRequest},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     app::App,
@@ -17,10 +18,12 @@ use crate::{
 };
 
 /// The comment that was added; nothing for one that was deleted.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Commented {
+    /// The one that was added; absent after a delete.
     #[serde(skip_serializing_if = "Option::is_none")]
-    comment: Option<Comment>,
+    #[schema(nullable = false)]
+    pub comment: Option<Comment>,
 }
 
 /// Adds a comment, or deletes one.

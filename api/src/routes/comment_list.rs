@@ -5,15 +5,18 @@ use std::sync::Arc;
 use idl::{base::Code, comment::ListCommentsRequest, video::MGetAuthorsRequest};
 use marks::Subject;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{app::App, call::Call, error::ApiError, objects::Comment, page};
 
 /// A page of the comments under a video.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct CommentPage {
-    comment_list: Vec<Comment>,
+    /// Newest first.
+    #[schema(max_items = 300)]
+    pub comment_list: Vec<Comment>,
     /// Whether more follows after the last; an addition of ours.
-    has_more: bool,
+    pub has_more: bool,
 }
 
 /// The comments under a video, newest first.

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use idl::video::FeedRequest;
 use marks::Subject;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::{app::App, call::Call, error::ApiError, objects::Video, page};
+use crate::{app::App, call::Call, error::ApiError, objects::Video, page, rules::Rule};
 
 /// A page of the feed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct FeedPage {
-    video_list: Vec<Video>,
+    /// Newest first.
+    #[schema(max_items = 30)]
+    pub video_list: Vec<Video>,
     /// The next page's `latest_time`.
-    next_time: i64,
+    pub next_time: i64,
 }
 
 /// The newest videos, or those before `latest_time`.
@@ -54,10 +57,7 @@ const MAX_SECONDS: i64 = 100_000_000_000;
 fn before_ms(latest_time: Option<i64>) -> Result<Option<i64>, ApiError> {
     match latest_time {
         None | Some(0) => Ok(None),
-        Some(time) if time < 0 => Err(ApiError::bad_parameter(
-            "latest_time",
-            "must not be negative",
-        )),
+        Some(time) if time < 0 => Err(ApiError::bad_parameter("latest_time", Rule::Negative)),
         Some(seconds) if seconds <= MAX_SECONDS => Ok(Some((seconds + 1) * 1000)),
         Some(ms) => Ok(Some(ms)),
     }

@@ -22,6 +22,7 @@ use crate::{
         body::{BodyError, content_length, drain, essence, moving},
     },
     reply::Nothing,
+    rules::Rule,
     upload::{Stored, spool::Spool, store},
 };
 
@@ -116,7 +117,7 @@ impl Form<'_> {
                 Some(name) => {
                     let text = part.bytes().await.map_err(form_error)?;
                     let text = String::from_utf8(text.into())
-                        .map_err(|_| ApiError::bad_parameter(&name, "is not UTF-8"))?;
+                        .map_err(|_| ApiError::bad_parameter(&name, Rule::NotUtf8))?;
                     self.call.params.add(name, text);
                     self.judge()?;
                 }
@@ -153,7 +154,7 @@ impl Form<'_> {
 
     async fn receive_file(&mut self, part: Field<'_>) -> Result<(), ApiError> {
         if !matches!(self.file, File::Missing) {
-            return Err(ApiError::bad_parameter("data", "is given twice"));
+            return Err(ApiError::bad_parameter("data", Rule::GivenTwice));
         }
         let bytes = part.map(|chunk| chunk.map_err(form_error));
         self.file = match self.call.viewer(self.app)? {
@@ -238,8 +239,8 @@ fn form_error(error: multer::Error) -> ApiError {
         }
         multer::Error::StreamReadFailed(cause) => match cause.downcast::<BodyError>() {
             Ok(cause) => ApiError::from(*cause),
-            Err(_) => ApiError::bad_parameter("multipart body", "broke off"),
+            Err(_) => ApiError::bad_parameter("multipart body", Rule::BrokeOff),
         },
-        _ => ApiError::bad_parameter("multipart body", "is malformed"),
+        _ => ApiError::bad_parameter("multipart body", Rule::Malformed),
     }
 }

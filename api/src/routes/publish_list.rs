@@ -5,13 +5,15 @@ use std::sync::Arc;
 use idl::{base::Code, video::ListByAuthorRequest};
 use marks::Subject;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{app::App, call::Call, error::ApiError, objects::Video, page};
 
 /// A page of a list of videos.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct VideoPage {
     /// In the list's order.
+    #[schema(max_items = 300)]
     pub video_list: Vec<Video>,
     /// Whether more follows after the last; an addition of ours.
     pub has_more: bool,

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use unicode_normalization::UnicodeNormalization as _;
+use utoipa::ToSchema;
 
 use crate::{app::App, call::Call, error::ApiError};
 
 /// Who is logged in now; also sent, empty, when a register or login fails.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Session {
-    user_id: i64,
-    token: String,
+    /// 0 in a failure.
+    pub user_id: i64,
+    /// Empty in a failure.
+    pub token: String,
 }
 
 impl Session {

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use idl::base::Code;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{app::App, call::Call, error::ApiError, objects::User, page};
 
 /// One user.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Profile {
-    user: User,
+    /// With the exact counts.
+    pub user: User,
 }
 
 /// The user named, or the one who asks.

@@ -3,7 +3,10 @@
 
 use idl::{base::Code, video::Container};
 
-use crate::error::ApiError;
+use crate::{
+    error::{ApiError, Detail},
+    rules::Rule,
+};
 
 /// The EBML magic that webm and Matroska begin with (RFC 8794, section 11.2.1).
 const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
@@ -13,7 +16,7 @@ const EBML_HEADER_BYTES: usize = 128;
 /// The format that the first bytes tell.
 pub fn of(first: &[u8]) -> Result<Container, ApiError> {
     let unknown = || ApiError {
-        detail: "data: mp4, mov, webm or mkv is expected".to_owned(),
+        detail: Detail::Parameter("data".to_owned(), Rule::Container),
         ..ApiError::new(Code::NOT_A_VIDEO)
     };
     if first.starts_with(&EBML) {

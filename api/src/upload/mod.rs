@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use storage::SendError;
 use telemetry::metrics;
 
-use crate::{app::App, error::ApiError};
+use crate::{app::App, error::ApiError, rules::Rule};
 
 /// An object key that the video service made for one upload.
 pub struct Upload {
@@ -116,7 +116,7 @@ where
     futures::pin_mut!(metered);
     let (first, overhang) = first_part(&mut metered, part_bytes).await?;
     if first.is_empty() {
-        return Err(ApiError::bad_parameter("data", "is empty"));
+        return Err(ApiError::bad_parameter("data", Rule::Empty));
     }
     let container = container::of(&first)?;
     let kind = if first.len() < part_bytes {
@@ -160,7 +160,7 @@ where
                 .map(|_| ())
                 .map_err(|error| match error {
                     SendError::Source(error) => error,
-                    SendError::Empty => ApiError::bad_parameter("data", "is empty"),
+                    SendError::Empty => ApiError::bad_parameter("data", Rule::Empty),
                     SendError::Store(error) => store_error(error),
                 })
         }

@@ -36,12 +36,18 @@ impl Raw {
         let _ = self.0.shutdown().await;
     }
 
-    /// Status and JSON body; needs `connection: close` in the request.
-    pub async fn reply(&mut self) -> (u16, Value) {
+    /// All that comes until the server closes; needs `connection: close` in the (last) request.
+    pub async fn all(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let read = tokio::time::timeout(REPLY_LIMIT, self.0.read_to_end(&mut bytes));
         // What came before a reset is the reply all the same.
         let _ = read.await.expect("a reply in time");
+        bytes
+    }
+
+    /// Status and JSON body; needs `connection: close` in the request.
+    pub async fn reply(&mut self) -> (u16, Value) {
+        let bytes = self.all().await;
         let text = String::from_utf8_lossy(&bytes);
         let status = text
             .split(' ')

@@ -23,6 +23,11 @@ impl Settings {
             "must be above 0",
         )?;
         require(
+            self.http.cors_origins.iter().all(|one| is_origin(one)),
+            "http.cors_origins",
+            "each must be as a browser sends it: http(s)://host[:port] in lower case, no path, no default port",
+        )?;
+        require(
             self.rpc.connect_timeout_ms > 0,
             "rpc.connect_timeout_ms",
             "must be above 0",
@@ -246,4 +251,16 @@ impl Settings {
         }
         Ok(keys)
     }
+}
+
+/// Whether a browser would send this as an `Origin` (RFC 6454, section 6.2).
+fn is_origin(text: &str) -> bool {
+    let (host, default_port) = match text.split_once("://") {
+        Some(("https", host)) => (host, ":443"),
+        Some(("http", host)) => (host, ":80"),
+        _ => return false,
+    };
+    let known =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:[]".contains(&byte);
+    !host.is_empty() && !host.ends_with(default_port) && host.bytes().all(known)
 }

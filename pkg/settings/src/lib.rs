@@ -143,7 +143,13 @@ sections! {
     /// `[log]`
     Log { filter: String, format: LogFormat }
     /// `[http]`
-    Http { listen: SocketAddr, shared_port: bool, request_timeout_ms: u64 }
+    Http {
+        listen: SocketAddr,
+        shared_port: bool,
+        request_timeout_ms: u64,
+        #[serde(deserialize_with = "list")]
+        cors_origins: Vec<String>,
+    }
     /// `[rpc]`
     Rpc { listen: SocketAddr, connect_timeout_ms: u64, deregister_wait_ms: u64 }
     /// `[admin]`

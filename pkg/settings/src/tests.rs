@@ -312,3 +312,27 @@ fn the_example_explains_each_key_of_the_struct_and_no_other() {
     }
     assert_eq!(keys, explained);
 }
+
+#[test]
+fn an_origin_is_written_as_browsers_send_it() {
+    let origins = |text| load(&[("DOUSHENG_HTTP__CORS_ORIGINS", text)]);
+    assert!(load(&[]).unwrap().http.cors_origins.is_empty());
+    let two = origins("https://app.example, http://localhost:3000").unwrap();
+    assert_eq!(
+        two.http.cors_origins,
+        ["https://app.example", "http://localhost:3000"]
+    );
+    for bad in [
+        "*",
+        "null",
+        "app.example",
+        "https://app.example/",
+        "https://App.example",
+        "https://app.example:443",
+        "ftp://app.example",
+        "https://",
+    ] {
+        let error = origins(bad).unwrap_err().to_string();
+        assert!(error.contains("http.cors_origins"), "{bad}: {error}");
+    }
+}

@@ -1,0 +1,123 @@
+//! What can be wrong with a parameter, and how `status_msg` says it: the rules of this process, and those of the interfaces.
+
+use std::borrow::Cow;
+
+use idl::ValidateError;
+
+use crate::words::Language;
+
+/// A rule that a parameter breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rule {
+    /// Required, and nowhere.
+    Missing,
+    /// A file without a byte.
+    Empty,
+    /// Not a decimal number.
+    NotANumber,
+    /// A number with a fraction.
+    Fraction,
+    /// A number that int64 can't hold.
+    OutOfRange,
+    /// An id below 1.
+    BelowOne,
+    /// A number below 0.
+    Negative,
+    /// An action that is neither of two.
+    OneOrTwo,
+    /// A second file.
+    GivenTwice,
+    /// Bytes that are no text.
+    NotUtf8,
+    /// A header with other than ASCII.
+    NotAscii,
+    /// A JSON value with an inside.
+    TextOrNumber,
+    /// A body or query string that can't be read.
+    Malformed,
+    /// A JSON body that can't be read, or is no object.
+    NotAnObject,
+    /// A body that ended too early.
+    BrokeOff,
+    /// A body that no longer arrived.
+    Stalled,
+    /// A path that no route has.
+    NothingHere,
+    /// A method that this path doesn't take; it takes these.
+    OnlyMethods(&'static str),
+    /// A content type that no route takes.
+    NoSuchType,
+    /// A file in none of the containers.
+    Container,
+    /// A rule of an interface.
+    Interface(ValidateError),
+}
+
+impl Rule {
+    /// What was asked for.
+    pub fn words(&self, language: Language) -> Cow<'static, str> {
+        let (english, chinese) = match self {
+            Self::Missing => ("is missing", "缺少该参数"),
+            Self::Empty => ("is empty", "内容为空"),
+            Self::NotANumber => ("is not a number", "不是数字"),
+            Self::Fraction => ("must be a whole number", "必须是整数"),
+            Self::OutOfRange => ("is out of range", "超出范围"),
+            Self::BelowOne => ("must be at least 1", "不能小于 1"),
+            Self::Negative => ("must not be negative", "不能为负数"),
+            Self::OneOrTwo => ("must be 1 or 2", "只能是 1 或 2"),
+            Self::GivenTwice => ("is given twice", "重复出现"),
+            Self::NotUtf8 => ("is not UTF-8", "不是 UTF-8 编码"),
+            Self::NotAscii => ("must be ASCII", "只能使用 ASCII 字符"),
+            Self::TextOrNumber => ("must be a text or a number", "只能是文本或数字"),
+            Self::Malformed => ("is malformed", "格式错误"),
+            Self::NotAnObject => (
+                "is malformed: an object is expected",
+                "格式错误，应为 JSON 对象",
+            ),
+            Self::BrokeOff => ("is malformed or broke off", "格式错误或不完整"),
+            Self::Stalled => ("stopped moving", "传输停滞"),
+            Self::NothingHere => ("there is nothing here", "路径不存在"),
+            Self::OnlyMethods(methods) => (*methods, *methods),
+            Self::NoSuchType => ("no route takes this type", "不支持该内容类型"),
+            Self::Container => (
+                "mp4, mov, webm or mkv is expected",
+                "应为 mp4、mov、webm 或 mkv",
+            ),
+            Self::Interface(error) => return interface(error, language).into(),
+        };
+        match language {
+            Language::English => english.into(),
+            Language::Chinese => chinese.into(),
+        }
+    }
+}
+
+fn interface(error: &ValidateError, language: Language) -> String {
+    use idl::Rule as Of;
+    let limit = &error.limit;
+    match (language, error.rule) {
+        (Language::English, _) => {
+            let text = error.to_string();
+            // The interface's name of the field is no matter of the client's.
+            text.split_once(": ")
+                .map(|(_, rule)| rule.to_owned())
+                .unwrap_or(text)
+        }
+        (_, Of::MinBytes) => format!("至少 {limit} 字节"),
+        (_, Of::MaxBytes) => format!("最多 {limit} 字节"),
+        (_, Of::MinChars) => format!("至少 {limit} 个字符"),
+        (_, Of::MaxChars) => format!("最多 {limit} 个字符"),
+        (_, Of::MinItems) => format!("至少 {limit} 项"),
+        (_, Of::MaxItems) => format!("最多 {limit} 项"),
+        (_, Of::Pattern) => format!("必须匹配 {limit}"),
+        (_, Of::Prefix) => format!("必须以 {limit} 开头"),
+        (_, Of::Gt) => format!("必须大于 {limit}"),
+        (_, Of::Ge) => format!("不能小于 {limit}"),
+        (_, Of::Lt) => format!("必须小于 {limit}"),
+        (_, Of::Le) => format!("不能大于 {limit}"),
+        (_, Of::In) => format!("只能是 {limit} 之一"),
+        (_, Of::DefinedOnly) => "必须是已定义的值".to_owned(),
+        (_, Of::Trimmed) => "首尾不能有空白字符".to_owned(),
+        (_, Of::NoControl) => "不能有控制字符".to_owned(),
+    }
+}

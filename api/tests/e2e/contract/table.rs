@@ -1,0 +1,341 @@
+//! Each route but the upload, each place, each way to be wrong: refused by its code, with the parameter and the rule named in
+//! the client's language; and nothing changes.
+
+use reqwest::Method;
+use testkit::{Account, Client, System};
+
+use super::{
+    places::{PLACES, Pairs, Place},
+    wrong::{Wrong, missing, no_action, no_id, no_token, too_long, value},
+};
+use crate::{
+    scene::{counts, film, ids, seen_by, user_counts},
+    shapes::{added, assert_no_session, assert_reply, comments, videos},
+    shared_system,
+};
+
+/// An id that is nobody's.
+const NOBODYS: &str = "9007199254740991";
+
+struct Route {
+    method: Method,
+    path: &'static str,
+    /// A request that is right.
+    right: Pairs,
+    wrong: Vec<Wrong>,
+}
+
+/// What the table needs to exist.
+struct Scene {
+    author: Account,
+    fan: Account,
+    video_id: i64,
+    comment_id: i64,
+}
+
+fn routes(scene: &Scene) -> Vec<Route> {
+    let token = || ("token", scene.fan.token.clone());
+    let video = || ("video_id", scene.video_id.to_string());
+    let comment = || ("comment_id", scene.comment_id.to_string());
+    let author = || ("user_id", scene.author.user_id.to_string());
+    let pair = |name, value: &str| (name, value.to_owned());
+    let no_video = || value("video_id", NOBODYS, 10007, "");
+    let list_of_a_user = |path| Route {
+        method: Method::GET,
+        path,
+        right: vec![token(), author()],
+        wrong: [
+            no_id("user_id"),
+            no_id("before"),
+            no_token(false),
+            vec![
+                value("user_id", NOBODYS, 10006, ""),
+                value("before", NOBODYS, 10007, ""),
+            ],
+        ]
+        .concat(),
+    };
+    vec![
+        Route {
+            method: Method::GET,
+            path: "/douyin/feed/",
+            right: vec![token(), pair("latest_time", "1700000000")],
+            wrong: [
+                ("-1", "must not be negative"),
+                ("1.5", "must be a whole number"),
+                ("9223372036854775808", "is out of range"),
+                ("now", "is not a number"),
+            ]
+            .map(|(text, rule)| value("latest_time", text, 10001, rule))
+            .into(),
+        },
+        Route {
+            method: Method::POST,
+            path: "/douyin/user/register/",
+            right: vec![pair("username", &scene.fan.name), pair("password", "12345")],
+            wrong: vec![
+                ("username", None, 10001, "is missing"),
+                value("username", "", 10001, "at least 1 character"),
+                too_long("username", 33, "at most 32 characters"),
+                value(
+                    "username",
+                    " x",
+                    10001,
+                    "no white space at its start or end",
+                ),
+                value(
+                    "username",
+                    "x\u{3000}",
+                    10001,
+                    "no white space at its start or end",
+                ),
+                value("username", "a\u{7}b", 10001, "no control characters"),
+                ("password", None, 10001, "is missing"),
+                value("password", "", 10001, "at least 5 characters"),
+                value("password", "1234", 10001, "at least 5 characters"),
+                value("password", &"x".repeat(33), 10001, "at most 32 characters"),
+                too_long("password", 25, "at most 72 bytes"),
+                value("username", &scene.fan.name, 10005, ""),
+            ],
+        },
+        Route {
+            method: Method::POST,
+            path: "/douyin/user/login/",
+            right: vec![
+                pair("username", &scene.fan.name),
+                pair("password", &scene.fan.password),
+            ],
+            wrong: vec![
+                ("username", None, 10001, "is missing"),
+                value("username", "", 10001, "at least 1 byte"),
+                ("password", None, 10001, "is missing"),
+                value("password", "", 10001, "at least 1 byte"),
+                value("username", "nobody has this name", 10004, ""),
+                // To say more than that it is wrong would help who guesses.
+                ("username", Some("好".repeat(33)), 10004, ""),
+                value("password", "wrong", 10004, ""),
+                value("password", "x", 10004, ""),
+            ],
+        },
+        Route {
+            method: Method::GET,
+            path: "/douyin/user/",
+            right: vec![token(), author()],
+            wrong: [
+                no_id("user_id"),
+                no_token(true),
+                vec![value("user_id", NOBODYS, 10006, "")],
+            ]
+            .concat(),
+        },
+        list_of_a_user("/douyin/publish/list/"),
+        list_of_a_user("/douyin/favorite/list/"),
+        Route {
+            method: Method::POST,
+            path: "/douyin/favorite/action/",
+            right: vec![token(), video(), pair("action_type", "2")],
+            wrong: [
+                missing("video_id"),
+                no_id("video_id"),
+                no_action(),
+                no_token(true),
+                vec![no_video()],
+            ]
+            .concat(),
+        },
+        Route {
+            method: Method::POST,
+            path: "/douyin/comment/action/",
+            // No right one: it would be written.
+            right: vec![
+                token(),
+                video(),
+                pair("action_type", "1"),
+                pair("comment_text", ""),
+            ],
+            wrong: [
+                missing("video_id"),
+                no_id("video_id"),
+                no_action(),
+                no_token(true),
+                vec![
+                    ("comment_text", None, 10001, "is missing"),
+                    value("comment_text", "", 10001, "at least 1 character"),
+                    too_long("comment_text", 501, "at most 500 characters"),
+                ],
+            ]
+            .concat(),
+        },
+        Route {
+            method: Method::POST,
+            path: "/douyin/comment/action/",
+            right: vec![
+                token(),
+                video(),
+                pair("action_type", "2"),
+                pair("comment_id", NOBODYS),
+            ],
+            wrong: [
+                missing("comment_id"),
+                no_id("comment_id"),
+                vec![
+                    value("comment_id", NOBODYS, 10008, ""),
+                    no_video(),
+                    // The author's own.
+                    ("comment_id", Some(comment().1), 10009, ""),
+                ],
+            ]
+            .concat(),
+        },
+        Route {
+            method: Method::GET,
+            path: "/douyin/comment/list/",
+            right: vec![token(), video()],
+            wrong: [
+                missing("video_id"),
+                no_id("video_id"),
+                no_id("before"),
+                no_token(false),
+                vec![no_video(), value("before", NOBODYS, 10008, "")],
+            ]
+            .concat(),
+        },
+    ]
+}
+
+/// The right request with one parameter wrong.
+fn spoilt(right: &Pairs, (name, text, ..): &Wrong) -> Pairs {
+    let others = right.iter().filter(|pair| pair.0 != *name).cloned();
+    let wrong = text.iter().map(|text| (*name, text.clone()));
+    // In front: which half of the parameters it falls into is no matter of where the table has it.
+    wrong.chain(others).collect()
+}
+
+/// One entry of the table in one place; in both languages where the place is the plainest.
+async fn refused(client: &Client, route: &Route, place: Place, wrong: &Wrong) {
+    let (name, _, code, rule) = wrong;
+    let pairs = spoilt(&route.right, wrong);
+    // What is left out of the query is not left out of the body that would lose.
+    if place == Place::QueryOverForm && wrong.1.is_none() {
+        return;
+    }
+    let languages = if place == Place::Query { 2 } else { 1 };
+    for (language, says) in ["en", "zh"].into_iter().zip(words(*code)).take(languages) {
+        let request = place.request(client, &route.method, route.path, &pairs);
+        let reply = client
+            .send(request.header("accept-language", language))
+            .await;
+        let what = format!(
+            "{} {place:?} {wrong:?} {language}: {}",
+            route.path, reply.text
+        );
+        assert_eq!((reply.http, reply.try_code()), (200, Some(*code)), "{what}");
+        let message = reply.message();
+        assert!(message.starts_with(says), "{what}");
+        if *code == 10001 {
+            assert!(message.contains(&format!("{name}: ")), "{what}");
+        }
+        match language {
+            "en" => assert!(message.ends_with(rule), "{what}"),
+            _ => assert!(rule.is_empty() || !message.contains(rule), "{what}"),
+        }
+        assert!(!reply.request_id().is_empty(), "{what}");
+        assert_reply(&reply.body);
+        if route.path.contains("/user/register") || route.path.contains("/user/login") {
+            assert_no_session(&reply.body);
+        }
+    }
+}
+
+fn words(code: i64) -> [&'static str; 2] {
+    let found = api::words::TABLE
+        .iter()
+        .find(|(known, ..)| i64::from(known.inner()) == code);
+    let (_, english, chinese) = found.expect("a code of the table");
+    [english, chinese]
+}
+
+async fn scene(client: &Client) -> Scene {
+    let (author, fan) = (client.new_account().await, client.new_account().await);
+    let video_id = film(client, &author).await;
+    let comment = client
+        .comment(&author.token, video_id, "by the author")
+        .await;
+    Scene {
+        comment_id: added(&comment.ok())["id"].as_i64().unwrap(),
+        author,
+        fan,
+        video_id,
+    }
+}
+
+async fn assert_untouched(system: &System, scene: &Scene) {
+    let client = system.client();
+    let video = seen_by(system, &scene.fan, &scene.author, scene.video_id).await;
+    assert_eq!(counts(&video), (0, 1, false));
+    assert_eq!(user_counts(system, &scene.fan).await, (0, 0, 0));
+    assert_eq!(user_counts(system, &scene.author).await, (0, 0, 1));
+    let list = comments(&client.comments(scene.video_id).await.ok());
+    assert_eq!(ids(&list), [scene.comment_id]);
+    let likes = client.favorite_list(&[("token", &scene.fan.token)]).await;
+    assert!(videos(&likes.ok()).is_empty());
+    client
+        .login(&scene.fan.name, &scene.fan.password)
+        .await
+        .ok();
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_in_whatever_place_is_refused_by_name_and_changes_nothing() {
+    let system = shared_system().await;
+    let client = system.client();
+    let scene = scene(&client).await;
+    let mut cases = 0;
+    for route in routes(&scene) {
+        for wrong in &route.wrong {
+            let everywhere = PLACES.map(|place| refused(&client, &route, place, wrong));
+            futures::future::join_all(everywhere).await;
+            cases += PLACES.len();
+        }
+    }
+    assert!(cases > 1500, "{cases}");
+    assert_untouched(&system, &scene).await;
+}
+
+#[tokio::test]
+async fn what_is_right_is_right_in_every_place() {
+    let system = shared_system().await;
+    let client = system.client();
+    let scene = scene(&client).await;
+    let reads_and_unlikes = routes(&scene).into_iter().filter(|route| {
+        !route.path.contains("/comment/action") && !route.path.contains("register")
+    });
+    for route in reads_and_unlikes {
+        for place in PLACES {
+            let request = place.request(&client, &route.method, route.path, &route.right);
+            let reply = client.send(request).await;
+            assert_eq!(
+                reply.try_code(),
+                Some(0),
+                "{} {place:?} {}",
+                route.path,
+                reply.text
+            );
+        }
+    }
+    assert_untouched(&system, &scene).await;
+}
+
+#[tokio::test]
+async fn on_the_feed_a_broken_token_is_none() {
+    let system = shared_system().await;
+    let client = system.client();
+    for place in PLACES {
+        let pairs = [
+            ("token", "not.a.token".to_owned()),
+            ("latest_time", "1".to_owned()),
+        ];
+        let request = place.request(&client, &Method::GET, "/douyin/feed/", &pairs);
+        assert!(videos(&client.send(request).await.ok()).is_empty());
+    }
+}

@@ -1,0 +1,61 @@
+//! The contract for readers: the document and its page.
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::shared_system;
+
+#[tokio::test]
+async fn the_document_is_openapi_3_1_and_the_one_of_the_repository() {
+    let system = shared_system().await;
+    let reply = system.client().get("/openapi.json", &[]).await;
+    assert_eq!(reply.http, 200);
+    assert_eq!(reply.body["openapi"], "3.1.0");
+    let snapshot: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+    assert_eq!(reply.body, snapshot);
+}
+
+#[tokio::test]
+async fn the_page_names_only_what_this_server_has_and_is_forbidden_the_rest() {
+    let system = shared_system().await;
+    let client = system.client();
+    let page = client.get("/docs", &[]).await;
+    assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("default-src 'self'") && !policy.contains("unsafe"));
+    assert_eq!(client.get("/docs/", &[]).await.text, page.text);
+    // No script, style or handler within the page: the policy would forbid it.
+    for forbidden in [
+        "<style",
+        " style=",
+        " onclick=",
+        "javascript:",
+        "http://",
+        "https://",
+    ] {
+        assert!(!page.text.contains(forbidden), "{forbidden}");
+    }
+    let mut named = 0;
+    for piece in page
+        .text
+        .split(['"'])
+        .filter(|piece| piece.starts_with('/'))
+    {
+        let asset = client.get(piece, &[]).await;
+        assert_eq!(asset.http, 200, "{piece}");
+        assert_eq!(asset.headers["x-content-type-options"], "nosniff");
+        assert!(!asset.request_id().is_empty());
+        named += 1;
+    }
+    assert!(named >= 4, "{}", page.text);
+    let script = client.get("/docs/docs.js", &[]).await;
+    assert_eq!(
+        script.headers["content-type"],
+        "text/javascript; charset=utf-8"
+    );
+    for forbidden in ["innerHTML", "eval(", "http://", "https://"] {
+        assert!(!script.text.contains(forbidden), "{forbidden}");
+    }
+    let wrong = client.request(Method::POST, "/docs");
+    client.send(wrong).await.failed(405, 10001);
+}

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Tests the API against its own document with schemathesis: generated requests, right and wrong, to every route, uploads too.
+# Starts a system of its own on other ports and deletes it again, also after a failure or Ctrl-C. Minutes.
+#   scripts/fuzz.sh [arguments of schemathesis run]    for example: --seed 7, or --include-operation-id feed
+# FUZZ_API=http://… tests a running API instead, and leaves its videos and comments there. FUZZ_CASES=200 makes it shorter.
+set -euo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# Not what a run or the tests have: both may be up at once.
+export DOUSHENG_RUN=${DOUSHENG_FUZZ_RUN:-$HERE/../.run/fuzz}
+mkdir -p "$DOUSHENG_RUN"
+DOUSHENG_RUN=$(cd "$DOUSHENG_RUN" && pwd)
+export DOUSHENG_PRIMARY_PORT=${DOUSHENG_FUZZ_PRIMARY_PORT:-26306}
+export DOUSHENG_REPLICA_PORT=${DOUSHENG_FUZZ_REPLICA_PORT:-26307}
+export DOUSHENG_ETCD_PORT=${DOUSHENG_FUZZ_ETCD_PORT:-25379}
+export DOUSHENG_ETCD_PEER_PORT=${DOUSHENG_FUZZ_ETCD_PEER_PORT:-25380}
+export DOUSHENG_REDIS_PORT=${DOUSHENG_FUZZ_REDIS_PORT:-29379}
+export DOUSHENG_S3_PORT=${DOUSHENG_FUZZ_S3_PORT:-23000}
+export DOUSHENG_HTTP__LISTEN=${DOUSHENG_FUZZ_LISTEN:-127.0.0.1:18080}
+export DOUSHENG_INSTANCES=1 DOUSHENG_AUTH__BCRYPT_COST=4
+# shellcheck source=scripts/lib/settings.sh
+. "$HERE/lib/settings.sh"
+# shellcheck source=scripts/lib/process.sh
+. "$HERE/lib/process.sh"
+# shellcheck source=scripts/lib/install.sh
+. "$HERE/lib/install.sh"
+# shellcheck source=scripts/lib/progress.sh
+. "$HERE/lib/progress.sh"
+cd "$HERE/.."
+
+API=${FUZZ_API:-http://$API_LISTEN}
+REQUIREMENTS=$HERE/lib/fuzz-requirements.txt
+VENV=$TOOLS/schemathesis-$(sed -n 's/^schemathesis==//p' "$REQUIREMENTS")
+# Of each route. All together more than 10,000.
+CASES=${FUZZ_CASES:-1000}
+
+# What the contract makes meaningless: it answers what is wrong with HTTP 200 and a `status_code`, and these ask for a 4xx.
+MEANINGLESS=(
+    negative_data_rejection # wrong data must be a 4xx
+    missing_required_header # so must a header that isn't there
+    ignored_auth            # a missing or wrong token must be 401
+)
+
+install_schemathesis() {
+    [ ! -e "$VENV/installed" ] || return 0
+    rm -rf "$VENV"
+    system_python -m venv "$VENV"
+    "$VENV/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary=:all: -r "$REQUIREMENTS"
+    touch "$VENV/installed"
+}
+
+# The first user, with one small film.
+seed() {
+    local session film=$RUN/film.mp4
+    ffmpeg -hide_banner -nostdin -loglevel error -y -f lavfi -i testsrc=size=64x64:rate=10 -t 1 -c:v libx264 -pix_fmt yuv420p "$film"
+    session=$(curl -sS --fail "$API/douyin/user/register/" -d "username=fuzz-$RANDOM$RANDOM" -d password=fuzzing)
+    jq -er .token <<<"$session" >"$RUN/token"
+    curl -sS --fail "$API/douyin/publish/action/" -F token="$(cat "$RUN/token")" -F title=Film -F data=@"$film" | jq -e '.status_code == 0'
+}
+
+# Requests that the API has counted: all, and those it answered with 5xx.
+counted() {
+    curl -sS --fail "$API/metrics" | awk '
+        /^http_requests_total\{/ { all += $NF; if ($0 ~ /status="5/) failed += $NF }
+        END { printf "%d %d\n", all, failed }'
+}
+
+leave() {
+    local result=$?
+    trap - EXIT INT TERM
+    [ -n "${FUZZ_API:-}" ] || "$HERE/dousheng.sh" reset >"$RUN.reset.log" 2>&1 || cat "$RUN.reset.log" >&2
+    exit "$result"
+}
+
+lock fuzz
+trap leave EXIT
+trap 'exit 130' INT TERM
+step schemathesis "it comes from PyPI, pinned in scripts/lib/fuzz-requirements.txt" install_schemathesis
+[ -n "${FUZZ_API:-}" ] || step system "scripts/fuzz.sh has ports of its own; they stand at its top" "$HERE/dousheng.sh" start
+step seed "the API must answer at $API" seed
+read -r requests_before failed_before < <(counted)
+FUZZ_TOKEN=$(cat "$RUN/token")
+export FUZZ_TOKEN FUZZ_FILM=$RUN/film.mp4 SCHEMATHESIS_HOOKS=fuzz_hooks PYTHONPATH=$HERE/lib PYTHONDONTWRITEBYTECODE=1
+# One worker: Python 3.11 parses in only one thread at a time without harm. It remembers failures in the directory where it runs.
+cd "$RUN"
+result=0
+excluded=$(IFS=,; say "${MEANINGLESS[*]}")
+"$VENV/bin/schemathesis" run "$API/openapi.json" --phases examples,coverage,fuzzing --checks all --exclude-checks "$excluded" \
+    --max-examples "$CASES" --seed 1 --workers 1 --request-timeout 30 --continue-on-failure --warnings off \
+    --output-sanitize false "$@" || result=$?
+read -r requests failed < <(counted)
+say "requests that the API counted: $((requests - requests_before)), of them answered with 5xx: $((failed - failed_before))"
+[ "$failed" = "$failed_before" ] && [ "$result" = 0 ]
