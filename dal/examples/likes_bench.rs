@@ -232,6 +232,7 @@ fn redis() -> Redis {
         favorites_db: 1,
         comments_db: 2,
         marks_db: 3,
+        limits_db: 4,
         key_prefix: format!("bench-{}:", std::process::id()),
         counter_ttl_s: 60,
         command_timeout_ms: 200,
@@ -244,6 +245,7 @@ async fn main() {
     let mysql = Mysql {
         primary_url: Secret::new(database.primary_url()),
         replica_urls: Vec::new(),
+        migrate_url: Secret::new(""),
         max_connections: MAX_CONNECTIONS,
         acquire_timeout_ms: 5000,
         reads_after_writes: settings::ReadsAfterWrites::Gtid,

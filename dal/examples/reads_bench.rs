@@ -121,6 +121,7 @@ async fn bench(database: &testkit::Database) -> Bench {
     let mysql = Mysql {
         primary_url: Secret::new(database.primary_url()),
         replica_urls: vec![Secret::new(database.replica_url())],
+        migrate_url: Secret::new(""),
         max_connections: 8,
         acquire_timeout_ms: 5000,
         reads_after_writes: ReadsAfterWrites::Gtid,
@@ -132,6 +133,7 @@ async fn bench(database: &testkit::Database) -> Bench {
         favorites_db: 1,
         comments_db: 2,
         marks_db: 3,
+        limits_db: 4,
         key_prefix: format!("bench-{}:", std::process::id()),
         counter_ttl_s: 60,
         command_timeout_ms: 200,

@@ -11,6 +11,7 @@ use std::{
 use marks::Subject;
 use sea_orm::{DatabaseTransaction, DbErr};
 use telemetry::metrics::Verb;
+use tracing::Instrument as _;
 
 use crate::{
     DalError, Db,
@@ -97,9 +98,8 @@ where
     T: Send + 'static,
 {
     let (db, counters) = (db.clone(), counters.clone());
-    let task = tokio::spawn(telemetry::cost::scope(async move {
-        commit_here(&db, &counters, &work).await
-    }));
+    let work = telemetry::cost::scope(async move { commit_here(&db, &counters, &work).await });
+    let task = tokio::spawn(work.in_current_span());
     match task.await {
         Ok((result, spent)) => {
             telemetry::cost::add(spent);

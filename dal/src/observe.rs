@@ -1,9 +1,13 @@
-//! What statements cost, by verb and by the server that answered, for the metrics.
+//! What statements cost, by verb and by the server that answered, for metrics and traces.
 
 use std::{future::Future, time::Instant};
 
 use sea_orm::DbErr;
-use telemetry::metrics::{self, Routing, Server, SqlFailure, Verb};
+use telemetry::{
+    metrics::{self, Routing, Server, SqlFailure, Verb},
+    trace,
+};
+use tracing::Instrument as _;
 
 use crate::{DalError, error};
 
@@ -15,12 +19,16 @@ pub(crate) async fn observed<T, E: Failure>(
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
     let start = Instant::now();
-    let result = work.await;
+    let span = trace::sql(verb, server, routing);
+    let result = work.instrument(span.clone()).await;
     metrics::sql(verb, server, routing, start.elapsed());
     if let Err(error) = &result
         && let Some(kind) = error.kind()
     {
         metrics::sql_failed(server, kind);
+        if !matches!(kind, SqlFailure::Duplicate) {
+            trace::failed(&span);
+        }
     }
     result
 }

@@ -28,6 +28,7 @@ async fn filled() -> (testkit::Database, DatabaseConnection) {
     let mysql = settings::Mysql {
         primary_url: settings::Secret::new(database.primary_url()),
         replica_urls: Vec::new(),
+        migrate_url: settings::Secret::new(""),
         max_connections: 1,
         acquire_timeout_ms: 5000,
         reads_after_writes: settings::ReadsAfterWrites::Gtid,

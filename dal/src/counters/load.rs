@@ -6,6 +6,7 @@ use redis::{Away, Value};
 use sea_orm::DbErr;
 use telemetry::cost;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::{
     Counters,
@@ -96,7 +97,7 @@ impl Counters {
             counters.store(&won, exact.as_ref().ok(), &token).await;
             exact
         };
-        match tokio::spawn(cost::scope(load)).await {
+        match tokio::spawn(cost::scope(load).in_current_span()).await {
             Ok((exact, spent)) => {
                 cost::add(spent);
                 Ok(exact?.into_iter().map(|(c, n)| (c, shown(n))).collect())

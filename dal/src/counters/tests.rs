@@ -16,6 +16,7 @@ async fn counters() -> (Redis, Counters) {
     let mysql = settings::Mysql {
         primary_url: settings::Secret::new("mysql://nobody:nothing@127.0.0.1:1/none"),
         replica_urls: Vec::new(),
+        migrate_url: settings::Secret::new(""),
         max_connections: 1,
         acquire_timeout_ms: 1000,
         reads_after_writes: settings::ReadsAfterWrites::Gtid,
@@ -27,6 +28,7 @@ async fn counters() -> (Redis, Counters) {
         favorites_db: DATABASE,
         comments_db: 2,
         marks_db: 3,
+        limits_db: 4,
         key_prefix: String::new(),
         counter_ttl_s: 600,
         command_timeout_ms: 2000,

@@ -13,12 +13,13 @@ use std::{
 use sea_orm::DbErr;
 use telemetry::{
     cost::{self, Cost},
-    metrics,
+    metrics, trace,
 };
 use tokio::sync::{
     mpsc::{self, error::TrySendError},
     oneshot,
 };
+use tracing::Instrument as _;
 
 use super::{FavoriteOp, batch::Batch};
 use crate::{DalError, Db, counters::Counters, db::WRITE_DEADLINE, ledger, pool::within};
@@ -87,6 +88,7 @@ impl Favorites {
                 .await
                 .map_err(|_| refused("the writer of likes has ended"))
         })
+        .instrument(trace::call("mysql", "shared write"))
         .await?;
         cost::add(spent);
         result

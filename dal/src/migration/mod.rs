@@ -39,11 +39,16 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// Brings the primary's schema up to date; returns the names of the steps that were missing. Safe to run again, and by several
-/// processes at once: a lock on the connection that migrates lets one after the other in.
+/// Brings the primary's schema up to date, with the account of `mysql.migrate_url`, if that is set; returns the names of the steps
+/// that were missing. Safe to run again, and by several processes at once: a lock on the connection that migrates lets one after
+/// the other in.
 pub async fn migrate(mysql: &settings::Mysql) -> Result<Vec<String>, DalError> {
     within(DEADLINE, async {
-        let connection = single_connection(&mysql.primary_url)?;
+        let url = match mysql.migrate_url.expose() {
+            "" => &mysql.primary_url,
+            _ => &mysql.migrate_url,
+        };
+        let connection = single_connection(url)?;
         lock(&connection).await?;
         let missing = Migrator::get_pending_migrations(&connection).await?;
         Migrator::up(&connection, None).await?;

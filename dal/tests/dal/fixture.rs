@@ -8,6 +8,7 @@ pub fn mysql(primary: &str, replicas: &[&str]) -> Mysql {
     Mysql {
         primary_url: Secret::new(primary),
         replica_urls: replicas.iter().map(|url| Secret::new(*url)).collect(),
+        migrate_url: Secret::new(""),
         max_connections: 16,
         acquire_timeout_ms: 2000,
         reads_after_writes: settings::ReadsAfterWrites::Gtid,
@@ -69,6 +70,7 @@ pub fn without_redis(db: &Db) -> Counters {
         favorites_db: 1,
         comments_db: 2,
         marks_db: 3,
+        limits_db: 4,
         key_prefix: String::new(),
         counter_ttl_s: 60,
         command_timeout_ms: 200,

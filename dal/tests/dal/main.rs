@@ -7,6 +7,7 @@
     missing_docs
 )]
 
+mod accounts;
 mod comments;
 mod counters;
 mod counters_faults;

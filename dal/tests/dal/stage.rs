@@ -40,6 +40,7 @@ impl Stage {
             favorites_db: FAVORITES,
             comments_db: COMMENTS,
             marks_db: 3,
+            limits_db: 4,
             key_prefix: "t:".to_owned(),
             counter_ttl_s: 600,
             command_timeout_ms,

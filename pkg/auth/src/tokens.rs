@@ -1,7 +1,8 @@
 //! Tokens: JWT with HS256 and nothing else, whatever a token says of itself.
 //!
-//! `kid` in the header chooses among the configured keys: the first signs, all verify, so a key is replaced by putting the new
-//! one first and dropping the old one a token's life later. A token can't be taken back before it expires.
+//! `kid` in the header chooses among the configured keys: the first signs, all verify. A key is replaced in three steps, each on
+//! every process before the next: the new one is added last, put first, and a token's life later the old one is dropped. So at any
+//! moment each process takes what each other signs. A token can't be taken back before it expires.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -55,8 +56,9 @@ struct Claims<'a> {
 
 /// The claims left to look at once the library has checked `exp`, `nbf`, `iss` and `aud`.
 #[derive(Deserialize)]
-struct Subject {
+struct Rest {
     sub: String,
+    iat: u64,
 }
 
 impl Tokens {
@@ -121,12 +123,16 @@ impl Tokens {
             .iter()
             .find(|(known, _)| *known == kid)
             .ok_or(TokenError::Invalid)?;
-        let Subject { sub } = decode(token, key, &self.0.validation)
+        let Rest { sub, iat } = decode(token, key, &self.0.validation)
             .map_err(|error| match error.kind() {
                 ErrorKind::ExpiredSignature => TokenError::Expired,
                 _ => TokenError::Invalid,
             })?
             .claims;
+        // The library doesn't look at it. Ours are never from the future, further than clocks are apart.
+        if iat > get_current_timestamp().saturating_add(LEEWAY_S) {
+            return Err(TokenError::Invalid);
+        }
         match sub.parse() {
             Ok(user_id) if user_id >= 1 => Ok(user_id),
             _ => Err(TokenError::Invalid),

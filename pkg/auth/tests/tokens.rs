@@ -76,17 +76,21 @@ fn a_token_brings_its_user_back() {
 
 #[test]
 fn a_rotation_logs_nobody_out() {
-    let (before, during, after) = (
-        tokens(&[OLD], WEEK),
-        tokens(&[NEW, OLD], WEEK),
-        tokens(&[NEW], WEEK),
-    );
-    let (old, new) = (before.issue(1).unwrap(), during.issue(2).unwrap());
-    assert_eq!(during.verify(&old), Ok(1));
-    assert_eq!(during.verify(&new), Ok(2));
+    // While processes are renewed one after the other, two neighbouring steps are in force at once.
+    let steps = [&[OLD][..], &[OLD, NEW], &[NEW, OLD], &[NEW]].map(|keys| tokens(keys, WEEK));
+    let [before, added, turned, after] = &steps;
+    for (one, next) in [(before, added), (added, turned)] {
+        for (signs, verifies) in [(one, one), (one, next), (next, one), (next, next)] {
+            assert_eq!(verifies.verify(&signs.issue(1).unwrap()), Ok(1));
+        }
+    }
+    // The last step comes when the old tokens have expired.
+    let (old, new) = (before.issue(1).unwrap(), turned.issue(2).unwrap());
+    assert_eq!(turned.verify(&old), Ok(1));
     assert_eq!(after.verify(&new), Ok(2));
-    assert_eq!(before.verify(&new), Err(TokenError::Invalid));
+    assert_eq!(turned.verify(&after.issue(2).unwrap()), Ok(2));
     assert_eq!(after.verify(&old), Err(TokenError::Invalid));
+    assert_eq!(before.verify(&new), Err(TokenError::Invalid));
 }
 
 #[test]
@@ -104,8 +108,18 @@ fn only_our_own_valid_tokens_are_accepted() {
         ("another secret", signed(hs256, kid, NEW.1, &good)),
         ("HS384", signed(Algorithm::HS384, kid, OLD.1, &good)),
         ("HS512", signed(Algorithm::HS512, kid, OLD.1, &good)),
-        // {"alg":"RS256","kid":"old"}
+        // {"alg":"RS256","kid":"old"}: our secret taken for a public key, or the other way round.
         ("RS256", with_header("eyJhbGciOiJSUzI1NiIsImtpZCI6Im9sZCJ9")),
+        // {"alg":"PS256","kid":"old"}
+        ("PS256", with_header("eyJhbGciOiJQUzI1NiIsImtpZCI6Im9sZCJ9")),
+        // {"alg":"ES256","kid":"old"}
+        ("ES256", with_header("eyJhbGciOiJFUzI1NiIsImtpZCI6Im9sZCJ9")),
+        // {"alg":"EdDSA","kid":"old"}
+        ("EdDSA", with_header("eyJhbGciOiJFZERTQSIsImtpZCI6Im9sZCJ9")),
+        // {"alg":"NONE","kid":"old"}
+        ("NONE", with_header("eyJhbGciOiJOT05FIiwia2lkIjoib2xkIn0")),
+        // {"kid":"old"}
+        ("no algorithm", with_header("eyJraWQiOiJvbGQifQ")),
         // {"alg":"none","kid":"old"}
         ("none", with_header("eyJhbGciOiJub25lIiwia2lkIjoib2xkIn0")),
         (
@@ -137,6 +151,15 @@ fn only_our_own_valid_tokens_are_accepted() {
         (
             "nbf of a wrong type",
             with_claims(&claims("nbf", Some(json!("now")))),
+        ),
+        (
+            "iat in the future",
+            with_claims(&claims("iat", Some(json!(now + 60)))),
+        ),
+        ("no iat", with_claims(&claims("iat", None))),
+        (
+            "iat of a wrong type",
+            with_claims(&claims("iat", Some(json!("now")))),
         ),
         ("no subject", with_claims(&claims("sub", None))),
         ("subject 0", with_claims(&claims("sub", Some(json!("0"))))),
@@ -172,16 +195,33 @@ fn only_our_own_valid_tokens_are_accepted() {
     }
 }
 
+/// What comes of a claim that is `offset` seconds from now, at a moment when the clock doesn't move on meanwhile.
+fn at_offset(tokens: &Tokens, name: &str, offset: i64) -> Result<i64, TokenError> {
+    loop {
+        let now = get_current_timestamp();
+        let time = now.checked_add_signed(offset).unwrap();
+        let token = with_claims(&claims(name, Some(json!(time))));
+        let outcome = tokens.verify(&token);
+        if get_current_timestamp() == now {
+            return outcome;
+        }
+    }
+}
+
 #[test]
-fn the_leeway_is_seconds_and_no_more() {
+fn the_leeway_is_five_seconds_and_not_one_more() {
     let tokens = tokens(&[OLD], WEEK);
-    let now = get_current_timestamp();
-    let verify =
-        |name: &str, time: u64| tokens.verify(&with_claims(&claims(name, Some(json!(time)))));
-    assert_eq!(verify("exp", now - 1), Ok(42));
-    assert_eq!(verify("exp", now - 7), Err(TokenError::Expired));
-    assert_eq!(verify("nbf", now), Ok(42));
-    assert_eq!(verify("nbf", now + 7), Err(TokenError::Invalid));
+    for (name, offset, outcome) in [
+        ("exp", -5, Ok(42)),
+        ("exp", -6, Err(TokenError::Expired)),
+        ("exp", -60, Err(TokenError::Expired)),
+        ("nbf", 5, Ok(42)),
+        ("nbf", 6, Err(TokenError::Invalid)),
+        ("iat", 5, Ok(42)),
+        ("iat", 6, Err(TokenError::Invalid)),
+    ] {
+        assert_eq!(at_offset(&tokens, name, offset), outcome, "{name} {offset}");
+    }
 }
 
 #[test]

@@ -60,6 +60,7 @@ fn marks_at(url: String, mode: ReadsAfterWrites) -> Marks {
         favorites_db: 1,
         comments_db: 2,
         marks_db: DATABASE,
+        limits_db: 4,
         key_prefix: "t:".to_owned(),
         counter_ttl_s: 60,
         command_timeout_ms: 1000,
@@ -67,6 +68,7 @@ fn marks_at(url: String, mode: ReadsAfterWrites) -> Marks {
     let mysql = settings::Mysql {
         primary_url: Secret::new(""),
         replica_urls: Vec::new(),
+        migrate_url: Secret::new(""),
         max_connections: 1,
         acquire_timeout_ms: 1000,
         reads_after_writes: mode,

@@ -1,7 +1,10 @@
-//! The connection to one logical database of Redis: bounded in time, and soon given up on when it doesn't answer.
+//! The connection to one logical database of Redis, or to a cluster, which has none: bounded in time, and soon given up on when it
+//! doesn't answer.
 //!
 //! After a failure the link is suspended: nobody waits for it, until a probe in the background was answered. What may be wrong
 //! in Redis since then is owed a deletion, which is paid before the link is used again. What the keys mean is their owners' affair.
+
+mod nodes;
 
 use std::{
     collections::HashSet,
@@ -20,12 +23,17 @@ use fred::{
     error::{Error, ErrorKind},
     interfaces::{ClientLike, KeysInterface},
     types::{
-        Builder, ClusterHash, CustomCommand, InfoKind,
+        Builder, ClusterHash, CustomCommand,
         config::{Config, ReconnectPolicy, UnresponsiveConfig},
     },
+    util::redis_keyslot,
 };
-use telemetry::metrics::{self, RedisOutcome};
+use telemetry::{
+    metrics::{self, RedisOutcome},
+    trace,
+};
 use tokio::{sync::watch, time::Instant};
+use tracing::Instrument as _;
 
 pub use fred::{
     interfaces::FredResult as Reply,
@@ -77,6 +85,7 @@ pub struct Link {
     client: Client,
     /// Which database this is, for the log.
     name: &'static str,
+    is_cluster: bool,
     deadline: Duration,
     /// Since when it may not be used; none: it may.
     suspended: watch::Sender<Option<Instant>>,
@@ -88,7 +97,7 @@ pub struct Link {
 
 impl Link {
     /// Connects in the background, for ever: Redis may be away. Must be called in a tokio runtime. `name` is for the log and the
-    /// metrics.
+    /// metrics. In a cluster all databases are one: their owners' keys must differ by their names.
     ///
     /// # Errors
     /// The URL can't be read.
@@ -102,8 +111,9 @@ impl Link {
 
     fn connect(name: &'static str, redis: &settings::Redis, database: u8) -> Reply<Arc<Self>> {
         let deadline = Duration::from_millis(redis.command_timeout_ms);
-        let mut config = Config::from_url_centralized(redis.url.expose())?;
-        config.database = Some(database);
+        let mut config = Config::from_url(redis.url.expose())?;
+        let is_cluster = config.server.is_clustered();
+        config.database = (!is_cluster).then_some(database);
         // Also the first connection is attempted until it succeeds.
         config.fail_fast = false;
         let client = Builder::from_config(config)
@@ -111,7 +121,8 @@ impl Link {
             .with_connection_config(|connection| {
                 connection.connection_timeout = CONNECT_TIMEOUT;
                 connection.internal_command_timeout = CONNECT_TIMEOUT;
-                connection.max_command_attempts = 1;
+                // A cluster may send a command on to the node that has the key by now.
+                connection.max_command_attempts = if is_cluster { 3 } else { 1 };
                 connection.max_command_buffer_len = MAX_WAITING;
                 connection.unresponsive = UnresponsiveConfig {
                     max_timeout: Some(UNRESPONSIVE_AFTER),
@@ -126,6 +137,7 @@ impl Link {
         let link = Arc::new(Self {
             client,
             name,
+            is_cluster,
             deadline,
             suspended: watch::Sender::new(None),
             owed: Mutex::default(),
@@ -143,7 +155,7 @@ impl Link {
     /// The texts of these keys; none for an absent one, or one of another type.
     pub async fn get_all(self: &Arc<Self>, keys: Vec<String>) -> Result<Vec<Option<Bytes>>, Away> {
         let asked = keys.len();
-        let texts: Vec<_> = self.run("get", self.client.mget(keys)).await?;
+        let texts = self.run("get", self.texts(keys)).await?;
         if texts.len() == asked {
             Ok(texts)
         } else {
@@ -162,11 +174,23 @@ impl Link {
         }
         self.run("script", async {
             let mut replies = self.pipeline(script, calls).await?;
-            let unknown = |reply: &Reply<Value>| matches!(reply, Err(e) if e.details().starts_with("NOSCRIPT"));
-            // A server that has just started, or forgot its scripts.
-            if replies.first().is_some_and(unknown) {
+            // A server that has just started, or forgot its scripts; in a cluster it may be one of many.
+            let unknown: Vec<usize> = (0..)
+                .zip(&replies)
+                .filter_map(|(at, reply)| is_unknown(reply).then_some(at))
+                .collect();
+            if !unknown.is_empty() {
                 script.load(&self.client).await?;
-                replies = self.pipeline(script, calls).await?;
+                let again: Vec<Call> = unknown
+                    .iter()
+                    .filter_map(|at| calls.get(*at).cloned())
+                    .collect();
+                let answers = self.pipeline(script, &again).await?;
+                for (at, answer) in unknown.into_iter().zip(answers) {
+                    if let Some(reply) = replies.get_mut(at) {
+                        *reply = answer;
+                    }
+                }
             }
             Ok(replies)
         })
@@ -176,8 +200,10 @@ impl Link {
     async fn pipeline(&self, script: &Script, calls: &[Call]) -> Reply<Vec<Reply<Value>>> {
         let pipeline = self.client.pipeline();
         for (keys, arguments) in calls {
-            // fred's pipelines have no method for it.
-            let command = CustomCommand::new("EVALSHA", ClusterHash::Offset(2), false);
+            // fred's pipelines have no method for it. Of custom commands it knows no place of the key: only a slot reaches the
+            // node that has it.
+            let slot = keys.first().map(|key| redis_keyslot(key.as_bytes()));
+            let command = CustomCommand::new("EVALSHA", ClusterHash::from(slot), false);
             let head = [script.sha1().to_string(), keys.len().to_string()];
             let arguments: Vec<String> =
                 head.iter().chain(keys).chain(arguments).cloned().collect();
@@ -189,33 +215,10 @@ impl Link {
         }
         // The pipeline failed as a whole, or is one command whose error may be the connection's.
         match replies.pop() {
-            Some(Err(error)) if is_connection_fault(&error) => Err(error),
+            Some(Err(error)) if calls.len() > 1 || is_connection_fault(&error) => Err(error),
             Some(reply) if calls.len() == 1 => Ok(vec![reply]),
             _ => Err(Error::new(ErrorKind::Protocol, "replies are missing")),
         }
-    }
-
-    /// One page of a `SCAN`: the next cursor ("0" at the end), and keys.
-    pub async fn scan_page(
-        self: &Arc<Self>,
-        cursor: &str,
-        pattern: &str,
-        about: u32,
-    ) -> Result<(String, Vec<Bytes>), Away> {
-        let (cursor, pattern) = (cursor.to_owned(), pattern.to_owned());
-        let page = self.client.scan_page(cursor, pattern, Some(about), None);
-        self.run("scan", page).await
-    }
-
-    /// Changes when the server is started anew.
-    pub async fn run_id(self: &Arc<Self>) -> Option<String> {
-        let info: String = self
-            .run("info", self.client.info(Some(InfoKind::Server)))
-            .await
-            .ok()?;
-        info.lines()
-            .find_map(|line| line.strip_prefix("run_id:"))
-            .map(|id| id.trim().to_owned())
     }
 
     /// Deletes these keys; later, if it can't be done now.
@@ -250,7 +253,7 @@ impl Link {
 
     /// Whether it answers now.
     pub async fn ping(self: &Arc<Self>) -> Result<(), Away> {
-        self.run("ping", self.client.ping(None)).await
+        self.run("ping", self.ping_all()).await
     }
 
     /// What happened since it was opened.
@@ -299,17 +302,23 @@ impl Link {
             return Err(Away);
         }
         self.round_trips.fetch_add(1, Ordering::Relaxed);
-        match tokio::time::timeout(self.deadline, work).await {
+        let span = trace::call("redis", operation);
+        match tokio::time::timeout(self.deadline, work)
+            .instrument(span.clone())
+            .await
+        {
             Ok(Ok(answer)) => {
                 record(RedisOutcome::Ok);
                 Ok(answer)
             }
             Ok(Err(error)) => {
+                trace::failed(&span);
                 record(RedisOutcome::Failed);
                 self.suspend(&error);
                 Err(Away)
             }
             Err(_) => {
+                trace::failed(&span);
                 record(RedisOutcome::TimedOut);
                 self.suspend(&"the deadline passed");
                 Err(Away)
@@ -338,7 +347,7 @@ impl Link {
             let keys: Vec<Together> = self.owed().iter().take(DELETE_AT_ONCE).cloned().collect();
             let work = async {
                 if keys.is_empty() {
-                    self.client.ping(None).await
+                    self.ping_all().await
                 } else {
                     self.delete(&keys).await
                 }
@@ -373,6 +382,11 @@ async fn probe(link: Weak<Link>) {
         drop(link);
         tokio::time::sleep(PROBE_PERIOD).await;
     }
+}
+
+/// The server doesn't have the script.
+fn is_unknown(reply: &Reply<Value>) -> bool {
+    matches!(reply, Err(error) if error.details().starts_with("NOSCRIPT"))
 }
 
 /// Not the answer of a server.

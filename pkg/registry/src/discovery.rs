@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use etcd_client::{Client, EventType, GetOptions, WatchOptions};
 use tokio::{sync::watch, time::Instant};
 
-use crate::{Backoff, Instance, LONGEST_WAIT, RegistryError, within};
+use crate::{Backoff, Instance, LONGEST_WAIT, RegistryError, login::log_in_again, within};
 
 /// By etcd key.
 type Listed = BTreeMap<String, Instance>;
@@ -100,7 +100,8 @@ impl Watcher {
                     tracing::info!(prefix = self.prefix, "watch ended, reading the list again")
                 }
                 Err(error) => {
-                    tracing::warn!(prefix = self.prefix, %error, "watch broken, keeping the last list")
+                    tracing::warn!(prefix = self.prefix, %error, "watch broken, keeping the last list");
+                    log_in_again(&self.client, &error).await;
                 }
             }
             backoff.wait().await;

@@ -6,6 +6,7 @@
 mod balance;
 mod discovery;
 mod instance;
+mod login;
 mod registration;
 
 use std::{
@@ -63,7 +64,7 @@ struct Inner {
 }
 
 impl Registry {
-    /// Prepares the connection; etcd need not be there yet.
+    /// Prepares the connection; etcd need not be there yet. To be called in a runtime.
     ///
     /// # Errors
     /// An endpoint isn't a URL.
@@ -71,8 +72,13 @@ impl Registry {
         let options = ConnectOptions::new()
             .with_connect_timeout(CONNECT_TIMEOUT)
             .with_keep_alive(PING_INTERVAL, PING_TIMEOUT)
-            .with_keep_alive_while_idle(true);
+            .with_keep_alive_while_idle(true)
+            .with_auto_token_refresh(true);
         let client = Client::connect(&settings.endpoints, Some(options)).await?;
+        if !settings.username.is_empty() {
+            let (name, password) = (settings.username.clone(), settings.password.clone());
+            tokio::spawn(login::log_in(client.clone(), name, password));
+        }
         Ok(Self(Arc::new(Inner {
             client,
             prefix: settings.prefix.clone(),

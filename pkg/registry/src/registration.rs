@@ -5,7 +5,7 @@ use std::time::Duration;
 use etcd_client::{Client, Error, GetOptions, PutOptions};
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::{Backoff, Instance, RegistryError, within};
+use crate::{Backoff, Instance, RegistryError, login::log_in_again, within};
 
 /// The lease is renewed this often while it lives.
 const RENEWALS_PER_TTL: u32 = 3;
@@ -96,6 +96,7 @@ impl Keeper {
                 }
                 Err(error) => {
                     tracing::warn!(key = self.key, %error, "registration not renewed");
+                    log_in_again(&self.client, &error).await;
                     backoff.wait().await;
                 }
             }

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use etcd_client::{Client, CompactionOptions, GetOptions};
+use etcd_client::{Client, CompactionOptions, GetOptions, Permission};
 use registry::{Balancer, Instance, Instances, Registry};
 use testkit::{Etcd, eventually};
 
@@ -25,6 +25,8 @@ fn settings(etcd: &Etcd) -> settings::Etcd {
     settings::Etcd {
         endpoints: vec![etcd.endpoint()],
         prefix: PREFIX.to_owned(),
+        username: String::new(),
+        password: settings::Secret::new(""),
         lease_ttl_s: i64::try_from(TTL.as_secs()).unwrap(),
     }
 }
@@ -356,4 +358,52 @@ async fn one_call_at_a_time_tries_what_failed_again() {
         let picked = balancer.pick(&[], deadline).await.unwrap();
         assert_eq!(picked, Some(address(1)));
     }
+}
+
+/// Has etcd ask for users from now on: root, and one that may do in our prefix as it likes.
+async fn ask_for_users(etcd: &Etcd) {
+    let mut admin = client(etcd).await;
+    for (name, password) in [("root", "root's"), ("dousheng", "a registry's password")] {
+        admin.user_add(name, password, None).await.unwrap();
+        admin.role_add(name).await.unwrap();
+        admin.user_grant_role(name, name).await.unwrap();
+    }
+    let ours = Permission::read_write(PREFIX).with_prefix();
+    admin.role_grant_permission("dousheng", ours).await.unwrap();
+    admin.auth_enable().await.unwrap();
+}
+
+fn as_user(etcd: &Etcd, password: &str) -> settings::Etcd {
+    settings::Etcd {
+        username: "dousheng".to_owned(),
+        password: settings::Secret::new(password),
+        ..settings(etcd)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_the_password_registers_and_finds_also_after_a_restart_that_forgets_all_tokens() {
+    let etcd = Etcd::start().await;
+    ask_for_users(&etcd).await;
+    let ours = as_user(&etcd, "a registry's password");
+    let registry = Registry::new(&ours).await.unwrap();
+    let finder = Registry::new(&ours).await.unwrap();
+    let _one = registry.register("echo", &Instance::new(address(7001), 10));
+    let found = finder.instances("echo");
+    until_known(&found, &[7001]).await;
+    registry.ping().await.unwrap();
+
+    for settings in [settings(&etcd), as_user(&etcd, "another password")] {
+        let stranger = Registry::new(&settings).await.unwrap();
+        stranger.ping().await.unwrap_err();
+    }
+
+    etcd.restart().await;
+    let _two = registry.register("echo", &Instance::new(address(7002), 10));
+    until_known(&found, &[7001, 7002]).await;
+    // Its lease is still renewed: it outlives itself.
+    tokio::time::sleep(TTL * 2).await;
+    assert_eq!(found.current().len(), 2);
+    let third = Registry::new(&ours).await.unwrap();
+    until_known(&third.instances("echo"), &[7001, 7002]).await;
 }

@@ -5,7 +5,7 @@ mod echo;
 
 use std::process::ExitCode;
 
-use idl::user::UserServiceServer;
+use idl::user::{UserServiceRequestRecv, UserServiceServer};
 use service::Need;
 
 fn main() -> ExitCode {
@@ -28,6 +28,8 @@ fn main() -> ExitCode {
         if std::env::var_os(echo::STALL_VARIABLE).is_some() {
             std::future::pending::<()>().await;
         }
-        process.serve_rpc(UserServiceServer::new(handler)).await
+        process
+            .serve_rpc::<_, UserServiceRequestRecv>(UserServiceServer::from_handler(handler))
+            .await
     })
 }

@@ -1,4 +1,4 @@
-//! The client's layer between a call and its connection: limits, instances, repetition, request id and cost.
+//! The client's layer between a call and its connection: limits, instances, repetition, request id, secret and cost.
 //!
 //! An attempt whose connection never opened may go to another instance, whatever the method. One that was sent may have
 //! been executed, so it is repeated only if the method is idempotent. All attempts share the call's time limit.
@@ -11,12 +11,14 @@ use telemetry::{
     RequestId,
     cost::{self, Cost},
     metrics::{self, AttemptOutcome, CallOutcome},
+    trace,
 };
 use tokio::time::Instant;
+use tracing::Instrument as _;
 use volo::{FastStr, context::Context as _, net::Address};
 use volo_thrift::{ClientError, context::ClientContext, transport::SelectedTransport};
 
-use crate::{Call, RpcError, header};
+use crate::{Call, RpcError, header, secret::CallSecret};
 
 /// Instances that one call tries at most.
 const MAX_ATTEMPTS: usize = 3;
@@ -28,12 +30,17 @@ pub(crate) struct AttemptsLayer<Req> {
 struct Shared<Req> {
     balancer: Balancer,
     policy: fn(&Req) -> Call,
+    secret: CallSecret,
 }
 
 impl<Req> AttemptsLayer<Req> {
-    pub(crate) fn new(balancer: Balancer, policy: fn(&Req) -> Call) -> Self {
+    pub(crate) fn new(balancer: Balancer, policy: fn(&Req) -> Call, secret: CallSecret) -> Self {
         Self {
-            shared: Arc::new(Shared { balancer, policy }),
+            shared: Arc::new(Shared {
+                balancer,
+                policy,
+                secret,
+            }),
         }
     }
 }
@@ -76,13 +83,20 @@ where
         cost::add_rpc(1);
         let mut record = Record::begin(cx);
         // Each call has its own: concurrent calls of one task would read each other's answers.
+        let mut meta = forwarded();
+        self.shared.secret.show(&mut meta);
+        let span = trace::rpc_call(&record.callee, &record.method);
+        if let Some(traceparent) = trace::traceparent(&span) {
+            meta.set_transient(header::TRACEPARENT, traceparent);
+        }
         let (result, spent) = METAINFO
-            .scope(RefCell::new(forwarded()), async {
+            .scope(RefCell::new(meta), async {
                 let result = self.attempts(cx, &req).await;
                 let spent =
                     METAINFO.with(|meta| meta.borrow().get_backward_downstream(header::COST));
                 (result, spent)
             })
+            .instrument(span.clone())
             .await;
         if let Some(spent) = spent.and_then(|text| Cost::from_header(&text)) {
             cost::add(spent);
@@ -96,6 +110,7 @@ where
         {
             let info = cx.rpc_info();
             let (callee, method) = (info.callee().service_name_ref(), info.method());
+            trace::failed(&span);
             tracing::warn!(%callee, %method, %error, "call failed");
         }
         result
@@ -150,7 +165,9 @@ where
         cx: &mut ClientContext,
         req: &Req,
     ) -> Result<S::Response, ClientError> {
-        let Shared { balancer, policy } = &*self.shared;
+        let Shared {
+            balancer, policy, ..
+        } = &*self.shared;
         let call = policy(req);
         let deadline = Instant::now() + call.timeout;
         cx.rpc_info_mut()

@@ -22,7 +22,7 @@ use volo_thrift::{
     transport::pool,
 };
 
-use crate::attempts::AttemptsLayer;
+use crate::{attempts::AttemptsLayer, secret::CallSecret};
 
 /// Idle connections that a client keeps to one instance at most, and for how long.
 const MAX_IDLE: usize = 256;
@@ -74,10 +74,11 @@ pub struct Clients {
     caller: Arc<str>,
     registry: Registry,
     connect_timeout: Duration,
+    secret: CallSecret,
 }
 
 impl Clients {
-    /// Clients for the process called `caller`, by the settings' `etcd` and `rpc.connect_timeout_ms`. Needs no etcd yet.
+    /// Clients for the process called `caller`, by the settings' `etcd`, `rpc.connect_timeout_ms` and `rpc.secret`. Needs no etcd yet.
     ///
     /// # Errors
     /// An etcd endpoint isn't a URL.
@@ -91,6 +92,7 @@ impl Clients {
             caller: caller.into(),
             registry,
             connect_timeout: Duration::from_millis(settings.rpc.connect_timeout_ms),
+            secret: CallSecret::new(settings),
         }
     }
 
@@ -120,6 +122,7 @@ impl Clients {
             .mk_load_balance(CustomLayer(AttemptsLayer::new(
                 Balancer::new(instances),
                 policy,
+                self.secret.clone(),
             )))
             .layer_outer_front(idl::ValidateLayer)
             .build()

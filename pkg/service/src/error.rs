@@ -35,6 +35,17 @@ impl RpcError {
     }
 }
 
+impl From<&BizError> for RpcError {
+    fn from(error: &BizError) -> Self {
+        match idl::code(error) {
+            Code::UNAVAILABLE => Self::Unavailable,
+            Code::TIMED_OUT => Self::TimedOut,
+            Code::INTERNAL => Self::Internal,
+            _ => Self::Biz(error.clone()),
+        }
+    }
+}
+
 impl From<ClientError> for RpcError {
     fn from(error: ClientError) -> Self {
         Self::from(&error)
@@ -44,12 +55,7 @@ impl From<ClientError> for RpcError {
 impl From<&ClientError> for RpcError {
     fn from(error: &ClientError) -> Self {
         match error {
-            ClientError::Biz(error) => match idl::code(error) {
-                Code::UNAVAILABLE => Self::Unavailable,
-                Code::TIMED_OUT => Self::TimedOut,
-                Code::INTERNAL => Self::Internal,
-                _ => Self::Biz(error.clone()),
-            },
+            ClientError::Biz(error) => error.into(),
             // Only our own time limit leaves this kind: the layer that sets it renames all others.
             ClientError::Transport(error) if error.kind() == io::ErrorKind::TimedOut => {
                 Self::TimedOut

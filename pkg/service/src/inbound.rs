@@ -1,30 +1,46 @@
 //! The server's outermost layer: what every request gets and what no answer may show.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use futures::FutureExt as _;
 use metainfo::{Backward as _, Forward as _, METAINFO};
-use telemetry::{RequestId, cost, metrics};
+use telemetry::{RequestId, cost, metrics, trace};
+use tracing::Instrument as _;
 use volo::context::Context as _;
 use volo_thrift::{BizError, ServerError, context::ServerContext};
 
-use crate::{RpcError, header};
+use crate::{RpcError, header, secret::CallSecret};
 
-/// Gives a request its id and counters, writes its access log line, and makes a panic or an unforeseen error an
+/// Refuses a call that doesn't show the secret. Gives a request its id and counters, writes its access log line, and makes a panic or an unforeseen error an
 /// answer without internals.
-#[derive(Clone, Copy)]
-pub(crate) struct InboundLayer;
+#[derive(Clone)]
+pub(crate) struct InboundLayer {
+    secret: CallSecret,
+}
+
+impl InboundLayer {
+    pub(crate) fn new(secret: CallSecret) -> Self {
+        Self { secret }
+    }
+}
 
 impl<S> volo::Layer<S> for InboundLayer {
     type Service = Inbound<S>;
 
     fn layer(self, inner: S) -> Self::Service {
-        Inbound { inner }
+        Inbound {
+            inner,
+            secret: self.secret,
+        }
     }
 }
 
 pub(crate) struct Inbound<S> {
     inner: S,
+    secret: CallSecret,
 }
 
 impl<S, Req> volo::Service<ServerContext, Req> for Inbound<S>
@@ -37,15 +53,34 @@ where
     type Error = ServerError;
 
     async fn call(&self, cx: &mut ServerContext, req: Req) -> Result<S::Response, ServerError> {
-        let id = METAINFO.try_with(|meta| meta.borrow().get_persistent(header::REQUEST_ID));
-        let id = RequestId::accept_or_generate(id.ok().flatten().as_deref());
-        let result = telemetry::scope(id, self.logged(cx, req)).await;
+        let result = if self.secret.is_shown() {
+            let id = METAINFO.try_with(|meta| meta.borrow().get_persistent(header::REQUEST_ID));
+            let id = RequestId::accept_or_generate(id.ok().flatten().as_deref());
+            telemetry::scope(id, self.logged(cx, req)).await
+        } else {
+            Err(refuse(cx))
+        };
         if let Err(error) = &result {
             // The framework marks an answer as a business error only below this layer.
             cx.common_stats.set_biz_error(error.clone());
         }
         result.map_err(ServerError::Biz)
     }
+}
+
+/// Ours, not the caller's.
+fn is_fault(error: &BizError) -> bool {
+    !matches!(RpcError::from(error), RpcError::Biz(_))
+}
+
+/// A stranger's call, or one of ours with other settings. Where it is from may be made up.
+fn refuse(cx: &ServerContext) -> BizError {
+    let info = cx.rpc_info();
+    let error = BizError::from(RpcError::Internal);
+    let from = info.caller().address().map(|from| from.to_string());
+    metrics::rpc_served(info.method(), error.status_code, Duration::ZERO);
+    tracing::warn!(method = %info.method(), from, "refused: the call doesn't show rpc.secret");
+    error
 }
 
 impl<S> Inbound<S> {
@@ -57,7 +92,10 @@ impl<S> Inbound<S> {
     {
         let started = Instant::now();
         let _in_progress = metrics::rpc_in_progress();
-        let (result, cost) = cost::scope(self.guarded(cx, req)).await;
+        let parent = METAINFO.try_with(|meta| meta.borrow().get_upstream(header::TRACEPARENT));
+        let span = trace::rpc_served(cx.rpc_info().method(), parent.ok().flatten().as_deref());
+        let work = cost::scope(self.guarded(cx, req)).instrument(span.clone());
+        let (result, cost) = work.await;
         // Without a scope there is no caller to tell.
         let _ = METAINFO.try_with(|meta| {
             meta.borrow_mut()
@@ -68,6 +106,9 @@ impl<S> Inbound<S> {
         let info = cx.rpc_info();
         let code = result.as_ref().err().map_or(0, |error| error.status_code);
         metrics::rpc_served(info.method(), code, elapsed);
+        if result.as_ref().is_err_and(is_fault) {
+            trace::failed(&span);
+        }
         tracing::info!(
             method = %info.method(),
             caller = info.caller().service_name_ref(),

@@ -7,20 +7,22 @@
 mod admin;
 mod attempts;
 mod client;
+mod connections;
+mod descriptors;
 mod error;
 mod inbound;
-mod listener;
 mod peers;
 mod process;
 mod reader;
 mod readiness;
+mod secret;
 mod server;
 mod signals;
 
 pub use admin::{ADMIN_PATHS, Admin};
 pub use client::{Call, Clients};
+use connections::{Closer, Listener};
 pub use error::{RpcError, internal, timed_out, unavailable};
-pub use listener::{Closer, Listener};
 pub use process::{ADDRESS_FILE_VARIABLE, ADMIN_ADDRESS_FILE_VARIABLE, Process, run};
 pub use reader::{reader, reading};
 pub use readiness::{Finding, Need, Report, State};
@@ -36,6 +38,11 @@ mod header {
     pub(crate) const REQUEST_ID: &str = "REQUEST_ID";
     /// Persistent: who reads, and what they must see.
     pub(crate) const READER: &str = "READER";
+    /// Transient, for the process that is called alone: that it is one of ours who calls. A Kitex client shows it by
+    /// `metainfo.WithValue(ctx, "SECRET", …)`.
+    pub(crate) const SECRET: &str = "SECRET";
+    /// Transient: what the process that is called does is part of this trace.
+    pub(crate) const TRACEPARENT: &str = "TRACEPARENT";
     /// Backward: what the call cost.
     pub(crate) const COST: &str = "COST";
 }

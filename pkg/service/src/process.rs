@@ -5,6 +5,9 @@ use std::{
     time::Duration,
 };
 
+use ::http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
 use registry::Registry;
 use settings::Settings;
 use tokio::net::TcpListener;
@@ -15,12 +18,14 @@ use volo_thrift::{
 };
 
 use crate::{
-    Admin, BoxError, Call, Clients, Closer, Listener, Need,
+    Admin, BoxError, Call, Clients, Listener, Need,
     client::Builder,
+    connections::{Connections, http},
+    descriptors,
     error::chain,
     peers,
     readiness::Readiness,
-    server::{self, Generated},
+    server,
     signals::Signals,
 };
 
@@ -74,6 +79,7 @@ pub fn run(name: &str, main: impl AsyncFnOnce(Process) -> Result<(), BoxError>) 
         });
         main(process).await
     });
+    telemetry::trace::finish();
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
     match result {
         Ok(()) => {
@@ -89,10 +95,13 @@ pub fn run(name: &str, main: impl AsyncFnOnce(Process) -> Result<(), BoxError>) 
 
 fn prepare(name: &str) -> Result<(Settings, tokio::runtime::Runtime), BoxError> {
     let settings = Settings::load()?;
-    telemetry::init(name, &settings.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    let entered = runtime.enter();
+    telemetry::init(name, &settings.log, &settings.trace)?;
+    descriptors::raise();
+    drop(entered);
     Ok((settings, runtime))
 }
 
@@ -159,7 +168,7 @@ impl Process {
     ///
     /// # Errors
     /// It can't start, see [`start`](crate::start), or its address can't be written.
-    pub async fn serve_rpc<S, Req>(self, server: Generated<S, Req>) -> Result<(), BoxError>
+    pub async fn serve_rpc<S, Req>(self, handler: S) -> Result<(), BoxError>
     where
         S: volo::Service<ServerContext, Req, Error = ServerError> + Send + Sync + 'static,
         S::Response: EntryMessage + Send + Sync + 'static,
@@ -167,32 +176,38 @@ impl Process {
     {
         let admin = Some(self.admin_address);
         let running =
-            server::start_with_admin(&self.name, &self.settings, &self.registry, server, admin)
+            server::start_with_admin(&self.name, &self.settings, &self.registry, handler, admin)
                 .await?;
         publish(running.address())?;
         running.until(self.signals.stopping()).await
     }
 
-    /// Binds `address` for a server of another kind. It is closed when the process is to stop; the server's own shutdown
-    /// hooks may close it, too. A `shared` port may be bound by several processes of this user.
+    /// Serves HTTP on `http.listen` until a signal has stopped it: each request is given to `handler` with the address it comes
+    /// from.
     ///
     /// # Errors
     /// The address is in use or isn't of this machine, or it can't be written.
-    pub async fn listen(
-        &self,
-        address: SocketAddr,
-        shared: bool,
-    ) -> io::Result<(Listener, Closer)> {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
-        let (listener, closer) = Listener::bind(address, shared).map_err(named)?;
+    pub async fn serve_http<H, F, B>(self, handler: H) -> Result<(), BoxError>
+    where
+        H: Fn(SocketAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        let settings = &self.settings.http;
+        let (address, shared) = (settings.listen, settings.shared_port);
+        let (listener, closer) = Listener::bind(address, shared)
+            .map_err(|error| format!("settings: http.listen: {address}: {error}"))?;
         publish(listener.address())?;
         let stopping = self.signals.stopping();
-        let at_stop = closer.clone();
         tokio::spawn(async move {
             stopping.await;
-            at_stop.close();
+            closer.close();
         });
-        Ok((listener, closer))
+        let serve = move |connection| http::serve(connection, handler.clone());
+        Connections::new(settings.max_connections)
+            .serve(listener, serve)
+            .await;
+        Ok(())
     }
 }
 

@@ -1,40 +1,23 @@
 //! A running RPC server: registered while it serves, and stopped without losing a call.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use registry::{Instance, Registration, Registry};
 use settings::Settings;
-use tokio::{sync::OnceCell, task::JoinHandle};
-use volo::layer::Identity;
-use volo_thrift::{
-    EntryMessage, ServerError,
-    codec::{
-        DefaultMakeCodec,
-        default::{framed::MakeFramedCodec, thrift::MakeThriftCodec, ttheader::MakeTTHeaderCodec},
-    },
-    context::ServerContext,
-    server::Server,
-    tracing::DefaultProvider,
-};
+use tokio::task::JoinHandle;
+use volo::{layer::Layer as _, service::BoxService};
+use volo_thrift::{EntryMessage, ServerError, context::ServerContext};
 
-use crate::{BoxError, Closer, Listener, admin::reachable, inbound::InboundLayer};
+use crate::{
+    BoxError, Closer, Listener,
+    admin::reachable,
+    connections::{Connections, rpc},
+    inbound::InboundLayer,
+    secret::CallSecret,
+};
 
 /// An instance's share of the calls. All of ours are equal; this is what Kitex gives one by default.
 const WEIGHT: u32 = 10;
-
-/// What a generated `…ServiceServer::new` gives.
-pub(crate) type Generated<S, Req> = Server<
-    S,
-    Identity,
-    Req,
-    DefaultMakeCodec<MakeTTHeaderCodec<MakeFramedCodec<MakeThriftCodec>>>,
-    DefaultProvider,
->;
 
 /// Why a server can't start.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +38,8 @@ pub enum StartError {
 /// A server that runs until it is told to [`stop`](Self::stop), or by a signal.
 pub struct Running {
     address: SocketAddr,
-    leaving: Arc<Leaving>,
-    task: JoinHandle<Result<(), BoxError>>,
+    leaving: Leaving,
+    task: JoinHandle<()>,
 }
 
 impl Running {
@@ -75,7 +58,7 @@ impl Running {
     ) -> Result<(), BoxError> {
         tokio::select! {
             () = stopping => {}
-            result = &mut self.task => return result?,
+            ended = &mut self.task => return Ok(ended?),
         }
         self.stop().await
     }
@@ -86,36 +69,27 @@ impl Running {
     /// It stopped for another reason.
     pub async fn stop(self) -> Result<(), BoxError> {
         self.leaving.leave().await;
-        self.task.await?
+        Ok(self.task.await?)
     }
 }
 
 /// What comes before closing: nobody may be sent here any more when connections are refused.
 struct Leaving {
-    registration: Mutex<Option<Registration>>,
+    registration: Registration,
     wait: Duration,
     closer: Closer,
-    left: OnceCell<()>,
 }
 
 impl Leaving {
-    /// The framework reacts to signals, too: whoever comes second waits for the first.
-    async fn leave(&self) {
-        self.left
-            .get_or_init(async || {
-                let registration = self.registration.lock();
-                let registration = registration.unwrap_or_else(PoisonError::into_inner).take();
-                if let Some(registration) = registration {
-                    registration.deregister().await;
-                }
-                tokio::time::sleep(self.wait).await;
-                self.closer.close();
-            })
-            .await;
+    async fn leave(self) {
+        self.registration.deregister().await;
+        tokio::time::sleep(self.wait).await;
+        self.closer.close();
     }
 }
 
-/// Binds `rpc.listen`, serves with the layers that every RPC passes, and registers as an instance of `service`.
+/// Binds `rpc.listen`, serves `handler`, a generated `…ServiceServer::from_handler`, with the layers that every RPC passes, and
+/// registers as an instance of `service`.
 ///
 /// # Errors
 /// The address can't be bound or registered. That etcd is away is none: the registration follows when it is back.
@@ -123,14 +97,14 @@ pub async fn start<S, Req>(
     service: &str,
     settings: &Settings,
     registry: &Registry,
-    server: Generated<S, Req>,
+    handler: S,
 ) -> Result<Running, StartError>
 where
     S: volo::Service<ServerContext, Req, Error = ServerError> + Send + Sync + 'static,
     S::Response: EntryMessage + Send + Sync + 'static,
     Req: EntryMessage + idl::Validate + Send + 'static,
 {
-    start_with_admin(service, settings, registry, server, None).await
+    start_with_admin(service, settings, registry, handler, None).await
 }
 
 /// As [`start`], and whoever finds the instance finds its admin port, too.
@@ -138,7 +112,7 @@ pub(crate) async fn start_with_admin<S, Req>(
     service: &str,
     settings: &Settings,
     registry: &Registry,
-    server: Generated<S, Req>,
+    handler: S,
     admin: Option<SocketAddr>,
 ) -> Result<Running, StartError>
 where
@@ -160,18 +134,18 @@ where
         ..Instance::new(address, WEIGHT)
     };
     // Connections wait in the listener's queue from here on, so that it may be registered.
-    let leaving = Arc::new(Leaving {
-        registration: Mutex::new(Some(registry.register(service, &instance))),
+    let leaving = Leaving {
+        registration: registry.register(service, &instance),
         wait: Duration::from_millis(settings.rpc.deregister_wait_ms),
         closer,
-        left: OnceCell::new(),
-    });
-    let hook = leaving.clone();
-    let server = server
-        .layer(InboundLayer)
-        .layer(idl::ValidateLayer)
-        .register_shutdown_hook(move || Box::pin(async move { hook.leave().await }));
-    let task = tokio::spawn(server.run(listener));
+    };
+    // Boxed, so that the compiler need not look through a handler and all layers at once.
+    let handler = idl::ValidateLayer.layer(BoxService::new(handler));
+    let inbound = InboundLayer::new(CallSecret::new(settings));
+    let handler = Arc::new(inbound.layer(handler));
+    let connections = Connections::new(settings.rpc.max_connections);
+    let serve = move |connection| rpc::serve(connection, handler.clone());
+    let task = tokio::spawn(connections.serve(listener, serve));
     Ok(Running {
         address,
         leaving,

@@ -4,6 +4,13 @@ use super::{DEFAULTS, Environment, Settings, SettingsError};
 
 /// Shortest secret that HS256 should be used with, in bytes: the length of its hash (RFC 7518, section 3.2).
 const MIN_JWT_SECRET_BYTES: usize = 32;
+/// Shortest secret of the calls between our processes, in bytes: nobody guesses as many random ones.
+const MIN_RPC_SECRET_BYTES: usize = 32;
+/// What ffmpeg knows a limit of pixels for, at most.
+const MOST_PIXELS: u64 = 2_147_483_647;
+/// Passwords of the accounts that `scripts/lib/settings.sh` names: as public as the repository is.
+pub(super) const DEVELOPMENT_PASSWORDS: [&str; 3] =
+    ["dousheng-dev", "dousheng-read-dev", "dousheng-migrate-dev"];
 
 impl Settings {
     pub(super) fn check(&self) -> Result<(), SettingsError> {
@@ -18,6 +25,27 @@ impl Settings {
             }
         };
         require(
+            self.trace.endpoint.is_empty() || self.trace.endpoint.starts_with("http://"),
+            "trace.endpoint",
+            "must be http://host:port, or empty",
+        )?;
+        require(
+            (0.0..=1.0).contains(&self.trace.sample_ratio),
+            "trace.sample_ratio",
+            "must be 0 to 1",
+        )?;
+        let connections = 1..=1_000_000;
+        require(
+            connections.contains(&self.http.max_connections),
+            "http.max_connections",
+            "must be 1 to 1000000",
+        )?;
+        require(
+            connections.contains(&self.rpc.max_connections),
+            "rpc.max_connections",
+            "must be 1 to 1000000",
+        )?;
+        require(
             self.http.request_timeout_ms > 0,
             "http.request_timeout_ms",
             "must be above 0",
@@ -26,6 +54,15 @@ impl Settings {
             self.http.cors_origins.iter().all(|one| is_origin(one)),
             "http.cors_origins",
             "each must be as a browser sends it: http(s)://host[:port] in lower case, no path, no default port",
+        )?;
+        self.trusted_proxies()?;
+        self.check_limits()?;
+        require(
+            self.rpc_secrets()
+                .iter()
+                .all(|secret| secret.expose().len() >= MIN_RPC_SECRET_BYTES),
+            "rpc.secret",
+            "must have at least 32 bytes; two are written \"new,old\"",
         )?;
         require(
             self.rpc.connect_timeout_ms > 0,
@@ -53,9 +90,11 @@ impl Settings {
             "must be 1 to 1000",
         )?;
         require(
-            self.redis.url.expose().starts_with("redis://"),
+            ["redis://", "redis-cluster://"]
+                .iter()
+                .any(|scheme| self.redis.url.expose().starts_with(scheme)),
             "redis.url",
-            "must be redis://[user:password@]host[:port]",
+            "must be redis://[user:password@]host[:port], or redis-cluster://… with further nodes as ?node=host:port&node=…",
         )?;
         require(
             self.redis.favorites_db != self.redis.comments_db,
@@ -66,6 +105,16 @@ impl Settings {
             ![self.redis.favorites_db, self.redis.comments_db].contains(&self.redis.marks_db),
             "redis.marks_db",
             "must be neither redis.favorites_db nor redis.comments_db",
+        )?;
+        require(
+            ![
+                self.redis.favorites_db,
+                self.redis.comments_db,
+                self.redis.marks_db,
+            ]
+            .contains(&self.redis.limits_db),
+            "redis.limits_db",
+            "must be none of redis.favorites_db, redis.comments_db and redis.marks_db",
         )?;
         require(
             self.redis
@@ -104,6 +153,11 @@ impl Settings {
             !self.etcd.prefix.is_empty(),
             "etcd.prefix",
             "must not be empty",
+        )?;
+        require(
+            self.etcd.username.is_empty() == self.etcd.password.expose().is_empty(),
+            "etcd.password",
+            "must be set when etcd.username is, and only then",
         )?;
         require(
             (2..=60).contains(&self.etcd.lease_ttl_s),
@@ -177,6 +231,21 @@ impl Settings {
         )?;
         require(self.media.parallel > 0, "media.parallel", "must be above 0")?;
         require(
+            self.media.max_duration_s > 0,
+            "media.max_duration_s",
+            "must be above 0",
+        )?;
+        require(
+            (1..=MOST_PIXELS).contains(&self.media.max_pixels),
+            "media.max_pixels",
+            "must be 1 to 2147483647, the most that ffmpeg knows",
+        )?;
+        require(
+            self.media.max_streams > 0,
+            "media.max_streams",
+            "must be above 0",
+        )?;
+        require(
             (1..=30).contains(&self.page.feed),
             "page.feed",
             "must be 1 to 30",
@@ -193,29 +262,48 @@ impl Settings {
     }
 
     fn check_production(&self) -> Result<(), SettingsError> {
-        let refuse_development = |key: &'static str, value: &str| {
-            if DEFAULTS.contains(value) {
+        let refuse = |key: &'static str, is_refused: bool, reason: &str| {
+            if is_refused {
                 Err(SettingsError::Invalid {
                     key,
-                    reason: "the development default is refused in production".to_owned(),
+                    reason: reason.to_owned(),
                 })
             } else {
                 Ok(())
             }
         };
-        refuse_development("mysql.primary_url", self.mysql.primary_url.expose())?;
-        for url in &self.mysql.replica_urls {
-            refuse_development("mysql.replica_urls", url.expose())?;
+        let default = "the development default is refused in production";
+        let mysql = &self.mysql;
+        for (key, urls) in [
+            (
+                "mysql.primary_url",
+                std::slice::from_ref(&mysql.primary_url),
+            ),
+            ("mysql.replica_urls", &mysql.replica_urls),
+            (
+                "mysql.migrate_url",
+                std::slice::from_ref(&mysql.migrate_url),
+            ),
+        ] {
+            refuse(key, urls.iter().any(has_development_password), default)?;
         }
-        refuse_development(
-            "object_store.access_key",
-            self.object_store.access_key.expose(),
-        )?;
-        refuse_development(
-            "object_store.secret_key",
-            self.object_store.secret_key.expose(),
-        )?;
-        Ok(())
+        for (key, value) in [
+            ("object_store.access_key", &self.object_store.access_key),
+            ("object_store.secret_key", &self.object_store.secret_key),
+        ] {
+            refuse(key, DEFAULTS.contains(value.expose()), default)?;
+        }
+        let unasked = "must be set in production: without it whoever reaches a service may call it";
+        refuse("rpc.secret", self.rpc_secrets().is_empty(), unasked)
+    }
+
+    /// What a call to a service shows first, and all that a service accepts; none: nothing is asked for.
+    pub fn rpc_secrets(&self) -> Vec<super::Secret> {
+        let secrets = self.rpc.secret.expose().split(',').map(str::trim);
+        secrets
+            .filter(|secret| !secret.is_empty())
+            .map(super::Secret::new)
+            .collect()
     }
 
     /// The token keys, `(kid, secret)`, the signing one first. An error names `auth.jwt_keys`.
@@ -251,6 +339,14 @@ impl Settings {
         }
         Ok(keys)
     }
+}
+
+/// Whether the URL's password is one of ours, wherever its server is.
+pub(super) fn has_development_password(url: &super::Secret) -> bool {
+    let url = url.expose();
+    DEVELOPMENT_PASSWORDS
+        .iter()
+        .any(|password| url.contains(&format!(":{password}@")))
 }
 
 /// Whether a browser would send this as an `Origin` (RFC 6454, section 6.2).

@@ -4,12 +4,15 @@
 //! development secret in production is an error that names the key. Nothing is read after the start.
 
 mod check;
+mod limits;
+mod network;
 mod sources;
 
 use std::{fmt, net::SocketAddr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use network::Network;
 use sources::Sources;
 
 /// The defaults, with every key explained: also the example of a settings file.
@@ -114,6 +117,7 @@ impl fmt::Debug for Secret {
 pub struct Settings {
     pub environment: Environment,
     pub log: Log,
+    pub trace: Trace,
     pub http: Http,
     pub rpc: Rpc,
     pub admin: Admin,
@@ -123,6 +127,7 @@ pub struct Settings {
     pub etcd: Etcd,
     pub object_store: ObjectStore,
     pub auth: Auth,
+    pub limits: Limits,
     pub upload: Upload,
     pub reaper: Reaper,
     pub media: Media,
@@ -142,16 +147,21 @@ macro_rules! sections {
 sections! {
     /// `[log]`
     Log { filter: String, format: LogFormat }
+    /// `[trace]`
+    Trace { endpoint: String, sample_ratio: f64 }
     /// `[http]`
     Http {
         listen: SocketAddr,
         shared_port: bool,
+        max_connections: u32,
         request_timeout_ms: u64,
         #[serde(deserialize_with = "list")]
         cors_origins: Vec<String>,
+        #[serde(deserialize_with = "list")]
+        trusted_proxies: Vec<String>,
     }
     /// `[rpc]`
-    Rpc { listen: SocketAddr, connect_timeout_ms: u64, deregister_wait_ms: u64 }
+    Rpc { listen: SocketAddr, secret: Secret, max_connections: u32, connect_timeout_ms: u64, deregister_wait_ms: u64 }
     /// `[admin]`
     Admin { listen: SocketAddr }
     /// `[mysql]`
@@ -159,6 +169,7 @@ sections! {
         primary_url: Secret,
         #[serde(deserialize_with = "list")]
         replica_urls: Vec<Secret>,
+        migrate_url: Secret,
         max_connections: u32,
         acquire_timeout_ms: u64,
         reads_after_writes: ReadsAfterWrites,
@@ -171,6 +182,7 @@ sections! {
         favorites_db: u8,
         comments_db: u8,
         marks_db: u8,
+        limits_db: u8,
         key_prefix: String,
         counter_ttl_s: u64,
         command_timeout_ms: u64,
@@ -182,6 +194,8 @@ sections! {
         #[serde(deserialize_with = "list")]
         endpoints: Vec<String>,
         prefix: String,
+        username: String,
+        password: Secret,
         lease_ttl_s: i64,
     }
     /// `[object_store]`
@@ -203,12 +217,32 @@ sections! {
         bcrypt_cost: u32,
         bcrypt_parallel: usize,
     }
+    /// `[limits]`
+    Limits {
+        login_per_address: u64,
+        login_per_name: u64,
+        register_per_address: u64,
+        publish_per_address: u64,
+        publish_per_user: u64,
+        write_per_address: u64,
+        write_per_user: u64,
+        request_per_address: u64,
+        upload_bytes_per_user_day: u64,
+    }
     /// `[upload]`
     Upload { max_bytes: u64, part_bytes: usize, stall_timeout_s: u64, spool_slots: usize, deadline_s: u64 }
     /// `[reaper]`
     Reaper { age_s: u64, period_s: u64 }
     /// `[media]`
-    Media { probe_timeout_s: u64, cover_timeout_s: u64, memory_bytes: u64, parallel: usize }
+    Media {
+        probe_timeout_s: u64,
+        cover_timeout_s: u64,
+        memory_bytes: u64,
+        parallel: usize,
+        max_duration_s: u64,
+        max_pixels: u64,
+        max_streams: usize,
+    }
     /// `[page]`
     Page { feed: i32, list: i32, utc_offset: String }
 }

@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use minio::s3::error::Error as S3Error;
-use telemetry::metrics::{self, StoreOutcome};
+use telemetry::{
+    metrics::{self, StoreOutcome},
+    trace,
+};
 use tokio::time::{self, Instant};
+use tracing::Instrument as _;
 
 use crate::StorageError;
 
@@ -41,13 +45,18 @@ where
     F: Future<Output = Result<T, S3Error>>,
 {
     let start = Instant::now();
-    let result = attempts(operation, limit, request).await;
+    let span = trace::call("object store", operation);
+    let work = attempts(operation, limit, request).instrument(span.clone());
+    let result = work.await;
     let outcome = match &result {
         Ok(_) => StoreOutcome::Ok,
         Err(StorageError::NotFound { .. }) => StoreOutcome::NotFound,
         Err(StorageError::Unavailable { .. }) => StoreOutcome::Unavailable,
         Err(StorageError::Refused { .. } | StorageError::Settings { .. }) => StoreOutcome::Refused,
     };
+    if outcome == StoreOutcome::Unavailable {
+        trace::failed(&span);
+    }
     metrics::store_request(operation, outcome, start.elapsed());
     result
 }

@@ -1,4 +1,4 @@
-//! Structured logs, metrics, and what follows a request through every process: its id and what it cost.
+//! Structured logs, metrics, and what follows a request through every process: its id, its trace and what it cost.
 //!
 //! Domain-free and without RPC or HTTP types. A request's id and counters are task-local: `join!` keeps them,
 //! `tokio::spawn` loses them. Nothing secret may be passed to a log line; nothing here filters it out.
@@ -6,10 +6,11 @@
 pub mod cost;
 pub mod metrics;
 mod request;
+pub mod trace;
 
 use std::{io::IsTerminal as _, panic::PanicHookInfo, sync::OnceLock};
 
-use settings::{Log, LogFormat};
+use settings::{Log, LogFormat, Trace};
 use tracing_subscriber::{
     EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
@@ -27,19 +28,22 @@ pub enum TelemetryError {
     /// Something in this process set up its own logs before.
     #[error("logs were already set up in this process")]
     AlreadySet(#[from] tracing_subscriber::util::TryInitError),
+    /// Traces can't be sent there.
+    #[error("settings: trace.endpoint: {0}")]
+    Trace(#[from] opentelemetry_otlp::ExporterBuildError),
     /// Something in this process set up its own metrics before.
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
 }
 
 /// Sends the log lines of this process to standard output, in the settings' format and with their filter, and makes a
-/// panic one such line (with the id of the request it happened in). Begins to record [`metrics`], too. `service` names the
-/// process in both.
+/// panic one such line (with the id of the request it happened in). Begins to record [`metrics`], and to send [`trace`]s if the
+/// settings say where to. `service` names the process in all of them. To be called in a tokio runtime.
 ///
 /// # Errors
-/// A bad filter names `log.filter`. The second call in a process is refused.
-pub fn init(service: &str, log: &Log) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(&log.filter)?;
+/// A bad filter names `log.filter`, a bad endpoint `trace.endpoint`. The second call in a process is refused.
+pub fn init(service: &str, log: &Log, trace: &Trace) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(&log.filter)?.add_directive(trace::not_logged()?);
     let pretty = match log.format {
         LogFormat::Auto => std::io::stdout().is_terminal(),
         LogFormat::Pretty => true,
@@ -57,8 +61,8 @@ pub fn init(service: &str, log: &Log) -> Result<(), TelemetryError> {
             .boxed()
     };
     tracing_subscriber::registry()
-        .with(filter)
-        .with(layer)
+        .with(layer.with_filter(filter))
+        .with(trace::layer(service, trace)?)
         .try_init()?;
     metrics::install(service)?;
     SERVICE.get_or_init(|| service.to_owned());

@@ -51,6 +51,12 @@ impl fmt::Display for RequestId {
 
 /// Runs a request: its log lines carry `id`, and [`RequestId::current`] gives it.
 pub async fn scope<F: Future>(id: RequestId, request: F) -> F::Output {
-    let span = tracing::info_span!("request", service = crate::service(), request_id = %id);
+    let span = tracing::info_span!(
+        "request",
+        service = crate::service(),
+        request_id = %id,
+        // Known once it turns out to be traced.
+        trace_id = tracing::field::Empty,
+    );
     CURRENT.scope(id, request).instrument(span).await
 }

@@ -4,7 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use dal::{Db, Marks, counters::Counters, fold::Folder};
 use idl::{
-    comment::CommentServiceServer,
+    comment::{CommentServiceRequestRecv, CommentServiceServer},
     video::{VideoServiceClientBuilder, VideoServiceRequestSend},
 };
 use rpc_comment::CommentService;
@@ -34,7 +34,9 @@ fn main() -> ExitCode {
             },
         );
         let handler = CommentService::new(db, counters, video);
-        let served = process.serve_rpc(CommentServiceServer::new(handler)).await;
+        let served = process
+            .serve_rpc::<_, CommentServiceRequestRecv>(CommentServiceServer::from_handler(handler))
+            .await;
         folder.stop().await;
         served
     })

@@ -4,7 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use dal::{Db, Marks, counters::Counters, fold::Folder};
 use idl::{
-    favorite::FavoriteServiceServer,
+    favorite::{FavoriteServiceRequestRecv, FavoriteServiceServer},
     video::{VideoServiceClientBuilder, VideoServiceRequestSend},
 };
 use rpc_favorite::FavoriteService;
@@ -34,7 +34,11 @@ fn main() -> ExitCode {
             },
         );
         let handler = FavoriteService::new(db, counters, video);
-        let served = process.serve_rpc(FavoriteServiceServer::new(handler)).await;
+        let served = process
+            .serve_rpc::<_, FavoriteServiceRequestRecv>(FavoriteServiceServer::from_handler(
+                handler,
+            ))
+            .await;
         folder.stop().await;
         served
     })

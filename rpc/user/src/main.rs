@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use auth::Passwords;
 use dal::Db;
-use idl::user::UserServiceServer;
+use idl::user::{UserServiceRequestRecv, UserServiceServer};
 use rpc_user::UserService;
 use service::Need;
 
@@ -18,7 +18,9 @@ fn main() -> ExitCode {
         }
         let passwords = Passwords::new(settings.bcrypt_cost(), settings.auth.bcrypt_parallel)?;
         process
-            .serve_rpc(UserServiceServer::new(UserService::new(db, passwords)))
+            .serve_rpc::<_, UserServiceRequestRecv>(UserServiceServer::from_handler(
+                UserService::new(db, passwords),
+            ))
             .await
     })
 }

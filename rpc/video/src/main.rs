@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use dal::{Db, Marks, counters::Counters};
-use idl::video::VideoServiceServer;
+use idl::video::{VideoServiceRequestRecv, VideoServiceServer};
 use rpc_video::{Reaper, Reaping, VideoService, media::Media};
 use service::Need;
 use storage::Store;
@@ -31,7 +31,9 @@ fn main() -> ExitCode {
         let reaper = Reaper::new(db.clone(), store.clone(), &settings.reaper);
         let reaping = Reaping::start(reaper, &settings.reaper);
         let handler = VideoService::new(db, counters, store, media, &settings.upload);
-        let served = process.serve_rpc(VideoServiceServer::new(handler)).await;
+        let served = process
+            .serve_rpc::<_, VideoServiceRequestRecv>(VideoServiceServer::from_handler(handler))
+            .await;
         reaping.stop().await;
         served
     })

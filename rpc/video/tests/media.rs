@@ -175,6 +175,37 @@ async fn what_is_no_video_is_refused_with_its_reason() {
 }
 
 #[tokio::test]
+async fn a_video_beyond_its_bounds_is_refused_with_the_bound() {
+    let bench = Bench::with(|settings| {
+        settings.media.max_duration_s = 10;
+        settings.media.max_pixels = 180 * 320;
+        settings.media.max_streams = 2;
+    })
+    .await;
+    bench.probe(files::mp4()).await.unwrap();
+    let encode = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p";
+    let lavfi = |size: &str, duration: u32| {
+        format!("-f lavfi -i color=size={size}:rate=1:duration={duration}")
+    };
+    for (arguments, expected) in [
+        (
+            format!("{} {encode}", lavfi("16x16", 11)),
+            Refusal::TooLong(10),
+        ),
+        (
+            format!("{} {encode}", lavfi("182x320", 1)),
+            Refusal::TooManyPixels(180 * 320),
+        ),
+        (
+            format!("{} {encode} -map 0 -map 0 -map 0", lavfi("16x16", 1)),
+            Refusal::TooManyStreams(2),
+        ),
+    ] {
+        assert_eq!(bench.refusal(made(&arguments, "mp4")).await, expected);
+    }
+}
+
+#[tokio::test]
 async fn a_song_with_a_picture_attached_is_a_still_picture() {
     let bench = Bench::set_up().await;
     let song = "-f lavfi -i sine=duration=1 -f lavfi -i testsrc=rate=1:duration=1 -map 0 -map 1 -c:a aac -c:v png \
@@ -283,6 +314,22 @@ async fn what_takes_too_long_is_cut_and_leaves_no_process() {
     assert_eq!(refusal(cover), Refusal::TooSlow);
     assert!(started.elapsed() < Duration::from_secs(4));
     assert_eq!(processes_naming(&slow.url()), 0);
+}
+
+#[tokio::test]
+async fn one_that_takes_long_does_not_hold_up_another() {
+    let bench = Bench::set_up().await;
+    let slow = HttpServer::serve(files::mp4(), Manner::Drip).await;
+    let url = slow.url();
+    let long = bench.media.probe(&url);
+    tokio::pin!(long);
+    let patience = Duration::from_millis(300);
+    assert!(tokio::time::timeout(patience, &mut long).await.is_err());
+    tokio::select! {
+        biased;
+        ended = &mut long => panic!("the slow one is done first: {ended:?}"),
+        other = bench.probe(files::mp4()) => { other.unwrap(); }
+    }
 }
 
 #[tokio::test]

@@ -190,6 +190,12 @@ async fn id_and_cost_of_a_request_go_through_every_hop() {
         until_registered(&etcd, service, 1).await;
     }
     let client = client_of(&etcd, "front").await;
+    // Each hears of the next in its own time.
+    eventually(SOON, "a way through", async || {
+        let answer = ask(&client, "pass pass whoami").await;
+        matches!(answer, Err(RpcError::Biz(_))).then_some(())
+    })
+    .await;
     let id = RequestId::generate();
     let request = telemetry::scope(id.clone(), cost::scope(ask(&client, "pass pass whoami")));
     let (answer, cost) = request.await;

@@ -11,4 +11,5 @@ mod admin;
 mod call;
 mod echo;
 mod process;
+mod secret;
 mod support;

@@ -12,6 +12,7 @@ use std::{
 
 use service::RpcError;
 use testkit::{Etcd, Process, eventually};
+use tokio::net::TcpStream;
 
 use crate::{
     echo::{SERVICE, STALL_VARIABLE},
@@ -259,27 +260,32 @@ async fn calls_go_on_while_etcd_is_away_and_after_it_returned_empty() {
     assert!(failures.is_empty(), "{failures:?}");
 }
 
+/// From now on; what is open stays open.
+async fn limit_files(process: &Process, most: u32) {
+    let status = tokio::process::Command::new("prlimit")
+        .arg(format!("--pid={}", process.pid()))
+        .arg(format!("--nofile={most}:"))
+        .status();
+    assert!(status.await.unwrap().success());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_out_of_file_descriptors_goes_on_when_it_has_some_again() {
     let etcd = Etcd::start().await;
-    let settings = command(&etcd);
-    let mut command = Command::new("prlimit");
-    command.arg("--nofile=40").arg(binary());
-    for (name, value) in settings.get_envs() {
-        command.env(name, value.unwrap());
-    }
-    let process = Process::spawn(SERVICE, command);
+    let process = spawn(&etcd);
     let address = process.address().await;
-    let mut held = Vec::new();
-    for _ in 0..80 {
-        held.push(tokio::net::TcpStream::connect(&address).await.unwrap());
-    }
-    let log = || process.log();
+    // It has more than these open: not one connection can be accepted.
+    limit_files(&process, 4).await;
+    let waiting = TcpStream::connect(&address).await.unwrap();
     eventually(SOON, "its trouble", async || {
-        log().contains("connection not accepted").then_some(())
+        process
+            .log()
+            .contains("connection not accepted")
+            .then_some(())
     })
     .await;
-    drop(held);
+    limit_files(&process, 1000).await;
+    drop(waiting);
     let client = client(&etcd).await;
     eventually(SOON, "an answer", async || ask(&client, "-").await.ok()).await;
     process.terminate();

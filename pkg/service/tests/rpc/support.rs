@@ -10,7 +10,10 @@ use std::{
 };
 
 use crate::echo::{Echo, SERVICE, calls, login};
-use idl::user::{RegisterRequest, UserServiceClient, UserServiceClientBuilder, UserServiceServer};
+use idl::user::{
+    RegisterRequest, UserServiceClient, UserServiceClientBuilder, UserServiceRequestRecv,
+    UserServiceServer,
+};
 use registry::{Instance, Registration};
 use service::{Clients, Registry, RpcError, Running};
 use settings::Settings;
@@ -34,7 +37,11 @@ pub async fn registry(etcd: &Etcd) -> Registry {
 }
 
 pub async fn client_of(etcd: &Etcd, service: &str) -> UserServiceClient {
-    let clients = Clients::new("test", &settings(etcd)).await.unwrap();
+    client_by(&settings(etcd), service).await
+}
+
+pub async fn client_by(settings: &Settings, service: &str) -> UserServiceClient {
+    let clients = Clients::new("test", settings).await.unwrap();
     clients.client(UserServiceClientBuilder::new(service), calls)
 }
 
@@ -44,12 +51,20 @@ pub async fn client(etcd: &Etcd) -> UserServiceClient {
 
 /// An instance of `service` in this process, which passes on to `next`.
 pub async fn serve(etcd: &Etcd, service: &str, next: &str) -> (Running, Echo) {
-    let echo = Echo::new(client_of(etcd, next).await);
-    let server = UserServiceServer::new(echo.clone());
-    let running = service::start(service, &settings(etcd), &registry(etcd).await, server)
-        .await
-        .unwrap();
-    (running, echo)
+    serve_by(&settings(etcd), service, client_of(etcd, next).await).await
+}
+
+pub async fn serve_by(
+    settings: &Settings,
+    service: &str,
+    next: UserServiceClient,
+) -> (Running, Echo) {
+    let echo = Echo::new(next);
+    let server = UserServiceServer::from_handler(echo.clone());
+    let registry = Registry::new(&settings.etcd).await.unwrap();
+    let running =
+        service::start::<_, UserServiceRequestRecv>(service, settings, &registry, server).await;
+    (running.unwrap(), echo)
 }
 
 /// Waits until a client of this etcd knows so many instances.

@@ -71,6 +71,11 @@ pub fn semaphore_refused(semaphore: &'static str) {
     counter!(name::SEMAPHORE_REFUSALS, "semaphore" => semaphore).increment(1);
 }
 
+/// Somebody did something too often.
+pub fn limit_refused(class: &'static str) {
+    counter!(name::LIMIT_REFUSALS, "class" => class).increment(1);
+}
+
 /// Something waits for its turn.
 pub fn in_queue(queue: &'static str) -> InProgress {
     InProgress::begin(gauge!(name::QUEUE_LENGTH, "queue" => queue))

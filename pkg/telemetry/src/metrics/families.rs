@@ -64,6 +64,7 @@ families! {
     SEMAPHORE_PERMITS = Gauge "semaphore_permits", "What a bound admits at once, by semaphore.";
     SEMAPHORE_USED = Gauge "semaphore_permits_used", "What it has admitted now, by semaphore.";
     SEMAPHORE_REFUSALS = Counter "semaphore_refusals_total", "What it turned away because it was full, by semaphore.";
+    LIMIT_REFUSALS = Counter "limit_refusals_total", "Requests that came too often from one address, user or name, by what is limited.";
     QUEUE_LENGTH = Gauge "queue_length", "What waits for its turn, by queue.";
 
     // SQL

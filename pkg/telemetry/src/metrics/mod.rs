@@ -18,7 +18,8 @@ use std::{
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub use bounds::{
-    Upload, UploadOutcome, in_queue, semaphore_refused, upload_bytes, watch_semaphore,
+    Upload, UploadOutcome, in_queue, limit_refused, semaphore_refused, upload_bytes,
+    watch_semaphore,
 };
 pub use data::{
     CountSource, FoldOutcome, Reapable, RedisOutcome, Repair, Routing, Server, SqlFailure,
@@ -128,7 +129,7 @@ macro_rules! label {
         pub enum $name { $($(#[$variant_meta])* $variant,)* }
 
         impl $name {
-            fn label(self) -> &'static str {
+            pub(crate) fn label(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
         }

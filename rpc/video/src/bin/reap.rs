@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
 
 async fn reap() -> Result<Reaped, Box<dyn std::error::Error + Send + Sync>> {
     let settings = settings::Settings::load()?;
-    telemetry::init("reap", &settings.log)?;
+    telemetry::init("reap", &settings.log, &settings.trace)?;
     let db = Db::connect(&settings.mysql)?;
     let store = Store::new(&settings.object_store)?;
     let mut reaper = Reaper::new(db, store, &settings.reaper);

@@ -47,6 +47,15 @@ pub enum Refusal {
     /// A duration of zero, or none.
     #[error("the video has no duration")]
     NoDuration,
+    /// It plays for longer than the limit, in seconds.
+    #[error("the video is longer than {0} s")]
+    TooLong(u64),
+    /// A picture has more pixels than the limit.
+    #[error("the video has more than {0} pixels")]
+    TooManyPixels(u64),
+    /// More streams than the limit.
+    #[error("the file has more than {0} streams")]
+    TooManyStreams(usize),
     /// No picture of it could be decoded.
     #[error("no picture of the video can be decoded")]
     Undecodable,
@@ -86,6 +95,15 @@ pub struct Media {
     probe_limit: Duration,
     cover_limit: Duration,
     memory_bytes: u64,
+    bounds: Bounds,
+}
+
+/// The most that a video may be; see `[media]` of the settings.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    duration_s: u64,
+    pixels: u64,
+    streams: usize,
 }
 
 impl Media {
@@ -104,6 +122,11 @@ impl Media {
             probe_limit: Duration::from_secs(media.probe_timeout_s),
             cover_limit: Duration::from_secs(media.cover_timeout_s),
             memory_bytes: media.memory_bytes,
+            bounds: Bounds {
+                duration_s: media.max_duration_s,
+                pixels: media.max_pixels,
+                streams: media.max_streams,
+            },
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Media, MediaError, Refusal};
+use super::{Bounds, Media, MediaError, Refusal};
 
 const OUTPUT_BYTES: u64 = 1 << 20;
 const ENTRIES: &str = "format=duration:stream=codec_type,width,height:stream_disposition=attached_pic:stream_tags=rotate:stream_side_data=rotation";
@@ -83,12 +83,15 @@ impl Media {
         };
         let report: Report = serde_json::from_slice(&json)
             .map_err(|error| MediaError::Tool(format!("ffprobe's report: {error}")))?;
-        Ok(report.video()?)
+        Ok(report.video(self.bounds)?)
     }
 }
 
 impl Report {
-    fn video(&self) -> Result<Probe, Refusal> {
+    fn video(&self, bounds: Bounds) -> Result<Probe, Refusal> {
+        if self.streams.len() > bounds.streams {
+            return Err(Refusal::TooManyStreams(bounds.streams));
+        }
         let mut pictures = self
             .streams
             .iter()
@@ -103,6 +106,11 @@ impl Report {
         if stream.width == 0 || stream.height == 0 {
             return Err(Refusal::Undecodable);
         }
+        // Also those of streams that we don't decode: a viewer may.
+        let pixels = |stream: &Stream| u64::from(stream.width) * u64::from(stream.height);
+        if self.streams.iter().any(|one| pixels(one) > bounds.pixels) {
+            return Err(Refusal::TooManyPixels(bounds.pixels));
+        }
         let seconds: f64 = self
             .format
             .as_ref()
@@ -112,6 +120,9 @@ impl Report {
         // NaN fails the comparison as well.
         if !(seconds > 0.0 && seconds.is_finite()) {
             return Err(Refusal::NoDuration);
+        }
+        if seconds > bounds.duration_s as f64 {
+            return Err(Refusal::TooLong(bounds.duration_s));
         }
         let (width, height) = if stream.is_on_its_side() {
             (stream.height, stream.width)
@@ -143,7 +154,30 @@ mod tests {
     use super::*;
 
     fn report(json: serde_json::Value) -> Result<Probe, Refusal> {
-        serde_json::from_value::<Report>(json).unwrap().video()
+        let bounds = Bounds {
+            duration_s: 60,
+            pixels: 320 * 180,
+            streams: 2,
+        };
+        let report: Report = serde_json::from_value(json).unwrap();
+        report.video(bounds)
+    }
+
+    #[test]
+    fn what_is_at_its_bounds_is_accepted_and_what_is_beyond_them_is_not() {
+        let picture =
+            |width: u32| serde_json::json!({"codec_type": "video", "width": width, "height": 180});
+        let sound = || serde_json::json!({"codec_type": "audio"});
+        let of = |duration: &str, streams: Vec<serde_json::Value>| {
+            report(serde_json::json!({"format": {"duration": duration}, "streams": streams}))
+        };
+        assert!(of("60.000", vec![picture(320), sound()]).is_ok());
+        assert_eq!(of("60.001", vec![picture(320)]), Err(Refusal::TooLong(60)));
+        let pixels = Err(Refusal::TooManyPixels(320 * 180));
+        assert_eq!(of("1", vec![picture(321)]), pixels);
+        assert_eq!(of("1", vec![picture(2), picture(321)]), pixels);
+        let streams = vec![picture(2), sound(), sound()];
+        assert_eq!(of("1", streams), Err(Refusal::TooManyStreams(2)));
     }
 
     #[test]

@@ -32,8 +32,9 @@ impl World {
     pub async fn set_up() -> Self {
         let (database, bucket) = tokio::join!(Database::create(), Bucket::create());
         let mut settings = Settings::load().unwrap();
-        settings.mysql.primary_url = Secret::new(database.primary_url());
-        settings.mysql.replica_urls = vec![Secret::new(database.replica_url())];
+        settings.mysql.primary_url = Secret::new(database.service_url());
+        settings.mysql.replica_urls = vec![Secret::new(database.read_url())];
+        settings.mysql.migrate_url = Secret::new(database.migrate_url());
         settings.mysql.max_connections = 4;
         settings.object_store.endpoint = environment::s3_endpoint();
         settings.object_store.public_endpoint = environment::s3_endpoint();
@@ -63,7 +64,7 @@ impl World {
         let mut settings = self.settings.clone();
         let url = self
             .database
-            .primary_url()
+            .service_url()
             .replace(&self.primary(), &address.to_string());
         settings.mysql.primary_url = Secret::new(url);
         service(&settings)

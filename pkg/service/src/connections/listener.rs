@@ -2,14 +2,10 @@
 
 use std::{fmt, future::pending, io, net::SocketAddr, time::Duration};
 
-use futures::{FutureExt as _, future::BoxFuture};
+use futures::FutureExt as _;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
-};
-use volo::net::{
-    conn::Conn,
-    incoming::{Incoming, MakeIncoming},
 };
 
 /// After a connection that couldn't be accepted.
@@ -17,10 +13,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that may wait to be accepted: a burst, as long as it takes to get to them.
 const BACKLOG: u32 = 1024;
 
-/// Accepts connections for a volo server until its [`Closer`] closes it.
+/// Accepts connections until its [`Closer`] closes it. Dropped, it has the system refuse connections, and callers turn to another
+/// instance.
 pub struct Listener {
-    /// None once closed: then the system refuses connections, and callers turn to another instance.
-    socket: Option<TcpListener>,
+    socket: TcpListener,
     address: SocketAddr,
     closed: watch::Receiver<bool>,
 }
@@ -50,7 +46,7 @@ impl Listener {
         let address = socket.local_addr()?;
         let (close, closed) = watch::channel(false);
         let listener = Self {
-            socket: Some(socket),
+            socket,
             address,
             closed,
         };
@@ -62,35 +58,45 @@ impl Listener {
         self.address
     }
 
-    /// The next connection; none once closed.
-    async fn next(&mut self) -> Option<TcpStream> {
+    /// The next connection and where it comes from; none once closed.
+    pub(super) async fn next(&mut self) -> Option<(TcpStream, SocketAddr)> {
+        let mut trouble = false;
         loop {
-            let socket = self.socket.as_ref()?;
-            let closed = async {
-                // Without a closer it stays open.
-                if self.closed.wait_for(|closed| *closed).await.is_err() {
-                    pending::<()>().await;
-                }
-            };
             let accepted = tokio::select! {
-                () = closed => match socket.accept().now_or_never() {
+                () = closed(&mut self.closed) => match self.socket.accept().now_or_never() {
                     // Whoever waits in the queue already would be cut off by the close.
                     Some(accepted) => accepted,
-                    None => break,
+                    None => return None,
                 },
-                accepted = socket.accept() => accepted,
+                accepted = self.socket.accept() => accepted,
             };
-            match accepted.and_then(|(stream, _)| stream.set_nodelay(true).map(|()| stream)) {
-                Ok(stream) => return Some(stream),
-                // A caller that left already, or no file descriptor for now: no reason to stop serving.
+            match accepted
+                .and_then(|(stream, peer)| stream.set_nodelay(true).map(|()| (stream, peer)))
+            {
+                Ok(connection) => return Some(connection),
+                // A caller that left already, or no file descriptor for now: no reason to stop serving, nor to say it again
+                // and again.
                 Err(error) => {
-                    tracing::warn!(%error, "connection not accepted");
+                    if !trouble {
+                        tracing::warn!(%error, "connection not accepted");
+                    }
+                    trouble = true;
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
-        self.socket = None;
-        None
+    }
+
+    /// Ends when it is to accept nothing any more.
+    pub(super) async fn closed(&mut self) {
+        closed(&mut self.closed).await;
+    }
+}
+
+/// Without a closer it stays open.
+async fn closed(closed: &mut watch::Receiver<bool>) {
+    if closed.wait_for(|closed| *closed).await.is_err() {
+        pending::<()>().await;
     }
 }
 
@@ -99,29 +105,10 @@ impl Closer {
     pub fn close(&self) {
         let _ = self.0.send(true);
     }
-
-    /// For the `register_shutdown_hook` of a volo server.
-    pub fn hook(self) -> impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static {
-        move || Box::pin(async move { self.close() })
-    }
 }
 
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.address)
-    }
-}
-
-impl Incoming for Listener {
-    async fn accept(&mut self) -> io::Result<Option<Conn>> {
-        Ok(self.next().await.map(Conn::from))
-    }
-}
-
-impl MakeIncoming for Listener {
-    type Incoming = Self;
-
-    async fn make_incoming(self) -> io::Result<Self> {
-        Ok(self)
     }
 }

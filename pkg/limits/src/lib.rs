@@ -1,0 +1,307 @@
+//! How often somebody may do something: by address, by user, by the name they try to log in as.
+//!
+//! Every process counts for itself, and refuses by that alone: so a flood costs Redis nothing. What it lets pass is counted in Redis
+//! too, together with what other processes let pass. What must not be guessed or piled up (logins, accounts, uploads) is asked of
+//! Redis before it is done ([`Limits::admit`]); what is merely not to be too much is told to Redis afterwards, many at once
+//! ([`Limits::count`]), and costs a request no round trip. Redis away, or its answer garbage: the process's own count decides.
+//!
+//! Nothing here knows what is limited, nor who a client is; names are kept as hashes only.
+
+mod gcra;
+mod local;
+mod shared;
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher as _},
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use redis::BadUrl;
+use telemetry::metrics;
+use tokio::time::{Instant, MissedTickBehavior};
+
+pub use gcra::Rate;
+use gcra::Step;
+use local::Local;
+use shared::{Shared, When};
+
+/// How often is told to Redis what was counted: by as much can several processes together exceed what one may.
+const TELL_PERIOD: Duration = Duration::from_millis(250);
+/// Claims that wait to be told at most, and that are told at once.
+const MOST_UNTOLD: usize = 10_000;
+const TELL_AT_ONCE: usize = 500;
+/// Rates are given for a minute.
+const MINUTE: Duration = Duration::from_secs(60);
+/// As a name one may try so many times as often from all addresses together as from one: so nobody keeps its owner out from a
+/// single place, and nobody guesses for ever from many.
+const ANYWHERE: u64 = 10;
+/// Quotas are given for a day.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+macro_rules! classes {
+    ($($(#[$doc:meta])* $class:ident = $name:literal, $field:ident $(* $times:ident)?, $window:expr;)*) => {
+        /// What is limited.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Class { $($(#[$doc])* $class),* }
+
+        impl Class {
+            /// In metrics and keys.
+            fn name(self) -> &'static str {
+                match self { $(Self::$class => $name),* }
+            }
+
+            fn rate(self, settings: &settings::Limits) -> Rate {
+                match self {
+                    $(Self::$class => Rate {
+                        amount: settings.$field $(.saturating_mul($times))?,
+                        window: $window,
+                    }),*
+                }
+            }
+        }
+    };
+}
+
+classes! {
+    /// Logins from an address.
+    Login = "login", login_per_address, MINUTE;
+    /// Logins as a name, from an address.
+    LoginName = "login_name", login_per_name, MINUTE;
+    /// Logins as a name, from wherever.
+    LoginNameAnywhere = "login_name_anywhere", login_per_name * ANYWHERE, MINUTE;
+    /// New accounts from an address.
+    Register = "register", register_per_address, MINUTE;
+    /// Uploads from an address.
+    Publish = "publish", publish_per_address, MINUTE;
+    /// Uploads of a user.
+    PublishUser = "publish_user", publish_per_user, MINUTE;
+    /// Likes and comments from an address.
+    Write = "write", write_per_address, MINUTE;
+    /// Likes and comments of a user.
+    WriteUser = "write_user", write_per_user, MINUTE;
+    /// Everything from an address.
+    Request = "request", request_per_address, MINUTE;
+    /// Bytes that a user uploads.
+    UploadBytes = "upload_bytes", upload_bytes_per_user_day, DAY;
+}
+
+/// A class, and who.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Claim {
+    class: Class,
+    subject: u64,
+}
+
+impl Claim {
+    /// Of an address. Of IPv6 the first 64 bits: as many addresses as that leaves are one customer's.
+    pub fn address(class: Class, address: IpAddr) -> Self {
+        Self {
+            class,
+            subject: network(address),
+        }
+    }
+
+    /// Of a user.
+    pub fn user(class: Class, user_id: i64) -> Self {
+        Self {
+            class,
+            subject: user_id.unsigned_abs(),
+        }
+    }
+
+    /// Of a name. Two names may count as one; nobody can choose which, but for those who try very many.
+    pub fn name(class: Class, name: &str) -> Self {
+        Self {
+            class,
+            subject: hash(name),
+        }
+    }
+
+    /// Of a name as far as it is used from an address; both as above.
+    pub fn name_from(class: Class, name: &str, address: IpAddr) -> Self {
+        Self {
+            class,
+            subject: hash((name, network(address))),
+        }
+    }
+}
+
+/// What of an address is one customer's.
+fn network(address: IpAddr) -> u64 {
+    match address.to_canonical() {
+        IpAddr::V4(address) => u64::from(address.to_bits()),
+        IpAddr::V6(address) => u64::try_from(address.to_bits() >> 64).unwrap_or_default(),
+    }
+}
+
+fn hash(subject: impl Hash) -> u64 {
+    // The same in every process: its keys are fixed.
+    let mut hasher = DefaultHasher::new();
+    subject.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Too often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too often; again in {wait:?}")]
+pub struct Refused {
+    /// When it may be tried again, if nothing is done until then.
+    pub wait: Duration,
+}
+
+/// The limits of all classes. Cheap to clone; one a process.
+#[derive(Clone)]
+pub struct Limits(Arc<Inner>);
+
+struct Inner {
+    settings: settings::Limits,
+    local: Local,
+    shared: Shared,
+    /// How much, and since when.
+    untold: Mutex<HashMap<Claim, (u64, Instant)>>,
+}
+
+impl Limits {
+    /// Connects in the background, for ever: Redis may be away. Must be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// The URL can't be read.
+    pub fn connect(settings: settings::Limits, redis: &settings::Redis) -> Result<Self, BadUrl> {
+        let limits = Self(Arc::new(Inner {
+            settings,
+            local: Local::new(),
+            shared: Shared::connect(redis)?,
+            untold: Mutex::default(),
+        }));
+        tokio::spawn(tell(Arc::downgrade(&limits.0)));
+        Ok(limits)
+    }
+
+    /// Counts one of each, unless one of them is too often: with all that every process has counted. One round trip to Redis, none for
+    /// what this process refuses by itself. Each claim shields those behind it: where this process refuses it, they aren't counted.
+    ///
+    /// # Errors
+    /// Too often.
+    pub async fn admit(&self, claims: &[Claim]) -> Result<(), Refused> {
+        self.take_here(claims)?;
+        let steps: Vec<_> = claims
+            .iter()
+            .map(|claim| (*claim, self.step(*claim, 1), When::IfAllowed))
+            .collect();
+        let Ok(answers) = self.0.shared.steps(&steps).await else {
+            return Ok(());
+        };
+        let mut too_much = None;
+        for (claim, answer) in claims.iter().zip(answers) {
+            let Some(answer) = answer else { continue };
+            self.0.local.learn(*claim, answer.used_up_for);
+            if !answer.wait.is_zero() {
+                too_much.get_or_insert((*claim, answer.wait));
+            }
+        }
+        match too_much {
+            Some((claim, wait)) => Err(refused(claim, wait.max(self.wait(claims)))),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts one of each, unless one of them is too often: as far as this process knows, which hears of the others soon after.
+    ///
+    /// # Errors
+    /// Too often.
+    pub fn count(&self, claims: &[Claim]) -> Result<(), Refused> {
+        self.take_here(claims)?;
+        for claim in claims {
+            self.0.tell_later(*claim, 1);
+        }
+        Ok(())
+    }
+
+    /// Counts what has happened, however much it was.
+    pub fn charge(&self, claim: Claim, amount: u64) {
+        self.0.local.charge(claim, self.step(claim, amount));
+        self.0.tell_later(claim, amount);
+    }
+
+    fn take_here(&self, claims: &[Claim]) -> Result<(), Refused> {
+        for claim in claims {
+            let taken = self.0.local.take(*claim, self.step(*claim, 1));
+            taken.map_err(|wait| refused(*claim, wait.max(self.wait(claims))))?;
+        }
+        Ok(())
+    }
+
+    /// Until all of these would be let in, as far as this process knows: also those that have just taken this try's share.
+    fn wait(&self, claims: &[Claim]) -> Duration {
+        let waits = claims
+            .iter()
+            .map(|claim| self.0.local.wait(*claim, self.step(*claim, 1)));
+        waits.max().unwrap_or_default()
+    }
+
+    fn step(&self, claim: Claim, amount: u64) -> Step {
+        self.0.step(claim, amount)
+    }
+}
+
+impl Inner {
+    fn step(&self, claim: Claim, amount: u64) -> Step {
+        let rate = claim.class.rate(&self.settings);
+        Step {
+            cost: rate.cost(amount),
+            window: rate.window(),
+        }
+    }
+
+    fn tell_later(&self, claim: Claim, amount: u64) {
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        if untold.len() < MOST_UNTOLD || untold.contains_key(&claim) {
+            let (sum, _) = untold.entry(claim).or_insert_with(|| (0, Instant::now()));
+            *sum = sum.saturating_add(amount);
+        }
+    }
+
+    /// What is lost here, when Redis is away, this process has counted all the same.
+    async fn tell(&self) {
+        let untold = {
+            let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *untold)
+        };
+        let steps: Vec<_> = untold
+            .into_iter()
+            .map(|(claim, (amount, since))| {
+                (claim, self.step(claim, amount), When::Ago(since.elapsed()))
+            })
+            .collect();
+        for steps in steps.chunks(TELL_AT_ONCE) {
+            let Ok(answers) = self.shared.steps(steps).await else {
+                return;
+            };
+            for ((claim, ..), answer) in steps.iter().zip(answers) {
+                if let Some(answer) = answer {
+                    self.local.learn(*claim, answer.used_up_for);
+                }
+            }
+        }
+    }
+}
+
+async fn tell(limits: Weak<Inner>) {
+    let mut tick = tokio::time::interval(TELL_PERIOD);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let Some(limits) = limits.upgrade() else {
+            return;
+        };
+        limits.tell().await;
+    }
+}
+
+fn refused(claim: Claim, wait: Duration) -> Refused {
+    metrics::limit_refused(claim.class.name());
+    Refused { wait }
+}

@@ -1,0 +1,142 @@
+//! What this process has counted itself: always asked first, and all there is while Redis is away.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::{Claim, gcra::Step};
+
+/// So that requests rarely wait for one another.
+const SHARDS: usize = 16;
+/// Subjects that a shard remembers at most. Whoever comes from more addresses than that is counted in Redis alone.
+const MOST: usize = 8192;
+
+/// Until when each subject has used up what it may do, in µs since the start.
+pub(crate) struct Local {
+    start: Instant,
+    shards: [Mutex<HashMap<Claim, u64>>; SHARDS],
+}
+
+impl Local {
+    pub(crate) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            shards: Default::default(),
+        }
+    }
+
+    /// Takes it, or tells how long to wait.
+    pub(crate) fn take(&self, claim: Claim, step: Step) -> Result<(), Duration> {
+        let now = self.now();
+        let mut shard = self.shard(claim);
+        let used_up = shard.get(&claim).copied().unwrap_or_default();
+        let after = step.take(used_up, now)?;
+        remember(&mut shard, claim, after, now);
+        Ok(())
+    }
+
+    /// How long to wait for it; takes nothing.
+    pub(crate) fn wait(&self, claim: Claim, step: Step) -> Duration {
+        let now = self.now();
+        let used_up = self.shard(claim).get(&claim).copied().unwrap_or_default();
+        step.take(used_up, now).err().unwrap_or_default()
+    }
+
+    /// Counts what has happened.
+    pub(crate) fn charge(&self, claim: Claim, step: Step) {
+        let now = self.now();
+        let mut shard = self.shard(claim);
+        let used_up = shard.get(&claim).copied().unwrap_or_default();
+        remember(&mut shard, claim, step.charge(used_up, now), now);
+    }
+
+    /// Others have counted too: it is used up for so long from now on, if not longer.
+    pub(crate) fn learn(&self, claim: Claim, used_up_for: Duration) {
+        let now = self.now();
+        let known = now.saturating_add(micros(used_up_for));
+        let mut shard = self.shard(claim);
+        let used_up = shard.get(&claim).copied().unwrap_or_default();
+        if known > used_up {
+            remember(&mut shard, claim, known, now);
+        }
+    }
+
+    fn now(&self) -> u64 {
+        micros(self.start.elapsed())
+    }
+
+    fn shard(&self, claim: Claim) -> MutexGuard<'_, HashMap<Claim, u64>> {
+        let at = usize::try_from(claim.subject % SHARDS as u64).unwrap_or_default();
+        let shard = self.shards.get(at).unwrap_or(&self.shards[0]);
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn remember(shard: &mut HashMap<Claim, u64>, claim: Claim, used_up: u64, now: u64) {
+    if shard.len() >= MOST && !shard.contains_key(&claim) {
+        // What is over says as little as what was forgotten.
+        shard.retain(|_, used_up| *used_up > now);
+        if shard.len() >= MOST {
+            return;
+        }
+    }
+    shard.insert(claim, used_up);
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Class;
+
+    fn claim(subject: u64) -> Claim {
+        Claim {
+            class: Class::Request,
+            subject,
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_what_is_over_makes_room() {
+        let local = Local::new();
+        let long = Step {
+            cost: 3_600_000_000,
+            window: 3_600_000_000,
+        };
+        let most = (MOST * SHARDS) as u64;
+        for subject in 0..most + 1000 {
+            assert!(local.take(claim(subject), long).is_ok(), "{subject}");
+        }
+        let held: usize = local.shards.iter().map(|s| s.lock().unwrap().len()).sum();
+        assert_eq!(held, MOST * SHARDS);
+        assert!(local.take(claim(1), long).is_err(), "it is remembered");
+
+        let local = Local::new();
+        let short = Step { cost: 0, window: 1 };
+        for subject in 0..most + 1000 {
+            local.charge(claim(subject), short);
+        }
+        assert!(local.take(claim(most + 500), long).is_ok());
+        assert!(local.take(claim(most + 500), long).is_err());
+    }
+
+    #[test]
+    fn what_others_counted_is_learned_and_never_forgotten_for_less() {
+        let local = Local::new();
+        let step = Step {
+            cost: 1_000_000,
+            window: 60_000_000,
+        };
+        local.learn(claim(1), Duration::from_secs(90));
+        local.learn(claim(1), Duration::from_secs(1));
+        let wait = local.take(claim(1), step).unwrap_err();
+        assert!(wait > Duration::from_secs(29), "{wait:?}");
+    }
+}

@@ -1,0 +1,35 @@
+//! Who this process is to an etcd that asks for it. Its token ends after some minutes without use, and with etcd's restart; then another
+//! is asked for, with the same name and password.
+
+use etcd_client::{Client, Error};
+use settings::Secret;
+
+use crate::{Backoff, CALL_TIMEOUT, RegistryError};
+
+/// Logs in for the first time, however long that takes: etcd may be away. Until then it refuses whatever it is asked.
+pub(crate) async fn log_in(mut client: Client, name: String, password: Secret) {
+    let mut backoff = Backoff::new();
+    loop {
+        let user = (name.clone(), password.expose().to_owned());
+        match tokio::time::timeout(CALL_TIMEOUT, client.update_user(Some(user))).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "not logged in to etcd (etcd.username, etcd.password)");
+            }
+            Err(_) => tracing::warn!("not logged in to etcd: no answer in time"),
+        }
+        backoff.wait().await;
+    }
+}
+
+/// After a failure. Single calls get another token by themselves; streams don't.
+pub(crate) async fn log_in_again(client: &Client, failure: &RegistryError) {
+    let refused = matches!(
+        failure,
+        RegistryError::Etcd(Error::GRpcStatus(status)) if status.message().contains("auth token")
+    );
+    if refused {
+        // Its failure is that of the next attempt.
+        let _ = tokio::time::timeout(CALL_TIMEOUT, client.refresh_token()).await;
+    }
+}

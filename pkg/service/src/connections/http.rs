@@ -1,0 +1,53 @@
+//! HTTP/1.1 on a connection of ours, by hyper. What is answered is the caller's affair.
+
+use std::{convert::Infallible, future::pending, net::SocketAddr, pin::pin};
+
+use futures::{FutureExt as _, future::Either};
+use http::{Request, Response};
+use http_body::Body;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+
+use super::{Connection, paced::Paced};
+use crate::BoxError;
+
+/// Most of a request's head, and of its body at once, that is kept in memory, in bytes.
+const BUFFER: usize = 64 << 10;
+
+/// Serves one connection to its end.
+pub(crate) async fn serve<H, F, B>(connection: Connection, handler: H)
+where
+    H: Fn(SocketAddr, Request<Incoming>) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let (stream, open) = connection.split();
+    let (activity, peer) = (&open.activity, open.peer);
+    let service = service_fn(|request| {
+        if !activity.begin() {
+            // The connection goes with the next poll of who cut it.
+            return Either::Left(pending());
+        }
+        let activity = activity.clone();
+        Either::Right(handler(peer, request).map(move |response| {
+            activity.end();
+            Ok::<_, Infallible>(response)
+        }))
+    });
+    let stream = TokioIo::new(Paced::new(stream, activity.clone()));
+    let mut builder = http1::Builder::new();
+    // What the pace of the stream sees to.
+    builder.header_read_timeout(None).max_buf_size(BUFFER);
+    let mut served = pin!(builder.serve_connection(stream, service));
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = open.all.closing() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = ended {
+        // A client that left, was too slow or spoke something else.
+        tracing::debug!(%error, "connection ended");
+    }
+}

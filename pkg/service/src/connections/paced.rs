@@ -1,0 +1,153 @@
+//! A stream that ends when the other side does not keep the pace of its [`Activity`].
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready},
+    net::tcp::{OwnedReadHalf, OwnedWriteHalf},
+    time::{Instant, Sleep, sleep_until},
+};
+use volo::net::ext::AsyncExt;
+
+use super::activity::Activity;
+
+/// A socket, or one direction of it.
+pub(crate) struct Paced<S> {
+    inner: S,
+    activity: Arc<Activity>,
+    read: Timer,
+    write: Timer,
+    /// Since when no byte was taken, while there are some to take.
+    blocked: Option<Instant>,
+}
+
+impl<S> Paced<S> {
+    pub(crate) fn new(inner: S, activity: Arc<Activity>) -> Self {
+        Self {
+            inner,
+            activity,
+            read: Timer::default(),
+            write: Timer::default(),
+            blocked: None,
+        }
+    }
+
+    /// After an attempt to write.
+    fn pace_write<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        result: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            self.blocked = None;
+            return result;
+        }
+        let since = *self.blocked.get_or_insert_with(Instant::now);
+        match self.write.poll(cx, since + self.activity.pace().send) {
+            Poll::Ready(()) => Poll::Ready(Err(too_slow())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// As if the other side had closed the connection: no more is to be said of it, and the framework's log keeps silent.
+fn too_slow() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "the other side is too slow")
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut this.inner).poll_read(cx, buffer);
+        if result.is_ready() {
+            if buffer.filled().len() > before {
+                this.activity.received();
+            }
+            return result;
+        }
+        // Whoever reads while a request is worked on (hyper, to hear of a client that leaves) doesn't ask again when the answer
+        // is there: so it is woken no later than the idleness that begins then may end.
+        let look_again = || Instant::now() + this.activity.pace().idle;
+        let deadline = this.activity.deadline().unwrap_or_else(look_again);
+        match this.read.poll(cx, deadline) {
+            // Read to its end, when no request is cut short by that.
+            Poll::Ready(()) if this.activity.is_idle() => Poll::Ready(Ok(())),
+            Poll::Ready(()) => Poll::Ready(Err(too_slow())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.inner).poll_write(cx, bytes);
+        this.pace_write(cx, result)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.inner).poll_write_vectored(cx, slices);
+        this.pace_write(cx, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.inner).poll_flush(cx);
+        this.pace_write(cx, result)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+    }
+}
+
+impl AsyncExt for Paced<OwnedReadHalf> {
+    async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        self.inner.ready(interest).await
+    }
+}
+
+impl AsyncExt for Paced<OwnedWriteHalf> {
+    async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        self.inner.ready(interest).await
+    }
+}
+
+/// Kept from one use to the next: to move it is cheaper than to make another.
+#[derive(Default)]
+struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        let sleep = self
+            .0
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}

@@ -1,0 +1,26 @@
+//! How many files and sockets this process may have open.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Raises the limit as far as the process may by itself: the lower one is there for programs that use `select`, which none of ours
+/// does.
+pub(crate) fn raise() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return;
+    }
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, ?current, "the limit of open files stays as it is");
+    }
+}
+
+/// The limit as it is now.
+pub(crate) fn limit() -> u32 {
+    let Rlimit { current, .. } = getrlimit(Resource::Nofile);
+    // None: as many as one likes.
+    current.map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX))
+}

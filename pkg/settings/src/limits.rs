@@ -1,0 +1,135 @@
+//! Who a client is, and how often it may do something where the settings leave that to the environment.
+
+use super::{Environment, Limits, Network, Settings, SettingsError};
+
+impl Settings {
+    /// The networks whose `X-Forwarded-For` is believed. An error names `http.trusted_proxies`.
+    pub fn trusted_proxies(&self) -> Result<Vec<Network>, SettingsError> {
+        let proxies = self.http.trusted_proxies.iter().map(|text| text.parse());
+        let parsed: Result<_, String> = proxies.collect();
+        parsed.map_err(|reason| SettingsError::Invalid {
+            key: "http.trusted_proxies",
+            reason,
+        })
+    }
+
+    /// Nothing finer than a microsecond is counted: of a million a minute that is a sixtieth, of far more all of it.
+    pub(super) fn check_limits(&self) -> Result<(), SettingsError> {
+        let given = &self.limits;
+        let most = |key, value: u64, most: u64| match value <= most {
+            true => Ok(()),
+            false => Err(SettingsError::Invalid {
+                key,
+                reason: format!("must be 1 to {most}, or 0"),
+            }),
+        };
+        for (key, value) in [
+            ("limits.login_per_address", given.login_per_address),
+            ("limits.login_per_name", given.login_per_name),
+            ("limits.register_per_address", given.register_per_address),
+            ("limits.publish_per_address", given.publish_per_address),
+            ("limits.publish_per_user", given.publish_per_user),
+            ("limits.write_per_address", given.write_per_address),
+            ("limits.write_per_user", given.write_per_user),
+            ("limits.request_per_address", given.request_per_address),
+        ] {
+            most(key, value, 1_000_000)?;
+        }
+        most(
+            "limits.upload_bytes_per_user_day",
+            given.upload_bytes_per_user_day,
+            1 << 50,
+        )
+    }
+
+    /// The limits that apply: 0 is strict in production, and in development as much as a test client needs.
+    pub fn limits(&self) -> Limits {
+        let default =
+            |given: u64, development: u64, production: u64| match (given, self.environment) {
+                (0, Environment::Development) => development,
+                (0, Environment::Production) => production,
+                (given, _) => given,
+            };
+        let given = &self.limits;
+        Limits {
+            login_per_address: default(given.login_per_address, 3000, 20),
+            login_per_name: default(given.login_per_name, 600, 10),
+            register_per_address: default(given.register_per_address, 1200, 10),
+            publish_per_address: default(given.publish_per_address, 1200, 30),
+            publish_per_user: default(given.publish_per_user, 1200, 10),
+            write_per_address: default(given.write_per_address, 120_000, 600),
+            write_per_user: default(given.write_per_user, 12_000, 120),
+            request_per_address: default(given.request_per_address, 1_000_000, 1200),
+            upload_bytes_per_user_day: default(given.upload_bytes_per_user_day, 1 << 40, 4 << 30),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use crate::{Settings, SettingsError, sources::Sources};
+
+    fn load(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let variables: HashMap<String, String> = variables
+            .iter()
+            .map(|(key, value)| (format!("DOUSHENG_{key}"), (*value).to_owned()))
+            .collect();
+        let sources = Sources {
+            file: None,
+            variables,
+        };
+        sources.settings()
+    }
+
+    #[test]
+    fn what_is_left_to_the_environment_is_strict_in_production_and_roomy_in_development() {
+        let mut settings = load(&[("LIMITS__LOGIN_PER_ADDRESS", "7")]).unwrap();
+        let development = settings.limits();
+        settings.environment = crate::Environment::Production;
+        let production = settings.limits();
+        // What is given holds in both.
+        assert_eq!(development.login_per_address, 7);
+        assert_eq!(production.login_per_address, 7);
+        // A few hundred users a minute.
+        assert!(development.register_per_address >= 300);
+        assert!(production.register_per_address <= 10);
+        assert!(production.login_per_name <= 10);
+        assert_eq!(production.upload_bytes_per_user_day, 4 << 30);
+    }
+
+    #[test]
+    fn a_bad_limit_proxy_or_database_stops_the_start_by_its_name() {
+        for (variable, bad, key) in [
+            (
+                "HTTP__TRUSTED_PROXIES",
+                "10.0.0.0/8,10.0.0.0/33",
+                "http.trusted_proxies",
+            ),
+            (
+                "HTTP__TRUSTED_PROXIES",
+                "proxy.example",
+                "http.trusted_proxies",
+            ),
+            ("REDIS__LIMITS_DB", "3", "redis.limits_db"),
+            (
+                "LIMITS__LOGIN_PER_ADDRESS",
+                "1000001",
+                "limits.login_per_address",
+            ),
+            ("LIMITS__WRITE_PER_USER", "-1", "limits.write_per_user"),
+            (
+                "LIMITS__UPLOAD_BYTES_PER_USER_DAY",
+                "1125899906842625",
+                "limits.upload_bytes_per_user_day",
+            ),
+        ] {
+            let error = load(&[(variable, bad)]).unwrap_err().to_string();
+            assert!(error.contains(key), "{bad}: {error}");
+        }
+        let proxies = load(&[("HTTP__TRUSTED_PROXIES", "127.0.0.1, 2001:db8::/32")]);
+        assert_eq!(proxies.unwrap().trusted_proxies().unwrap().len(), 2);
+        assert!(load(&[]).unwrap().trusted_proxies().unwrap().is_empty());
+    }
+}
