@@ -8,8 +8,9 @@ use idl::base::Code;
 use telemetry::{
     RequestId,
     cost::{self, Cost},
-    metrics,
+    metrics, trace,
 };
+use tracing::{Instrument as _, Span};
 use volo_http::{
     context::ServerContext,
     request::Request,
@@ -65,10 +66,15 @@ pub async fn access(cx: &mut ServerContext, request: Request, next: Next) -> Res
 }
 
 async fn log(id: &RequestId, cx: &mut ServerContext, request: Request, next: Next) -> Response {
-    let mut line = Line::begin(request.method());
+    let given = request
+        .headers()
+        .get(trace::TRACEPARENT)
+        .and_then(|value| value.to_str().ok());
+    let span = trace::http(known_method(request.method()), given);
+    let mut line = Line::begin(request.method(), span.clone());
     let language = Language::of(request.headers());
     let work = AssertUnwindSafe(next.run(cx, request)).catch_unwind();
-    let (result, cost) = cost::scope(work).await;
+    let (result, cost) = cost::scope(work).instrument(span).await;
     let mut response = match result {
         Ok(response) => response.into_response(),
         // The panic hook has logged where.
@@ -88,16 +94,18 @@ struct Line {
     method: &'static str,
     status: u16,
     cost: Option<Cost>,
+    span: Span,
     _in_progress: metrics::InProgress,
 }
 
 impl Line {
-    fn begin(method: &Method) -> Self {
+    fn begin(method: &Method, span: Span) -> Self {
         Self {
             start: Instant::now(),
             method: known_method(method),
             status: CLIENT_LEFT,
             cost: None,
+            span,
             _in_progress: metrics::http_in_progress(),
         }
     }
@@ -109,6 +117,7 @@ impl Drop for Line {
         let known = KNOWN.try_with(|known| (known.route.get(), known.user_id.get()));
         let (route, user_id) = known.unwrap_or(("none", None));
         metrics::http_request(route, self.method, self.status, took);
+        trace::http_ended(&self.span, self.method, route, self.status);
         tracing::info!(
             method = self.method,
             route,
@@ -127,4 +136,46 @@ fn known_method(method: &Method) -> &'static str {
     let known = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
     let found = known.into_iter().find(|known| *known == method.as_str());
     found.unwrap_or("other")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use http_body_util::BodyExt as _;
+    use volo::{Service as _, net::Address};
+    use volo_http::{
+        body::Body,
+        server::{
+            middleware,
+            route::{Router, get},
+        },
+    };
+
+    use super::*;
+
+    async fn broken() -> &'static str {
+        panic!("a secret, at src/routes/broken.rs:7")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_as_a_failure_of_ours_that_tells_nothing() {
+        let router: Router = Router::new()
+            .route("/", get(broken))
+            .layer(middleware::from_fn(access));
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        for _ in 0..2 {
+            let mut cx = ServerContext::new(Address::from(peer));
+            let request = Request::new(Body::empty());
+            let response = router.call(&mut cx, request).await.unwrap();
+            assert_eq!(response.status(), 500);
+            assert!(response.headers().contains_key(REQUEST_ID));
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            let text = std::str::from_utf8(&body).unwrap();
+            assert!(text.contains("\"status_code\":20001"), "{text}");
+            for internal in ["secret", ".rs", "panic", "src/"] {
+                assert!(!text.contains(internal), "{text}");
+            }
+        }
+    }
 }

@@ -11,6 +11,7 @@ use crate::{
     access,
     app::App,
     call::Call,
+    client_address::ClientAddress,
     error::ApiError,
     params::Params,
     reply::{Nothing, failure, success},
@@ -38,9 +39,10 @@ where
     let language = Language::of(request.headers());
     let (parts, body) = request.into_parts();
     let work = async {
+        let client = ClientAddress::of(&parts.extensions)?;
         let mut params = Params::from_query(parts.uri.query().unwrap_or_default())?;
         params.add_body(&parts.headers, body, app.stall()).await?;
-        handler(app.clone(), Call::new(&parts.headers, params)).await
+        handler(app.clone(), Call::new(&parts.headers, client, params)).await
     };
     let limit = Duration::from_millis(app.settings.http.request_timeout_ms);
     let result = match tokio::time::timeout(limit, work).await {

@@ -8,9 +8,10 @@ use idl::{
     base::Code, comment::CommentServiceClient, favorite::FavoriteServiceClient,
     user::UserServiceClient, video::VideoServiceClient,
 };
+use limits::Limits;
 use marks::{Marks, Reader, Subject};
 use service::{Admin, Need, Process};
-use settings::Settings;
+use settings::{Network, Settings};
 use storage::Store;
 use telemetry::metrics;
 use tokio::sync::Semaphore;
@@ -36,6 +37,10 @@ pub struct App {
     pub settings: Settings,
     /// Bounds the temporary files of uploads whose file comes before their token.
     pub spool_slots: Arc<Semaphore>,
+    /// How often somebody may do something.
+    pub limits: Limits,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
     /// What the process tells its operator.
     pub admin: Admin,
     /// The time zone of `create_date`.
@@ -69,6 +74,8 @@ impl App {
             comment: clients::comment(process),
             store,
             spool_slots,
+            limits: Limits::connect(settings.limits(), &settings.redis)?,
+            trusted_proxies: settings.trusted_proxies()?,
             admin: process.admin().clone(),
             utc_offset: utc_offset(&settings.page.utc_offset)?,
             tokens,

@@ -3,7 +3,9 @@
 use http::{HeaderMap, HeaderValue, header};
 use idl::base::Code;
 
-use crate::{app::App, error::ApiError, params::Params, rules::Rule};
+use crate::{
+    app::App, client_address::ClientAddress, error::ApiError, params::Params, rules::Rule,
+};
 
 /// The header with which a client makes the repeat of a write harmless.
 pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
@@ -13,6 +15,8 @@ pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 pub struct Call {
     /// What it asks.
     pub params: Params,
+    /// Who sent it, to the limits.
+    pub client: ClientAddress,
     bearer: Option<String>,
     /// As it came.
     idempotency_key: Option<HeaderValue>,
@@ -20,9 +24,10 @@ pub struct Call {
 
 impl Call {
     /// Takes the bearer token and the idempotency key from the headers.
-    pub fn new(headers: &HeaderMap, params: Params) -> Self {
+    pub fn new(headers: &HeaderMap, client: ClientAddress, params: Params) -> Self {
         Self {
             params,
+            client,
             bearer: bearer(headers).map(str::to_owned),
             idempotency_key: headers.get(IDEMPOTENCY_KEY).cloned(),
         }

@@ -29,27 +29,27 @@ pub const ASSETS: [Asset; 6] = [
     Asset {
         path: "/docs",
         content_type: "text/html; charset=utf-8",
-        content: || include_str!("../web/docs.html"),
+        content: || include_str!("../web/docs/docs.html"),
     },
     Asset {
         path: "/docs/",
         content_type: "text/html; charset=utf-8",
-        content: || include_str!("../web/docs.html"),
+        content: || include_str!("../web/docs/docs.html"),
     },
     Asset {
         path: "/docs/docs.js",
         content_type: "text/javascript; charset=utf-8",
-        content: || include_str!("../web/docs.js"),
+        content: || include_str!("../web/docs/docs.js"),
     },
     Asset {
         path: "/docs/docs.css",
         content_type: "text/css; charset=utf-8",
-        content: || include_str!("../web/docs.css"),
+        content: || include_str!("../web/docs/docs.css"),
     },
     Asset {
         path: "/docs/docs.svg",
         content_type: "image/svg+xml; charset=utf-8",
-        content: || include_str!("../web/docs.svg"),
+        content: || include_str!("../web/docs/docs.svg"),
     },
 ];
 

@@ -2,8 +2,11 @@
 //!
 //! Causes are logged where they arise in this process or in the service, under the request id; never sent.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use idl::base::Code;
+use limits::Refused;
 use service::RpcError;
 
 use crate::{params::body::BodyError, rules::Rule, words::Language};
@@ -18,6 +21,8 @@ pub struct ApiError {
     pub detail: Detail,
     /// The HTTP status, where it isn't the one that the code stands for.
     pub status: Option<StatusCode>,
+    /// When it may be tried again, where that is known.
+    pub wait: Option<Duration>,
 }
 
 /// What is behind an outcome, as far as the client may know.
@@ -49,6 +54,7 @@ impl ApiError {
             code,
             detail: Detail::None,
             status: None,
+            wait: None,
         }
     }
 
@@ -99,12 +105,16 @@ impl ApiError {
         )
     }
 
-    /// Whether the client is told when to come again.
-    pub fn retry_after(&self) -> bool {
-        matches!(
+    /// When the client is told to come again, in seconds.
+    pub fn retry_after(&self) -> Option<u64> {
+        let soon = matches!(
             self.http_status(),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-        )
+        );
+        let wait = self.wait.unwrap_or_default();
+        // Rounded up: who waits for so long is let in.
+        soon.then(|| wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+            .map(|seconds| seconds.max(1))
     }
 
     /// The HTTP status that tells the truth: 200 for the contract's own outcomes.
@@ -119,6 +129,15 @@ impl ApiError {
             Code::TIMED_OUT => StatusCode::GATEWAY_TIMEOUT,
             code if code.inner() >= Code::INTERNAL.inner() => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::OK,
+        }
+    }
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        Self {
+            wait: Some(refused.wait),
+            ..Self::new(Code::TOO_MANY_REQUESTS)
         }
     }
 }

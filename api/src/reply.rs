@@ -41,10 +41,9 @@ pub fn failure<T: Serialize>(error: &ApiError, content: T, language: Language) -
         message = format!("{message}: {detail}");
     }
     let mut response = json(error.http_status(), error.code, &message, content);
-    if error.retry_after() {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(seconds) = error.retry_after() {
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

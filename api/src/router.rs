@@ -21,6 +21,7 @@ use crate::{
     cors::Cors,
     docs::ASSETS,
     error::ApiError,
+    limit::LimitLayer,
     manners::MannersLayer,
     reply::Nothing,
     routes::{
@@ -34,6 +35,7 @@ use crate::{
         register::{Session, register},
         user::user,
     },
+    web,
 };
 
 /// A GET route takes these.
@@ -65,9 +67,18 @@ pub fn router(app: &Arc<App>) -> Router {
         let answer = move || async move { asset.answer() };
         router = router.route(asset.path, only(READS, get(answer).head(answer)));
     }
+    for file in web::files(&app.settings.object_store.public_endpoint) {
+        let path = file.path.clone();
+        let answer = move |request: Request| {
+            let answer = file.answer(request.headers());
+            async move { answer }
+        };
+        router = router.route(path, only(READS, get(answer.clone()).head(answer)));
+    }
     let cors = Cors::new(app.settings.http.cors_origins.clone());
     let router = router
         .fallback(not_found)
+        .layer(LimitLayer(app.clone()))
         .layer(MannersLayer(Arc::new(cors)))
         .layer(middleware::from_fn(access::access));
     // Added behind the layer: probes and scrapes are no requests of the contract, and would drown its lines.

@@ -124,7 +124,7 @@ pub fn responses(operation: &Operation) -> Responses {
             .example(Some(example))
             .build();
         let mut response = response(about, content);
-        if error.retry_after() {
+        if error.retry_after().is_some() {
             let seconds = ObjectBuilder::new().schema_type(Type::Integer);
             response = response.header("Retry-After", header(seconds, "Seconds to wait"));
         }

@@ -56,6 +56,22 @@ fn the_document_and_the_readme_have_the_table_of_codes() {
     }
 }
 
+/// Before a route is found its limit may refuse: with what the route sends when it fails.
+#[test]
+fn a_request_too_many_is_refused_as_the_document_says() {
+    for operation in operations() {
+        let path = operation.path;
+        for path in [path, path.trim_end_matches('/')] {
+            assert_eq!(
+                crate::limit::sends_session(path),
+                operation.empty_session,
+                "{path}"
+            );
+        }
+    }
+    assert!(!crate::limit::sends_session("/douyin/user/login//"));
+}
+
 /// The codes that a route may give stand at it: each of them has an example.
 #[test]
 fn every_reply_has_its_examples() {

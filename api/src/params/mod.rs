@@ -4,6 +4,7 @@
 //! but for texts, whose length the interface itself judges.
 
 pub mod body;
+pub mod multipart;
 pub mod number;
 
 use std::{borrow::Cow, collections::HashMap};

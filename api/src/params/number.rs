@@ -11,8 +11,8 @@ pub enum NotWhole {
     OutOfRange,
 }
 
-/// Longest exponent that is looked at: 10^30 is beyond int64 already, and zeros need no more.
-const MAX_EXPONENT: i32 = 400;
+/// Where exponents end for us: no text has so many digits that they could make up for it.
+const MAX_EXPONENT: i64 = 1 << 40;
 
 /// Reads a whole number in decimal or scientific notation.
 pub fn parse_whole(text: &str) -> Result<i64, NotWhole> {
@@ -41,7 +41,7 @@ pub fn parse_whole(text: &str) -> Result<i64, NotWhole> {
     let significant = digits.trim_end_matches('0');
     // The value is `significant` times ten to the power of `scale`.
     let dropped = (digits.len() - significant.len()) as i64;
-    let scale = i64::from(exponent) - fraction.len() as i64 + dropped;
+    let scale = exponent - fraction.len() as i64 + dropped;
     let significant = significant.trim_start_matches('0');
     if significant.is_empty() {
         return Ok(0);
@@ -60,13 +60,13 @@ pub fn parse_whole(text: &str) -> Result<i64, NotWhole> {
     i64::try_from(if negative { -value } else { value }).map_err(|_| NotWhole::OutOfRange)
 }
 
-fn parse_exponent(text: &str) -> Result<i32, NotWhole> {
+fn parse_exponent(text: &str) -> Result<i64, NotWhole> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(NotWhole::NotANumber);
     }
     let size = digits
-        .parse::<i32>()
+        .parse::<i64>()
         .unwrap_or(MAX_EXPONENT)
         .min(MAX_EXPONENT);
     Ok(if text.starts_with('-') { -size } else { size })
@@ -96,6 +96,20 @@ mod tests {
             ("-9223372036854775808", i64::MIN),
         ] {
             assert_eq!(parse_whole(text), Ok(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn as_many_zeros_as_one_likes_are_counted() {
+        let zeros = |count: usize| "0".repeat(count);
+        for (text, value) in [
+            (format!("0.{}1e500", zeros(499)), Ok(1)),
+            (format!("0.{}1e500", zeros(399)), Err(NotWhole::OutOfRange)),
+            (format!("7{}e-500", zeros(500)), Ok(7)),
+            (format!("7{}e-500", zeros(499)), Err(NotWhole::Fraction)),
+            (format!("1e{}1", zeros(500)), Ok(10)),
+        ] {
+            assert_eq!(parse_whole(&text), value, "{text}");
         }
     }
 

@@ -13,6 +13,7 @@ use crate::{
     app::App,
     call::{Call, IDEMPOTENCY_KEY},
     error::ApiError,
+    limit,
     objects::Comment,
     page,
 };
@@ -33,7 +34,9 @@ pub async fn comment_action(app: Arc<App>, call: Call) -> Result<Commented, ApiE
         .params
         .id("video_id")?
         .ok_or_else(|| ApiError::missing("video_id"))?;
-    if call.params.first_of_two("action_type")? {
+    let adds = call.params.first_of_two("action_type")?;
+    limit::write(&app, call.client, user_id)?;
+    if adds {
         let request = AddCommentRequest {
             user_id,
             video_id,

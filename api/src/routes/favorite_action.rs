@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use idl::favorite::SetFavoriteRequest;
 
-use crate::{app::App, call::Call, error::ApiError, reply::Nothing};
+use crate::{app::App, call::Call, error::ApiError, limit, reply::Nothing};
 
 /// Likes a video, or takes the like back. Idempotent.
 pub async fn favorite_action(app: Arc<App>, call: Call) -> Result<Nothing, ApiError> {
@@ -14,6 +14,7 @@ pub async fn favorite_action(app: Arc<App>, call: Call) -> Result<Nothing, ApiEr
         .id("video_id")?
         .ok_or_else(|| ApiError::missing("video_id"))?;
     let liked = call.params.first_of_two("action_type")?;
+    limit::write(&app, call.client, user_id)?;
     app.favorite
         .set_favorite(SetFavoriteRequest {
             user_id,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::register::{Session, normal};
-use crate::{app::App, call::Call, error::ApiError};
+use crate::{app::App, call::Call, error::ApiError, limit};
 
 /// Gives a token to who knows name and password.
 pub async fn login(app: Arc<App>, call: Call) -> Result<Session, ApiError> {
@@ -11,6 +11,7 @@ pub async fn login(app: Arc<App>, call: Call) -> Result<Session, ApiError> {
         username: normal(call.params.text("username")?).into(),
         password: call.params.text("password")?.to_owned().into(),
     };
+    limit::login(&app, call.client, &request.username).await?;
     let user_id = app.user.login(request).await?.user_id;
     Session::start(&app, user_id)
 }

@@ -7,29 +7,26 @@ use std::{pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
-use http::{HeaderMap, header};
 use idl::{Validate as _, video::PublishRequest};
-use multer::{Constraints, Field, Multipart, SizeLimit};
+use multer::Field;
 use telemetry::metrics::{self, UploadOutcome};
 use volo_http::request::Request;
 
 use crate::{
     app::App,
     call::{Call, IDEMPOTENCY_KEY},
+    client_address::ClientAddress,
     error::ApiError,
+    limit,
     params::{
         Params,
-        body::{BodyError, content_length, drain, essence, moving},
+        body::{BodyError, content_length, drain, moving},
+        multipart::{FILE, form_error, largest_body, multipart_type, next_part, parts, text},
     },
     reply::Nothing,
     rules::Rule,
     upload::{Stored, spool::Spool, store},
 };
-
-/// Room for the other parts and the boundaries, in bytes.
-const FORM_BYTES: u64 = 1 << 20;
-/// Largest text part, in bytes.
-const TEXT_BYTES: u64 = 64 << 10;
 
 /// Receives a video and publishes it.
 pub async fn publish(app: Arc<App>, request: Request) -> Result<Nothing, ApiError> {
@@ -45,14 +42,15 @@ pub async fn publish(app: Arc<App>, request: Request) -> Result<Nothing, ApiErro
 
 async fn receive(app: Arc<App>, request: Request) -> Result<Nothing, ApiError> {
     let (parts, body) = request.into_parts();
+    let client = ClientAddress::of(&parts.extensions)?;
     let headers = parts.headers;
     let mut params = Params::from_query(parts.uri.query().unwrap_or_default())?;
     let Some(content_type) = multipart_type(&headers) else {
         params.add_body(&headers, body, app.stall()).await?;
-        Call::new(&headers, params).user(&app)?;
+        Call::new(&headers, client, params).user(&app)?;
         return Err(ApiError::missing("data"));
     };
-    let largest = app.settings.upload.max_bytes.saturating_add(FORM_BYTES);
+    let largest = largest_body(app.settings.upload.max_bytes);
     let mut body = Box::pin(moving(body, app.stall()));
     if content_length(&headers).is_some_and(|length| length > largest) {
         drain(&mut body).await;
@@ -66,8 +64,9 @@ async fn receive(app: Arc<App>, request: Request) -> Result<Nothing, ApiError> {
     });
     let mut form = Form {
         app: &app,
-        call: Call::new(&headers, params),
+        call: Call::new(&headers, client, params),
         file: File::Missing,
+        admitted: Admitted::Nobody,
     };
     let result = form.receive(content_type, Box::pin(chunks)).await;
     let result = form.finish(result).await;
@@ -75,11 +74,6 @@ async fn receive(app: Arc<App>, request: Request) -> Result<Nothing, ApiError> {
         drain(&mut *body.lock().await).await;
     }
     result
-}
-
-fn multipart_type(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    (essence(value) == "multipart/form-data").then_some(value)
 }
 
 /// The file, as far as it has come.
@@ -94,6 +88,15 @@ struct Form<'a> {
     app: &'a Arc<App>,
     call: Call,
     file: File<'a>,
+    admitted: Admitted,
+}
+
+/// For whom this upload was counted, and is not one too many.
+#[derive(Clone, Copy)]
+enum Admitted {
+    Nobody,
+    Address,
+    AddressAndAuthor,
 }
 
 type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
@@ -103,21 +106,16 @@ impl Form<'_> {
     async fn receive(&mut self, content_type: &str, chunks: Chunks) -> Result<(), ApiError> {
         // What came ahead of the body is judged before a byte of it is read.
         self.judge()?;
-        let boundary = multer::parse_boundary(content_type).map_err(form_error)?;
+        if let Some(author_id) = self.call.viewer(self.app)? {
+            self.admit(Some(author_id)).await?;
+        }
         let max_bytes = self.app.settings.upload.max_bytes;
-        let limit = SizeLimit::new()
-            .whole_stream(max_bytes.saturating_add(FORM_BYTES))
-            .per_field(TEXT_BYTES)
-            .for_field("data", max_bytes);
-        let mut parts =
-            Multipart::with_constraints(chunks, boundary, Constraints::new().size_limit(limit));
-        while let Some(part) = parts.next_field().await.map_err(form_error)? {
+        let mut parts = parts(content_type, chunks, max_bytes)?;
+        while let Some(part) = next_part(&mut parts).await? {
             match part.name().map(str::to_owned) {
-                Some(name) if name == "data" => self.receive_file(part).await?,
+                Some(name) if name == FILE => self.receive_file(part).await?,
                 Some(name) => {
-                    let text = part.bytes().await.map_err(form_error)?;
-                    let text = String::from_utf8(text.into())
-                        .map_err(|_| ApiError::bad_parameter(&name, Rule::NotUtf8))?;
+                    let text = text(&name, part).await?;
                     self.call.params.add(name, text);
                     self.judge()?;
                 }
@@ -152,12 +150,35 @@ impl Form<'_> {
         request.validate().map_err(renamed)
     }
 
+    /// Counts this upload, once for its address and once for its author.
+    async fn admit(&mut self, author_id: Option<i64>) -> Result<(), ApiError> {
+        let (app, client) = (self.app, self.call.client);
+        self.admitted = match (self.admitted, author_id) {
+            (Admitted::Nobody, None) => {
+                limit::publish_of_stranger(app, client).await?;
+                Admitted::Address
+            }
+            (Admitted::Nobody, Some(author_id)) => {
+                limit::publish(app, client, author_id).await?;
+                Admitted::AddressAndAuthor
+            }
+            (Admitted::Address, Some(author_id)) => {
+                limit::publish_of_known(app, author_id).await?;
+                Admitted::AddressAndAuthor
+            }
+            (admitted, _) => admitted,
+        };
+        Ok(())
+    }
+
     async fn receive_file(&mut self, part: Field<'_>) -> Result<(), ApiError> {
         if !matches!(self.file, File::Missing) {
             return Err(ApiError::bad_parameter("data", Rule::GivenTwice));
         }
         let bytes = part.map(|chunk| chunk.map_err(form_error));
-        self.file = match self.call.viewer(self.app)? {
+        let author_id = self.call.viewer(self.app)?;
+        self.admit(author_id).await?;
+        self.file = match author_id {
             Some(author_id) => File::Stored(store(self.app, author_id, bytes).await?),
             None => File::Spooled(Spool::fill(self.app, bytes).await?),
         };
@@ -189,6 +210,7 @@ impl Form<'_> {
             title: self.call.params.text("title")?.to_owned(),
             idempotency_key: self.call.idempotency_key()?.map(str::to_owned),
         };
+        self.admit(Some(author_id)).await?;
         self.file = match std::mem::replace(&mut self.file, File::Missing) {
             File::Spooled(spool) => File::Stored(store(self.app, author_id, spool.read()).await?),
             file => file,
@@ -228,19 +250,5 @@ async fn publish_stored(app: &App, rest: Rest, stored: Stored) -> Result<Nothing
             }
             Err(error)
         }
-    }
-}
-
-/// What a broken form means to the client.
-fn form_error(error: multer::Error) -> ApiError {
-    match error {
-        multer::Error::StreamSizeExceeded { .. } | multer::Error::FieldSizeExceeded { .. } => {
-            ApiError::too_large()
-        }
-        multer::Error::StreamReadFailed(cause) => match cause.downcast::<BodyError>() {
-            Ok(cause) => ApiError::from(*cause),
-            Err(_) => ApiError::bad_parameter("multipart body", Rule::BrokeOff),
-        },
-        _ => ApiError::bad_parameter("multipart body", Rule::Malformed),
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
 
-use crate::{app::App, call::Call, error::ApiError};
+use crate::{app::App, call::Call, error::ApiError, limit};
 
 /// Who is logged in now; also sent, empty, when a register or login fails.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -33,6 +33,7 @@ pub async fn register(app: Arc<App>, call: Call) -> Result<Session, ApiError> {
         username: normal(call.params.text("username")?).into(),
         password: call.params.text("password")?.to_owned().into(),
     };
+    limit::register(&app, call.client).await?;
     let user_id = app.user.register(request).await?.user_id;
     Session::start(&app, user_id)
 }

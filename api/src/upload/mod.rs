@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use storage::SendError;
 use telemetry::metrics;
 
-use crate::{app::App, error::ApiError, rules::Rule};
+use crate::{app::App, error::ApiError, limit, rules::Rule};
 
 /// An object key that the video service made for one upload.
 pub struct Upload {
@@ -78,26 +78,42 @@ async fn remove(app: Arc<App>, author_id: i64, object_key: String) {
     }
 }
 
-/// Counts and hashes what passes.
-#[derive(Default)]
-struct Meter {
+/// Counts and hashes what passes; all of it counts for its author's quota, whatever becomes of it.
+struct Meter<'a> {
+    app: &'a App,
+    author_id: i64,
     size_bytes: i64,
     hash: Sha256,
 }
 
-impl Meter {
+impl<'a> Meter<'a> {
+    fn new(app: &'a App, author_id: i64) -> Self {
+        Self {
+            app,
+            author_id,
+            size_bytes: 0,
+            hash: Sha256::default(),
+        }
+    }
+
     fn pass(&mut self, chunk: &Bytes) {
         metrics::upload_bytes(chunk.len());
         self.size_bytes += chunk.len() as i64;
         self.hash.update(chunk);
     }
 
-    fn sha256(self) -> String {
+    fn sha256(&mut self) -> String {
         self.hash
-            .finalize()
+            .finalize_reset()
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect()
+    }
+}
+
+impl Drop for Meter<'_> {
+    fn drop(&mut self) {
+        limit::uploaded(self.app, self.author_id, self.size_bytes.unsigned_abs());
     }
 }
 
@@ -107,7 +123,7 @@ where
     S: Stream<Item = Result<Bytes, ApiError>> + Send,
 {
     let part_bytes = app.settings.upload.part_bytes;
-    let mut meter = Meter::default();
+    let mut meter = Meter::new(app, author_id);
     let metered = file.inspect(|chunk| {
         if let Ok(chunk) = chunk {
             meter.pass(chunk);

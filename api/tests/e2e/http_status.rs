@@ -20,8 +20,8 @@ async fn an_unknown_path_is_404() {
     let system = shared_system().await;
     let client = system.client();
     for path in [
-        "/",
         "/douyin",
+        "/index.html",
         "/douyin/feeds/",
         "/douyin/feed/x",
         "/douyin/feed//",
@@ -30,6 +30,21 @@ async fn an_unknown_path_is_404() {
         assert_failed(client.get(path, &[]).await, 404, 10001);
         assert_failed(client.post(path, &[]).await, 404, 10001);
     }
+}
+
+/// Built with Node.js or without: a page, and no JSON.
+#[tokio::test]
+async fn the_root_is_the_page_and_takes_no_posts() {
+    let system = shared_system().await;
+    let client = system.client();
+    let page = client.get("/", &[]).await;
+    assert_eq!(page.http, 200);
+    assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'"), "{policy}");
+    let posted = client.post("/", &[]).await;
+    assert_eq!(posted.headers["allow"], "GET, HEAD");
+    assert_failed(posted, 405, 10001);
 }
 
 #[tokio::test]

@@ -22,21 +22,27 @@ mod http_status;
 mod idempotency;
 mod instance_loss;
 mod likes;
+mod limits;
 mod load;
 mod long_lists;
 mod main_flow;
 mod manners;
 mod numbers;
 mod operations;
+mod ownership;
 mod parameters;
 mod primary_away;
 mod publish;
 mod raw;
 mod readiness;
+mod replies;
 mod scene;
+mod secrets;
 mod shapes;
+mod sockets;
 mod store;
 mod tokens;
+mod traces;
 
 use testkit::{Builder, Lent, SharedSystem, System};
 

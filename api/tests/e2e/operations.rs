@@ -57,7 +57,8 @@ async fn admin(process: &Process) -> Client {
 }
 
 /// Families that only a fault brings.
-const OF_FAULTS: [&str; 3] = [
+const OF_FAULTS: [&str; 4] = [
+    "limit_refusals_total",
     "object_store_retries_total",
     "semaphore_refusals_total",
     "sql_failures_total",

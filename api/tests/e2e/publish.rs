@@ -279,3 +279,46 @@ async fn a_file_may_have_the_largest_size_and_not_a_byte_more() {
         assert_films(&system, count).await;
     }
 }
+
+#[tokio::test]
+async fn nothing_of_what_a_file_is_called_or_said_to_be_gets_anywhere() {
+    let system = shared_system().await;
+    let client = system.client();
+    let account = client.new_account().await;
+    let long = "x".repeat(10_000);
+    let names = [
+        "../../../etc/passwd",
+        "..\\..\\windows",
+        "<script>alert(1)</script>.html",
+        "%00%2e%2e%2f.mp4",
+        "电影.mp4",
+        "",
+        &long,
+    ];
+    for name in names {
+        let file = multipart::Part::bytes(media::mp4())
+            .file_name(name.to_owned())
+            .mime_str("text/html")
+            .unwrap();
+        let form = multipart::Form::new()
+            .text("token", account.token.clone())
+            .text("title", "Called whatever")
+            .part("data", file);
+        client.publish_form(form).await.ok();
+    }
+    let works = videos(&client.works(account.user_id).await.ok());
+    assert_eq!(works.len(), names.len());
+    for video in works {
+        let url = video["play_url"].as_str().unwrap();
+        let (path, _) = url.split_once('?').unwrap();
+        let key = path.rsplit_once("/videos/").unwrap().1;
+        let id = key.strip_suffix(".mp4").unwrap();
+        let made = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+        assert!(id.len() == 36 && id.bytes().all(made), "{key}");
+        let (status, headers, _) = client.fetch(url, None).await;
+        assert_eq!(
+            (status, &headers["content-type"]),
+            (200, &"video/mp4".parse().unwrap())
+        );
+    }
+}

@@ -1,7 +1,9 @@
 //! Where a token may travel, and what a missing or bad one means.
 
+use std::time::Duration;
+
 use reqwest::{Method, multipart};
-use testkit::media;
+use testkit::{Client, JWT_KEYS, Process, eventually, media};
 
 use crate::{
     shapes::{feed_page, videos},
@@ -9,6 +11,10 @@ use crate::{
 };
 
 const BROKEN: &str = "not.a.token";
+/// By when an API that has just been started knows the services.
+const SOON: Duration = Duration::from_secs(20);
+/// The key that takes the place of the tests' own.
+const NEXT_KEY: &str = "next:another-secret-for-tests-only-of-32-bytes";
 
 #[tokio::test]
 async fn a_token_travels_as_parameter_or_as_bearer_and_the_parameter_wins() {
@@ -100,6 +106,41 @@ async fn a_token_that_was_tampered_with_is_10003() {
     ] {
         client.user(account.user_id, &forged).await.refused(10003);
     }
+}
+
+#[tokio::test]
+async fn apis_at_neighbouring_steps_of_a_rotation_take_each_others_tokens() {
+    let system = shared_system().await;
+    let account = system.client().new_account().await;
+    let start = |keys: String| {
+        let mut variables = system.variables().clone();
+        variables.insert("DOUSHENG_AUTH__JWT_KEYS".to_owned(), keys);
+        Process::workspace_binary("api", variables)
+    };
+    let added = start(format!("{JWT_KEYS},{NEXT_KEY}"));
+    let turned = start(format!("{NEXT_KEY},{JWT_KEYS}"));
+    let mut steps = vec![system.client()];
+    for process in [&added, &turned] {
+        steps.push(Client::new(&format!("http://{}", process.address().await)));
+    }
+    let mut tokens = Vec::new();
+    for client in &steps {
+        let login = eventually(SOON, "a login", async || {
+            let reply = client.login(&account.name, &account.password).await;
+            (reply.try_code() == Some(0)).then_some(reply.body)
+        });
+        tokens.push(login.await["token"].as_str().unwrap().to_owned());
+    }
+    let key_of = |token: &str| token.split('.').next().unwrap().to_owned();
+    assert_eq!(key_of(&tokens[0]), key_of(&tokens[1]));
+    assert_ne!(key_of(&tokens[1]), key_of(&tokens[2]), "the new key signs");
+    for (signs, verifies) in [(0, 1), (1, 0), (1, 2), (2, 1), (0, 2)] {
+        let reply = steps[verifies].user(account.user_id, &tokens[signs]).await;
+        assert_eq!(reply.code(), 0, "{signs} at {verifies}: {}", reply.text);
+    }
+    // Only who skips a step logs people out.
+    let skipped = steps[0].user(account.user_id, &tokens[2]).await;
+    skipped.refused(10003);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ mod folder;
 use std::{io::Write as _, time::Duration};
 
 use testkit::{
-    Builder, System, eventually,
+    Builder, RedisCluster, System, eventually,
     history::{Crowd, Reference, Scene, Size, Verdict},
 };
 use tokio::time::{Instant, sleep};
@@ -136,6 +136,27 @@ async fn all_is_right_when_redis_is_emptied_every_second() {
     };
     let builder = System::builder().own_redis();
     trial("FLUSHALL every second", builder, Answers::All, fault).await;
+}
+
+#[tokio::test]
+async fn all_is_right_on_a_redis_cluster_whose_nodes_are_killed_and_come_back() {
+    let cluster = RedisCluster::start().await;
+    let fault = async |_: &mut System| {
+        for turn in 0..2 * cluster.size() {
+            let node = turn % cluster.size();
+            seconds(0.5).await;
+            cluster.kill(node);
+            seconds(0.7).await;
+            match turn % 2 {
+                0 => cluster.restart(node).await,
+                _ => cluster.restart_empty(node).await,
+            }
+        }
+        cluster.flush();
+    };
+    let builder = System::builder().set("redis.url", cluster.url());
+    let name = "nodes of a Redis Cluster killed and restarted";
+    trial(name, builder, Answers::All, fault).await;
 }
 
 #[tokio::test]

@@ -55,14 +55,29 @@ impl Database {
         &self.name
     }
 
-    /// Address of this database on the primary, with its account.
+    /// Address of this database on the primary, with the account of the test, which may do everything in it.
     pub fn primary_url(&self) -> &str {
         &self.primary_url
     }
 
-    /// Address of this database on the replica, with its account.
+    /// Address of this database on the replica, with the account of the test.
     pub fn replica_url(&self) -> &str {
         &self.replica_url
+    }
+
+    /// As [`Self::primary_url`], with the account that services have: for rows alone.
+    pub fn service_url(&self) -> String {
+        with_account(&self.primary_url, &environment::service_account())
+    }
+
+    /// As [`Self::replica_url`], with the account that services have there: it only reads.
+    pub fn read_url(&self) -> String {
+        with_account(&self.replica_url, &environment::read_account())
+    }
+
+    /// As [`Self::primary_url`], with the account that migrations have.
+    pub fn migrate_url(&self) -> String {
+        with_account(&self.primary_url, &environment::migrate_account())
     }
 
     /// Runs a statement on the primary.
@@ -170,6 +185,13 @@ fn with_database(url: &str, name: &str) -> String {
         .find('/')
         .map_or(url.len(), |at| authority + at);
     format!("{}/{name}", &url[..end])
+}
+
+/// Replaces user and password in a `mysql://` URL.
+fn with_account(url: &str, account: &str) -> String {
+    let (scheme, rest) = url.split_once("://").expect("a URL");
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    format!("{scheme}://{account}@{place}")
 }
 
 async fn try_connect(url: &str) -> Result<DatabaseConnection, sea_orm::DbErr> {

@@ -1,6 +1,6 @@
 //! Where the servers of the test run are: `DOUSHENG_TEST_*`, which `make test` sets.
 
-/// An account on the primary that may create and drop `dt_%` databases; no database in the path.
+/// The primary with an account that may create and drop `dt_%` databases; no database in the path.
 pub fn primary_url() -> String {
     required("DOUSHENG_TEST_PRIMARY_URL")
 }
@@ -8,6 +8,21 @@ pub fn primary_url() -> String {
 /// The same account on the replica.
 pub fn replica_url() -> String {
     required("DOUSHENG_TEST_REPLICA_URL")
+}
+
+/// `user:password` of the services on the primary: rows of `dt_%` databases, nothing else.
+pub fn service_account() -> String {
+    required("DOUSHENG_TEST_SERVICE_ACCOUNT")
+}
+
+/// `user:password` of the services on the replica: it only reads.
+pub fn read_account() -> String {
+    required("DOUSHENG_TEST_READ_ACCOUNT")
+}
+
+/// `user:password` of migrations: the tables of `dt_%` databases, too.
+pub fn migrate_account() -> String {
+    required("DOUSHENG_TEST_MIGRATE_ACCOUNT")
 }
 
 /// The etcd that tests share, each under a prefix of its own.

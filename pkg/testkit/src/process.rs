@@ -46,14 +46,24 @@ impl Process {
         K: AsRef<OsStr>,
         V: AsRef<OsStr>,
     {
-        let path = profile_directory().join(name);
-        if !path.exists() {
-            panic!(
-                "{} is not built: run `make test`, or `cargo build --workspace` first",
-                path.display()
-            );
-        }
-        let mut command = Command::new(path);
+        let mut command = Command::new(binary(name));
+        command.envs(variables);
+        Self::spawn(name, command)
+    }
+
+    /// As [`Self::workspace_binary`], with no more than `files` open files and sockets.
+    pub fn with_few_files<K, V>(
+        name: &str,
+        variables: impl IntoIterator<Item = (K, V)>,
+        files: u32,
+    ) -> Self
+    where
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        // It becomes the program, so the pid is the program's.
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={files}")).arg(binary(name));
         command.envs(variables);
         Self::spawn(name, command)
     }
@@ -233,12 +243,25 @@ impl Drop for Process {
     }
 }
 
-/// `target/<profile>`, where cargo puts the binaries; tests lie in its `deps`.
+/// A program of this workspace.
+fn binary(name: &str) -> PathBuf {
+    let path = profile_directory().join(name);
+    assert!(
+        path.exists(),
+        "{} is not built: run `make test`, or `cargo build --workspace` first",
+        path.display()
+    );
+    path
+}
+
+/// `target/<profile>`, where cargo puts the binaries; tests lie in its `deps`, examples in its `examples`.
 fn profile_directory() -> PathBuf {
     let executable = std::env::current_exe().expect("the path of this program");
     let directory = executable.parent().expect("the directory of this program");
     match directory.parent() {
-        Some(profile) if directory.ends_with("deps") => profile.to_owned(),
+        Some(profile) if directory.ends_with("deps") || directory.ends_with("examples") => {
+            profile.to_owned()
+        }
         _ => directory.to_owned(),
     }
 }

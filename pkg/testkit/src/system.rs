@@ -11,6 +11,10 @@ use crate::{Bucket, Client, Database, Etcd, Process, Redis, environment, eventua
 const READY_LIMIT: Duration = Duration::from_secs(30);
 /// `auth.jwt_keys` of every test system.
 pub const JWT_KEYS: &str = "test:a-secret-for-tests-only-32-bytes-or-more";
+/// `rpc.secret` of every test system.
+pub const RPC_SECRET: &str = "a-secret-of-calls-for-tests-only-32-bytes-or-more";
+/// The highest limit that the settings take, per minute.
+const FREELY: &str = "1000000";
 /// How often the counts of a test system are folded.
 pub const FOLD_PERIOD: Duration = Duration::from_secs(1);
 
@@ -19,6 +23,7 @@ pub const FOLD_PERIOD: Duration = Duration::from_secs(1);
 pub struct Builder {
     instances: BTreeMap<String, usize>,
     settings: BTreeMap<String, String>,
+    files: BTreeMap<String, u32>,
     own_etcd: bool,
     own_redis: bool,
 }
@@ -44,6 +49,7 @@ impl System {
                 .map(|name| (name.to_owned(), 1))
                 .into(),
             settings: BTreeMap::new(),
+            files: BTreeMap::new(),
             own_etcd: false,
             own_redis: false,
         }
@@ -161,6 +167,12 @@ impl Builder {
         self
     }
 
+    /// Lets each process of a service open no more than `files` files and sockets.
+    pub fn limit_files(mut self, service: &str, files: u32) -> Self {
+        self.files.insert(service.to_owned(), files);
+        self
+    }
+
     /// Gives the system an etcd of its own, to be stopped and brought back.
     pub fn own_etcd(mut self) -> Self {
         self.own_etcd = true;
@@ -191,13 +203,19 @@ impl Builder {
             tokio::join!(Database::create(), Bucket::create(), own_etcd, own_redis);
         let mut variables = defaults(&database, &bucket, etcd.as_ref(), redis.as_ref());
         variables.extend(self.settings);
-        Process::workspace_binary("migrate", &variables)
+        // Only this process is told of the account that changes tables.
+        let mut for_migrate = variables.clone();
+        for_migrate.insert(variable("mysql.migrate_url"), database.migrate_url());
+        Process::workspace_binary("migrate", &for_migrate)
             .succeeded()
             .await;
 
         let mut processes: BTreeMap<String, Vec<Process>> = BTreeMap::new();
         for (service, count) in self.instances {
-            let start = |_| Process::workspace_binary(&service, &variables);
+            let start = |_| match self.files.get(&service) {
+                Some(files) => Process::with_few_files(&service, &variables, *files),
+                None => Process::workspace_binary(&service, &variables),
+            };
             let started = (0..count).map(start).collect();
             processes.insert(service, started);
         }
@@ -232,16 +250,18 @@ impl System {
         let client = self.client();
         let runs = |service: &str| !self.instances(service).is_empty();
         let token = token_of_user_1();
+        // Each is asked until it has answered once: a system with limits of its own lets nobody ask for ever.
+        let (mut feed, mut user) = (!runs("video"), !runs("user"));
+        let mut favorite = !(runs("favorite") && runs("video"));
+        let mut comment = !(runs("comment") && runs("video"));
         eventually(READY_LIMIT, "the first answers of the system", async || {
-            let feed = !runs("video") || client.feed(&[]).await.try_code() == Some(0);
+            feed = feed || client.feed(&[]).await.try_code() == Some(0);
             // No such user: 10004 comes from the user service, and only from there.
-            let user =
-                !runs("user") || client.login("nobody", "nobody").await.try_code() == Some(10004);
+            user = user || client.login("nobody", "nobody").await.try_code() == Some(10004);
             // No such video: 10007 comes from these services, which have it from the video service.
-            let favorite = !(runs("favorite") && runs("video"))
-                || client.unlike(&token, 1).await.try_code() == Some(10007);
-            let comment = !(runs("comment") && runs("video"))
-                || client.delete_comment(&token, 1, 1).await.try_code() == Some(10007);
+            favorite = favorite || client.unlike(&token, 1).await.try_code() == Some(10007);
+            comment =
+                comment || client.delete_comment(&token, 1, 1).await.try_code() == Some(10007);
             (feed && user && favorite && comment).then_some(())
         })
         .await;
@@ -271,6 +291,7 @@ fn defaults(
     let redis = redis.map_or_else(environment::redis, Redis::url);
     let key_prefix = format!("{}:", names::unique('-'));
     let fold_period_ms = FOLD_PERIOD.as_millis().to_string();
+    let (service_url, read_url) = (database.service_url(), database.read_url());
     let prefix = format!("kitex/registry-etcd-{}", names::unique('-'));
     let (s3, access, secret) = (
         environment::s3_endpoint(),
@@ -278,8 +299,9 @@ fn defaults(
         environment::s3_secret_key(),
     );
     [
-        ("mysql.primary_url", database.primary_url()),
-        ("mysql.replica_urls", database.replica_url()),
+        // Each process may do what it may do in earnest, and no more.
+        ("mysql.primary_url", service_url.as_str()),
+        ("mysql.replica_urls", &read_url),
         // Many systems run at once, and the server takes 300 connections.
         ("mysql.max_connections", "4"),
         ("redis.url", &redis),
@@ -295,8 +317,18 @@ fn defaults(
         ("object_store.bucket", bucket.name()),
         ("object_store.access_key", &access),
         ("object_store.secret_key", &secret),
+        ("rpc.secret", RPC_SECRET),
         ("auth.jwt_keys", JWT_KEYS),
         ("auth.bcrypt_cost", "4"),
+        // Tests come from one address, as fast as they can; those of the limits set their own.
+        ("limits.login_per_address", FREELY),
+        ("limits.login_per_name", FREELY),
+        ("limits.register_per_address", FREELY),
+        ("limits.publish_per_address", FREELY),
+        ("limits.publish_per_user", FREELY),
+        ("limits.write_per_address", FREELY),
+        ("limits.write_per_user", FREELY),
+        ("limits.request_per_address", FREELY),
         ("http.listen", "127.0.0.1:0"),
         ("log.format", "json"),
         ("log.filter", "info"),

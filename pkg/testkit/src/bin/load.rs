@@ -3,7 +3,7 @@
 //!     load RATE SECONDS        requests a second, at most so long; SIGTERM ends it earlier, with its figures
 //!
 //! DOUSHENG_URL names the API (default http://127.0.0.1:8080); only loopback addresses are accepted. DOUSHENG_KILLS names a file with
-//! the moments at which processes were killed, in ms since 1970, a line each: a write that was under way at one of them may
+//! when processes were killed, in ms since 1970: a line each, "before after". A write that was under way at such a moment may
 //! fail, and only such a one.
 
 #![allow(
@@ -218,9 +218,11 @@ impl Load {
     }
 
     /// Prints the figures; whether nothing failed but writes that were under way at a kill.
-    fn report(&self, kills: &[u64]) -> bool {
-        let at_a_kill =
-            |&&(begin, end): &&(u64, u64)| kills.iter().any(|kill| (begin..=end).contains(kill));
+    fn report(&self, kills: &[(u64, u64)]) -> bool {
+        let at_a_kill = |&&(begin, end): &&(u64, u64)| {
+            let mut kills = kills.iter();
+            kills.any(|&(before, after)| begin <= after && before <= end)
+        };
         let (reads, writes) = (self.reads.failed(), self.writes.failed());
         for (name, tally, failed) in [
             ("reads", &self.reads, &reads),
@@ -269,10 +271,14 @@ impl Tally {
 }
 
 /// The moments at which processes were killed meanwhile.
-fn kills() -> Vec<u64> {
+fn kills() -> Vec<(u64, u64)> {
     let file = std::env::var("DOUSHENG_KILLS").unwrap_or_default();
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    text.lines().filter_map(|line| line.parse().ok()).collect()
+    let times = |line: &str| {
+        let (before, after) = line.split_once(' ')?;
+        Some((before.parse().ok()?, after.parse().ok()?))
+    };
+    text.lines().filter_map(times).collect()
 }
 
 fn now_ms() -> u64 {

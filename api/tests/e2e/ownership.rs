@@ -1,0 +1,238 @@
+//! Nobody changes what is another's, by whichever route: a table over all of them.
+
+use std::collections::BTreeSet;
+
+use futures::{FutureExt as _, future::BoxFuture};
+use reqwest::{Method, RequestBuilder, multipart};
+use serde_json::{Value, json};
+use testkit::{Account, Client, Reply, media};
+
+use crate::{
+    scene::film,
+    shapes::{comments, videos},
+    shared_system,
+};
+
+/// With which the victim has written its comment.
+const KEY: &str = "a-key-of-the-victims";
+
+/// Somebody with a film, a like and a comment; and somebody who wants to change them.
+struct Scene {
+    client: Client,
+    victim: Account,
+    attacker: Account,
+    film: i64,
+    comment: i64,
+}
+
+impl Scene {
+    async fn set(client: Client) -> Self {
+        let (victim, attacker) = (client.new_account().await, client.new_account().await);
+        let film = film(&client, &victim).await;
+        client.like(&victim.token, film).await.ok();
+        let id = film.to_string();
+        let mine = [
+            ("token", victim.token.as_str()),
+            ("video_id", &id),
+            ("action_type", "1"),
+            ("comment_text", "Mine"),
+        ];
+        let request = client.request(Method::POST, "/douyin/comment/action/");
+        let request = request.query(&mine).header("idempotency-key", KEY);
+        let comment = client.send(request).await.ok();
+        Self {
+            comment: comment["comment"]["id"].as_i64().unwrap(),
+            client,
+            victim,
+            attacker,
+            film,
+        }
+    }
+
+    /// All that is the victim's, as it sees it itself.
+    async fn of_victim(&self) -> Value {
+        let token = &self.victim.token;
+        let query = [("token", token.as_str())];
+        let mut works = videos(&self.client.publish_list(&query).await.ok());
+        let mut likes = videos(&self.client.favorite_list(&query).await.ok());
+        for video in works.iter_mut().chain(&mut likes) {
+            // Signed anew every now and then.
+            for url in ["play_url", "cover_url"] {
+                video[url] = Value::Null;
+            }
+        }
+        let user = self.client.user(self.victim.user_id, token).await.ok();
+        let comments = comments(&self.client.comments(self.film).await.ok());
+        json!({ "user": user["user"], "works": works, "likes": likes, "comments": comments })
+    }
+
+    /// The attacker's request to a route, with all that may name the victim.
+    fn names_victim(&self) -> Vec<(&'static str, String)> {
+        let victim = self.victim.user_id.to_string();
+        vec![
+            ("token", self.attacker.token.clone()),
+            ("user_id", victim.clone()),
+            ("author_id", victim),
+            ("username", self.victim.name.clone()),
+            ("video_id", self.film.to_string()),
+            ("comment_id", self.comment.to_string()),
+        ]
+    }
+
+    fn request(&self, method: Method, path: &str, more: &[(&'static str, &str)]) -> RequestBuilder {
+        let mut query = self.names_victim();
+        query.extend(
+            more.iter()
+                .map(|(name, value)| (*name, (*value).to_owned())),
+        );
+        self.client.request(method, path).query(&query)
+    }
+
+    async fn send(&self, method: Method, path: &str, more: &[(&'static str, &str)]) -> Reply {
+        self.client.send(self.request(method, path, more)).await
+    }
+}
+
+type Attack = for<'a> fn(&'a Scene, &'static str) -> BoxFuture<'a, ()>;
+
+/// A read changes nothing, whatever it is asked.
+fn read<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
+    async move {
+        scene.send(Method::GET, path, &[]).await;
+        scene
+            .send(Method::POST, path, &[("action_type", "2")])
+            .await;
+    }
+    .boxed()
+}
+
+/// Makes no second account of the name, nor another password for it.
+fn register<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
+    async move {
+        let taken = scene
+            .send(Method::POST, path, &[("password", "mine now")])
+            .await;
+        taken.refused(10005);
+        let Account { name, password, .. } = &scene.victim;
+        scene.client.login(name, password).await.ok();
+        scene.client.login(name, "mine now").await.refused(10004);
+    }
+    .boxed()
+}
+
+/// Another's token helps with no login.
+fn login<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
+    async move {
+        let password = scene.attacker.password.clone();
+        let reply = scene
+            .send(Method::POST, path, &[("password", &password)])
+            .await;
+        // Test accounts share their password; the session must be of who owns the name.
+        if reply.code() == 0 {
+            assert_eq!(password, scene.victim.password);
+            assert_eq!(reply.body["user_id"], scene.victim.user_id);
+        }
+        let wrong = scene
+            .send(Method::POST, path, &[("password", "wrong one")])
+            .await;
+        wrong.refused(10004);
+    }
+    .boxed()
+}
+
+/// Gives and takes back no like but one's own.
+fn favorite<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
+    async move {
+        // Unliked first: the victim's like is the only one that there is to take.
+        for action in ["2", "1", "2"] {
+            let action_type = [("action_type", action)];
+            scene.send(Method::POST, path, &action_type).await.ok();
+            let likes = |account: &Account| {
+                let (client, token) = (scene.client.clone(), account.token.clone());
+                async move {
+                    let reply = client.favorite_list(&[("token", &token)]).await;
+                    videos(&reply.ok()).len()
+                }
+            };
+            assert_eq!(likes(&scene.victim).await, 1);
+            let given = usize::from(action == "1");
+            assert_eq!(likes(&scene.attacker).await, given);
+        }
+    }
+    .boxed()
+}
+
+/// Deletes no comment of another's but under one's own film, wherever one says that it is; writes none in another's name.
+fn comment<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
+    async move {
+        let delete = [("action_type", "2")];
+        scene.send(Method::POST, path, &delete).await.refused(10009);
+        let (client, token) = (&scene.client, &scene.attacker.token);
+        let own = film(client, &scene.attacker).await;
+        let elsewhere = client.delete_comment(token, own, scene.comment);
+        elsewhere.await.refused(10008);
+
+        let add = [("action_type", "1"), ("comment_text", "Whose?")];
+        // The key with which the victim wrote its own: another's is none of its answers.
+        let request = scene.request(Method::POST, path, &add);
+        let reply = client.send(request.header("idempotency-key", KEY)).await;
+        let added = reply.ok()["comment"].clone();
+        assert_eq!(added["user"]["id"], scene.attacker.user_id);
+        assert_ne!(added["id"], scene.comment);
+        let id = added["id"].as_i64().unwrap();
+        client.delete_comment(token, scene.film, id).await.ok();
+    }
+    .boxed()
+}
+
+/// What one publishes is one's own, whatever else the form says.
+fn publish<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
+    async move {
+        let file = multipart::Part::bytes(media::mp4()).file_name("film.mp4");
+        let mut form = multipart::Form::new();
+        for (name, value) in scene.names_victim() {
+            form = form.text(name, value);
+        }
+        let form = form.text("title", "Whose?").part("data", file);
+        let request = scene.client.request(Method::POST, path).multipart(form);
+        scene.client.send(request).await.ok();
+        let works = videos(&scene.client.works(scene.attacker.user_id).await.ok());
+        let whose = works.iter().find(|video| video["title"] == "Whose?");
+        let author = &whose.expect("it among the attacker's own")["author"];
+        assert_eq!(author["id"], scene.attacker.user_id);
+    }
+    .boxed()
+}
+
+const TABLE: [(&str, Attack); 10] = [
+    ("/douyin/feed/", read),
+    ("/douyin/user/", read),
+    ("/douyin/user/register/", register),
+    ("/douyin/user/login/", login),
+    ("/douyin/publish/list/", read),
+    ("/douyin/favorite/list/", read),
+    ("/douyin/favorite/action/", favorite),
+    ("/douyin/comment/list/", read),
+    ("/douyin/comment/action/", comment),
+    ("/douyin/publish/action/", publish),
+];
+
+#[tokio::test]
+async fn a_user_changes_nothing_of_another_s_by_any_route() {
+    let routes: BTreeSet<_> = api::router::routes()
+        .iter()
+        .map(|route| route.path)
+        .collect();
+    let table: BTreeSet<_> = TABLE.iter().map(|(path, _)| *path).collect();
+    assert_eq!(routes, table, "a route that nobody has tried to abuse");
+
+    let system = shared_system().await;
+    let scene = Scene::set(system.client()).await;
+    let before = scene.of_victim().await;
+    assert_eq!(before["comments"].as_array().unwrap().len(), 1);
+    assert_eq!(before["likes"].as_array().unwrap().len(), 1);
+    for (path, attack) in TABLE {
+        attack(&scene, path).await;
+        assert_eq!(scene.of_victim().await, before, "{path}");
+    }
+}
