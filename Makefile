@@ -1,6 +1,6 @@
 # What there is to type. The work is done by scripts/; settings of theirs: scripts/README.md.
 .DEFAULT_GOAL := help
-.PHONY: help run-all stop status logs config reset seed reconcile reap roll test bench soak chaos fuzz lint idl
+.PHONY: help run-all stop status logs config reset seed reconcile reap roll test bench soak chaos fuzz web lint idl
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -44,11 +44,15 @@ soak: ## likes and comments under every fault at full size; some: make soak ARGS
 chaos: ## servers and processes killed under load, as a table; some: make chaos ARGS=pairs
 	@scripts/chaos.sh $(ARGS)
 
-fuzz: ## schemathesis against the document: 10,000 generated requests, minutes; some: make fuzz ARGS='--include-operation-id feed'
+fuzz: ## what reads a stranger's bytes under cargo-fuzz, FUZZ_SECONDS each (60); then schemathesis against the document: 10,000 requests, minutes
+	@scripts/fuzz-targets.sh
 	@scripts/fuzz.sh $(ARGS)
 
-bench: ## likes per second, and what reading what was written costs, as ratios (upload memory: scripts/upload-memory.sh)
+bench: ## likes per second, what reading what was written costs, what the hostile do to others, as ratios (upload memory: scripts/upload-memory.sh)
 	@scripts/bench.sh
+
+web: ## build the web page at / (Node.js 20 and npm); run-all and test do it by themselves
+	@scripts/web.sh
 
 lint: ## formatting, clippy, shellcheck, the rooms
 	@scripts/lint.sh

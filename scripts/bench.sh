@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Benchmarks of an optimised build, on the servers of the tests: likes a second, and what it costs to see what was written, as
-# ratios within one run. Minutes; nothing else should run meanwhile.
+# Benchmarks, on the servers of the tests: likes a second, what it costs to see what was written, and what the hostile do to the
+# others, as ratios within one run. Minutes; nothing else should run meanwhile.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$HERE/.."
@@ -13,3 +13,7 @@ target=$(cargo metadata --no-deps --format-version 1 | jq -r .target_directory)/
 "$target/examples/likes_bench"
 printf '\n'
 "$target/examples/reads_bench"
+printf '\n'
+# The programs as they run: their build is optimised, too.
+cargo build --workspace --bins --tests --examples --quiet
+"${target%release}debug/examples/hostile_bench"

@@ -20,6 +20,8 @@ cd "$HERE/.."
 . "$HERE/lib/process.sh"
 # shellcheck source=scripts/lib/progress.sh
 . "$HERE/lib/progress.sh"
+# shellcheck source=scripts/lib/web.sh
+. "$HERE/lib/web.sh"
 # shellcheck source=scripts/lib/services.sh
 . "$HERE/lib/services.sh"
 
@@ -27,18 +29,32 @@ export DOUSHENG_RUN=$RUN DOUSHENG_HTTP__LISTEN=$API_LISTEN
 
 build() { cargo build --workspace --bins; }
 
-# Signs the tokens of this installation. Made once, kept until `reset`.
-token_key() {
-    local file=$RUN/secrets/jwt
-    [ -z "${DOUSHENG_AUTH__JWT_KEYS:-}" ] || return 0
+# Made at random once, kept until `reset`.
+kept_secret() { # NAME [WHAT STANDS BEFORE IT]
+    local file=$RUN/secrets/$1
     if [ ! -s "$file" ]; then
         mkdir -p "$RUN/secrets"
         chmod 700 "$RUN/secrets"
-        (umask 077 && say "dev1:$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" >"$file")
+        (umask 077 && say "${2:-}$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" >"$file")
     fi
-    DOUSHENG_AUTH__JWT_KEYS=$(cat "$file")
-    export DOUSHENG_AUTH__JWT_KEYS
+    cat "$file"
 }
+
+# What signs the tokens of this installation, and what its processes show each other.
+secrets() {
+    [ -n "${DOUSHENG_AUTH__JWT_KEYS:-}" ] || DOUSHENG_AUTH__JWT_KEYS=$(kept_secret jwt dev1:)
+    [ -n "${DOUSHENG_RPC__SECRET:-}" ] || DOUSHENG_RPC__SECRET=$(kept_secret rpc)
+    export DOUSHENG_AUTH__JWT_KEYS DOUSHENG_RPC__SECRET
+}
+
+# Where the servers are. The account that changes tables is for `migrate` alone: no service has it in its environment.
+servers() {
+    eval "$("$HERE/infra.sh" env)"
+    MIGRATE_URL=$DOUSHENG_MYSQL__MIGRATE_URL
+    unset DOUSHENG_MYSQL__MIGRATE_URL
+}
+
+migrate() { DOUSHENG_MYSQL__MIGRATE_URL=$MIGRATE_URL "$BIN/migrate"; }
 
 # One process at a time, so that its twin goes on answering while it is renewed.
 start_instance() { # SERVICE NUMBER
@@ -93,6 +109,7 @@ address_line() { printf '  %-22s %-40s %s\n' "$@"; }
 addresses() {
     local service number
     say
+    address_line "web page" "http://$API_LISTEN/" ""
     address_line "HTTP API" "http://$API_LISTEN/douyin/feed/" ""
     while read -r service number; do
         [ "$service" = api ] || address_line "service $service-$number" "$(instance_address "$service" "$number")" "make logs s=$service-$number"
@@ -104,15 +121,25 @@ addresses() {
     address_line "object store" "$S3_ENDPOINT/$S3_BUCKET" "$OBJECT_STORE"
 }
 
+# The page is no reason not to start: without Node.js the API says how to make it.
+web() {
+    if has_node; then
+        step web "make web; without npm in PATH the API is built without the page" "$HERE/web.sh"
+    else
+        printf '  %-12s %9s   %s\n' web - "no Node.js 20 with npm: the page at / says how to make it"
+    fi
+}
+
 start() {
     need_cargo
     step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install
+    web
     step build "cargo build --workspace --bins" build
     BIN=$(cargo metadata --no-deps --format-version 1 | jq -r .target_directory)/debug
     step servers "scripts/infra.sh status; a port that is taken is named above with its setting" "$HERE/infra.sh" start
-    eval "$("$HERE/infra.sh" env)"
-    token_key
-    step migrate "scripts/infra.sh sql primary shows the state; make reset starts from nothing" "$BIN/migrate"
+    servers
+    secrets
+    step migrate "scripts/infra.sh sql primary shows the state; make reset starts from nothing" migrate
     retire
     start_services
     addresses
@@ -151,8 +178,8 @@ status() {
 # As the services get them: a program started by hand, without what start passes on, would run with others.
 config() {
     need_cargo
-    eval "$("$HERE/infra.sh" env)"
-    if [ -s "$RUN/secrets/jwt" ]; then token_key; fi
+    servers
+    if [ -s "$RUN/secrets/jwt" ]; then secrets; fi
     cargo run -q -p settings --bin config
 }
 
@@ -167,7 +194,7 @@ logs() { # [SERVICE-NUMBER]
 }
 
 reset() {
-    say "stopping everything and deleting its data in $RUN: databases, videos, registrations, token key, logs"
+    say "stopping everything and deleting its data in $RUN: databases, videos, registrations, secrets, logs"
     stop
     "$HERE/infra.sh" reset
     rm -rf "${RUN:?}"/{services,secrets,logs,seed}
@@ -175,15 +202,16 @@ reset() {
 
 # What runs a load meanwhile and tells what failed: under_load RATE COMMAND...
 under_load() {
-    local rate=$1 load result=0
+    local rate=$1 load result=0 before
     shift
     : >"$RUN/kills"
+    before=$(comments_sent)
     DOUSHENG_URL=http://$API_LISTEN DOUSHENG_KILLS=$RUN/kills "$BIN/load" "$rate" 600 &
     load=$!
     # A step that fails ends this script; the load must not outlive it.
     # shellcheck disable=SC2064
     trap "kill -TERM $load 2>/dev/null || true" EXIT
-    wait_for "the load" 60 loaded
+    wait_for "the load" 60 loaded "$before"
     "$@" || result=$?
     kill -TERM "$load"
     wait "$load" || result=$?
@@ -194,8 +222,8 @@ under_load() {
 # Before anything is renewed, killed or run: where the programs and the servers are.
 for_instances() {
     BIN=$(cargo metadata --no-deps --format-version 1 | jq -r .target_directory)/debug
-    eval "$("$HERE/infra.sh" env)"
-    token_key
+    servers
+    secrets
 }
 
 # Renews every process while its twin answers. With a rate, a load runs meanwhile and tells what failed.
@@ -224,17 +252,27 @@ crash_each() {
     done
 }
 crash_one() { # SERVICE
-    local dir
+    local dir before
     dir=$(instance_dir "$1" 1)
     alive "$dir/pid" "$dir/$1"
+    before=$(date +%s%3N)
     kill -KILL "$(cat "$dir/pid")"
-    date +%s%3N >>"$RUN/kills"
+    say "$before $(date +%s%3N)" >>"$RUN/kills"
     # As long as somebody takes to notice.
     sleep 2
     instance_start "$1" 1
     sleep 1
 }
-loaded() { [ "$(curl -s -m 2 "http://$API_LISTEN/metrics" | awk '/^http_requests_total.*comment\/action/ { n += $NF } END { print (n > 20) }')" = 1 ]; }
+# Both API processes listen there, and either may answer: so the sum of what the services have served.
+comments_sent() {
+    local number total=0 served
+    for number in $(instances | awk '$1 == "comment" { print $2 }'); do
+        served=$(curl -s -m 2 "http://$(instance_admin comment "$number")/metrics" | awk '/^rpc_server_requests_total.*add_comment/ { n += $NF } END { print n + 0 }')
+        total=$((total + served))
+    done
+    say "$total"
+}
+loaded() { [ "$(comments_sent)" -gt $(($1 + 20)) ]; } # COUNT, before the load
 
 # A program of ours that works once and ends, with the settings of the services.
 run_once() { # PROGRAM ARGUMENTS...

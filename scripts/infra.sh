@@ -3,7 +3,7 @@
 #   scripts/infra.sh install [command...]       what is missing; further commands (shellcheck) too
 #   scripts/infra.sh start | stop | status      everything; safe to repeat
 #   scripts/infra.sh env                        the settings that name these servers: eval "$(scripts/infra.sh env)"
-#   scripts/infra.sh sql primary|replica [...]  a database client as the services' account
+#   scripts/infra.sh sql primary|replica [...]  a database client as the services' account there
 #   scripts/infra.sh replica-delay SECONDS      lets the replica lag, 0 ends it
 #   scripts/infra.sh semi-sync on|off           whether commits wait for the replica's acknowledgement
 #   scripts/infra.sh reset                      stops and deletes all data
@@ -65,10 +65,11 @@ status() {
 
 # The services' settings that follow from the ports and accounts here.
 env_lines() {
-    local account=$DB_USER:$DB_PASSWORD@127.0.0.1
+    local host=127.0.0.1
     cat <<VARIABLES
-export DOUSHENG_MYSQL__PRIMARY_URL='mysql://$account:$PRIMARY_PORT/$DB_NAME'
-export DOUSHENG_MYSQL__REPLICA_URLS='mysql://$account:$REPLICA_PORT/$DB_NAME'
+export DOUSHENG_MYSQL__PRIMARY_URL='mysql://$DB_USER:$DB_PASSWORD@$host:$PRIMARY_PORT/$DB_NAME'
+export DOUSHENG_MYSQL__REPLICA_URLS='mysql://$DB_READ_USER:$DB_READ_PASSWORD@$host:$REPLICA_PORT/$DB_NAME'
+export DOUSHENG_MYSQL__MIGRATE_URL='mysql://$DB_MIGRATE_USER:$DB_MIGRATE_PASSWORD@$host:$PRIMARY_PORT/$DB_NAME'
 export DOUSHENG_ETCD__ENDPOINTS='http://127.0.0.1:$ETCD_PORT'
 export DOUSHENG_REDIS__URL='redis://127.0.0.1:$REDIS_PORT'
 export DOUSHENG_OBJECT_STORE__ENDPOINT='$S3_ENDPOINT'

@@ -9,6 +9,8 @@ cd "$HERE/.."
 . "$HERE/lib/process.sh"
 # shellcheck source=scripts/lib/progress.sh
 . "$HERE/lib/progress.sh"
+# shellcheck source=scripts/lib/web.sh
+. "$HERE/lib/web.sh"
 
 shell_files() {
     local list
@@ -20,5 +22,6 @@ need_cargo
 step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install shellcheck
 step fmt "cargo fmt" cargo fmt --all --check
 step shellcheck "the notes above; https://www.shellcheck.net explains each" shell_files
+if has_node; then step web "make web; cd api/web && npm run check" "$HERE/web.sh"; fi
 step clippy "cargo clippy --workspace --all-targets" cargo clippy --workspace --all-targets -- -D warnings
 step rooms "the table of rooms in README.md says who may import what" cargo test --workspace --test rooms

@@ -7,6 +7,8 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/test-servers.sh"
 # shellcheck source=scripts/lib/progress.sh
 . "$HERE/lib/progress.sh"
+# shellcheck source=scripts/lib/web.sh
+. "$HERE/lib/web.sh"
 cd "$HERE/.."
 
 # The programs are built as the tests see them, in one go: cargo would choose other features for them alone.
@@ -42,7 +44,11 @@ lock test
 need_cargo
 trap leave EXIT
 trap 'exit 130' INT TERM
-step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install
+needed=()
+# Without Node.js there is no page, and its test in a browser says so.
+if has_node; then needed=(chromium); fi
+step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install "${needed[@]}"
+if has_node; then step web "make web" "$HERE/web.sh"; fi
 if [ -e "$RUN/kept" ]; then
     STEP_NOTE="kept up by scripts/test-infra.sh" step servers "scripts/test-infra.sh down, then again" "$HERE/infra.sh" start
 else
@@ -51,5 +57,6 @@ fi
 eval "$(test_env_lines)"
 step build "cargo build --workspace --bins --tests" build
 start=$(tenths)
-cargo test --no-fail-fast "$@"
+# Many tests wait for a lease, a timeout or a server: more of them at once than there are cores.
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-4} cargo test --no-fail-fast "$@"
 printf '  %-12s %9s\n' tests "$(since "$start")"

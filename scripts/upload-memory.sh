@@ -32,7 +32,8 @@ start_api() {
     need_port "${LISTEN##*:}" DOUSHENG_BENCHMARK_PORT "the benchmark"
     eval "$("$HERE/infra.sh" env)"
     : "${DOUSHENG_AUTH__JWT_KEYS:=$(cat "$RUN/secrets/jwt")}"
-    export DOUSHENG_AUTH__JWT_KEYS DOUSHENG_HTTP__LISTEN=$LISTEN DOUSHENG_UPLOAD__MAX_BYTES=$((8 << 30))
+    : "${DOUSHENG_RPC__SECRET:=$(cat "$RUN/secrets/rpc")}"
+    export DOUSHENG_AUTH__JWT_KEYS DOUSHENG_RPC__SECRET DOUSHENG_HTTP__LISTEN=$LISTEN DOUSHENG_UPLOAD__MAX_BYTES=$((8 << 30))
     ln -sfn "$bin/api" "$DIR/api"
     launch "$DIR/pid" "$DIR/log" "$DIR/api"
     wait_for "the API of the benchmark" 30 http_ok "http://$LISTEN/douyin/feed/"

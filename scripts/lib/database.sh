@@ -11,19 +11,19 @@ db_admin() { # primary|replica [client arguments]
     (cd "$RUN/$server/data" && exec mariadb --no-defaults --socket=m.sock -u"$DB_ADMIN" "$@")
 }
 
-# As the services see it: an account that the replica lets read only.
+# As the services see it: the account on the replica only reads.
 db_client() { # primary|replica [client arguments]
-    local port=$PRIMARY_PORT
+    local port=$PRIMARY_PORT user=$DB_USER password=$DB_PASSWORD
     case $1 in
         primary) ;;
-        replica) port=$REPLICA_PORT ;;
+        replica) port=$REPLICA_PORT user=$DB_READ_USER password=$DB_READ_PASSWORD ;;
         *)
             complain "sql: primary or replica, not \"$1\""
             return 2
             ;;
     esac
     shift
-    MYSQL_PWD=$DB_PASSWORD exec mariadb --no-defaults --default-character-set=utf8mb4 -h127.0.0.1 -P"$port" -u"$DB_USER" -D"$DB_NAME" "$@"
+    MYSQL_PWD=$password exec mariadb --no-defaults --default-character-set=utf8mb4 -h127.0.0.1 -P"$port" -u"$user" -D"$DB_NAME" "$@"
 }
 
 db_answers() { db_admin "$1" -e 'SELECT 1' >/dev/null 2>&1; }
@@ -101,20 +101,39 @@ db_start_one() { # primary|replica PORT SETTING SERVER_ID READ_ONLY
     }
 }
 
-db_accounts() { # once: every statement would be one more transaction in the log
-    [ ! -e "$RUN/primary/accounts" ] || return 0
-    {
-        cat <<SQL
-CREATE DATABASE IF NOT EXISTS \`$DB_NAME\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
-CREATE USER IF NOT EXISTS 'repl'@'127.0.0.1' IDENTIFIED BY '$DB_REPLICATION_PASSWORD';
-GRANT REPLICATION SLAVE ON *.* TO 'repl'@'127.0.0.1';
-CREATE USER IF NOT EXISTS '$DB_USER'@'127.0.0.1' IDENTIFIED BY '$DB_PASSWORD';
-GRANT ALL PRIVILEGES ON \`$DB_NAME\`.* TO '$DB_USER'@'127.0.0.1';
-GRANT SLAVE MONITOR, BINLOG MONITOR ON *.* TO '$DB_USER'@'127.0.0.1';
-SQL
-        if [ "$TEST_SERVERS" = 1 ]; then say "GRANT ALL PRIVILEGES ON \`dt\\_%\`.* TO '$DB_USER'@'127.0.0.1';"; fi
-    } | db_admin primary
-    touch "$RUN/primary/accounts"
+# An account with these privileges in our database and no others, whatever it had before.
+db_account() { # USER PASSWORD PRIVILEGES
+    local account="'$1'@'127.0.0.1'"
+    say "CREATE USER IF NOT EXISTS $account IDENTIFIED BY '$2';"
+    say "REVOKE ALL PRIVILEGES, GRANT OPTION FROM $account;"
+    say "GRANT $3 ON \`$DB_NAME\`.* TO $account;"
+    if [ "$TEST_SERVERS" = 1 ]; then say "GRANT $3 ON \`dt\\_%\`.* TO $account;"; fi
+}
+
+db_account_statements() { # may be run again
+    local rows="SELECT, INSERT, UPDATE, DELETE"
+    say "CREATE DATABASE IF NOT EXISTS \`$DB_NAME\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;"
+    say "CREATE USER IF NOT EXISTS 'repl'@'127.0.0.1' IDENTIFIED BY '$DB_REPLICATION_PASSWORD';"
+    say "GRANT REPLICATION SLAVE ON *.* TO 'repl'@'127.0.0.1';"
+    db_account "$DB_USER" "$DB_PASSWORD" "$rows"
+    db_account "$DB_MIGRATE_USER" "$DB_MIGRATE_PASSWORD" "$rows, CREATE, ALTER, DROP, INDEX, REFERENCES"
+    db_account "$DB_READ_USER" "$DB_READ_PASSWORD" SELECT
+    # Whether replication runs decides whether a replica is asked.
+    say "GRANT SLAVE MONITOR ON *.* TO '$DB_READ_USER'@'127.0.0.1';"
+    if [ "$TEST_SERVERS" = 1 ]; then
+        db_account "$DB_TEST_USER" "$DB_TEST_PASSWORD" "ALL PRIVILEGES"
+        # Tests look for the statements of the processes that they start.
+        say "GRANT PROCESS, SLAVE MONITOR, BINLOG MONITOR ON *.* TO '$DB_TEST_USER'@'127.0.0.1';"
+    fi
+}
+
+# Again only when they have changed: every statement would be one more transaction in the log.
+db_accounts() {
+    local made=$RUN/primary/accounts sum
+    sum=$(db_account_statements | sha256sum)
+    [ "$(cat "$made" 2>/dev/null)" != "$sum" ] || return 0
+    db_account_statements | db_admin primary
+    say "$sum" >"$made"
 }
 
 db_status_variable() { db_admin primary -N -e "SHOW STATUS LIKE '$1'" | cut -f2; }

@@ -86,10 +86,14 @@ socket_owner() {
     fi
 }
 
-# need_port PORT SETTING WHAT: fails, and says who has it and what to set, when the port is taken.
+# need_port PORT SETTING WHAT: fails, and says who has it and what to set, when the port is taken. A process that was killed a moment
+# ago holds its port until the kernel is done with it.
 need_port() {
-    local uid inode
-    read -r uid inode < <(listeners "$1") || return 0
+    local uid inode tries
+    for tries in {1..20}; do
+        read -r uid inode < <(listeners "$1") || return 0
+        [ "$tries" = 20 ] || sleep 0.1
+    done
     complain "port $1, which $3 needs, is taken by $(socket_owner "$uid" "$inode")"
     complain "end that process, or choose another port with $2"
     return 1

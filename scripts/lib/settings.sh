@@ -26,13 +26,21 @@ S3_BUCKET=${DOUSHENG_OBJECT_STORE__BUCKET:-videos}
 S3_ACCESS_KEY=${DOUSHENG_OBJECT_STORE__ACCESS_KEY:-dousheng-dev}
 S3_SECRET_KEY=${DOUSHENG_OBJECT_STORE__SECRET_KEY:-dousheng-dev-secret}
 
-# The development account; the servers listen on loopback only.
+# The development accounts; the servers listen on loopback only. Services write on the primary and read on the replica; only
+# migrations change tables.
 DB_NAME=dousheng
 DB_USER=dousheng
 DB_PASSWORD=dousheng-dev
+DB_READ_USER=dousheng_read
+DB_READ_PASSWORD=dousheng-read-dev
+DB_MIGRATE_USER=dousheng_migrate
+DB_MIGRATE_PASSWORD=dousheng-migrate-dev
 DB_REPLICATION_PASSWORD=dousheng-repl-dev
+# Makes and drops a database for each test; only on the servers of the tests.
+DB_TEST_USER=dousheng_test
+DB_TEST_PASSWORD=dousheng-test-dev
 
-# 1: the account may also make and drop the databases dt_*, one for each test.
+# 1: the accounts may do in the databases dt_*, one for each test, what they may do in ours.
 TEST_SERVERS=${DOUSHENG_TEST:-0}
 
 API_LISTEN=${DOUSHENG_HTTP__LISTEN:-127.0.0.1:8080}

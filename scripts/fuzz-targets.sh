@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Runs what reads a stranger's bytes (api/fuzz) under cargo-fuzz: each target for FUZZ_SECONDS, 60 unless told, beginning with its
+# seeds. What was found goes to .run/fuzz-targets/<target>/, inputs that make a target crash to artifacts/ there, and the next run
+# begins with all of it.
+#   scripts/fuzz-targets.sh [target...]    for example: params
+set -euo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$HERE/.."
+# shellcheck source=scripts/lib/settings.sh
+. "$HERE/lib/settings.sh"
+# shellcheck source=scripts/lib/process.sh
+. "$HERE/lib/process.sh"
+# shellcheck source=scripts/lib/install.sh
+. "$HERE/lib/install.sh"
+# shellcheck source=scripts/lib/progress.sh
+. "$HERE/lib/progress.sh"
+
+VERSION=0.13.2
+SECONDS_EACH=${FUZZ_SECONDS:-60}
+case $SECONDS_EACH in
+    '' | *[!0-9]* | 0*)
+        complain "FUZZ_SECONDS: a whole number of seconds from 1 up, not '$SECONDS_EACH'"
+        exit 2
+        ;;
+esac
+TARGETS=("$@")
+[ $# -gt 0 ] || TARGETS=(params multipart)
+FUZZ=$TOOLS/cargo-fuzz-$VERSION/bin/cargo-fuzz
+# The sanitizers need a nightly compiler; coverage does not, but for this word.
+export RUSTC_BOOTSTRAP=1
+
+install_cargo_fuzz() {
+    [ -x "$FUZZ" ] || cargo install --quiet --locked --version "$VERSION" --root "$TOOLS/cargo-fuzz-$VERSION" cargo-fuzz
+}
+
+# Our code has no `unsafe`: what is looked for is a panic, a hang, or more than 1 GiB.
+build() { (cd api && "$FUZZ" build --sanitizer none "$@"); }
+
+fuzz() { # TARGET
+    local found=$RUN/fuzz-targets/$1 result=0
+    mkdir -p "$found/corpus" "$found/artifacts"
+    # What made it crash is tried first; what still does comes back.
+    find "$found/artifacts" -type f -exec mv -t "$found/corpus" {} +
+    say "$1, for $SECONDS_EACH s:"
+    (cd api && "$FUZZ" run --sanitizer none "$1" "$found/corpus" "fuzz/seeds/$1" -- -max_total_time="$SECONDS_EACH" \
+        -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="$found/artifacts/") >"$found/log" 2>&1 || result=$?
+    grep -E '^stat::|^Done|ERROR|panicked|SUMMARY|artifact' "$found/log" || true
+    [ $result = 0 ] || {
+        tail -n 20 "$found/log" | sed 's/^/    | /' >&2
+        complain "$1 failed: the log is $found/log, the input in $found/artifacts. Again: (cd api && RUSTC_BOOTSTRAP=1 $FUZZ run --sanitizer none $1 FILE)"
+        return 1
+    }
+}
+
+need_cargo
+step install "cargo install --locked --version $VERSION --root $TOOLS/cargo-fuzz-$VERSION cargo-fuzz; cargo fetches it" install_cargo_fuzz
+step build "libFuzzer needs a C++ compiler (apt-get install g++); then: cd api && RUSTC_BOOTSTRAP=1 $FUZZ build --sanitizer none" build
+for target in "${TARGETS[@]}"; do
+    fuzz "$target"
+done
