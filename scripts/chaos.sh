@@ -2,6 +2,7 @@
 # Breaks one thing after the other under load and prints what came of it, a row a fault; with servers of its own, which it takes
 # down again, also after a failure or Ctrl-C. 20 to 25 minutes for all of it.
 #   scripts/chaos.sh [filter...]    only what has one of these in its name, for example: pairs, or 'fault Redis'
+# With DOUSHENG_TEST_REPLICAS=2 DOUSHENG_TEST_ETCD_NODES=3 DOUSHENG_TEST_REDIS_NODES=3 there are so many of them.
 # DOUSHENG_CHAOS_PERCENT=10 makes the write-then-read pairs and the publishes so many.
 set -euo pipefail
 # Not what the tests or a run have: both may be up at once.

@@ -6,6 +6,7 @@
 #   scripts/dousheng.sh logs [user-1]     follows the logs of all services, or of one
 #   scripts/dousheng.sh config            the settings that the services run with, and where each came from
 #   scripts/dousheng.sh roll [RATE]       renews every process, one at a time; under a load of RATE requests/s, if given
+#   scripts/dousheng.sh rotate-key [finish]  a new key signs tokens, and nobody is logged out; finish: the old one is gone
 #   scripts/dousheng.sh crash RATE        kills one instance of each service under such a load, and starts it again
 #   scripts/dousheng.sh reconcile [--fix] compares every count with its rows
 #   scripts/dousheng.sh reap              removes what killed uploads left behind
@@ -18,6 +19,8 @@ cd "$HERE/.."
 . "$HERE/lib/settings.sh"
 # shellcheck source=scripts/lib/process.sh
 . "$HERE/lib/process.sh"
+# shellcheck source=scripts/lib/nodes.sh
+. "$HERE/lib/nodes.sh"
 # shellcheck source=scripts/lib/progress.sh
 . "$HERE/lib/progress.sh"
 # shellcheck source=scripts/lib/web.sh
@@ -115,9 +118,13 @@ addresses() {
         [ "$service" = api ] || address_line "service $service-$number" "$(instance_address "$service" "$number")" "make logs s=$service-$number"
     done < <(instances)
     address_line "MariaDB primary" "127.0.0.1:$PRIMARY_PORT" "scripts/infra.sh sql primary"
-    address_line "MariaDB replica" "127.0.0.1:$REPLICA_PORT" "scripts/infra.sh sql replica"
-    address_line "etcd" "http://127.0.0.1:$ETCD_PORT" ""
-    address_line "Redis" "127.0.0.1:$REDIS_PORT" "redis-cli -p $REDIS_PORT"
+    for service in $(replicas); do
+        address_line "MariaDB $service" "127.0.0.1:$(replica_port "$service")" "scripts/infra.sh sql $service"
+    done
+    for service in $(etcd_names); do address_line "$service" "$(etcd_client "$service")" ""; done
+    for service in $(redis_names); do
+        address_line "$service" "127.0.0.1:$(redis_port "$service")" "redis-cli -p $(redis_port "$service")"
+    done
     address_line "object store" "$S3_ENDPOINT/$S3_BUCKET" "$OBJECT_STORE"
 }
 
@@ -240,6 +247,43 @@ renew_all() {
     done
 }
 
+# A new key for tokens. First every process knows it, then it signs; tokens of the old one are good until they expire.
+rotate_key() { # [finish]
+    local keys new
+    [ -z "${DOUSHENG_AUTH__JWT_KEYS:-}" ] || {
+        complain "rotate-key: DOUSHENG_AUTH__JWT_KEYS decides the keys here, not $RUN/secrets/jwt; pkg/settings/defaults.toml tells how to change it"
+        return 1
+    }
+    for_instances
+    keys=$DOUSHENG_AUTH__JWT_KEYS
+    case ${1:-}:$keys in
+        finish:*) use_keys "the new key alone" "${keys%%,*}" ;;
+        :*,*)
+            complain "rotate-key: two keys are good already. When tokens of the older one have expired (auth.token_ttl_s): scripts/dousheng.sh rotate-key finish"
+            return 1
+            ;;
+        :*)
+            new=key$(date -u +%Y%m%dT%H%M%SZ):$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
+            use_keys "both known" "$keys,$new"
+            use_keys "the new one signs" "$new,$keys"
+            ;;
+        *)
+            complain "rotate-key: nothing or finish, not \"$1\""
+            return 2
+            ;;
+    esac
+}
+# The API alone reads tokens.
+use_keys() { # NOTE KEYS
+    local number file=$RUN/secrets/jwt
+    (umask 077 && say "$2" >"$file.new")
+    mv "$file.new" "$file"
+    export DOUSHENG_AUTH__JWT_KEYS=$2
+    for ((number = 1; number <= INSTANCES; number++)); do
+        STEP_NOTE=$1 step "api-$number" "make logs s=api-$number" instance_renew api "$number"
+    done
+}
+
 # Kills one of the instances of each service without a warning, and starts it again. The load tells what failed.
 crash() { # RATE
     for_instances
@@ -293,12 +337,16 @@ case ${1:-} in
         lock services
         roll "${2:-}"
         ;;
+    rotate-key)
+        lock services
+        rotate_key "${2:-}"
+        ;;
     crash)
         lock services
         crash "${2:-}"
         ;;
     *)
-        sed -n '2,13s/^# \?//p' "$0"
+        sed -n '2,14s/^# \?//p' "$0"
         exit 2
         ;;
 esac

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# The infrastructure as local processes: MariaDB primary and replica, etcd, Redis, an object store.
+# The infrastructure as local processes: MariaDB primary and replicas, etcd, Redis, an object store.
 #   scripts/infra.sh install [command...]       what is missing; further commands (shellcheck) too
 #   scripts/infra.sh start | stop | status      everything; safe to repeat
 #   scripts/infra.sh env                        the settings that name these servers: eval "$(scripts/infra.sh env)"
 #   scripts/infra.sh sql primary|replica [...]  a database client as the services' account there
 #   scripts/infra.sh replica-delay SECONDS      lets the replica lag, 0 ends it
 #   scripts/infra.sh semi-sync on|off           whether commits wait for the replica's acknowledgement
+#   scripts/infra.sh add-replica                one more, filled from the primary
+#   scripts/infra.sh promote                    the primary is lost for good: a replica takes its place
+#   scripts/infra.sh replace-redis              the Redis is lost, or to be made anew: an empty one in its place
 #   scripts/infra.sh reset                      stops and deletes all data
 # Needs no Docker and no system service. Ports and other settings: scripts/README.md.
 set -euo pipefail
@@ -14,10 +17,14 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/lib/settings.sh"
 # shellcheck source=scripts/lib/process.sh
 . "$HERE/lib/process.sh"
+# shellcheck source=scripts/lib/nodes.sh
+. "$HERE/lib/nodes.sh"
 # shellcheck source=scripts/lib/install.sh
 . "$HERE/lib/install.sh"
 # shellcheck source=scripts/lib/database.sh
 . "$HERE/lib/database.sh"
+# shellcheck source=scripts/lib/replicas.sh
+. "$HERE/lib/replicas.sh"
 # shellcheck source=scripts/lib/stores.sh
 . "$HERE/lib/stores.sh"
 
@@ -28,14 +35,12 @@ start() {
     redis_start & jobs+=($!)
     s3_start & jobs+=($!)
     for job in "${jobs[@]}"; do wait "$job" || result=1; done
-    [ $result = 0 ] || complain "infrastructure: not all of it is up; logs are in $RUN/{primary,replica,etcd,redis,s3}/log"
+    [ $result = 0 ] || complain "infrastructure: not all of it is up; logs are in $RUN/*/log"
     return $result
 }
 
 stop() { # whoever used them is gone by now
-    s3_stop &
-    end "$RUN/etcd/pid" "$RUN/etcd/data" 15 &
-    end "$RUN/redis/pid" "$RUN/redis/redis-server" 15 &
+    stores_stop &
     db_stop
     wait
 }
@@ -50,11 +55,16 @@ status_line() { # NAME WORD ADDRESS
 }
 
 status() {
-    local result=0
+    local result=0 name address
     status_line primary "$RUN/primary/my.cnf" "127.0.0.1:$PRIMARY_PORT" || result=1
-    status_line replica "$RUN/replica/my.cnf" "127.0.0.1:$REPLICA_PORT" && db_replica_report || result=1
-    status_line etcd "$RUN/etcd/data" "127.0.0.1:$ETCD_PORT" || result=1
-    status_line redis "$RUN/redis/redis-server" "127.0.0.1:$REDIS_PORT" || result=1
+    for name in $(replicas); do
+        status_line "$name" "$RUN/$name/my.cnf" "127.0.0.1:$(replica_port "$name")" && db_replica_report "$name" || result=1
+    done
+    for name in $(etcd_names); do
+        address=$(etcd_client "$name")
+        status_line "$name" "$RUN/$name/data" "${address#http://}" || result=1
+    done
+    for name in $(redis_names); do status_line "$name" "$RUN/$name/redis-server" "127.0.0.1:$(redis_port "$name")" || result=1; done
     if [ "$OBJECT_STORE" = external ]; then
         say "  s3         external $S3_ENDPOINT"
     else
@@ -65,13 +75,14 @@ status() {
 
 # The services' settings that follow from the ports and accounts here.
 env_lines() {
-    local host=127.0.0.1
+    local host=127.0.0.1 name replica_urls=
+    for name in $(replicas); do replica_urls+=,mysql://$DB_READ_USER:$DB_READ_PASSWORD@$host:$(replica_port "$name")/$DB_NAME; done
     cat <<VARIABLES
 export DOUSHENG_MYSQL__PRIMARY_URL='mysql://$DB_USER:$DB_PASSWORD@$host:$PRIMARY_PORT/$DB_NAME'
-export DOUSHENG_MYSQL__REPLICA_URLS='mysql://$DB_READ_USER:$DB_READ_PASSWORD@$host:$REPLICA_PORT/$DB_NAME'
+export DOUSHENG_MYSQL__REPLICA_URLS='${replica_urls#,}'
 export DOUSHENG_MYSQL__MIGRATE_URL='mysql://$DB_MIGRATE_USER:$DB_MIGRATE_PASSWORD@$host:$PRIMARY_PORT/$DB_NAME'
-export DOUSHENG_ETCD__ENDPOINTS='http://127.0.0.1:$ETCD_PORT'
-export DOUSHENG_REDIS__URL='redis://127.0.0.1:$REDIS_PORT'
+export DOUSHENG_ETCD__ENDPOINTS='$(etcd_endpoints)'
+export DOUSHENG_REDIS__URL='$(redis_url)'
 export DOUSHENG_OBJECT_STORE__ENDPOINT='$S3_ENDPOINT'
 export DOUSHENG_OBJECT_STORE__PUBLIC_ENDPOINT='$S3_PUBLIC_ENDPOINT'
 export DOUSHENG_OBJECT_STORE__REGION='$S3_REGION'
@@ -82,9 +93,17 @@ VARIABLES
 }
 
 reset() {
-    local name
     stop
-    for name in primary replica etcd redis s3; do rm -rf "${RUN:?}/$name"; done
+    rm -rf "${RUN:?}"/{primary,primary.lost-*,replica,replica-[2-9],etcd,etcd-[2-9],redis,redis-[2-9],s3}
+}
+
+# Counts and marks are made again from what MySQL has; nothing else is there.
+replace_redis() {
+    local name
+    for name in $(redis_names); do end "$RUN/$name/pid" "$RUN/$name/redis-server" 15; done
+    for name in $(redis_names); do rm -rf "${RUN:?}/$name"/{appendonlydir,nodes.conf,dump.rdb}; done
+    redis_start
+    say "an empty Redis answers at $(redis_url)"
 }
 
 case ${1:-} in
@@ -100,6 +119,18 @@ case ${1:-} in
         lock infrastructure
         "$1"
         ;;
+    add-replica)
+        lock infrastructure
+        replica_add
+        ;;
+    promote)
+        lock infrastructure
+        db_promote
+        ;;
+    replace-redis)
+        lock infrastructure
+        replace_redis
+        ;;
     status) status ;;
     env) env_lines ;;
     sql)
@@ -109,7 +140,7 @@ case ${1:-} in
     semi-sync) db_set_semi_sync "${2:-}" ;;
     replica-delay) db_set_replica_delay "${2:-}" ;;
     *)
-        sed -n '2,10s/^# \?//p' "$0"
+        sed -n '2,13s/^# \?//p' "$0"
         exit 2
         ;;
 esac

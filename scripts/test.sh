@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The tests on real servers: brings up its own, builds, tests, takes them down again, also after a failure or Ctrl-C.
+#   scripts/test.sh                              everything, and the runbook
 #   scripts/test.sh [arguments of cargo test]    for example: --workspace --test dal; with -p cargo would choose other features and build much anew
 # Servers that scripts/test-infra.sh keeps up are used as they are and left up.
 set -euo pipefail
@@ -24,7 +25,7 @@ keep_logs() {
     local log name
     rm -rf "$RUN/last-failure"
     mkdir -p "$RUN/last-failure"
-    for log in "$RUN"/{primary,replica,etcd,redis,s3}/*log; do
+    for log in "$RUN"/{primary,replica*,etcd*,redis*,s3}/*log; do
         [ -e "$log" ] || continue
         name=${log#"$RUN/"}
         tail -n 500 "$log" >"$RUN/last-failure/${name//\//-}"
@@ -60,3 +61,5 @@ start=$(tenths)
 # Many tests wait for a lease, a timeout or a server: more of them at once than there are cores.
 RUST_TEST_THREADS=${RUST_TEST_THREADS:-4} cargo test --no-fail-fast "$@"
 printf '  %-12s %9s\n' tests "$(since "$start")"
+# Who asks for some tests doesn't ask for this one.
+if [ $# = 0 ]; then step runbook "scripts/runbook-test.sh" "$HERE/runbook-test.sh"; fi

@@ -148,7 +148,7 @@ async fn bench(database: &testkit::Database) -> Bench {
     let columns = "(video_id, user_id, content, created_ms)";
     let insert = format!("INSERT INTO comments {columns} VALUES {}", rows.join(","));
     database.execute(&insert).await;
-    database.replica_caught_up().await;
+    database.replicas_caught_up().await;
     testkit::eventually(
         Duration::from_secs(20),
         "marks that can be read",

@@ -1,22 +1,23 @@
 # shellcheck shell=bash
-# MariaDB: a primary and a replica (GTID, semi-synchronous AFTER_SYNC) in $RUN/primary and $RUN/replica.
+# MariaDB: a primary and its replicas (GTID, semi-synchronous AFTER_SYNC) in $RUN/primary, $RUN/replica, $RUN/replica-2 and so on.
+# How a replica is made and how one becomes the primary: replicas.sh.
 # The admin account works without a password, but only over the unix socket and for the user who runs this.
 
 DB_ADMIN=$(id -un)
 
 # The socket is named relative to the data directory: an absolute path may be too long for one.
-db_admin() { # primary|replica [client arguments]
+db_admin() { # primary|replica… [client arguments]
     local server=$1
     shift
     (cd "$RUN/$server/data" && exec mariadb --no-defaults --socket=m.sock -u"$DB_ADMIN" "$@")
 }
 
 # As the services see it: the account on the replica only reads.
-db_client() { # primary|replica [client arguments]
+db_client() { # primary|replica… [client arguments]
     local port=$PRIMARY_PORT user=$DB_USER password=$DB_PASSWORD
     case $1 in
         primary) ;;
-        replica) port=$REPLICA_PORT user=$DB_READ_USER password=$DB_READ_PASSWORD ;;
+        replica | replica-[2-9]) port=$(replica_port "$1") user=$DB_READ_USER password=$DB_READ_PASSWORD ;;
         *)
             complain "sql: primary or replica, not \"$1\""
             return 2
@@ -28,7 +29,7 @@ db_client() { # primary|replica [client arguments]
 
 db_answers() { db_admin "$1" -e 'SELECT 1' >/dev/null 2>&1; }
 
-db_configure() { # primary|replica PORT SERVER_ID READ_ONLY
+db_configure() { # primary|replica… PORT SERVER_ID READ_ONLY
     local dir=$RUN/$1
     # A server that starts removes what it takes for its own old temporary tables: two may not share a directory for them.
     mkdir -p "$dir/tmp"
@@ -71,7 +72,7 @@ rpl_semi_sync_master_timeout=1000
 CNF
 }
 
-db_initialise() { # primary|replica: once; a half-made data directory is made again
+db_initialise() { # primary|replica…: once; a half-made data directory is made again
     local dir=$RUN/$1
     [ ! -e "$dir/initialised" ] || return 0
     rm -rf "$dir/data"
@@ -85,7 +86,7 @@ db_initialise() { # primary|replica: once; a half-made data directory is made ag
     touch "$dir/initialised"
 }
 
-db_start_one() { # primary|replica PORT SETTING SERVER_ID READ_ONLY
+db_start_one() { # primary|replica… PORT SETTING SERVER_ID READ_ONLY
     local server=$1 dir=$RUN/$1
     if alive "$dir/pid" "$dir/my.cnf"; then
         wait_for "MariaDB $server" 60 db_answers "$server"
@@ -136,61 +137,25 @@ db_accounts() {
     say "$sum" >"$made"
 }
 
-db_status_variable() { db_admin primary -N -e "SHOW STATUS LIKE '$1'" | cut -f2; }
-semi_sync_on() {
-    [ "$(db_status_variable Rpl_semi_sync_master_clients)" -ge 1 ] && [ "$(db_status_variable Rpl_semi_sync_master_status)" = ON ]
-}
-
-db_replicate() {
-    local position
-    # Said again when the primary's port has changed.
-    if [ "$(replica_knows Master_Port)" != "$PRIMARY_PORT" ]; then
-        db_admin replica -e "STOP SLAVE; CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=$PRIMARY_PORT, MASTER_USER='repl',
-            MASTER_PASSWORD='$DB_REPLICATION_PASSWORD', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1"
-    fi
-    db_admin replica -e 'START SLAVE' 2>/dev/null
-    wait_for "semi-synchronous replication" 30 semi_sync_on || {
-        db_admin replica -e 'SHOW SLAVE STATUS\G' | grep -E 'Running|Error' >&2
-        return 1
-    }
-    # A replica that is delayed on purpose has its log, which is what counts; waiting for it to apply would be waiting in vain.
-    [ "$(replica_knows SQL_Delay)" = 0 ] || return 0
-    position=$(db_admin primary -N -e 'SELECT @@global.gtid_binlog_pos')
-    [ "$(db_admin replica -N -e "SELECT MASTER_GTID_WAIT('$position', 60)")" = 0 ] || {
-        complain "the replica did not catch up within 60 s"
-        return 1
-    }
-}
-
 db_start() {
-    local primary replica
-    db_start_one primary "$PRIMARY_PORT" DOUSHENG_PRIMARY_PORT 1 OFF &
-    primary=$!
-    db_start_one replica "$REPLICA_PORT" DOUSHENG_REPLICA_PORT 2 ON &
-    replica=$!
-    wait $primary
-    wait $replica
+    local name jobs=()
+    db_start_one primary "$PRIMARY_PORT" DOUSHENG_PRIMARY_PORT 1 OFF & jobs+=($!)
+    for name in $(replicas); do
+        db_start_one "$name" "$(replica_port "$name")" DOUSHENG_REPLICA_PORT "$(($(node_number "$name") + 1))" ON & jobs+=($!)
+    done
+    for name in "${jobs[@]}"; do wait "$name"; done
     db_accounts
-    db_replicate
+    for name in $(replicas); do
+        replica_fill "$name"
+        replica_follow "$name"
+    done
+    replicas_catch_up
 }
 
-db_stop() { # the replica first: a primary that stops waits for its acknowledgements
-    end "$RUN/replica/pid" "$RUN/replica/my.cnf" 60
+db_stop() { # the replicas first: a primary that stops waits for their acknowledgements
+    local name
+    for name in $(replicas); do end "$RUN/$name/pid" "$RUN/$name/my.cnf" 60; done
     end "$RUN/primary/pid" "$RUN/primary/my.cnf" 60
-}
-
-replica_knows() { db_admin replica -e 'SHOW SLAVE STATUS\G' | awk -v key="$1:" '$1 == key { print $2 }'; }
-
-db_set_replica_delay() { # SECONDS, 0 ends it; both threads must be stopped for the change
-    case ${1:-} in
-        '' | *[!0-9]*)
-            complain "replica-delay: whole seconds, 0 ends the delay"
-            return 2
-            ;;
-    esac
-    db_admin replica -e "STOP SLAVE; CHANGE MASTER TO MASTER_DELAY=$1; START SLAVE"
-    wait_for "semi-synchronous replication" 15 semi_sync_on
-    say "the replica is $1 s behind from now on"
 }
 
 db_set_semi_sync() { # on|off, until the primary is started again
@@ -202,10 +167,4 @@ db_set_semi_sync() { # on|off, until the primary is started again
             return 2
             ;;
     esac
-}
-
-db_replica_report() {
-    db_answers replica || return 0
-    db_admin replica -e 'SHOW SLAVE STATUS\G' |
-        awk -F': ' '/Slave_(IO|SQL)_Running:|Seconds_Behind_Master|SQL_Delay|Last_(IO|SQL)_Error:/ { gsub(/^ +/, "", $1); if ($2 != "") print "    " $1 " " $2 }'
 }

@@ -13,6 +13,7 @@ cc gcc
 mariadbd mariadb-server-core
 mariadb-install-db mariadb-server-core
 mariadb mariadb-client-core
+mariadb-dump mariadb-client
 redis-server redis-server
 redis-cli redis-tools
 etcd etcd-server

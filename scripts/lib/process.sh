@@ -14,8 +14,17 @@ lock() {
     flock -w 900 9
 }
 
-# The command line of a process, its words separated by spaces; empty when it is gone.
-command_line() { { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null || true; }
+# The command line of a process, its words separated by spaces; empty when it is gone. One that becomes another program just now shows
+# none for a moment.
+command_line() { # PID
+    local line tries
+    for tries in {1..5}; do
+        line=$({ tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null) || true
+        if [ -n "$line" ] || [ ! -e "/proc/$1" ]; then break; fi
+        [ "$tries" = 5 ] || sleep 0.01
+    done
+    say "$line"
+}
 
 # alive PIDFILE WORD: the process of this pid file runs, and WORD stands in its command line.
 alive() {

@@ -13,6 +13,10 @@ REPLICA_PORT=${DOUSHENG_REPLICA_PORT:-13307}
 ETCD_PORT=${DOUSHENG_ETCD_PORT:-12379}
 ETCD_PEER_PORT=${DOUSHENG_ETCD_PEER_PORT:-12380}
 REDIS_PORT=${DOUSHENG_REDIS_PORT:-16379}
+# How many of each; remembered by what their first start made (lib/nodes.sh), so that only that one need be told.
+REPLICAS=${DOUSHENG_REPLICAS:-1}
+ETCD_NODES=${DOUSHENG_ETCD_NODES:-}
+REDIS_NODES=${DOUSHENG_REDIS_NODES:-}
 # SeaweedFS takes five ports from here, and the five that lie 10000 above them.
 S3_PORT=${DOUSHENG_S3_PORT:-19000}
 

@@ -2,36 +2,89 @@
 # etcd, Redis and the object store, each in a directory of its own under $RUN.
 
 etcd_start() {
-    local dir=$RUN/etcd peer=http://127.0.0.1:$ETCD_PEER_PORT client=http://127.0.0.1:$ETCD_PORT
+    local names name cluster=
+    names=$(etcd_names)
+    node_count_keep etcd "$(wc -l <<<"$names")"
+    for name in $names; do cluster+=,$(etcd_member "$name")=$(etcd_peer "$name"); done
+    # Members wait for each other, so all are launched before the first is waited for.
+    for name in $names; do etcd_launch "$name" "${cluster#,}"; done
+    for name in $names; do
+        wait_for "$name" 30 http_ok "$(etcd_client "$name")/health" || {
+            tail -20 "$RUN/$name/log" >&2
+            return 1
+        }
+    done
+}
+
+# What it is called among its members.
+etcd_member() { say "dousheng${1#etcd}"; } # NAME
+
+etcd_launch() { # NAME CLUSTER
+    local dir=$RUN/$1 client peer
+    client=$(etcd_client "$1") peer=$(etcd_peer "$1")
     mkdir -p "$dir"
-    if ! alive "$dir/pid" "$dir/data"; then
-        need_port "$ETCD_PORT" DOUSHENG_ETCD_PORT etcd
-        need_port "$ETCD_PEER_PORT" DOUSHENG_ETCD_PEER_PORT etcd
-        launch "$dir/pid" "$dir/log" etcd --name dousheng --data-dir "$dir/data" --logger=zap \
-            --auto-compaction-mode=periodic --auto-compaction-retention=1h \
-            --listen-client-urls "$client" --advertise-client-urls "$client" \
-            --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" --initial-cluster "dousheng=$peer"
-    fi
-    wait_for etcd 30 http_ok "$client/health" || {
-        tail -20 "$dir/log" >&2
-        return 1
-    }
+    ! alive "$dir/pid" "$dir/data" || return 0
+    need_port "${client##*:}" DOUSHENG_ETCD_PORT "$1"
+    need_port "${peer##*:}" DOUSHENG_ETCD_PEER_PORT "$1"
+    launch "$dir/pid" "$dir/log" etcd --name "$(etcd_member "$1")" --data-dir "$dir/data" --logger=zap \
+        --auto-compaction-mode=periodic --auto-compaction-retention=1h \
+        --listen-client-urls "$client" --advertise-client-urls "$client" \
+        --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" --initial-cluster "$2"
 }
 
 redis_start() {
-    local dir=$RUN/redis
-    mkdir -p "$dir"
-    if ! alive "$dir/pid" "$dir/redis-server"; then
-        need_port "$REDIS_PORT" DOUSHENG_REDIS_PORT Redis
-        # Redis rewrites its command line but keeps the name it was called by: this link makes it ours to recognise.
-        ln -sfn "$(command -v redis-server)" "$dir/redis-server"
-        launch "$dir/pid" "$dir/log" "$dir/redis-server" --bind 127.0.0.1 --port "$REDIS_PORT" --dir "$dir" --daemonize no \
-            --appendonly yes --appendfsync everysec --save '' --databases 16 --maxmemory 256mb --maxmemory-policy noeviction
-    fi
-    wait_for Redis 20 redis-cli -p "$REDIS_PORT" ping || {
-        tail -20 "$dir/log" >&2
+    local names name count
+    names=$(redis_names)
+    count=$(wc -l <<<"$names")
+    [ "$count" != 2 ] || {
+        complain "DOUSHENG_REDIS_NODES: 1, or a cluster of 3 or more, not 2"
         return 1
     }
+    node_count_keep redis "$count"
+    for name in $names; do redis_launch "$name" "$count"; done
+    for name in $names; do
+        wait_for "$name" 20 redis-cli -p "$(redis_port "$name")" ping || {
+            tail -20 "$RUN/$name/log" >&2
+            return 1
+        }
+    done
+    [ "$count" = 1 ] || redis_cluster
+}
+
+redis_launch() { # NAME COUNT
+    local dir=$RUN/$1 port cluster=()
+    port=$(redis_port "$1")
+    mkdir -p "$dir"
+    ! alive "$dir/pid" "$dir/redis-server" || return 0
+    need_port "$port" DOUSHENG_REDIS_PORT "$1"
+    if [ "$2" != 1 ]; then
+        need_port $((port + 100)) DOUSHENG_REDIS_PORT "the bus of $1"
+        cluster=(--cluster-enabled yes --cluster-port $((port + 100)) --cluster-node-timeout 2000)
+    fi
+    # Redis rewrites its command line but keeps the name it was called by: this link makes it ours to recognise.
+    ln -sfn "$(command -v redis-server)" "$dir/redis-server"
+    launch "$dir/pid" "$dir/log" "$dir/redis-server" --bind 127.0.0.1 --port "$port" --dir "$dir" --daemonize no \
+        --appendonly yes --appendfsync everysec --save '' --databases 16 --maxmemory 256mb --maxmemory-policy noeviction "${cluster[@]}"
+}
+
+# Makes the nodes one cluster, if they aren't yet, and waits until each knows of all.
+redis_cluster() {
+    local name addresses=()
+    if [ "$(redis_cluster_info redis cluster_slots_assigned)" != 16384 ]; then
+        for name in $(redis_names); do addresses+=("127.0.0.1:$(redis_port "$name")"); done
+        redis-cli --cluster create "${addresses[@]}" --cluster-yes >>"$RUN/redis/log"
+    fi
+    for name in $(redis_names); do wait_for "the Redis Cluster, as $name sees it," 30 redis_cluster_whole "$name"; done
+}
+redis_cluster_info() { redis-cli -p "$(redis_port "$1")" cluster info | tr -d '\r' | awk -F: -v key="$2" '$1 == key { print $2 }'; } # NAME FIELD
+redis_cluster_whole() { [ "$(redis_cluster_info "$1" cluster_state)" = ok ]; }                                                    # NAME
+
+stores_stop() {
+    local name
+    s3_stop &
+    for name in $(etcd_names); do end "$RUN/$name/pid" "$RUN/$name/data" 15 & done
+    for name in $(redis_names); do end "$RUN/$name/pid" "$RUN/$name/redis-server" 15 & done
+    wait
 }
 
 # SeaweedFS leaves sockets in /tmp; one of another user would stop the next start.

@@ -12,6 +12,8 @@ export DOUSHENG_REPLICA_PORT=${DOUSHENG_TEST_REPLICA_PORT:-23307}
 export DOUSHENG_ETCD_PORT=${DOUSHENG_TEST_ETCD_PORT:-22379}
 export DOUSHENG_ETCD_PEER_PORT=${DOUSHENG_TEST_ETCD_PEER_PORT:-22380}
 export DOUSHENG_REDIS_PORT=${DOUSHENG_TEST_REDIS_PORT:-26379}
+export DOUSHENG_REPLICAS=${DOUSHENG_TEST_REPLICAS:-1} DOUSHENG_ETCD_NODES=${DOUSHENG_TEST_ETCD_NODES:-1}
+export DOUSHENG_REDIS_NODES=${DOUSHENG_TEST_REDIS_NODES:-1}
 # Not 29000: a run's store has 19000 to 19004 and 29000 to 29004.
 export DOUSHENG_S3_PORT=${DOUSHENG_TEST_S3_PORT:-20000}
 # Tests break things: never somebody's own servers, and never what a shell's settings name.
@@ -24,17 +26,21 @@ done
 . "$HERE/lib/settings.sh"
 # shellcheck source=scripts/lib/process.sh
 . "$HERE/lib/process.sh"
+# shellcheck source=scripts/lib/nodes.sh
+. "$HERE/lib/nodes.sh"
 
 # What tests read.
 test_env_lines() {
+    local name replica_urls=
+    for name in $(replicas); do replica_urls+=,mysql://$DB_TEST_USER:$DB_TEST_PASSWORD@127.0.0.1:$(replica_port "$name"); done
     cat <<VARIABLES
 export DOUSHENG_TEST_PRIMARY_URL='mysql://$DB_TEST_USER:$DB_TEST_PASSWORD@127.0.0.1:$PRIMARY_PORT'
-export DOUSHENG_TEST_REPLICA_URL='mysql://$DB_TEST_USER:$DB_TEST_PASSWORD@127.0.0.1:$REPLICA_PORT'
+export DOUSHENG_TEST_REPLICA_URLS='${replica_urls#,}'
 export DOUSHENG_TEST_SERVICE_ACCOUNT='$DB_USER:$DB_PASSWORD'
 export DOUSHENG_TEST_READ_ACCOUNT='$DB_READ_USER:$DB_READ_PASSWORD'
 export DOUSHENG_TEST_MIGRATE_ACCOUNT='$DB_MIGRATE_USER:$DB_MIGRATE_PASSWORD'
-export DOUSHENG_TEST_ETCD='http://127.0.0.1:$ETCD_PORT'
-export DOUSHENG_TEST_REDIS='redis://127.0.0.1:$REDIS_PORT'
+export DOUSHENG_TEST_ETCD='$(etcd_endpoints)'
+export DOUSHENG_TEST_REDIS='$(redis_url)'
 export DOUSHENG_TEST_S3_ENDPOINT='$S3_ENDPOINT'
 export DOUSHENG_TEST_S3_ACCESS_KEY='$S3_ACCESS_KEY'
 export DOUSHENG_TEST_S3_SECRET_KEY='$S3_SECRET_KEY'

@@ -132,7 +132,7 @@ async fn without_their_services_pages_show_the_counts_of_the_last_fold() {
         (system.database().value::<i64>(open).await == 0).then_some(())
     })
     .await;
-    system.database().replica_caught_up().await;
+    system.database().replicas_caught_up().await;
     // On the list of works in any case; on the page of a viewer, which the primary serves, too.
     let assert_pages = async |system: &System, is_favorite: bool| {
         let (on_feed, work, user) = pages(system, &author).await;

@@ -27,7 +27,7 @@ pub async fn seed(system: &System, published_ms: impl Iterator<Item = i64>) {
         rows.join(", ")
     );
     system.database().execute(&insert).await;
-    system.database().replica_caught_up().await;
+    system.database().replicas_caught_up().await;
 }
 
 fn now_ms() -> i64 {

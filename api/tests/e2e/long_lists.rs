@@ -40,7 +40,7 @@ async fn fill(system: &System) {
     ] {
         system.database().execute(&insert).await;
     }
-    system.database().replica_caught_up().await;
+    system.database().replicas_caught_up().await;
 }
 
 /// RPCs and statements of a request.

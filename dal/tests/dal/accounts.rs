@@ -64,9 +64,9 @@ async fn the_account_of_services_changes_rows_and_nothing_else() {
 #[tokio::test]
 async fn the_account_on_the_replica_reads_and_sees_replication_and_nothing_else() {
     let database = migrated().await;
-    database.replica_caught_up().await;
+    database.replicas_caught_up().await;
     let insert = "INSERT INTO users (name, password_hash) VALUES ('a', 'b')";
-    let url = database.read_url();
+    let url = &database.read_urls()[0];
     refusal(&url, insert).await;
     // A replica would refuse that of everybody; the accounts are the same on the primary, which wouldn't.
     let (account, _) = url.rsplit_once('@').unwrap();

@@ -98,7 +98,7 @@ async fn reader_of(marks: &Marks, subject: Subject) -> Reader {
 #[tokio::test]
 async fn every_write_is_seen_by_the_very_next_read_that_its_marks_lead() {
     let (stage, db, counters, marks) = marked().await;
-    stage.database.replica_caught_up().await;
+    stage.database.replicas_caught_up().await;
     let favorites = Favorites::start(db.clone(), counters.clone());
     for n in 1..=ROUNDS {
         favorites.set(like(n, 5)).await.unwrap();
@@ -125,7 +125,7 @@ async fn every_write_is_seen_by_the_very_next_read_that_its_marks_lead() {
 #[tokio::test]
 async fn a_publish_is_seen_in_the_list_and_in_the_feed_of_its_author() {
     let (stage, db, counters, marks) = marked().await;
-    stage.database.replica_caught_up().await;
+    stage.database.replicas_caught_up().await;
     for n in 1..=10 {
         let key = n.to_string();
         dal::uploads::record(&db, &key, n).await.unwrap();
@@ -186,7 +186,7 @@ async fn what_no_replica_has_is_read_on_the_primary() {
 #[tokio::test]
 async fn a_commit_that_is_known_to_be_there_costs_no_statement() {
     let (stage, db, counters, marks) = marked().await;
-    stage.database.replica_caught_up().await;
+    stage.database.replicas_caught_up().await;
     let favorites = Favorites::start(db.clone(), counters);
     favorites.set(like(3, 5)).await.unwrap();
     let reader = reader_of(&marks, User(3)).await;

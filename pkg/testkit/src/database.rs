@@ -1,4 +1,4 @@
-//! A database of the test's own, on the primary and its real replica.
+//! A database of the test's own, on the primary and its real replicas.
 //!
 //! Futures are `boxed` for the reason that the bucket's are.
 
@@ -13,40 +13,50 @@ use tokio::sync::OnceCell;
 
 use crate::{environment, eventually, names};
 
+/// How long it may take until something new is on a replica.
+const REPLICATED_LIMIT: Duration = Duration::from_secs(20);
+
 /// Dropped from the server when the value goes.
 #[derive(Debug)]
 pub struct Database {
     name: String,
     primary_url: String,
-    replica_url: String,
+    /// At least one.
+    replica_urls: Vec<String>,
 }
 
 impl Database {
-    /// An empty database, there on the replica too when this returns.
+    /// An empty database, there on every replica too when this returns.
     pub async fn create() -> Self {
         static SWEPT: OnceCell<()> = OnceCell::const_new();
         SWEPT.get_or_init(|| sweep().boxed()).await;
         let name = names::unique('_');
-        let (primary, replica) = (environment::primary_url(), environment::replica_url());
+        let replicas = environment::replica_urls();
         let database = Self {
-            primary_url: with_database(&primary, &name),
-            replica_url: with_database(&replica, &name),
+            primary_url: with_database(&environment::primary_url(), &name),
+            replica_urls: replicas
+                .iter()
+                .map(|url| with_database(url, &name))
+                .collect(),
             name,
         };
         let sql = format!(
             "CREATE DATABASE {} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
             database.name
         );
-        run(&with_database(&primary, ""), &sql).boxed().await;
-        eventually(
-            Duration::from_secs(20),
-            "the new database on the replica",
-            async || try_connect(&database.replica_url).boxed().await.ok(),
-        )
-        .await
-        .close()
-        .await
-        .expect("close the replica connection");
+        run(&with_database(&database.primary_url, ""), &sql)
+            .boxed()
+            .await;
+        for url in &database.replica_urls {
+            let what = "the new database on a replica";
+            eventually(REPLICATED_LIMIT, what, async || {
+                try_connect(url).boxed().await.ok()
+            })
+            .await
+            .close()
+            .await
+            .expect("close the replica connection");
+        }
         database
     }
 
@@ -60,9 +70,14 @@ impl Database {
         &self.primary_url
     }
 
-    /// Address of this database on the replica, with the account of the test.
+    /// Address of this database on the first replica, with the account of the test.
     pub fn replica_url(&self) -> &str {
-        &self.replica_url
+        &self.replica_urls[0]
+    }
+
+    /// How many replicas there are.
+    pub fn replicas(&self) -> usize {
+        self.replica_urls.len()
     }
 
     /// As [`Self::primary_url`], with the account that services have: for rows alone.
@@ -70,9 +85,11 @@ impl Database {
         with_account(&self.primary_url, &environment::service_account())
     }
 
-    /// As [`Self::replica_url`], with the account that services have there: it only reads.
-    pub fn read_url(&self) -> String {
-        with_account(&self.replica_url, &environment::read_account())
+    /// This database on every replica, with the account that services have there: it only reads. As `mysql.replica_urls` takes them.
+    pub fn read_urls(&self) -> Vec<String> {
+        let account = environment::read_account();
+        let urls = self.replica_urls.iter();
+        urls.map(|url| with_account(url, &account)).collect()
     }
 
     /// As [`Self::primary_url`], with the account that migrations have.
@@ -100,22 +117,24 @@ impl Database {
         hold(&self.primary_url, sql).boxed().await
     }
 
-    /// First column of the first row on the replica, however old.
+    /// First column of the first row on the first replica, however old.
     pub async fn replica_value<T: TryGetable + Send>(&self, sql: &str) -> T {
-        value(&self.replica_url, sql).boxed().await
+        value(self.replica_url(), sql).boxed().await
     }
 
-    /// First column of all rows on the replica, however old.
-    pub async fn replica_column<T: TryGetable + Send>(&self, sql: &str) -> Vec<T> {
-        column(&self.replica_url, sql).boxed().await
+    /// First column of all rows on replica number `n` (from 0), however old.
+    pub async fn replica_column<T: TryGetable + Send>(&self, n: usize, sql: &str) -> Vec<T> {
+        column(&self.replica_urls[n], sql).boxed().await
     }
 
-    /// Waits until the replica has everything that the primary had when this was called.
-    pub async fn replica_caught_up(&self) {
+    /// Waits until every replica has everything that the primary had when this was called.
+    pub async fn replicas_caught_up(&self) {
         let position: String = self.value("SELECT @@global.gtid_binlog_pos").await;
         let wait = format!("SELECT CAST(MASTER_GTID_WAIT('{position}', 30) AS SIGNED)");
-        let outcome: i64 = self.replica_value(&wait).await;
-        assert_eq!(outcome, 0, "the replica did not reach {position} in 30 s");
+        for url in &self.replica_urls {
+            let outcome: i64 = value(url, &wait).boxed().await;
+            assert_eq!(outcome, 0, "a replica did not reach {position} in 30 s");
+        }
     }
 }
 

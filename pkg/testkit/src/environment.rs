@@ -5,9 +5,10 @@ pub fn primary_url() -> String {
     required("DOUSHENG_TEST_PRIMARY_URL")
 }
 
-/// The same account on the replica.
-pub fn replica_url() -> String {
-    required("DOUSHENG_TEST_REPLICA_URL")
+/// The same account on each replica; at least one.
+pub fn replica_urls() -> Vec<String> {
+    let urls = required("DOUSHENG_TEST_REPLICA_URLS");
+    urls.split(',').map(str::to_owned).collect()
 }
 
 /// `user:password` of the services on the primary: rows of `dt_%` databases, nothing else.
@@ -25,12 +26,12 @@ pub fn migrate_account() -> String {
     required("DOUSHENG_TEST_MIGRATE_ACCOUNT")
 }
 
-/// The etcd that tests share, each under a prefix of its own.
+/// The members of the etcd that tests share, each under a prefix of its own; separated by commas.
 pub fn etcd() -> String {
     required("DOUSHENG_TEST_ETCD")
 }
 
-/// The Redis that tests share.
+/// The Redis that tests share, or the Redis Cluster.
 pub fn redis() -> String {
     required("DOUSHENG_TEST_REDIS")
 }

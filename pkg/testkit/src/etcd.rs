@@ -119,10 +119,10 @@ impl Etcd {
 }
 
 /// Keys under a prefix, in any etcd; none when it doesn't answer.
-pub(crate) async fn keys(endpoint: &str, prefix: &str) -> Vec<String> {
+pub(crate) async fn keys(endpoints: &[&str], prefix: &str) -> Vec<String> {
     let options = GetOptions::new().with_prefix().with_keys_only();
     let found = async {
-        let mut client = Client::connect([endpoint], None).await?;
+        let mut client = Client::connect(endpoints, None).await?;
         client.get(prefix, Some(options)).await
     };
     match found.await {

@@ -105,9 +105,10 @@ impl System {
 
     /// Addresses that a service is registered under.
     pub async fn registered(&self, service: &str) -> Vec<String> {
-        let endpoint = &self.variables[&variable("etcd.endpoints")];
+        let endpoints = &self.variables[&variable("etcd.endpoints")];
         let prefix = format!("{}/{service}/", self.variables[&variable("etcd.prefix")]);
-        let keys = crate::etcd::keys(endpoint, &prefix).await;
+        let endpoints: Vec<_> = endpoints.split(',').collect();
+        let keys = crate::etcd::keys(&endpoints, &prefix).await;
         keys.iter()
             .map(|key| key.trim_start_matches(&prefix).to_owned())
             .collect()
@@ -291,7 +292,7 @@ fn defaults(
     let redis = redis.map_or_else(environment::redis, Redis::url);
     let key_prefix = format!("{}:", names::unique('-'));
     let fold_period_ms = FOLD_PERIOD.as_millis().to_string();
-    let (service_url, read_url) = (database.service_url(), database.read_url());
+    let (service_url, read_urls) = (database.service_url(), database.read_urls().join(","));
     let prefix = format!("kitex/registry-etcd-{}", names::unique('-'));
     let (s3, access, secret) = (
         environment::s3_endpoint(),
@@ -301,7 +302,7 @@ fn defaults(
     [
         // Each process may do what it may do in earnest, and no more.
         ("mysql.primary_url", service_url.as_str()),
-        ("mysql.replica_urls", &read_url),
+        ("mysql.replica_urls", &read_urls),
         // Many systems run at once, and the server takes 300 connections.
         ("mysql.max_connections", "4"),
         ("redis.url", &redis),

@@ -29,7 +29,7 @@ async fn a_database_is_on_primary_and_replica_and_goes_also_after_a_panic() {
         .await;
     database.execute("INSERT INTO t VALUES (42)").await;
     assert_eq!(database.value::<i64>("SELECT id FROM t").await, 42);
-    database.replica_caught_up().await;
+    database.replicas_caught_up().await;
     assert_eq!(database.replica_value::<i64>("SELECT id FROM t").await, 42);
 
     let panicked = tokio::spawn(async move {

@@ -66,14 +66,16 @@ impl Verdict {
         }
     }
 
-    /// Looks at the replica too, once it has everything that the primary has.
-    pub async fn and_replica(mut self, system: &System, reference: &Reference) -> Self {
+    /// Looks at the replicas too, once they have everything that the primary has.
+    pub async fn and_replicas(mut self, system: &System, reference: &Reference) -> Self {
         let database = system.database();
-        database.replica_caught_up().await;
-        let (wrong, doubled) = Rows::on_replica(database).await.against(reference);
-        let named = |what: String| format!("on the replica: {what}");
-        self.lost.extend(wrong.into_iter().map(named));
-        self.doubled.extend(doubled.into_iter().map(named));
+        database.replicas_caught_up().await;
+        for n in 0..database.replicas() {
+            let (wrong, doubled) = Rows::on_replica(database, n).await.against(reference);
+            let named = |what: String| format!("on replica {}: {what}", n + 1);
+            self.lost.extend(wrong.into_iter().map(named));
+            self.doubled.extend(doubled.into_iter().map(named));
+        }
         self
     }
 
@@ -112,10 +114,10 @@ impl Rows {
         )
     }
 
-    async fn on_replica(database: &Database) -> Self {
+    async fn on_replica(database: &Database, n: usize) -> Self {
         Self::parse(
-            database.replica_column(LIKES).await,
-            database.replica_column(COMMENTS).await,
+            database.replica_column(n, LIKES).await,
+            database.replica_column(n, COMMENTS).await,
         )
     }
 

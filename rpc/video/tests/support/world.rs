@@ -33,7 +33,7 @@ impl World {
         let (database, bucket) = tokio::join!(Database::create(), Bucket::create());
         let mut settings = Settings::load().unwrap();
         settings.mysql.primary_url = Secret::new(database.service_url());
-        settings.mysql.replica_urls = vec![Secret::new(database.read_url())];
+        settings.mysql.replica_urls = database.read_urls().into_iter().map(Secret::new).collect();
         settings.mysql.migrate_url = Secret::new(database.migrate_url());
         settings.mysql.max_connections = 4;
         settings.object_store.endpoint = environment::s3_endpoint();
@@ -42,7 +42,7 @@ impl World {
         settings.object_store.access_key = Secret::new(environment::s3_access_key());
         settings.object_store.secret_key = Secret::new(environment::s3_secret_key());
         dal::migrate(&settings.mysql).await.unwrap();
-        database.replica_caught_up().await;
+        database.replicas_caught_up().await;
         Self {
             store: Store::new(&settings.object_store).unwrap(),
             service: service(&settings),

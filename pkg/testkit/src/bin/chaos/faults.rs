@@ -30,14 +30,17 @@ pub enum MayFail {
 pub enum Break {
     Nothing,
     Kill(Server),
+    /// And never comes back: a replica takes its place, and gets one in turn.
+    LosePrimary,
     StopApplying,
     FlushRedis,
+    /// Only of one that is no cluster, whose nodes name each other's real addresses.
     DelayRedis(Duration),
     /// One process of a service, by its number.
     KillOne(&'static str, usize),
 }
 
-use Break::{DelayRedis, FlushRedis, Kill, KillOne, Nothing, StopApplying};
+use Break::{DelayRedis, FlushRedis, Kill, KillOne, LosePrimary, Nothing, StopApplying};
 use MayFail::{AtFirst, WhileBroken};
 
 const fn fault(name: &'static str, breaks: Break, may_fail: MayFail) -> Fault {
@@ -53,6 +56,7 @@ pub const FAULTS: &[Fault] = &[
     fault("replica killed", Kill(Server::Replica), AtFirst),
     fault("replica stops applying", StopApplying, AtFirst),
     fault("primary killed", Kill(Server::Primary), WhileBroken),
+    fault("primary lost, a replica promoted", LosePrimary, WhileBroken),
     fault("Redis killed", Kill(Server::Redis), AtFirst),
     fault("Redis emptied", FlushRedis, AtFirst),
     fault(
@@ -60,7 +64,7 @@ pub const FAULTS: &[Fault] = &[
         DelayRedis(Duration::from_millis(200)),
         AtFirst,
     ),
-    fault("etcd killed", Kill(Server::Etcd), AtFirst),
+    fault("etcd's leader killed", Kill(Server::EtcdLeader), AtFirst),
     fault("object store killed", Kill(Server::Store), AtFirst),
     fault("one user killed", KillOne("user", 0), AtFirst),
     fault("one video killed", KillOne("video", 0), AtFirst),
@@ -70,14 +74,20 @@ pub const FAULTS: &[Fault] = &[
 ];
 
 impl Break {
+    /// Whether it can break in what these servers are.
+    pub fn is_possible(self) -> bool {
+        !matches!(self, DelayRedis(_)) || servers::redis_nodes().len() == 1
+    }
+
     /// Breaks it.
     pub async fn begin(self, bed: &mut Testbed) {
         match self {
             Nothing => {}
             Kill(server) => server.kill().await,
+            LosePrimary => servers::lose_primary().await,
             StopApplying => servers::stop_applying().await,
             FlushRedis => servers::flush_redis().await,
-            DelayRedis(delay) => bed.redis.delay(delay),
+            DelayRedis(delay) => bed.delay_redis(delay),
             KillOne(service, instance) => bed.system.instances(service)[instance].kill9(),
         }
     }
@@ -87,7 +97,11 @@ impl Break {
         match self {
             Nothing | FlushRedis => {}
             Kill(_) | StopApplying => servers::back().await,
-            DelayRedis(_) => bed.redis.delay(Duration::ZERO),
+            LosePrimary => {
+                servers::promote().await;
+                servers::back().await;
+            }
+            DelayRedis(_) => bed.delay_redis(Duration::ZERO),
             KillOne(service, instance) => bed.replace(service, instance).await,
         }
     }

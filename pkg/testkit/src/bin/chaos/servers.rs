@@ -2,28 +2,30 @@
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
+use etcd_client::Client;
 use testkit::{environment, eventually};
 use tokio::process::Command;
 
 /// How long a killed process may take until it is gone.
 const GONE_LIMIT: Duration = Duration::from_secs(5);
 
-/// A server, by its directory.
+/// A server, by its directory. Of several replicas or nodes of Redis it is the first.
 #[derive(Debug, Clone, Copy)]
 pub enum Server {
     Primary,
     Replica,
-    Etcd,
+    /// Whichever member leads now.
+    EtcdLeader,
     Redis,
     Store,
 }
 
 impl Server {
-    fn directory(self) -> PathBuf {
+    async fn directory(self) -> PathBuf {
         let name = match self {
             Self::Primary => "primary",
             Self::Replica => "replica",
-            Self::Etcd => "etcd",
+            Self::EtcdLeader => &etcd_leader().await,
             Self::Redis => "redis",
             Self::Store => "s3",
         };
@@ -32,7 +34,7 @@ impl Server {
 
     /// SIGKILL; it is gone when this returns.
     pub async fn kill(self) {
-        let directory = self.directory();
+        let directory = self.directory().await;
         let pid = std::fs::read_to_string(directory.join("pid")).expect("a pid file");
         let pid = pid.trim().to_owned();
         let is_there = || {
@@ -46,6 +48,35 @@ impl Server {
         })
         .await;
     }
+}
+
+/// The directory of the member that leads; the first is called `etcd`, the second `etcd-2`.
+async fn etcd_leader() -> String {
+    for (n, endpoint) in environment::etcd().split(',').enumerate() {
+        let client = Client::connect([endpoint], None).await;
+        let mut client = client.expect("a member of etcd");
+        let status = client.status().await.expect("the member's status");
+        let id = status.header().map(etcd_client::ResponseHeader::member_id);
+        if id == Some(status.leader()) {
+            return match n {
+                0 => "etcd".to_owned(),
+                _ => format!("etcd-{}", n + 1),
+            };
+        }
+    }
+    panic!("none of etcd's members leads");
+}
+
+/// The primary is gone with all its data.
+pub async fn lose_primary() {
+    Server::Primary.kill().await;
+    let data = Server::Primary.directory().await;
+    std::fs::remove_dir_all(data).expect("remove the primary's data");
+}
+
+/// A replica takes the primary's place.
+pub async fn promote() {
+    infra(&["promote"]).await;
 }
 
 /// Brings back whatever is away, and waits until replication has caught up.
@@ -62,13 +93,26 @@ pub async fn delay_replica(seconds: u64) {
 pub async fn stop_applying() {
     // The admin's account is that of whoever runs this, by the unix socket alone.
     let client = "cd \"$1\" && exec mariadb --no-defaults --socket=m.sock -u\"$(id -un)\" -e 'STOP SLAVE SQL_THREAD'";
-    let data = Server::Replica.directory().join("data");
+    let data = Server::Replica.directory().await.join("data");
     run(Command::new("sh").args(["-c", client, "sh"]).arg(data)).await;
 }
 
-/// Empties all of Redis.
+/// Empties all of Redis, every node of it.
 pub async fn flush_redis() {
-    run(Command::new("redis-cli").args(["-u", &environment::redis(), "FLUSHALL"])).await;
+    for node in redis_nodes() {
+        run(Command::new("redis-cli").args(["-u", &format!("redis://{node}"), "FLUSHALL"])).await;
+    }
+}
+
+/// Host and port of each; one that is no cluster is one node.
+pub fn redis_nodes() -> Vec<String> {
+    let url = environment::redis();
+    let (_, nodes) = url.split_once("://").expect("a URL");
+    nodes
+        .replace("node=", "")
+        .split(['?', '&'])
+        .map(str::to_owned)
+        .collect()
 }
 
 async fn infra(arguments: &[&str]) {

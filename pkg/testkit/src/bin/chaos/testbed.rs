@@ -1,10 +1,10 @@
-//! The system under test: two processes of each service, and Redis behind a gate.
+//! The system under test: two processes of each service, and a Redis behind a gate.
 
 use std::time::Duration;
 
 use testkit::{Builder, Gate, System, environment, eventually, free_port};
 
-use crate::report::Report;
+use crate::{report::Report, servers};
 
 /// How long a new process may take until it can be found.
 const REGISTERED_LIMIT: Duration = Duration::from_secs(10);
@@ -12,25 +12,39 @@ const REGISTERED_LIMIT: Duration = Duration::from_secs(10);
 pub struct Testbed {
     // The system goes before the way to its Redis.
     pub system: System,
-    pub redis: Gate,
+    /// None before a cluster.
+    redis: Option<Gate>,
 }
 
 impl Testbed {
     /// With settings of its own.
     pub async fn start(settings: impl FnOnce(Builder) -> Builder) -> Self {
-        let redis = Gate::to(environment::redis().trim_start_matches("redis://")).await;
+        let redis = match &servers::redis_nodes()[..] {
+            [node] => Some(Gate::to(node).await),
+            _ => None,
+        };
+        let redis_url = match &redis {
+            Some(gate) => format!("redis://{}", gate.address()),
+            None => environment::redis(),
+        };
         let builder = ["user", "video", "favorite", "comment"]
             .into_iter()
             .fold(System::builder(), |builder, name| {
                 builder.instances(name, 2)
             });
         let builder = builder
-            .set("redis.url", format!("redis://{}", redis.address()))
+            .set("redis.url", redis_url)
             .set("mysql.max_connections", 16)
             // The API comes back where it was.
             .set("http.listen", format!("127.0.0.1:{}", free_port()));
         let system = settings(builder).start().await;
         Self { system, redis }
+    }
+
+    /// Lets every answer of Redis come so much later.
+    pub fn delay_redis(&self, delay: Duration) {
+        let gate = self.redis.as_ref().expect("a Redis that is no cluster");
+        gate.delay(delay);
     }
 
     /// Ends it; what went on can be read up where something was wrong.

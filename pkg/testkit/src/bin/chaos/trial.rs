@@ -50,7 +50,7 @@ pub async fn run(fault: &Fault) -> Report {
     let reference = crowd.finish().await;
     let last_write = tokio::time::Instant::now();
     let verdict = Verdict::of(&bed.system, &scene, &reference, last_write).await;
-    let verdict = verdict.and_replica(&bed.system, &reference).await;
+    let verdict = verdict.and_replicas(&bed.system, &reference).await;
     let times = Times { broken, mended };
     bed.end(report(fault, &reference, &verdict, &times))
 }

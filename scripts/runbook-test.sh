@@ -1,0 +1,211 @@
+#!/usr/bin/env bash
+# The runbook (deploy/README.md), each of its commands on a whole system of this script's own: rotate the key of tokens, replace Redis,
+# back up, lose the primary for good and promote, add a replica, lose everything and restore. After each, everything that was there is
+# there. 1 to 2 minutes; the programs must be built. What happens under load: make chaos.
+set -euo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$HERE/.."
+for setting in $(compgen -e DOUSHENG_); do
+    case $setting in DOUSHENG_TOOLS | DOUSHENG_RUNBOOK_*) ;; *) unset "$setting" ;; esac
+done
+unset OBJECT_STORE
+# Not what a run, the tests or chaos have: all may be up at once.
+export DOUSHENG_RUN=$PWD/.run/runbook DOUSHENG_TOOLS=${DOUSHENG_TOOLS:-$PWD/.run/tools}
+port=${DOUSHENG_RUNBOOK_PORT:-31000}
+export DOUSHENG_PRIMARY_PORT=$port DOUSHENG_REPLICA_PORT=$((port + 1)) DOUSHENG_ETCD_PORT=$((port + 10)) DOUSHENG_ETCD_PEER_PORT=$((port + 11)) \
+    DOUSHENG_REDIS_PORT=$((port + 20)) DOUSHENG_S3_PORT=$((port + 30)) DOUSHENG_HTTP__LISTEN=127.0.0.1:$((port + 80))
+# shellcheck source=scripts/lib/settings.sh
+. "$HERE/lib/settings.sh"
+# shellcheck source=scripts/lib/process.sh
+. "$HERE/lib/process.sh"
+# shellcheck source=scripts/lib/progress.sh
+. "$HERE/lib/progress.sh"
+API=http://$API_LISTEN
+BACKUP=$RUN/backup
+# What this script itself keeps outlives the system's resets.
+SYSTEM=$RUN/system
+export DOUSHENG_RUN=$SYSTEM
+
+leave() {
+    local result=$?
+    trap - EXIT INT TERM
+    if [ $result = 0 ]; then
+        "$HERE/dousheng.sh" reset >/dev/null
+        rm -rf "$RUN"
+    else
+        complain "FAILED. What it left is in $RUN"
+        "$HERE/dousheng.sh" stop >/dev/null || true
+    fi
+    exit $result
+}
+
+post() { curl -sS -m 20 -X POST "$API/douyin/$1" --data-urlencode "token=$TOKEN" "${@:2}"; }
+ok() { jq -e '.status_code == 0' >/dev/null; }
+comment() { post comment/action/ -d action_type=1 -d "video_id=$1" --data-urlencode "comment_text=$2"; } # VIDEO TEXT
+
+# Everything that anybody can see: the feed with its counts, each author, each video's comments, what the user likes. Without the
+# signatures of URLs, which change with the hour.
+seen() {
+    local video author
+    curl -sS -m 20 "$API/douyin/feed/?token=$TOKEN" >"$RUN/page"
+    ok <"$RUN/page"
+    jq -S '.video_list | map(del(.play_url, .cover_url))' "$RUN/page"
+    for author in $(jq '.video_list[].author.id' "$RUN/page" | sort -nu); do
+        curl -sS -m 20 "$API/douyin/user/?user_id=$author&token=$TOKEN" | jq -S .user
+    done
+    for video in $(jq '.video_list[].id' "$RUN/page"); do
+        curl -sS -m 20 "$API/douyin/comment/list/?video_id=$video&token=$TOKEN" | jq -S .comment_list
+    done
+    curl -sS -m 20 "$API/douyin/favorite/list/?user_id=$USER_ID&token=$TOKEN" | jq -S '.video_list | map(del(.play_url, .cover_url))'
+    # And the films themselves, by the addresses that it says, with their types.
+    for video in $(jq -r '.video_list[] | .play_url, .cover_url' "$RUN/page"); do
+        curl -sSf -m 20 "$video" -o "$RUN/object" -w '%{content_type} '
+        sha256sum <"$RUN/object"
+    done
+}
+
+same_is_seen() { # AFTER WHAT
+    seen >"$RUN/now"
+    cmp -s "$RUN/before" "$RUN/now" || {
+        complain "$1, something else is seen:"
+        diff "$RUN/before" "$RUN/now" | head -n 40 >&2
+        return 1
+    }
+}
+
+# Waits until counts are shown again as they were: they may come from the last fold for a moment.
+soon_the_same() { # AFTER WHAT
+    wait_for "$1, the same as before" 30 same_is_seen "$1" || same_is_seen "$1"
+}
+
+use() { # likes and comments of a user of its own
+    local reply video
+    "$HERE/seed.sh" "$API"
+    reply=$(curl -sS -m 20 "$API/douyin/user/register/" -d username=runbook -d password=a-good-password)
+    TOKEN=$(jq -r .token <<<"$reply") USER_ID=$(jq -r .user_id <<<"$reply")
+    printf 'TOKEN=%s USER_ID=%s\n' "$TOKEN" "$USER_ID" >"$RUN/session"
+    for video in $(curl -sS -m 20 "$API/douyin/feed/" | jq '.video_list[].id'); do
+        post favorite/action/ -d action_type=1 -d "video_id=$video" | ok
+        comment "$video" "On video $video" | ok
+    done
+    seen >"$RUN/before"
+}
+
+# Asks until it is ended; each answer must be good.
+asks_on() {
+    local reply
+    trap 'exit 0' TERM
+    while :; do
+        reply=$(curl -sS -m 20 "$API/douyin/favorite/list/?user_id=$USER_ID&token=$TOKEN" 2>&1)
+        ok <<<"$reply" || say "$reply" >>"$RUN/refused"
+        sleep 0.05
+    done
+}
+
+rotate() {
+    local asking
+    : >"$RUN/refused"
+    asks_on &
+    asking=$!
+    "$HERE/dousheng.sh" rotate-key
+    kill -TERM $asking
+    wait $asking || true
+    [ ! -s "$RUN/refused" ] || {
+        head -n 3 "$RUN/refused" >&2
+        return 1
+    }
+    same_is_seen "with a token of the old key"
+    ! "$HERE/dousheng.sh" rotate-key || return 1
+    TOKEN=$(curl -sS -m 20 "$API/douyin/user/login/" -d username=runbook -d password=a-good-password | jq -r .token)
+    "$HERE/dousheng.sh" rotate-key finish
+    same_is_seen "with a token of the new key"
+    # The one of the old key is no longer good.
+    # shellcheck source=/dev/null
+    ! (. "$RUN/session" && post favorite/action/ -d action_type=1 -d video_id=1 | ok)
+    printf 'TOKEN=%s USER_ID=%s\n' "$TOKEN" "$USER_ID" >"$RUN/session"
+}
+
+replace_redis() {
+    "$HERE/infra.sh" replace-redis
+    soon_the_same "with an empty Redis"
+}
+
+# The last of the writes is answered a moment before the primary dies, and no backup has any of them.
+promote() {
+    local video n pid
+    video=$(jq '.video_list[0].id' "$RUN/page")
+    for n in {1..30}; do comment "$video" "Comment number $n" | ok; done
+    pid=$(cat "$SYSTEM/primary/pid")
+    kill -KILL "$pid"
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+    rm -rf "$SYSTEM/primary"
+    "$HERE/infra.sh" promote
+    "$HERE/infra.sh" start
+    wait_for "a comment after the promotion" 20 comment_taken "$video"
+    n=$(curl -sS -m 20 "$API/douyin/comment/list/?video_id=$video&token=$TOKEN" | jq '[.comment_list[].content | select(startswith("Comment number"))] | length')
+    [ "$n" = 30 ] || {
+        complain "of 30 comments that were acknowledged $n are left"
+        return 1
+    }
+    "$HERE/dousheng.sh" reconcile
+    seen >"$RUN/before"
+}
+comment_taken() { comment "$1" "After the promotion" | ok; }
+
+add_replica() {
+    "$HERE/infra.sh" add-replica
+    "$HERE/dousheng.sh" roll
+    same_is_seen "with two replicas"
+    [ "$("$HERE/infra.sh" sql replica-2 -N -e 'SELECT COUNT(*) FROM comments')" = "$("$HERE/infra.sh" sql primary -N -e 'SELECT COUNT(*) FROM comments')" ]
+}
+
+back_up() {
+    "$HERE/backup.sh" "$BACKUP"
+    # Taken again it is another dump, and no second copy of an object.
+    sleep 1
+    "$HERE/backup.sh" "$BACKUP"
+    if "$HERE/restore.sh" "$BACKUP"; then
+        complain "a system with users was overwritten"
+        return 1
+    fi
+}
+
+restore() {
+    "$HERE/dousheng.sh" reset
+    "$HERE/infra.sh" start
+    "$HERE/restore.sh" "$BACKUP"
+    "$HERE/dousheng.sh" start
+    # The keys of tokens are no part of a backup.
+    TOKEN=$(curl -sS -m 20 "$API/douyin/user/login/" -d username=runbook -d password=a-good-password | jq -r .token)
+    same_is_seen "restored"
+    "$HERE/dousheng.sh" reconcile
+    # The same rows, and the same objects.
+    "$HERE/backup.sh" "$BACKUP-again"
+    cmp <(newest_rows "$BACKUP") <(newest_rows "$BACKUP-again")
+    diff -r "$BACKUP/objects" "$BACKUP-again/objects"
+}
+# Without the moment of the dump, and what the process that folds counts remembers of itself.
+newest_rows() { gzip -dc "$(find "$1" -name 'database-*' | sort | tail -n 1)" | sed -e '/^-- /d' -e '/^INSERT INTO .folder. /,/;$/d'; }
+
+session() { # COMMAND: as the user of this test
+    # shellcheck source=/dev/null
+    . "$RUN/session"
+    "$@"
+}
+
+mkdir -p "$RUN"
+lock runbook
+trap leave EXIT
+trap 'exit 130' INT TERM
+see="$RUN/logs has what each step printed, and $SYSTEM/services what the services said"
+rm -rf "$BACKUP" "$BACKUP-again"
+step fresh "$see" "$HERE/dousheng.sh" reset
+step install "$see" "$HERE/infra.sh" install rclone
+step start "$see" "$HERE/dousheng.sh" start
+step use "$see" use
+step rotate-key "$see" session rotate
+step replace-redis "$see" session replace_redis
+step promote "$see" session promote
+step add-replica "$see" session add_replica
+step back-up "$see" session back_up
+step restore "$see" session restore
