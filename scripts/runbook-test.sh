@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The runbook (deploy/README.md), each of its commands on a whole system of this script's own: rotate the key of tokens, replace Redis,
+# The runbook (deploy/runbook.md), each of its commands on a whole system of this script's own: rotate the key of tokens, replace Redis,
 # back up, lose the primary for good and promote, add a replica, lose everything and restore. After each, everything that was there is
 # there. 1 to 2 minutes; the programs must be built. What happens under load: make chaos.
 set -euo pipefail

@@ -66,6 +66,6 @@ redis_url() {
     for name in $(redis_names); do
         [ "$name" = redis ] || parameters+="&node=127.0.0.1:$(redis_port "$name")"
     done
-    [ -z "$parameters" ] || url=redis-cluster://127.0.0.1:$REDIS_PORT?${parameters#&}
+    [ -z "$parameters" ] || url="redis-cluster://127.0.0.1:$REDIS_PORT?${parameters#&}"
     say "$url"
 }

@@ -67,7 +67,7 @@ async fn the_account_on_the_replica_reads_and_sees_replication_and_nothing_else(
     database.replicas_caught_up().await;
     let insert = "INSERT INTO users (name, password_hash) VALUES ('a', 'b')";
     let url = &database.read_urls()[0];
-    refusal(&url, insert).await;
+    refusal(url, insert).await;
     // A replica would refuse that of everybody; the accounts are the same on the primary, which wouldn't.
     let (account, _) = url.rsplit_once('@').unwrap();
     let (_, primary) = database.primary_url().rsplit_once('@').unwrap();
