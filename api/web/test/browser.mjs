@@ -108,14 +108,25 @@ async function asAPerson() {
 
   const likes = () => by(page, "like-count").first().innerText();
   assert.equal(await likes(), "0");
+  // A count is shown before its like is answered; what is loaded anew has it only then.
+  const answered = (times) => page.waitForResponse((response) => response.url().includes("/favorite/action/") && --times === 0);
+  const liked = answered(1);
   await by(page, "like").first().click();
   await eventually("a like", async () => (await likes()) === "1");
+  await liked;
   await page.reload();
   await eventually("the like after a reload", async () => (await likes()) === "1");
+  // Keys are for the film that one sees.
+  await plays(page);
+  // Of an unlike and a like at once the last one counts.
+  const settled = answered(2);
   await page.keyboard.press("l");
   await eventually("no like", async () => (await likes()) === "0");
   await card(page).dblclick({ position: { x: 150, y: 300 } });
   await eventually("a like by two taps", async () => (await likes()) === "1");
+  await settled;
+  await page.reload();
+  await eventually("the like that came last", async () => (await likes()) === "1");
 
   await by(page, "comment-open").first().click();
   await by(page, "comment-input").fill("How nice!");

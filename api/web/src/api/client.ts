@@ -64,7 +64,8 @@ async function send<P extends Path, M extends Method>(method: M, path: P, values
     response = await fetch(url, {
       method: method.toUpperCase(),
       headers: { ...headers(), ...more },
-      ...(isGet ? {} : { body: text }),
+      // What was done is sent to the end, even when the page is closed or loaded anew a moment later.
+      ...(isGet ? {} : { body: text, keepalive: true }),
     });
     body = await response.text();
   } catch {

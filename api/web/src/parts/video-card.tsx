@@ -32,6 +32,7 @@ export function VideoCard({ video, at, count: of, isActive, isNear, onChange }: 
   const tap = useRef<number | undefined>(undefined);
   const latest = useRef(video);
   latest.current = video;
+  const isLikeUnderWay = useRef(false);
 
   useEffect(() => {
     const element = player.current;
@@ -67,19 +68,31 @@ export function VideoCard({ video, at, count: of, isActive, isNear, onChange }: 
     if (isActive && !paused) player.current?.play().catch(() => setPaused(true));
   }
 
+  function showLike(liked: boolean) {
+    const now = latest.current;
+    if (liked === now.is_favorite) return;
+    latest.current = { ...now, is_favorite: liked, favorite_count: Math.max(0, now.favorite_count + (liked ? 1 : -1)) };
+    onChange(latest.current);
+  }
+
+  /** Shown at once, and sent one after the other: of two on their way at once the first might arrive last. */
   async function like(liked: boolean) {
-    if (!needsSession() || liked === latest.current.is_favorite) return;
-    const change = (to: boolean) => {
-      const now = latest.current;
-      const by = to === now.is_favorite ? 0 : to ? 1 : -1;
-      onChange({ ...now, is_favorite: to, favorite_count: Math.max(0, now.favorite_count + by) });
-    };
-    change(liked);
+    if (!needsSession()) return;
+    let known = latest.current.is_favorite;
+    showLike(liked);
+    if (isLikeUnderWay.current) return;
+    isLikeUnderWay.current = true;
     try {
-      await api.like(video.id, liked);
+      while (latest.current.is_favorite !== known) {
+        const next = latest.current.is_favorite;
+        await api.like(video.id, next);
+        known = next;
+      }
     } catch (error) {
-      change(!liked);
+      showLike(known);
       complain(error);
+    } finally {
+      isLikeUnderWay.current = false;
     }
   }
 
