@@ -5,21 +5,20 @@ use std::{net::IpAddr, time::Duration};
 
 use limits::{Claim, Class, Limits};
 use settings::{Secret, Settings};
-use testkit::{Redis, eventually};
+use testkit::{Redis, RedisCluster, eventually};
 
 const SOON: Duration = Duration::from_secs(20);
 /// By as much may two clocks, and a slow test, be wrong.
 const SLACK: Duration = Duration::from_secs(10);
 
-fn settings(redis: &Redis) -> Settings {
-    let mut settings = Settings::load().unwrap();
-    settings.redis.url = Secret::new(redis.url());
-    settings
-}
-
 /// As another process would have them.
 fn process(redis: &Redis) -> Limits {
-    let settings = settings(redis);
+    process_at(redis.url())
+}
+
+fn process_at(url: String) -> Limits {
+    let mut settings = Settings::load().unwrap();
+    settings.redis.url = Secret::new(url);
     let mut rates = settings.limits();
     rates.login_per_address = 5;
     rates.login_per_name = 3;
@@ -38,13 +37,17 @@ fn keys(redis: &Redis) -> usize {
 
 /// Until what it counts is in Redis: its first commands come before its connection.
 async fn connected(redis: &Redis, limits: &Limits, number: i64) {
+    counted(|| keys(redis), limits, number).await;
+}
+
+async fn counted(keys: impl Fn() -> usize, limits: &Limits, number: i64) {
     let mut subject = number * 1_000_000;
     while {
         subject += 1;
-        let before = keys(redis);
+        let before = keys();
         let claim = Claim::user(Class::LoginName, subject);
         limits.admit(&[claim]).await.unwrap();
-        keys(redis) == before
+        keys() == before
     } {
         assert!(subject % 1_000_000 < 1000, "no connection");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -68,6 +71,31 @@ async fn processes_count_together_what_is_asked_before_it_is_done() {
         assert!(refused.wait + SLACK > minute_s_fifth, "{refused:?}");
         process.admit(&[from("192.0.2.2")]).await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_count_together_on_a_redis_cluster() {
+    let cluster = RedisCluster::start().await;
+    let (one, other) = (process_at(cluster.url()), process_at(cluster.url()));
+    let keys = || cluster.sizes().iter().sum();
+    counted(keys, &one, 1).await;
+    counted(keys, &other, 2).await;
+    // So many that each node has some of them.
+    let addresses: Vec<_> = (1..=32).map(|n| format!("192.0.2.{n}")).collect();
+    for address in &addresses {
+        for attempt in 0..5 {
+            let process = if attempt % 2 == 0 { &one } else { &other };
+            process.admit(&[from(address)]).await.unwrap();
+        }
+        for process in [&one, &other] {
+            process.admit(&[from(address)]).await.unwrap_err();
+        }
+    }
+    assert!(
+        cluster.sizes().iter().all(|keys| *keys > 0),
+        "{:?}",
+        cluster.sizes()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

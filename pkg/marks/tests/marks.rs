@@ -10,12 +10,12 @@ use std::{
 };
 
 use marks::{
-    Commit, Marks, Newest, Sees,
+    Commit, Marks, Newest, Sees, Subject,
     Subject::{User, Video},
     Why,
 };
 use settings::{ReadsAfterWrites, Secret};
-use testkit::{Gate, Redis, eventually};
+use testkit::{Gate, Redis, RedisCluster, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const DATABASE: u8 = 3;
@@ -262,4 +262,39 @@ async fn without_comparable_commits_a_mark_means_everything_and_an_epoch_waits_i
     marks.set(&[User(7)], &commit(500)).await;
     assert_eq!(marks.read(&[User(7)]).await, Sees::All(Why::Marked));
     assert_eq!(marks.read(&[User(8)]).await, Sees::Any);
+}
+
+#[tokio::test]
+async fn on_a_redis_cluster_a_node_that_is_away_or_comes_back_empty_hides_no_commit() {
+    let cluster = RedisCluster::start().await;
+    let marks = marks_at(cluster.url(), ReadsAfterWrites::Gtid);
+    let primary = Primary::default();
+    tokio::spawn(marks.clone().keep(primary.clone()));
+    known(&marks).await;
+    // Their marks lie on every node.
+    let users: Vec<_> = (0..16).map(User).collect();
+    for node in 0..cluster.size() {
+        let mut written = Vec::new();
+        for user in &users {
+            let commit = primary.commit();
+            assert!(marks.set(&[*user], &commit).await, "{user:?}");
+            written.push((*user, commit));
+        }
+        cluster.kill(node);
+        hides_none(&marks, &written).await;
+        cluster.restart_empty(node).await;
+        hides_none(&marks, &written).await;
+        known(&marks).await;
+        hides_none(&marks, &written).await;
+    }
+}
+
+async fn hides_none(marks: &Marks, written: &[(Subject, Commit)]) {
+    for (user, commit) in written {
+        match marks.read(&[*user]).await {
+            Sees::All(Why::Unknown) => {}
+            Sees::UpTo { commit: seen, .. } if seen.seq >= commit.seq => {}
+            other => panic!("{other:?} misses {commit:?} of {user:?}"),
+        }
+    }
 }
