@@ -48,13 +48,13 @@ fuzz: ## what reads a stranger's bytes under cargo-fuzz, FUZZ_SECONDS each (60);
 	@scripts/fuzz-targets.sh
 	@scripts/fuzz.sh $(ARGS)
 
-bench: ## likes per second, what reading what was written costs, what the hostile do to others, as ratios (upload memory: scripts/upload-memory.sh)
+bench: ## likes per second, what reading what was written costs, what the hostile do to others, what traces cost, as ratios; what a request costs each part (upload memory: scripts/upload-memory.sh)
 	@scripts/bench.sh
 
 web: ## build the web page at / (Node.js 20 and npm); run-all and test do it by themselves
 	@scripts/web.sh
 
-lint: ## formatting, clippy, shellcheck, the rooms
+lint: ## formatting, clippy, shellcheck, the rooms, the files for deployment
 	@scripts/lint.sh
 
 idl: ## generate from idl/*.thrift and say where the code lies

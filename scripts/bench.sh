@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Benchmarks, on the servers of the tests: likes a second, what it costs to see what was written, what the hostile do to the others
-# and what traces cost, as ratios within one run. Minutes; nothing else should run meanwhile.
+# Benchmarks, on the servers of the tests: likes a second, what it costs to see what was written, what the hostile do to the others,
+# what traces cost, as ratios within one run; and what a request costs each part. Minutes; nothing else should run meanwhile.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$HERE/.."
@@ -19,3 +19,5 @@ cargo build --workspace --bins --tests --examples --quiet
 "${target%release}debug/examples/hostile_bench"
 printf '\n'
 "${target%release}debug/examples/traces_bench"
+printf '\n'
+"${target%release}debug/examples/capacity_bench"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What keeps the tree in order: formatting, clippy, shell scripts, and that no room imports what it may not.
+# What keeps the tree in order: formatting, clippy, shell scripts, the files for deployment, and that no room imports what it may not.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$HERE/.."
@@ -22,6 +22,7 @@ need_cargo
 step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install shellcheck
 step fmt "cargo fmt" cargo fmt --all --check
 step shellcheck "the notes above; https://www.shellcheck.net explains each" shell_files
+step deploy "scripts/deploy-lint.sh; its tools come from PyPI, pinned in scripts/lib/deploy-requirements.txt" "$HERE/deploy-lint.sh"
 if has_node; then step web "make web; cd api/web && npm run check" "$HERE/web.sh"; fi
 step clippy "cargo clippy --workspace --all-targets" cargo clippy --workspace --all-targets -- -D warnings
 step rooms "the table of rooms in README.md says who may import what" cargo test --workspace --test rooms

@@ -1,5 +1,7 @@
 //! Where the servers of the test run are: `DOUSHENG_TEST_*`, which `make test` sets.
 
+use std::path::PathBuf;
+
 /// The primary with an account that may create and drop `dt_%` databases; no database in the path.
 pub fn primary_url() -> String {
     required("DOUSHENG_TEST_PRIMARY_URL")
@@ -34,6 +36,11 @@ pub fn etcd() -> String {
 /// The Redis that tests share, or the Redis Cluster.
 pub fn redis() -> String {
     required("DOUSHENG_TEST_REDIS")
+}
+
+/// Where each server has a directory of its name with its `pid`.
+pub fn servers() -> PathBuf {
+    required("DOUSHENG_TEST_SERVERS").into()
 }
 
 /// The object store's S3 address.

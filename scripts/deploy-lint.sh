@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Checks scripts/deploy as far as that goes without Docker or a cluster: the compose file and the manifests by their schemas, the
+# Dockerfile by hadolint, and all of them against this repository: settings, programs, ports. A part of `make lint`.
+set -euo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$HERE/.."
+# shellcheck source=scripts/lib/settings.sh
+. "$HERE/lib/settings.sh"
+# shellcheck source=scripts/lib/process.sh
+. "$HERE/lib/process.sh"
+# shellcheck source=scripts/lib/install.sh
+. "$HERE/lib/install.sh"
+
+REQUIREMENTS=$HERE/lib/deploy-requirements.txt
+VENV=$TOOLS/deploy-lint-$(sha256sum <"$REQUIREMENTS" | cut -c1-12)
+
+if [ ! -e "$VENV/installed" ]; then
+    rm -rf "$VENV"
+    system_python -m venv "$VENV"
+    "$VENV/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary=:all: -r "$REQUIREMENTS"
+    touch "$VENV/installed"
+fi
+cd scripts/deploy
+"$VENV/bin/check-jsonschema" --builtin-schema vendor.compose-spec compose.yaml
+"$VENV/bin/kubernetes-validate" --strict --quiet kubernetes/*.yaml
+"$VENV/bin/hadolint" Dockerfile
+cd "$HERE/.."
+cargo metadata --no-deps --format-version 1 --offline 2>/dev/null | jq -r '.packages[].targets[] | select(.kind[0] == "bin") | .name' |
+    PRIMARY_PORT=$PRIMARY_PORT REPLICA_PORT=$REPLICA_PORT ETCD_PORT=$ETCD_PORT REDIS_PORT=$REDIS_PORT S3_PORT=$S3_PORT API_LISTEN=$API_LISTEN \
+        "$VENV/bin/python" "$HERE/lib/deploy_lint.py"
