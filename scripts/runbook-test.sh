@@ -139,6 +139,10 @@ promote() {
     kill -KILL "$pid"
     while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
     rm -rf "$SYSTEM/primary"
+    if "$HERE/infra.sh" start; then
+        complain "an empty primary took the place of the lost one"
+        return 1
+    fi
     "$HERE/infra.sh" promote
     "$HERE/infra.sh" start
     wait_for "a comment after the promotion" 20 comment_taken "$video"

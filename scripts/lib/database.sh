@@ -139,6 +139,13 @@ db_accounts() {
 
 db_start() {
     local name jobs=()
+    # An empty primary in the place of one that is lost would have replicas that know more than it.
+    for name in $(replicas); do
+        if [ -e "$RUN/$name/filled" ] && [ ! -e "$RUN/primary/initialised" ]; then
+            complain "the primary's data is gone, and $name has what it had: scripts/infra.sh promote (scripts/deploy/runbook.md); make reset begins from nothing"
+            return 1
+        fi
+    done
     db_start_one primary "$PRIMARY_PORT" DOUSHENG_PRIMARY_PORT 1 OFF & jobs+=($!)
     for name in $(replicas); do
         db_start_one "$name" "$(replica_port "$name")" DOUSHENG_REPLICA_PORT "$(($(node_number "$name") + 1))" ON & jobs+=($!)

@@ -103,22 +103,31 @@ db_promote() {
         return 1
     }
     for name in $(replicas); do
-        received=$(replica_received "$name") || received=
-        if [ -n "$received" ] && [ "$received" -gt "$most" ]; then best=$name most=$received; fi
+        # Chosen by a run of this that was cut short.
+        if [ -e "$RUN/$name/chosen" ]; then best=$name; fi
     done
-    [ -n "$best" ] || {
-        complain "promote: no replica answers; scripts/infra.sh status shows them. None may be restarted before this: it would forget what it has received and not yet executed"
-        return 1
-    }
-    # Its receiver stays as it is until all is executed: starting both threads anew would throw the received away. The wait is as long
-    # as the replica is late.
-    db_admin "$best" -e 'START SLAVE SQL_THREAD' 2>/dev/null
-    wait_for "the $best, which executes what it has received," 600 replica_is_done "$best"
-    db_admin "$best" -e 'STOP SLAVE; RESET SLAVE ALL'
+    if [ -z "$best" ]; then
+        for name in $(replicas); do
+            received=$(replica_received "$name") || received=
+            if [ -n "$received" ] && [ "$received" -gt "$most" ]; then best=$name most=$received; fi
+        done
+        [ -n "$best" ] || {
+            complain "promote: no replica answers; scripts/infra.sh status shows them. None may be restarted before this: it would forget what it has received and not yet executed"
+            return 1
+        }
+        # Its receiver stays as it is until all is executed: starting both threads anew would throw the received away. The wait is as
+        # long as the replica is late.
+        db_admin "$best" -e 'START SLAVE SQL_THREAD' 2>/dev/null
+        wait_for "the $best, which executes what it has received," 600 replica_is_done "$best"
+        say "$best has executed everything up to transaction $most, and takes the place of the primary"
+        db_admin "$best" -e 'STOP SLAVE; RESET SLAVE ALL'
+        touch "$RUN/$best/chosen"
+    fi
     end "$RUN/$best/pid" "$RUN/$best/my.cnf" 60
     if [ -d "$RUN/primary" ]; then mv "$RUN/primary" "$RUN/primary.lost-$(date -u +%Y%m%dT%H%M%SZ)"; fi
     mv "$RUN/$best" "$RUN/primary"
+    rm -f "$RUN/primary/chosen" "$RUN/primary/filled"
     db_start_one primary "$PRIMARY_PORT" DOUSHENG_PRIMARY_PORT 1 OFF
     db_accounts
-    say "$best, which had everything up to transaction $most, is the primary now, at 127.0.0.1:$PRIMARY_PORT; scripts/infra.sh start makes it a new replica"
+    say "$best is the primary now, at 127.0.0.1:$PRIMARY_PORT; scripts/infra.sh start makes a new replica in its place"
 }
