@@ -11,9 +11,10 @@ done
 unset OBJECT_STORE
 # Not what a run, the tests or chaos have: all may be up at once.
 export DOUSHENG_RUN=$PWD/.run/runbook DOUSHENG_TOOLS=${DOUSHENG_TOOLS:-$PWD/.run/tools}
-port=${DOUSHENG_RUNBOOK_PORT:-31000}
+port=${DOUSHENG_RUNBOOK_PORT:-31100}
+# The store takes ports 10000 higher, too: all of them below 32768, from where on outgoing connections may have them.
 export DOUSHENG_PRIMARY_PORT=$port DOUSHENG_REPLICA_PORT=$((port + 1)) DOUSHENG_ETCD_PORT=$((port + 10)) DOUSHENG_ETCD_PEER_PORT=$((port + 11)) \
-    DOUSHENG_REDIS_PORT=$((port + 20)) DOUSHENG_S3_PORT=$((port + 30)) DOUSHENG_HTTP__LISTEN=127.0.0.1:$((port + 80))
+    DOUSHENG_REDIS_PORT=$((port + 20)) DOUSHENG_S3_PORT=$((port - 9100)) DOUSHENG_HTTP__LISTEN=127.0.0.1:$((port + 80))
 # shellcheck source=scripts/lib/settings.sh
 . "$HERE/lib/settings.sh"
 # shellcheck source=scripts/lib/process.sh
