@@ -79,8 +79,10 @@ redis_cluster() {
 redis_cluster_info() { redis-cli -p "$(redis_port "$1")" cluster info | tr -d '\r' | awk -F: -v key="$2" '$1 == key { print $2 }'; } # NAME FIELD
 redis_cluster_whole() { [ "$(redis_cluster_info "$1" cluster_state)" = ok ]; }                                                    # NAME
 
+# All that there are, however many are asked for now.
 stores_stop() {
-    local name
+    # shellcheck disable=SC2034  # etcd_names and redis_names (nodes.sh) ask for them
+    local name ETCD_NODES='' REDIS_NODES=''
     s3_stop &
     for name in $(etcd_names); do end "$RUN/$name/pid" "$RUN/$name/data" 15 & done
     for name in $(redis_names); do end "$RUN/$name/pid" "$RUN/$name/redis-server" 15 & done
