@@ -14,6 +14,10 @@ cd "$HERE/.."
 REQUIREMENTS=$HERE/lib/deploy-requirements.txt
 VENV=$TOOLS/deploy-lint-$(sha256sum <"$REQUIREMENTS" | cut -c1-12)
 
+system_python -c 'import tomllib' 2>/dev/null || {
+    complain "deploy-lint: needs Python 3.11 or newer, as Debian 12 has; this is $(system_python --version 2>&1)"
+    exit 1
+}
 if [ ! -e "$VENV/installed" ]; then
     rm -rf "$VENV"
     system_python -m venv "$VENV"
