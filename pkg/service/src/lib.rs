@@ -21,6 +21,7 @@ mod signals;
 
 pub use admin::{ADMIN_PATHS, Admin};
 pub use client::{Call, Clients};
+pub use connections::{Admission, BodyError, RequestBody};
 use connections::{Closer, Listener};
 pub use error::{RpcError, internal, timed_out, unavailable};
 pub use process::{ADDRESS_FILE_VARIABLE, ADMIN_ADDRESS_FILE_VARIABLE, Process, run};

@@ -7,7 +7,6 @@ use std::{
 
 use ::http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use registry::Registry;
 use settings::Settings;
 use tokio::net::TcpListener;
@@ -18,7 +17,7 @@ use volo_thrift::{
 };
 
 use crate::{
-    Admin, BoxError, Call, Clients, Listener, Need,
+    Admin, BoxError, Call, Clients, Listener, Need, RequestBody,
     client::Builder,
     connections::{Connections, http},
     descriptors,
@@ -183,13 +182,13 @@ impl Process {
     }
 
     /// Serves HTTP on `http.listen` until a signal has stopped it: each request is given to `handler` with the address it comes
-    /// from.
+    /// from, and with its [`Admission`](crate::Admission).
     ///
     /// # Errors
     /// The address is in use or isn't of this machine, or it can't be written.
     pub async fn serve_http<H, F, B>(self, handler: H) -> Result<(), BoxError>
     where
-        H: Fn(SocketAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        H: Fn(SocketAddr, Request<RequestBody>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
@@ -204,7 +203,7 @@ impl Process {
             closer.close();
         });
         let serve = move |connection| http::serve(connection, handler.clone());
-        Connections::new(settings.max_connections)
+        Connections::of_http(&self.settings)?
             .serve(listener, serve)
             .await;
         Ok(())

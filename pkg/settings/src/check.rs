@@ -46,6 +46,26 @@ impl Settings {
             "must be 1 to 1000000",
         )?;
         require(
+            self.http.max_connections_per_address <= self.http.max_connections,
+            "http.max_connections_per_address",
+            "must be 1 to http.max_connections, or 0",
+        )?;
+        require(
+            (1..=3600).contains(&self.http.admission_timeout_s),
+            "http.admission_timeout_s",
+            "must be 1 to 3600",
+        )?;
+        require(
+            (1..=1 << 30).contains(&self.http.min_body_rate),
+            "http.min_body_rate",
+            "must be 1 to 1073741824",
+        )?;
+        require(
+            (1..=3600).contains(&self.http.min_body_rate_after_s),
+            "http.min_body_rate_after_s",
+            "must be 1 to 3600",
+        )?;
+        require(
             self.http.request_timeout_ms > 0,
             "http.request_timeout_ms",
             "must be above 0",
@@ -190,9 +210,9 @@ impl Settings {
             "must be 5 MiB to 64 MiB",
         )?;
         require(
-            self.upload.stall_timeout_s > 0,
+            (1..=3600).contains(&self.upload.stall_timeout_s),
             "upload.stall_timeout_s",
-            "must be above 0",
+            "must be 1 to 3600",
         )?;
         require(
             self.upload.spool_slots > 0,

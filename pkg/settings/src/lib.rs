@@ -12,7 +12,7 @@ use std::{fmt, net::SocketAddr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use network::Network;
+pub use network::{Network, client_network};
 use sources::Sources;
 
 /// The defaults, with every key explained: also the example of a settings file.
@@ -154,6 +154,10 @@ sections! {
         listen: SocketAddr,
         shared_port: bool,
         max_connections: u32,
+        max_connections_per_address: u32,
+        admission_timeout_s: u64,
+        min_body_rate: u64,
+        min_body_rate_after_s: u64,
         request_timeout_ms: u64,
         #[serde(deserialize_with = "list")]
         cors_origins: Vec<String>,

@@ -1,4 +1,4 @@
-//! A network, as the settings name those that proxies are in.
+//! Networks: as the settings name those that proxies are in, and what counts as one client.
 
 use std::{net::IpAddr, str::FromStr};
 
@@ -24,6 +24,15 @@ impl Network {
             }
             _ => false,
         }
+    }
+}
+
+/// What of an address is one client's: all of an IPv4 address, of IPv6 the first 64 bits, since as many addresses as that leaves are one
+/// customer's.
+pub fn client_network(address: IpAddr) -> u64 {
+    match address.to_canonical() {
+        IpAddr::V4(address) => u64::from(address.to_bits()),
+        IpAddr::V6(address) => u64::try_from(address.to_bits() >> 64).unwrap_or_default(),
     }
 }
 
@@ -73,6 +82,15 @@ mod tests {
             assert!(network.contains(inside.parse().unwrap()), "{network:?}");
             assert!(!network.contains(outside.parse().unwrap()), "{network:?}");
         }
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_are_one_client_and_a_mapped_one_is_what_it_is() {
+        let client = |text: &str| client_network(text.parse().unwrap());
+        assert_eq!(client("2001:db8:0:1::1"), client("2001:db8:0:1:ffff::2"));
+        assert_ne!(client("2001:db8:0:1::1"), client("2001:db8:0:2::1"));
+        assert_eq!(client("::ffff:192.0.2.1"), client("192.0.2.1"));
+        assert_ne!(client("192.0.2.1"), client("192.0.2.2"));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
+use super::body::BodyPace;
+
 /// How long a connection may take for what.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
@@ -18,94 +20,218 @@ pub(crate) struct Pace {
     pub(crate) idle: Duration,
     /// Without a byte of an answer being taken.
     pub(crate) send: Duration,
+    /// The body of a request.
+    pub(crate) body: BodyPace,
 }
 
+/// What a connection is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nothing of a request has come.
+    Idle,
+    /// The head of a request comes.
+    Head,
+    /// The body comes, of a request that isn't admitted.
+    Body,
+    /// Likewise, but the upload was counted for its address.
+    Counted,
+    /// A request is admitted, or has come whole.
+    Working,
+    /// The request is refused, and what is left of its body is thrown away.
+    Discarding,
+    /// Its place was given to another.
+    Cut,
+}
+
+impl Phase {
+    fn of(word: u64) -> Self {
+        match word & ((1 << PHASE_BITS) - 1) {
+            0 => Self::Idle,
+            1 => Self::Head,
+            2 => Self::Body,
+            3 => Self::Counted,
+            4 => Self::Working,
+            5 => Self::Discarding,
+            _ => Self::Cut,
+        }
+    }
+
+    /// Which gives up its place first, of those that may have to.
+    fn rank(self) -> Option<Rank> {
+        match self {
+            Self::Discarding => Some(Rank::Discarding),
+            Self::Idle => Some(Rank::Idle),
+            Self::Head | Self::Body => Some(Rank::Unadmitted),
+            Self::Counted => Some(Rank::Counted),
+            Self::Working | Self::Cut => None,
+        }
+    }
+}
+
+/// All but one.
+const UNCUT: [Phase; 6] = [
+    Phase::Idle,
+    Phase::Head,
+    Phase::Body,
+    Phase::Counted,
+    Phase::Working,
+    Phase::Discarding,
+];
+
 /// The phase is in the lowest bits of the word, since when in those above, in ms after `opened`.
-const PHASE_BITS: u32 = 2;
-const IDLE: u64 = 0;
-const RECEIVING: u64 = 1;
-const WORKING: u64 = 2;
-const CUT: u64 = 3;
+const PHASE_BITS: u32 = 3;
 
 /// One connection.
+#[derive(Debug)]
 pub(crate) struct Activity {
     opened: Instant,
     pace: Pace,
     word: AtomicU64,
+    /// Whose connection it is while nobody says otherwise, and whose it is now.
+    own_client: u64,
+    client: AtomicU64,
     cut: Notify,
 }
 
-/// How long a connection has been at something that it may be cut from.
+/// How little is lost with a connection; the least comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    Discarding,
+    Idle,
+    Unadmitted,
+    Counted,
+}
+
+/// A connection that may be cut, and since when it has been at what it is at: the least admitted comes first, then the oldest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Spare {
-    since: Instant,
+    pub(crate) rank: Rank,
+    pub(crate) since: Instant,
     word: u64,
 }
 
+#[cfg(test)]
+impl Spare {
+    pub(super) fn for_test(rank: Rank, since: Instant) -> Self {
+        Self {
+            rank,
+            since,
+            word: 0,
+        }
+    }
+}
+
 impl Activity {
-    /// Of a connection that was opened just now.
-    pub(crate) fn new(pace: Pace) -> Self {
+    /// Of a connection that was opened just now, by that client.
+    pub(crate) fn new(pace: Pace, client: u64) -> Self {
         Self {
             opened: Instant::now(),
             pace,
-            word: AtomicU64::new(RECEIVING),
+            word: AtomicU64::new(Phase::Head as u64),
+            own_client: client,
+            client: AtomicU64::new(client),
             cut: Notify::new(),
         }
     }
 
-    pub(crate) fn pace(&self) -> Pace {
-        self.pace
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// Who is counted for it.
+    pub(crate) fn client(&self) -> u64 {
+        self.client.load(Ordering::Relaxed)
+    }
+
+    /// The request that is worked on is of that client; back comes whom it was counted for before, if not for its own.
+    pub(crate) fn set_client(&self, client: u64) -> Option<u64> {
+        let before = self.client.swap(client, Ordering::Relaxed);
+        (before != self.own_client).then_some(before)
+    }
+
+    /// Whose connection it is while nobody says otherwise.
+    pub(crate) fn own_client(&self) -> u64 {
+        self.own_client
     }
 
     /// Bytes have come: if nothing was under way, they begin a request.
     pub(crate) fn received(&self) {
-        let word = self.word.load(Ordering::Acquire);
-        if phase(word) == IDLE {
-            self.change(word, RECEIVING);
-        }
+        self.step(&[Phase::Idle], Phase::Head);
     }
 
     /// A request is there, and is worked on from now on; false: the connection was cut, so it must not be.
-    pub(crate) fn begin(&self) -> bool {
-        loop {
-            let word = self.word.load(Ordering::Acquire);
-            if phase(word) == CUT {
-                return false;
-            }
-            if self.change(word, WORKING) {
-                return true;
-            }
-        }
+    pub(crate) fn begin(&self, has_body: bool) -> bool {
+        let phase = if has_body {
+            Phase::Body
+        } else {
+            Phase::Working
+        };
+        self.step(&UNCUT, phase)
+    }
+
+    /// It may be for somebody who is still to show who they are.
+    pub(crate) fn counted(&self) {
+        self.step(&[Phase::Body], Phase::Counted);
+    }
+
+    /// It may be worked on to its end.
+    pub(crate) fn admitted(&self) {
+        self.step(&[Phase::Body, Phase::Counted], Phase::Working);
+    }
+
+    /// It is refused; the rest of its body is thrown away.
+    pub(crate) fn discarding(&self) {
+        let from = [Phase::Body, Phase::Counted, Phase::Working];
+        self.step(&from, Phase::Discarding);
+    }
+
+    /// All of the body has come.
+    pub(crate) fn body_ended(&self) {
+        let from = [Phase::Body, Phase::Counted, Phase::Discarding];
+        self.step(&from, Phase::Working);
+    }
+
+    /// Nobody waits for the rest of the body.
+    pub(crate) fn body_dropped(&self) {
+        self.step(&[Phase::Body, Phase::Counted], Phase::Working);
     }
 
     /// The answer is there.
     pub(crate) fn end(&self) {
+        self.step(&UNCUT, Phase::Idle);
+    }
+
+    /// What it is at.
+    pub(crate) fn phase(&self) -> Phase {
+        Phase::of(self.word.load(Ordering::Acquire))
+    }
+
+    /// And since when.
+    pub(crate) fn phase_since(&self) -> (Phase, Instant) {
         let word = self.word.load(Ordering::Acquire);
-        if phase(word) == WORKING {
-            self.change(word, IDLE);
-        }
+        (Phase::of(word), self.since(word))
     }
 
     /// By when bytes must come; none: whoever works on the request sees to that.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let word = self.word.load(Ordering::Acquire);
-        let limit = match phase(word) {
-            IDLE => self.pace.idle,
-            RECEIVING => self.pace.receive,
-            _ => return None,
-        };
-        Some(self.since(word) + limit)
+        let (phase, since) = self.phase_since();
+        match phase {
+            Phase::Idle => Some(since + self.pace.idle),
+            Phase::Head => Some(since + self.pace.receive),
+            _ => None,
+        }
     }
 
     /// Whether nothing of a request has come yet.
     pub(crate) fn is_idle(&self) -> bool {
-        phase(self.word.load(Ordering::Acquire)) == IDLE
+        self.phase() == Phase::Idle
     }
 
     /// None while it works.
     pub(crate) fn spare(&self) -> Option<Spare> {
         let word = self.word.load(Ordering::Acquire);
-        matches!(phase(word), IDLE | RECEIVING).then(|| Spare {
+        Some(Spare {
+            rank: Phase::of(word).rank()?,
             since: self.since(word),
             word,
         })
@@ -113,7 +239,7 @@ impl Activity {
 
     /// Cuts it, if it is still at what it was at then.
     pub(crate) fn cut(&self, spare: Spare) -> bool {
-        let done = self.change(spare.word, CUT);
+        let done = self.change(spare.word, Phase::Cut);
         if done {
             self.cut.notify_one();
         }
@@ -129,19 +255,28 @@ impl Activity {
         self.opened + Duration::from_millis(word >> PHASE_BITS)
     }
 
-    fn change(&self, from: u64, phase: u64) -> bool {
-        // 2^62 ms don't pass.
+    /// From one of these phases to another; false: it is in none of them.
+    fn step(&self, from: &[Phase], to: Phase) -> bool {
+        loop {
+            let word = self.word.load(Ordering::Acquire);
+            if !from.contains(&Phase::of(word)) {
+                return false;
+            }
+            if self.change(word, to) {
+                return true;
+            }
+        }
+    }
+
+    fn change(&self, from: u64, phase: Phase) -> bool {
+        // 2^61 ms don't pass.
         let now =
             u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX >> PHASE_BITS);
-        let to = now << PHASE_BITS | phase;
+        let to = now << PHASE_BITS | phase as u64;
         self.word
             .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
     }
-}
-
-fn phase(word: u64) -> u64 {
-    word & ((1 << PHASE_BITS) - 1)
 }
 
 #[cfg(test)]
@@ -152,6 +287,12 @@ mod tests {
         receive: Duration::from_secs(10),
         idle: Duration::from_secs(75),
         send: Duration::from_secs(20),
+        body: BodyPace {
+            admission: Duration::from_secs(10),
+            rate: 8 << 10,
+            grace: Duration::from_secs(10),
+            stall: Duration::from_secs(20),
+        },
     };
 
     /// Time that passes between two events, and what the word's whole milliseconds leave off.
@@ -160,12 +301,12 @@ mod tests {
 
     #[test]
     fn a_request_has_its_time_from_its_first_byte_and_a_connection_from_its_last_answer() {
-        let activity = Activity::new(PACE);
+        let activity = Activity::new(PACE, 1);
         let first = activity.deadline().unwrap();
         std::thread::sleep(STEP);
         activity.received();
         assert_eq!(activity.deadline(), Some(first), "a byte wins no time");
-        assert!(activity.begin());
+        assert!(activity.begin(false));
         assert_eq!(activity.deadline(), None);
         std::thread::sleep(STEP);
         let answered = Instant::now();
@@ -183,15 +324,15 @@ mod tests {
 
     #[tokio::test]
     async fn work_is_not_cut_and_nothing_begins_after_a_cut() {
-        let activity = Activity::new(PACE);
+        let activity = Activity::new(PACE, 1);
         let spare = activity.spare().unwrap();
-        assert!(activity.begin());
+        assert!(activity.begin(false));
         assert_eq!(activity.spare(), None);
         assert!(!activity.cut(spare), "it works by now");
         activity.end();
         let spare = activity.spare().unwrap();
         assert!(activity.cut(spare));
         activity.was_cut().await;
-        assert!(!activity.begin());
+        assert!(!activity.begin(false));
     }
 }

@@ -8,7 +8,7 @@ use http_body::Body;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 
-use super::{Connection, paced::Paced};
+use super::{Admission, Connection, RequestBody, paced::Paced};
 use crate::BoxError;
 
 /// Most of a request's head, and of its body at once, that is kept in memory, in bytes.
@@ -17,20 +17,22 @@ const BUFFER: usize = 64 << 10;
 /// Serves one connection to its end.
 pub(crate) async fn serve<H, F, B>(connection: Connection, handler: H)
 where
-    H: Fn(SocketAddr, Request<Incoming>) -> F + Send + Sync + 'static,
+    H: Fn(SocketAddr, Request<RequestBody>) -> F + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let (stream, open) = connection.split();
     let (activity, peer) = (&open.activity, open.peer);
-    let service = service_fn(|request| {
-        if !activity.begin() {
+    let service = service_fn(|request: Request<Incoming>| {
+        if !activity.begin(!request.body().is_end_stream()) {
             // The connection goes with the next poll of who cut it.
             return Either::Left(pending());
         }
-        let activity = activity.clone();
+        let mut request = request.map(|body| RequestBody::new(body, activity.clone()));
+        let admission = Admission::new(activity.clone(), open.all.clone());
+        request.extensions_mut().insert(admission.clone());
         Either::Right(handler(peer, request).map(move |response| {
-            activity.end();
+            admission.answered();
             Ok::<_, Infallible>(response)
         }))
     });

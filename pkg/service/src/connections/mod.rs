@@ -1,17 +1,20 @@
 //! The connections of a server, whatever is spoken on them: how many there are, how slow they may be, and how they end.
 //!
 //! The frameworks' own accept loops bound neither; so this one stands in their place and hands each connection to what
-//! speaks HTTP ([`http`]) or thrift ([`rpc`]). At most so many are open; one more takes the place of the one that has
-//! done nothing for longest, and waits when all work. No shortage of file descriptors ends the loop or makes it spin.
+//! speaks HTTP ([`http`]) or thrift ([`rpc`]). At most so many are open; one more takes a place from whoever holds the most without
+//! being admitted ([`eviction`]), and waits when all work. No shortage of file descriptors ends the loop or makes it spin.
 
 mod activity;
+mod admission;
+mod body;
+mod eviction;
 pub(crate) mod http;
 mod listener;
 mod paced;
 pub(crate) mod rpc;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque, hash_map::Entry},
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -20,24 +23,36 @@ use std::{
     time::Duration,
 };
 
+use settings::{Network, Settings, SettingsError, client_network};
 use telemetry::metrics;
 use tokio::{
     net::TcpStream,
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
-use activity::{Activity, Pace};
+use activity::{Activity, Pace, Spare};
+pub use admission::Admission;
+use body::BodyPace;
+pub use body::{BodyError, RequestBody};
 pub use listener::{Closer, Listener};
 
-/// What the metrics call the bound.
+/// What the metrics call the bounds.
 const CONNECTIONS: &str = "connections";
+const CONNECTIONS_PER_ADDRESS: &str = "connections_per_address";
 
 /// How slow a connection may be. A browser that connects ahead, and a client that keeps connections, come again when one is gone.
 const PACE: Pace = Pace {
     receive: Duration::from_secs(10),
     idle: Duration::from_secs(75),
     send: Duration::from_secs(20),
+    // The settings say what holds for HTTP; of thrift nobody sees a body before it is whole.
+    body: BodyPace {
+        admission: Duration::from_secs(10),
+        rate: 8 << 10,
+        grace: Duration::from_secs(10),
+        stall: Duration::from_secs(20),
+    },
 };
 /// A server that stops goes on answering for so long on the connections that it has, each answer asking the caller to take
 /// another: so none is closed just when it is used.
@@ -47,6 +62,12 @@ const DRAIN: Duration = Duration::from_secs(28);
 
 /// While all connections work, for one that doesn't any more.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// By then a connection that was cut has given up its place; on a busy machine not at once.
+const GIVEN_UP: Duration = Duration::from_secs(1);
+/// So many to be cut are found at once, and that finding holds for so long: a flood of connections doesn't have all of them looked
+/// through for each.
+const PLANNED: usize = 32;
+const PLAN_HOLDS: Duration = Duration::from_millis(100);
 
 /// The open connections of one server.
 pub(crate) struct Connections {
@@ -56,6 +77,11 @@ pub(crate) struct Connections {
     leaving: Arc<AtomicBool>,
     closing: Notify,
     pace: Pace,
+    /// Whose connections are those of many clients.
+    trusted_proxies: Vec<Network>,
+    /// Connections that a client may have, and has; 0: nobody counts.
+    max_per_client: u32,
+    held: Mutex<HashMap<u64, u32>>,
 }
 
 /// One that has just been accepted.
@@ -76,10 +102,38 @@ struct Open {
 impl Connections {
     /// At most `most`, and no more than half of what the system lets this process open.
     pub(crate) fn new(most: u32) -> Arc<Self> {
-        Self::with_pace(most, PACE)
+        Self::with(most, PACE, Vec::new(), 0)
     }
 
-    fn with_pace(most: u32, pace: Pace) -> Arc<Self> {
+    /// As the settings of the HTTP server have them.
+    ///
+    /// # Errors
+    /// A setting can't be used.
+    pub(crate) fn of_http(settings: &Settings) -> Result<Arc<Self>, SettingsError> {
+        let http = &settings.http;
+        let body = BodyPace {
+            admission: Duration::from_secs(http.admission_timeout_s),
+            rate: http.min_body_rate,
+            grace: Duration::from_secs(http.min_body_rate_after_s),
+            stall: Duration::from_secs(settings.upload.stall_timeout_s),
+        };
+        let proxies = settings.trusted_proxies()?;
+        let pace = Pace { body, ..PACE };
+        let max_per_client = http.max_connections_per_address;
+        Ok(Self::with(
+            http.max_connections,
+            pace,
+            proxies,
+            max_per_client,
+        ))
+    }
+
+    fn with(
+        most: u32,
+        pace: Pace,
+        trusted_proxies: Vec<Network>,
+        max_per_client: u32,
+    ) -> Arc<Self> {
         let most = most.min(crate::descriptors::limit() / 2).max(1);
         let places = Arc::new(Semaphore::new(most as usize));
         metrics::watch_semaphore(CONNECTIONS, &places, most as usize);
@@ -90,6 +144,9 @@ impl Connections {
             leaving: Arc::default(),
             closing: Notify::new(),
             pace,
+            trusted_proxies,
+            max_per_client,
+            held: Mutex::default(),
         })
     }
 
@@ -102,12 +159,18 @@ impl Connections {
         F: Future<Output = ()> + Send + 'static,
     {
         let mut number = 0;
+        let mut plan = Plan::default();
         while let Some((stream, peer)) = listener.next().await {
-            let Some(place) = self.place(&mut listener).await else {
+            number += 1;
+            let client = self.client_of(peer, number);
+            if !self.hold(client) {
+                metrics::semaphore_refused(CONNECTIONS_PER_ADDRESS);
+                continue;
+            }
+            let Some(place) = self.place(&mut listener, &mut plan).await else {
                 break;
             };
-            number += 1;
-            let activity = Arc::new(Activity::new(self.pace));
+            let activity = Arc::new(Activity::new(self.pace, client));
             self.open().insert(number, activity.clone());
             let open = Open {
                 peer,
@@ -129,14 +192,21 @@ impl Connections {
     }
 
     /// A place for one more; none: the listener was closed meanwhile.
-    async fn place(&self, listener: &mut Listener) -> Option<OwnedSemaphorePermit> {
+    async fn place(
+        &self,
+        listener: &mut Listener,
+        plan: &mut Plan,
+    ) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = self.places.clone().try_acquire_owned() {
             return Some(place);
         }
         metrics::semaphore_refused(CONNECTIONS);
         loop {
-            self.make_room();
-            let place = timeout(LOOK_AGAIN, self.places.clone().acquire_owned());
+            let wait = match self.make_room(plan) {
+                true => GIVEN_UP,
+                false => LOOK_AGAIN,
+            };
+            let place = timeout(wait, self.places.clone().acquire_owned());
             tokio::select! {
                 place = place => if let Ok(place) = place { return place.ok() },
                 () = listener.closed() => return None,
@@ -144,16 +214,72 @@ impl Connections {
         }
     }
 
-    /// Cuts the connection that has done nothing for longest.
-    fn make_room(&self) {
-        let open = self.open();
-        let oldest = open
-            .values()
-            .filter_map(|activity| Some((activity.spare()?, activity)))
-            .min_by_key(|(spare, _)| *spare);
-        if let Some((spare, activity)) = oldest {
-            activity.cut(spare);
+    /// Cuts the connection whose turn it is; false: all work.
+    fn make_room(&self, plan: &mut Plan) -> bool {
+        if plan.made.is_none_or(|made| made.elapsed() < PLAN_HOLDS) && plan.cut_next() {
+            return true;
         }
+        let open = self.open();
+        let spares = open
+            .values()
+            .filter_map(|activity| Some((activity.client(), activity.spare()?, activity.clone())));
+        plan.next = eviction::plan(spares, PLANNED);
+        plan.made = Some(Instant::now());
+        drop(open);
+        plan.cut_next()
+    }
+
+    /// Who is counted for a new connection: of a proxy's, whose clients are known by their requests alone, nobody else.
+    fn client_of(&self, peer: SocketAddr, number: u64) -> u64 {
+        let is_proxy = |network: &Network| network.contains(peer.ip());
+        match self.trusted_proxies.iter().any(is_proxy) {
+            // Multicast, as an address: nobody's.
+            true => u64::MAX - number,
+            false => client_network(peer.ip()),
+        }
+    }
+
+    /// Counts the request that is worked on for another client than the connection's own; false: that one has as many as it may.
+    fn set_client(&self, activity: &Activity, client: u64) -> bool {
+        if client == activity.client() {
+            return true;
+        }
+        if client != activity.own_client() && !self.hold(client) {
+            return false;
+        }
+        if let Some(before) = activity.set_client(client) {
+            self.release(before);
+        }
+        true
+    }
+
+    /// One more of this client; false: it has as many as it may.
+    fn hold(&self, client: u64) -> bool {
+        if self.max_per_client == 0 {
+            return true;
+        }
+        let mut held = self.held();
+        let count = held.entry(client).or_default();
+        let may = *count < self.max_per_client;
+        *count += u32::from(may);
+        may
+    }
+
+    /// One less.
+    fn release(&self, client: u64) {
+        if self.max_per_client == 0 {
+            return;
+        }
+        if let Entry::Occupied(mut count) = self.held().entry(client) {
+            *count.get_mut() = count.get().saturating_sub(1);
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<u64, u32>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// See [`PARTING`] and [`DRAIN`].
@@ -186,6 +312,25 @@ impl Connections {
     }
 }
 
+/// Whose turn it is to be cut, as of a moment ago.
+#[derive(Default)]
+struct Plan {
+    next: VecDeque<(Spare, Arc<Activity>)>,
+    made: Option<Instant>,
+}
+
+impl Plan {
+    /// Cuts the next one that is still at what it was at then.
+    fn cut_next(&mut self) -> bool {
+        while let Some((spare, activity)) = self.next.pop_front() {
+            if activity.cut(spare) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
 impl Connection {
     fn split(self) -> (TcpStream, Open) {
         (self.stream, self.open)
@@ -194,6 +339,9 @@ impl Connection {
 
 impl Drop for Open {
     fn drop(&mut self) {
+        let own_client = self.activity.own_client();
+        self.all.set_client(&self.activity, own_client);
+        self.all.release(own_client);
         self.all.open().remove(&self.number);
     }
 }

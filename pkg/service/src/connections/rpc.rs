@@ -64,7 +64,7 @@ where
     type Error = S::Error;
 
     async fn call(&self, cx: &mut ServerContext, request: Req) -> Result<S::Response, S::Error> {
-        if !self.activity.begin() {
+        if !self.activity.begin(false) {
             // The connection goes with the next poll of who cut it.
             return pending().await;
         }

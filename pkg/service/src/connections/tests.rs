@@ -23,6 +23,7 @@ const PACE: Pace = Pace {
     receive: Duration::from_millis(400),
     idle: Duration::from_millis(1200),
     send: Duration::from_millis(400),
+    body: super::PACE.body,
 };
 
 struct Server {
@@ -39,7 +40,7 @@ struct Server {
 fn server(most: u32, pace: Pace, body: &'static [u8]) -> Server {
     let (listener, closer) = Listener::bind(([127, 0, 0, 1], 0).into(), false).unwrap();
     let address = listener.address();
-    let all = Connections::with_pace(most, pace);
+    let all = Connections::with(most, pace, Vec::new(), 0);
     let gate = Arc::new(Gate::new(0));
     let begun = Arc::new(AtomicUsize::new(0));
     let (waits, count) = (gate.clone(), begun.clone());
@@ -156,6 +157,7 @@ async fn one_more_than_fit_takes_the_place_of_the_one_that_is_idle_for_longest()
         receive: SOON * 2,
         idle: SOON * 2,
         send: SOON * 2,
+        ..PACE
     };
     let server = server(2, patient, b"well");
     let mut working = server.connect().await;

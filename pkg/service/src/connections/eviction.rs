@@ -1,0 +1,113 @@
+//! Which connections give up their places when places run short.
+//!
+//! The client that holds the most places without being admitted loses its least admitted connection first; so whoever takes many
+//! places takes them from themselves. Refused bodies go before all that, whoever sends them. Counts, not sockets: no I/O here.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, VecDeque},
+};
+
+use super::activity::{Rank, Spare};
+
+/// The next `max` to be cut, the first one first, of the connections of these clients.
+pub(super) fn plan<T>(
+    open: impl Iterator<Item = (u64, Spare, T)>,
+    max: usize,
+) -> VecDeque<(Spare, T)> {
+    let mut clients: HashMap<u64, Vec<(Spare, T)>> = HashMap::new();
+    for (client, spare, connection) in open {
+        clients.entry(client).or_default().push((spare, connection));
+    }
+    let mut turns = BinaryHeap::with_capacity(clients.len());
+    for (client, connections) in &mut clients {
+        // The last one goes first.
+        connections.sort_unstable_by_key(|(spare, _)| Reverse(*spare));
+        turns.extend(turn(*client, connections));
+    }
+    let mut next = VecDeque::with_capacity(max);
+    while next.len() < max
+        && let Some((.., client)) = turns.pop()
+        && let Some(connections) = clients.get_mut(&client)
+    {
+        next.extend(connections.pop());
+        turns.extend(turn(client, connections));
+    }
+    next
+}
+
+/// When it is a client's turn, the greatest first: one that has a refused body, then by how many, then by the least admitted one.
+type Turn = (bool, usize, Reverse<Spare>, u64);
+
+fn turn<T>(client: u64, connections: &[(Spare, T)]) -> Option<Turn> {
+    let (first, _) = connections.last()?;
+    let refused = first.rank == Rank::Discarding;
+    Some((refused, connections.len(), Reverse(*first), client))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// What is cut, in its order, of connections as (client, rank); each is opened a second after the one before it.
+    fn cut(connections: &[(u64, Rank)], max: usize) -> Vec<usize> {
+        let start = Instant::now();
+        let open = connections.iter().zip(0..).map(|((client, rank), n)| {
+            let since = start + Duration::from_secs(n);
+            (*client, Spare::for_test(*rank, since), n as usize)
+        });
+        let next = plan(open, max);
+        next.into_iter().map(|(_, n)| n).collect()
+    }
+
+    #[test]
+    fn the_least_admitted_goes_first_and_of_those_the_oldest() {
+        use Rank::{Counted, Discarding, Idle, Unadmitted};
+        let one = [
+            (1, Counted),
+            (1, Unadmitted),
+            (1, Idle),
+            (1, Unadmitted),
+            (1, Discarding),
+            (1, Idle),
+        ];
+        assert_eq!(cut(&one, 10), [4, 2, 5, 1, 3, 0]);
+        assert_eq!(cut(&one, 2), [4, 2]);
+        assert_eq!(cut(&[], 2), []);
+    }
+
+    #[test]
+    fn who_holds_the_most_loses_first_until_others_hold_as_much() {
+        use Rank::{Idle, Unadmitted};
+        let open = [
+            (1, Idle),
+            (2, Unadmitted),
+            (3, Unadmitted),
+            (2, Unadmitted),
+            (2, Unadmitted),
+            (3, Unadmitted),
+        ];
+        // Two of 2, then it holds as many as 1: the idle one goes before what is younger or would lose more.
+        assert_eq!(cut(&open, 3), [1, 2, 0]);
+        let mut all = cut(&open, 10);
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_refused_body_goes_first_even_of_who_holds_little() {
+        use Rank::{Discarding, Idle};
+        let open = [
+            (1, Idle),
+            (1, Idle),
+            (2, Discarding),
+            (3, Discarding),
+            (3, Idle),
+        ];
+        assert_eq!(cut(&open, 3), [3, 2, 0]);
+    }
+}
