@@ -38,7 +38,7 @@ roll: ## renew every process, one at a time; LOAD=300 under so many requests a s
 test: ## all tests on servers of their own; some: make test ARGS='--workspace --test dal'
 	@scripts/test.sh $(ARGS)
 
-soak: ## likes and comments under every fault at full size; some: make soak ARGS=folder
+soak: ## likes and comments under every fault at full size; some: make soak ARGS=the_folder
 	@scripts/soak.sh $(ARGS)
 
 chaos: ## servers and processes killed under load, as a table; some: make chaos ARGS=pairs

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The model test at full size: 10,000 likes, unlikes and comments by 200 users on 50 videos, once with each fault, one after the
 # other; minutes. Prints what came of it as a table.
-#   scripts/soak.sh [filter]    for example: folder
+#   scripts/soak.sh [fault]    how a fault's name begins, for example: the_folder, or redis
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -14,4 +14,4 @@ table() {
 DOUSHENG_SOAK=$(mktemp)
 export DOUSHENG_SOAK
 trap table EXIT
-"$HERE/test.sh" --workspace --test model -- --test-threads=1 "$@"
+"$HERE/test.sh" --workspace --test e2e -- --test-threads=1 "model::all_is_right_when_${1:-}"

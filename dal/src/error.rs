@@ -116,6 +116,11 @@ pub(crate) fn is_forbidden(error: &DbErr) -> bool {
     matches!(mysql_number(error), Some(1044 | 1045 | 1142 | 1227))
 }
 
+/// The server doesn't know these words.
+pub(crate) fn is_syntax_error(error: &DbErr) -> bool {
+    mysql_number(error) == Some(1064)
+}
+
 /// Whether `error` is the violation of the unique key with this name.
 pub(crate) fn violates_key(error: &DbErr, key: &str) -> bool {
     // "Duplicate entry '…' for key 'name'": MySQL puts "table." before the name, MariaDB does not.

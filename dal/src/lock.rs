@@ -37,8 +37,9 @@ impl Lock {
             let session = connection.begin().await?;
             let sql = format!("SET SESSION wait_timeout = {SILENCE_SECONDS}");
             execute_text(&session, &sql).await?;
-            // A lock is the server's, not the database's.
-            let sql = "SELECT GET_LOCK(CONCAT(?, ' ', MD5(DATABASE())), 0) AS locked";
+            // A lock is the server's, not the database's; its name has 64 characters at most.
+            let sql =
+                "SELECT GET_LOCK(CONCAT(?, ' ', LEFT(SHA2(DATABASE(), 256), 32)), 0) AS locked";
             let ask = Statement::from_sql_and_values(DbBackend::MySql, sql, [name.into()]);
             let row = session.query_one_raw(ask).await?;
             let locked: Option<Option<i64>> =

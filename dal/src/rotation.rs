@@ -4,6 +4,8 @@
 //! still, or that is too far behind leaves the rotation, and returns by itself. How far behind is told by the primary's
 //! position at earlier looks, not by what the replica believes: a replica that is cut off believes it is up to date.
 
+mod threads;
+
 use std::{
     collections::VecDeque,
     hash::{BuildHasher, RandomState},
@@ -22,7 +24,6 @@ use tokio::{sync::OnceCell, time::MissedTickBehavior};
 
 use crate::{
     db::show_semi_sync,
-    error,
     gtid::{Dialect, Gtids},
     pool::within,
 };
@@ -270,7 +271,7 @@ impl Watch {
         let dialect = known_dialect(&self.dialect, session).await?;
         let applied = dialect.ask(session, dialect.applied()).await?;
         let applied = applied.map(|commit| Gtids::parse(dialect, &commit.gtid));
-        if let Some(thread) = stopped_thread(session, primary_answers).await? {
+        if let Some(thread) = threads::stopped(session, primary_answers).await? {
             return Ok(Err(format!("its {thread} thread doesn't run")));
         }
         let behind = history.age(applied.as_ref());
@@ -294,38 +295,6 @@ pub(crate) async fn known_dialect<C: ConnectionTrait>(
         Ok(Dialect::of_version(&version.unwrap_or_default()))
     };
     known.get_or_try_init(ask).await.copied()
-}
-
-/// Which of the replica's threads doesn't run. While the primary is away nothing can be received, and what was received is all
-/// there is. A server that tells nothing of threads, or not to us, is judged by its position alone.
-async fn stopped_thread(
-    session: &DatabaseConnection,
-    primary_answers: bool,
-) -> Result<Option<&'static str>, DbErr> {
-    let ask = Statement::from_string(DbBackend::MySql, "SHOW REPLICA STATUS");
-    let row = match session.query_one_raw(ask).await {
-        Err(error) if error::is_forbidden(&error) => None,
-        row => row?,
-    };
-    let Some(row) = row else { return Ok(None) };
-    let runs = |suffix: &str| -> Result<bool, DbErr> {
-        // MariaDB says Slave, MySQL Replica.
-        match row
-            .column_names()
-            .iter()
-            .find(|name| name.ends_with(suffix))
-        {
-            Some(name) => Ok(row.try_get::<String>("", name)? == "Yes"),
-            None => Ok(true),
-        }
-    };
-    if !runs("_SQL_Running")? {
-        return Ok(Some("SQL"));
-    }
-    if primary_answers && !runs("_IO_Running")? {
-        return Ok(Some("IO"));
-    }
-    Ok(None)
 }
 
 /// Where the primary was, and when: what a replica lacks of it tells how old its data is.

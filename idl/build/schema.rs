@@ -10,7 +10,7 @@ use std::{
 use pilota_thrift_parser as thrift;
 use thrift::{Annotations, Attribute, FileParser, FileSource, Item, StructLike, Ty};
 
-use crate::rules::{Kind, Rules};
+use super::rules::{Kind, Rules};
 
 /// One field with everything that is checked about it.
 #[derive(Debug)]

@@ -11,6 +11,7 @@
 
 mod accounts;
 mod broken_uploads;
+mod browser;
 mod comments;
 mod contract;
 mod counts;
@@ -27,6 +28,7 @@ mod load;
 mod long_lists;
 mod main_flow;
 mod manners;
+mod model;
 mod numbers;
 mod operations;
 mod ownership;

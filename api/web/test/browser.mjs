@@ -1,4 +1,4 @@
-// The page as a person uses it, in headless Chromium. Started by api/tests/browser.rs with the addresses of a running system.
+// The page as a person uses it, in headless Chromium. Started by api/tests/e2e/browser.rs with the addresses of a running system.
 //
 // Prints what the first load costs, writes pictures, and fails with the first thing that isn't as it should be.
 

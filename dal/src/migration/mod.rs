@@ -74,7 +74,7 @@ async fn lock(connection: &DatabaseConnection) -> Result<(), DbErr> {
     let statement = Statement::from_sql_and_values(
         DbBackend::MySql,
         // A lock is the server's, not the database's; its name has 64 characters at most.
-        "SELECT GET_LOCK(CONCAT('migrate ', MD5(DATABASE())), ?) AS locked",
+        "SELECT GET_LOCK(CONCAT('migrate ', LEFT(SHA2(DATABASE(), 256), 32)), ?) AS locked",
         [LOCK_SECONDS.into()],
     );
     let row = connection.query_one_raw(statement).await?;

@@ -73,7 +73,12 @@ const BANNED: &[&str] = &[
     "NEXTVAL",
     "CREATE SEQUENCE",
     "||",
+    "MD5(",
+    "SHA1(",
 ];
+
+/// What a server without the newer words is asked next.
+const FALLBACKS: &[&str] = &["SHOW SLAVE STATUS"];
 
 #[test]
 fn the_sql_is_what_mysql_8_and_mariadb_both_accept() {
@@ -102,7 +107,7 @@ fn scan(directory: &Path, found: &mut Vec<String>) {
                 .to_uppercase()
                 + " ";
             for word in BANNED {
-                if text.contains(word) {
+                if text.contains(word) && !FALLBACKS.contains(&text.trim()) {
                     found.push(format!("{}: {word} in {literal:?}", path.display()));
                 }
             }

@@ -3,6 +3,7 @@
 //! Knows neither users nor databases: it turns a password into a hash and a user id into a token, and back into yes or no.
 //! Nothing here logs, and no error carries a password or a token.
 
+mod hs256;
 mod passwords;
 mod tokens;
 

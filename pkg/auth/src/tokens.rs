@@ -13,7 +13,7 @@ use jsonwebtoken::{
 use serde::{Deserialize, Serialize};
 use settings::Secret;
 
-use crate::AuthError;
+use crate::{AuthError, hs256};
 
 /// How far the clocks of two of our machines may be apart.
 const LEEWAY_S: u64 = 5;
@@ -69,6 +69,7 @@ impl Tokens {
         audience: &str,
         ttl: Duration,
     ) -> Result<Self, AuthError> {
+        hs256::install();
         let (kid, secret) = keys.first().ok_or(AuthError::NoKey)?;
         let mut header = Header::new(Algorithm::HS256);
         header.kid = Some(kid.clone());

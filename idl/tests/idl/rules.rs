@@ -1,0 +1,97 @@
+//! Every rule of the interfaces, broken and only just kept, against real servers.
+
+mod edges;
+mod servers;
+
+use std::collections::BTreeSet;
+
+use edges::Edge;
+use idl::{RULES, RuleEntry, ValidateError, base::Code};
+use servers::{Clients, Servers};
+use volo_thrift::ClientError;
+
+fn entry(edge: &Edge) -> RuleEntry {
+    let same = |e: &&RuleEntry| {
+        (e.file, e.strct, e.field, e.rule) == (edge.file, edge.strct, edge.field, edge.rule)
+    };
+    *RULES.iter().find(same).unwrap_or_else(|| {
+        panic!(
+            "{}.{}.{} has no rule {:?}",
+            edge.file, edge.strct, edge.field, edge.rule
+        )
+    })
+}
+
+/// The answer must name the field, the rule and its limit.
+fn assert_refused(edge: &Edge, answer: Result<(), ClientError>) {
+    let entry = entry(edge);
+    let Err(ClientError::Biz(error)) = answer else {
+        panic!("{entry:?}: no business error but {answer:?}");
+    };
+    assert_eq!(idl::code(&error), Code::BAD_PARAMETER, "{entry:?}");
+    let broken = ValidateError::from_biz(&error).unwrap_or_else(|| panic!("{entry:?}: {error}"));
+    assert_eq!(
+        (broken.field.as_str(), broken.rule, broken.limit.as_str()),
+        (entry.field, entry.rule, entry.limit),
+        "{entry:?}"
+    );
+    assert_eq!(error.status_message, broken.to_string(), "{entry:?}");
+}
+
+#[test]
+fn every_rule_of_the_files_has_its_edge_here() {
+    let mut missing: BTreeSet<String> = RULES.iter().map(|entry| format!("{entry:?}")).collect();
+    for edge in edges::all() {
+        let entry = entry(&edge);
+        assert!(
+            missing.remove(&format!("{entry:?}")),
+            "{entry:?} is here twice"
+        );
+    }
+    assert!(missing.is_empty(), "rules without an edge: {missing:#?}");
+}
+
+#[tokio::test]
+async fn a_broken_rule_never_lets_the_rpc_leave_the_client() {
+    let servers = Servers::start().await;
+    let clients = Clients::with_layer(&servers);
+    for edge in edges::all() {
+        assert_refused(&edge, (edge.broken)(&clients).await);
+        assert_eq!(
+            servers.seen.counts(),
+            (0, 0),
+            "{:?} reached a server",
+            entry(&edge)
+        );
+    }
+    // A connection that a refused call had opened would be accepted before those of the calls that follow.
+    let methods = clients.call_everything().await.unwrap();
+    assert_eq!(
+        servers.seen.counts(),
+        (4, methods),
+        "one connection a service, one request a method"
+    );
+}
+
+#[tokio::test]
+async fn the_server_refuses_a_broken_rule_of_a_client_without_the_layer() {
+    let servers = Servers::start().await;
+    let clients = Clients::without_layer(&servers);
+    for edge in edges::all() {
+        assert_refused(&edge, (edge.broken)(&clients).await);
+        let (connections, handled) = servers.seen.counts();
+        assert!(connections > 0, "{:?} was not sent", entry(&edge));
+        assert_eq!(handled, 0, "{:?} reached the handler", entry(&edge));
+    }
+}
+
+#[tokio::test]
+async fn a_rule_that_is_only_just_kept_lets_the_request_reach_its_handler() {
+    let servers = Servers::start().await;
+    let clients = Clients::with_layer(&servers);
+    for (sent, edge) in edges::all().iter().enumerate() {
+        let answer = (edge.kept)(&clients).await;
+        assert!(answer.is_ok(), "{:?}: {answer:?}", entry(edge));
+        assert_eq!(servers.seen.counts().1, sent + 1, "{:?}", entry(edge));
+    }
+}

@@ -1,0 +1,268 @@
+//! What a token must be to be accepted, row by row.
+
+use std::time::Duration;
+
+use auth::{AuthError, TokenError, Tokens};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, crypto::sign, encode, get_current_timestamp};
+use serde_json::{Value, json};
+use settings::Secret;
+
+const OLD: (&str, &str) = ("old", "0123456789abcdef0123456789abcdef");
+const NEW: (&str, &str) = ("new", "fedcba9876543210fedcba9876543210");
+const WEEK: Duration = Duration::from_secs(604_800);
+
+fn tokens(keys: &[(&str, &str)], ttl: Duration) -> Tokens {
+    let keys = keys
+        .iter()
+        .map(|(kid, secret)| ((*kid).to_owned(), Secret::new(*secret)))
+        .collect();
+    Tokens::new(keys, "dousheng", "dousheng-client", ttl).unwrap()
+}
+
+fn good_claims() -> Value {
+    let now = get_current_timestamp();
+    json!({"iss": "dousheng", "aud": "dousheng-client", "sub": "42", "iat": now, "exp": now + 60})
+}
+
+/// The good claims with one changed, or without it.
+fn claims(name: &str, value: Option<Value>) -> Value {
+    let mut claims = good_claims();
+    let map = claims.as_object_mut().unwrap();
+    match value {
+        Some(value) => map.insert(name.to_owned(), value),
+        None => map.remove(name),
+    };
+    claims
+}
+
+fn signed(algorithm: Algorithm, kid: Option<&str>, secret: &str, claims: &Value) -> String {
+    let mut header = Header::new(algorithm);
+    header.kid = kid.map(str::to_owned);
+    let key = EncodingKey::from_secret(secret.as_bytes());
+    encode(&header, claims, &key).unwrap()
+}
+
+fn with_claims(claims: &Value) -> String {
+    signed(Algorithm::HS256, Some(OLD.0), OLD.1, claims)
+}
+
+/// A token with this header, in base64, over good claims, with a good HMAC of our secret.
+fn with_header(header: &str) -> String {
+    let good = with_claims(&good_claims());
+    let message = format!("{header}.{}", good.split('.').nth(1).unwrap());
+    let key = EncodingKey::from_secret(OLD.1.as_bytes());
+    let signature = sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
+    format!("{message}.{signature}")
+}
+
+#[test]
+fn a_token_brings_its_user_back() {
+    let tokens = tokens(&[OLD], WEEK);
+    for user_id in [1, 42, 1 << 53, i64::MAX] {
+        assert_eq!(
+            tokens.verify(&tokens.issue(user_id).unwrap()),
+            Ok(user_id),
+            "{user_id}"
+        );
+    }
+    // The forged ones below differ from this one by what they name only.
+    assert_eq!(tokens.verify(&with_claims(&good_claims())), Ok(42));
+    assert_eq!(
+        tokens.verify(&with_header("eyJhbGciOiJIUzI1NiIsImtpZCI6Im9sZCJ9")),
+        Ok(42)
+    );
+}
+
+#[test]
+fn a_rotation_logs_nobody_out() {
+    // While processes are renewed one after the other, two neighbouring steps are in force at once.
+    let steps = [&[OLD][..], &[OLD, NEW], &[NEW, OLD], &[NEW]].map(|keys| tokens(keys, WEEK));
+    let [before, added, turned, after] = &steps;
+    for (one, next) in [(before, added), (added, turned)] {
+        for (signs, verifies) in [(one, one), (one, next), (next, one), (next, next)] {
+            assert_eq!(verifies.verify(&signs.issue(1).unwrap()), Ok(1));
+        }
+    }
+    // The last step comes when the old tokens have expired.
+    let (old, new) = (before.issue(1).unwrap(), turned.issue(2).unwrap());
+    assert_eq!(turned.verify(&old), Ok(1));
+    assert_eq!(after.verify(&new), Ok(2));
+    assert_eq!(turned.verify(&after.issue(2).unwrap()), Ok(2));
+    assert_eq!(after.verify(&old), Err(TokenError::Invalid));
+    assert_eq!(before.verify(&new), Err(TokenError::Invalid));
+}
+
+#[test]
+fn only_our_own_valid_tokens_are_accepted() {
+    let now = get_current_timestamp();
+    let good = good_claims();
+    let (hs256, kid) = (Algorithm::HS256, Some(OLD.0));
+    let table = [
+        ("no kid", signed(hs256, None, OLD.1, &good)),
+        ("unknown kid", signed(hs256, Some("other"), OLD.1, &good)),
+        (
+            "another key's kid",
+            signed(hs256, Some(NEW.0), OLD.1, &good),
+        ),
+        ("another secret", signed(hs256, kid, NEW.1, &good)),
+        ("HS384", signed(Algorithm::HS384, kid, OLD.1, &good)),
+        ("HS512", signed(Algorithm::HS512, kid, OLD.1, &good)),
+        // {"alg":"RS256","kid":"old"}: our secret taken for a public key, or the other way round.
+        ("RS256", with_header("eyJhbGciOiJSUzI1NiIsImtpZCI6Im9sZCJ9")),
+        // {"alg":"PS256","kid":"old"}
+        ("PS256", with_header("eyJhbGciOiJQUzI1NiIsImtpZCI6Im9sZCJ9")),
+        // {"alg":"ES256","kid":"old"}
+        ("ES256", with_header("eyJhbGciOiJFUzI1NiIsImtpZCI6Im9sZCJ9")),
+        // {"alg":"EdDSA","kid":"old"}
+        ("EdDSA", with_header("eyJhbGciOiJFZERTQSIsImtpZCI6Im9sZCJ9")),
+        // {"alg":"NONE","kid":"old"}
+        ("NONE", with_header("eyJhbGciOiJOT05FIiwia2lkIjoib2xkIn0")),
+        // {"kid":"old"}
+        ("no algorithm", with_header("eyJraWQiOiJvbGQifQ")),
+        // {"alg":"none","kid":"old"}
+        ("none", with_header("eyJhbGciOiJub25lIiwia2lkIjoib2xkIn0")),
+        (
+            "none, unsigned",
+            with_header("eyJhbGciOiJub25lIiwia2lkIjoib2xkIn0")
+                .rsplit_once('.')
+                .map(|(message, _)| format!("{message}."))
+                .unwrap(),
+        ),
+        (
+            "wrong issuer",
+            with_claims(&claims("iss", Some(json!("other")))),
+        ),
+        ("no issuer", with_claims(&claims("iss", None))),
+        (
+            "wrong audience",
+            with_claims(&claims("aud", Some(json!("other")))),
+        ),
+        ("no audience", with_claims(&claims("aud", None))),
+        ("no exp", with_claims(&claims("exp", None))),
+        (
+            "exp of a wrong type",
+            with_claims(&claims("exp", Some(json!("soon")))),
+        ),
+        (
+            "future nbf",
+            with_claims(&claims("nbf", Some(json!(now + 60)))),
+        ),
+        (
+            "nbf of a wrong type",
+            with_claims(&claims("nbf", Some(json!("now")))),
+        ),
+        (
+            "iat in the future",
+            with_claims(&claims("iat", Some(json!(now + 60)))),
+        ),
+        ("no iat", with_claims(&claims("iat", None))),
+        (
+            "iat of a wrong type",
+            with_claims(&claims("iat", Some(json!("now")))),
+        ),
+        ("no subject", with_claims(&claims("sub", None))),
+        ("subject 0", with_claims(&claims("sub", Some(json!("0"))))),
+        (
+            "subject below 0",
+            with_claims(&claims("sub", Some(json!("-1")))),
+        ),
+        (
+            "subject that is no number",
+            with_claims(&claims("sub", Some(json!("me")))),
+        ),
+        (
+            "subject beyond int64",
+            with_claims(&claims("sub", Some(json!("9223372036854775808")))),
+        ),
+        (
+            "subject of a wrong type",
+            with_claims(&claims("sub", Some(json!(42)))),
+        ),
+        (
+            "too long",
+            with_claims(&claims("pad", Some(json!("x".repeat(1024))))),
+        ),
+        ("empty", String::new()),
+        ("no parts", "token".to_owned()),
+        ("empty parts", "..".to_owned()),
+        ("a part more", format!("{}.x", with_claims(&good))),
+        ("not ASCII", "令.牌.坏".to_owned()),
+    ];
+    let tokens = tokens(&[OLD, NEW], WEEK);
+    for (what, token) in table {
+        assert_eq!(tokens.verify(&token), Err(TokenError::Invalid), "{what}");
+    }
+}
+
+/// What comes of a claim that is `offset` seconds from now, at a moment when the clock doesn't move on meanwhile.
+fn at_offset(tokens: &Tokens, name: &str, offset: i64) -> Result<i64, TokenError> {
+    loop {
+        let now = get_current_timestamp();
+        let time = now.checked_add_signed(offset).unwrap();
+        let token = with_claims(&claims(name, Some(json!(time))));
+        let outcome = tokens.verify(&token);
+        if get_current_timestamp() == now {
+            return outcome;
+        }
+    }
+}
+
+#[test]
+fn the_leeway_is_five_seconds_and_not_one_more() {
+    let tokens = tokens(&[OLD], WEEK);
+    for (name, offset, outcome) in [
+        ("exp", -5, Ok(42)),
+        ("exp", -6, Err(TokenError::Expired)),
+        ("exp", -60, Err(TokenError::Expired)),
+        ("nbf", 5, Ok(42)),
+        ("nbf", 6, Err(TokenError::Invalid)),
+        ("iat", 5, Ok(42)),
+        ("iat", 6, Err(TokenError::Invalid)),
+    ] {
+        assert_eq!(at_offset(&tokens, name, offset), outcome, "{name} {offset}");
+    }
+}
+
+#[test]
+fn a_token_lives_as_long_as_configured() {
+    let tokens = tokens(&[OLD], Duration::from_secs(100));
+    let token = tokens.issue(7).unwrap();
+    let claims = jsonwebtoken::dangerous::insecure_decode::<Value>(&token)
+        .unwrap()
+        .claims;
+    assert_eq!(
+        claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(),
+        100
+    );
+    assert!(claims["iat"].as_u64().unwrap() <= get_current_timestamp());
+}
+
+#[test]
+fn each_part_changed_by_a_bit_is_refused() {
+    let tokens = tokens(&[OLD], WEEK);
+    let token = tokens.issue(42).unwrap();
+    for at in 0..token.len() {
+        for bit in 0..7 {
+            let mut bytes = token.clone().into_bytes();
+            *bytes.get_mut(at).unwrap() ^= 1 << bit;
+            let changed = String::from_utf8(bytes).unwrap();
+            assert_eq!(
+                tokens.verify(&changed),
+                Err(TokenError::Invalid),
+                "byte {at}, bit {bit}"
+            );
+        }
+    }
+}
+
+#[test]
+fn without_a_key_there_are_no_tokens() {
+    let tokens = Tokens::new(Vec::new(), "i", "a", WEEK);
+    assert!(matches!(tokens, Err(AuthError::NoKey)));
+}
+
+#[test]
+fn no_key_shows() {
+    let text = format!("{:?}", tokens(&[OLD], WEEK));
+    assert!(!text.contains(OLD.1), "{text}");
+}

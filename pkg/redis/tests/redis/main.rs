@@ -1,0 +1,11 @@
+//! Connections to real Redis servers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
+
+mod cluster;
+mod password;

@@ -1,0 +1,395 @@
+//! ffprobe and ffmpeg on real files in the real object store: what they accept, and the walls round them.
+
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::support::{HttpServer, Manner};
+use rpc_video::media::{Media, MediaError, Probe, Refusal};
+use settings::{Secret, Settings};
+use storage::Store;
+use testkit::{Bucket, Tripwire, environment, media as files};
+
+/// Files in a bucket of their own, and the programs that look at them.
+struct Bench {
+    bucket: Bucket,
+    store: Store,
+    media: Media,
+}
+
+impl Bench {
+    async fn set_up() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let bucket = Bucket::create().await;
+        let mut settings = Settings::load().unwrap();
+        settings.object_store.endpoint = environment::s3_endpoint();
+        settings.object_store.bucket = bucket.name().to_owned();
+        settings.object_store.access_key = Secret::new(environment::s3_access_key());
+        settings.object_store.secret_key = Secret::new(environment::s3_secret_key());
+        change(&mut settings);
+        Self {
+            bucket,
+            store: Store::new(&settings.object_store).unwrap(),
+            media: Media::new(&settings),
+        }
+    }
+
+    async fn url(&self, file: Vec<u8>) -> String {
+        self.bucket.put("videos/file.mp4", file).await;
+        self.store
+            .internal_url("videos/file.mp4", Duration::from_secs(60))
+            .unwrap()
+    }
+
+    async fn probe(&self, file: Vec<u8>) -> Result<Probe, MediaError> {
+        let url = self.url(file).await;
+        self.media.probe(&url).await
+    }
+
+    async fn refusal(&self, file: Vec<u8>) -> Refusal {
+        refusal(self.probe(file).await)
+    }
+}
+
+fn refusal<T: std::fmt::Debug>(outcome: Result<T, MediaError>) -> Refusal {
+    match outcome {
+        Err(MediaError::Refused(refusal)) => refusal,
+        other => panic!("expected a refusal: {other:?}"),
+    }
+}
+
+fn is_unavailable<T>(outcome: &Result<T, MediaError>) -> bool {
+    matches!(outcome, Err(MediaError::Unavailable(_)))
+}
+
+/// A file made by ffmpeg, of the format that its name's extension tells.
+fn made(arguments: &str, extension: &str) -> Vec<u8> {
+    // Not through a pipe: some formats go back to write what they know only at the end.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(format!("file.{extension}"));
+    let status = Command::new("ffmpeg")
+        .args(["-hide_banner", "-nostdin", "-loglevel", "error"])
+        .args(arguments.split_whitespace())
+        .arg(&path)
+        .stdin(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    std::fs::read(path).unwrap()
+}
+
+/// A film that a camera held sideways took.
+fn turned() -> Vec<u8> {
+    let source = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(source.path(), files::mp4()).unwrap();
+    let source = source.path().display();
+    made(
+        &format!("-i {source} -c copy -metadata:s:v:0 rotate=90"),
+        "mov",
+    )
+}
+
+/// Width and height of a JPEG.
+fn jpeg_size(jpeg: &[u8]) -> (u16, u16) {
+    assert_eq!(&jpeg[..2], [0xFF, 0xD8], "begins like a JPEG");
+    assert_eq!(&jpeg[jpeg.len() - 2..], [0xFF, 0xD9], "ends like a JPEG");
+    let frame = jpeg
+        .windows(2)
+        .position(|marker| marker == [0xFF, 0xC0])
+        .expect("a baseline frame");
+    let number = |at: usize| u16::from_be_bytes([jpeg[frame + at], jpeg[frame + at + 1]]);
+    (number(7), number(5))
+}
+
+#[tokio::test]
+async fn videos_of_every_format_are_measured_and_have_a_cover() {
+    let bench = Bench::set_up().await;
+    for (name, file, size) in [
+        ("mp4, index in front", files::mp4(), (180, 320)),
+        (
+            "mp4, index at the end",
+            files::mp4_moov_at_end(),
+            (180, 320),
+        ),
+        ("mov, turned by a quarter", turned(), (320, 180)),
+        ("webm", files::webm(), (180, 320)),
+        ("mkv", files::mkv(), (180, 320)),
+    ] {
+        let url = bench.url(file).await;
+        let video = bench.media.probe(&url).await.expect(name);
+        assert_eq!((video.width, video.height), size, "{name}");
+        assert!(
+            (900..=2200).contains(&video.duration_ms),
+            "{name}: {video:?}"
+        );
+        let cover = bench.media.cover(&url, &video).await.expect(name);
+        let size = (size.0 as u16, size.1 as u16);
+        assert_eq!(jpeg_size(&cover), size, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_cover_is_at_most_720_wide_and_of_even_height() {
+    let bench = Bench::set_up().await;
+    let wide = "-f lavfi -i testsrc=size=1440x810:rate=5:duration=0.4 -c:v mpeg4";
+    let url = bench.url(made(wide, "mkv")).await;
+    let video = bench.media.probe(&url).await.unwrap();
+    let cover = bench.media.cover(&url, &video).await.unwrap();
+    // 405 rounded to even.
+    assert_eq!(jpeg_size(&cover), (720, 406));
+}
+
+#[tokio::test]
+async fn what_is_no_video_is_refused_with_its_reason() {
+    let bench = Bench::set_up().await;
+    let jpg = made("-f lavfi -i testsrc=duration=1 -frames:v 1", "jpg");
+    let gif = made("-f lavfi -i testsrc=rate=5:duration=1", "gif");
+    for (name, file) in [
+        ("text", files::text()),
+        ("png", files::picture()),
+        ("jpg", jpg),
+        ("gif", gif),
+    ] {
+        assert_eq!(bench.refusal(file).await, Refusal::UnknownFormat, "{name}");
+    }
+    assert_eq!(
+        bench.refusal(files::audio_only()).await,
+        Refusal::NoVideoStream
+    );
+    let live = "-f lavfi -i testsrc=rate=5:duration=1 -c:v libvpx -deadline realtime -live 1";
+    assert_eq!(bench.refusal(made(live, "webm")).await, Refusal::NoDuration);
+}
+
+#[tokio::test]
+async fn a_video_beyond_its_bounds_is_refused_with_the_bound() {
+    let bench = Bench::with(|settings| {
+        settings.media.max_duration_s = 10;
+        settings.media.max_pixels = 180 * 320;
+        settings.media.max_streams = 2;
+    })
+    .await;
+    bench.probe(files::mp4()).await.unwrap();
+    let encode = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p";
+    let lavfi = |size: &str, duration: u32| {
+        format!("-f lavfi -i color=size={size}:rate=1:duration={duration}")
+    };
+    for (arguments, expected) in [
+        (
+            format!("{} {encode}", lavfi("16x16", 11)),
+            Refusal::TooLong(10),
+        ),
+        (
+            format!("{} {encode}", lavfi("182x320", 1)),
+            Refusal::TooManyPixels(180 * 320),
+        ),
+        (
+            format!("{} {encode} -map 0 -map 0 -map 0", lavfi("16x16", 1)),
+            Refusal::TooManyStreams(2),
+        ),
+    ] {
+        assert_eq!(bench.refusal(made(&arguments, "mp4")).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_song_with_a_picture_attached_is_a_still_picture() {
+    let bench = Bench::set_up().await;
+    let song = "-f lavfi -i sine=duration=1 -f lavfi -i testsrc=rate=1:duration=1 -map 0 -map 1 -c:a aac -c:v png \
+                -frames:v 1 -disposition:v attached_pic";
+    let song = made(song, "m4a");
+    assert_eq!(bench.refusal(song).await, Refusal::StillPicture);
+}
+
+#[tokio::test]
+async fn a_video_that_cannot_be_decoded_is_refused_when_its_cover_is_taken() {
+    let bench = Bench::set_up().await;
+    let mut file = files::mp4();
+    // Samples of noise behind an index that is well.
+    let mdat = file.windows(4).position(|kind| kind == b"mdat").unwrap() + 4;
+    file[mdat..].fill(0x55);
+    let url = bench.url(file).await;
+    let video = Probe {
+        duration_ms: 1000,
+        width: 180,
+        height: 320,
+    };
+    let cover = bench.media.cover(&url, &video).await;
+    assert_eq!(refusal(cover), Refusal::Undecodable);
+}
+
+#[tokio::test]
+async fn no_file_makes_the_programs_ask_another_address() {
+    let bench = Bench::set_up().await;
+    let wire = Tripwire::set();
+    let video = Probe {
+        duration_ms: 1000,
+        width: 180,
+        height: 320,
+    };
+    for (name, file) in [
+        ("HLS", files::hls(&wire.url("x.ts"))),
+        ("concat", files::concat(&wire.url("x.mp4"))),
+        ("DASH", files::dash(&wire.url("x.mp4"))),
+        ("SDP", files::sdp(wire.address())),
+    ] {
+        let url = bench.url(file).await;
+        let probe = bench.media.probe(&url).await;
+        assert_eq!(refusal(probe), Refusal::UnknownFormat, "{name}");
+        let cover = bench.media.cover(&url, &video).await;
+        assert_eq!(refusal(cover), Refusal::Undecodable, "{name}");
+        assert_eq!(wire.visits(), 0, "{name}");
+    }
+    // An index may name another file; that one is not opened, whatever becomes of this one.
+    let url = bench.url(files::dref(&wire.url("x.mp4"))).await;
+    let _ = bench.media.probe(&url).await;
+    let _ = bench.media.cover(&url, &video).await;
+    assert_eq!(wire.visits(), 0, "dref");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_is_not_the_files_fault() {
+    let bench = Bench::with(|settings| {
+        settings.media.probe_timeout_s = 4;
+        settings.media.cover_timeout_s = 4;
+    })
+    .await;
+    let video = bench.probe(files::mp4()).await.unwrap();
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}/file.mp4", listener.local_addr().unwrap())
+    };
+    let silent = Tripwire::set();
+    let breaking = HttpServer::serve(files::mp4_moov_at_end(), Manner::BreakOff).await;
+    let closing = HttpServer::serve(Vec::new(), Manner::Close).await;
+    let missing = bench
+        .store
+        .internal_url("videos/none.mp4", Duration::from_secs(60))
+        .unwrap();
+    let forged = missing.replace("none.mp4", "file.mp4");
+    for (name, url) in [
+        ("no server", closed),
+        ("silence", silent.url("file.mp4")),
+        ("connection closed half-way", breaking.url()),
+        ("connection closed at once", closing.url()),
+        ("no such object", missing),
+        ("signature refused", forged),
+    ] {
+        let probe = bench.media.probe(&url).await;
+        assert!(is_unavailable(&probe), "{name}: {probe:?}");
+        let cover = bench.media.cover(&url, &video).await;
+        assert!(is_unavailable(&cover), "{name}: {cover:?}");
+        let said = format!("{probe:?} {cover:?}");
+        assert!(!said.contains("http:"), "no address is told: {said}");
+    }
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_cut_and_leaves_no_process() {
+    // Looked at without haste, also by a busy machine.
+    let video = Bench::set_up().await.probe(files::mp4()).await.unwrap();
+    let bench = Bench::with(|settings| {
+        settings.media.probe_timeout_s = 1;
+        settings.media.cover_timeout_s = 1;
+    })
+    .await;
+    let slow = HttpServer::serve(files::mp4(), Manner::Drip).await;
+    let started = Instant::now();
+    let probe = bench.media.probe(&slow.url()).await;
+    assert_eq!(refusal(probe), Refusal::TooSlow);
+    let cover = bench.media.cover(&slow.url(), &video).await;
+    assert_eq!(refusal(cover), Refusal::TooSlow);
+    assert!(started.elapsed() < Duration::from_secs(4));
+    assert_eq!(processes_naming(&slow.url()), 0);
+}
+
+#[tokio::test]
+async fn one_that_takes_long_does_not_hold_up_another() {
+    let bench = Bench::set_up().await;
+    let slow = HttpServer::serve(files::mp4(), Manner::Drip).await;
+    let url = slow.url();
+    let long = bench.media.probe(&url);
+    tokio::pin!(long);
+    let patience = Duration::from_millis(300);
+    assert!(tokio::time::timeout(patience, &mut long).await.is_err());
+    tokio::select! {
+        biased;
+        ended = &mut long => panic!("the slow one is done first: {ended:?}"),
+        other = bench.probe(files::mp4()) => { other.unwrap(); }
+    }
+}
+
+#[tokio::test]
+async fn a_probe_nobody_waits_for_any_more_is_ended() {
+    let bench = Bench::set_up().await;
+    let slow = HttpServer::serve(files::mp4(), Manner::Drip).await;
+    let url = slow.url();
+    let patience = Duration::from_millis(300);
+    let dropped = tokio::time::timeout(patience, bench.media.probe(&url)).await;
+    assert!(dropped.is_err());
+    testkit::eventually(Duration::from_secs(5), "the end of ffprobe", async || {
+        (processes_naming(&url) == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_needs_too_much_memory_is_refused() {
+    let bench = Bench::with(|settings| settings.media.memory_bytes = 400 << 20).await;
+    let huge = "-f lavfi -i color=size=12000x12000:rate=1:duration=1 -c:v mjpeg";
+    let url = bench.url(made(huge, "mkv")).await;
+    let video = Probe {
+        duration_ms: 1000,
+        width: 12000,
+        height: 12000,
+    };
+    let cover = bench.media.cover(&url, &video).await;
+    assert_eq!(refusal(cover), Refusal::TooBig);
+    let small = bench.url(files::mp4()).await;
+    assert!(bench.media.cover(&small, &video).await.is_ok());
+}
+
+#[tokio::test]
+async fn more_than_may_run_at_once_wait_for_a_while() {
+    let bench = Bench::with(|settings| {
+        settings.media.parallel = 1;
+        settings.media.probe_timeout_s = 2;
+    })
+    .await;
+    let url = bench.url(files::mp4()).await;
+    let video = bench.media.probe(&url).await.unwrap();
+    let slow = HttpServer::serve(files::mp4(), Manner::Drip).await;
+    let slow_url = slow.url();
+    let occupied =
+        tokio::time::timeout(Duration::from_secs(5), bench.media.cover(&slow_url, &video));
+    let waiting = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let outcome = bench.media.probe(&url).await;
+        assert!(matches!(outcome, Err(MediaError::Busy)), "{outcome:?}");
+    };
+    let (occupied, ()) = tokio::join!(occupied, waiting);
+    assert!(occupied.is_err(), "held its slot to the end: {occupied:?}");
+    let probe = bench.media.probe(&url).await;
+    assert!(probe.is_ok(), "the slot is free again: {probe:?}");
+}
+
+#[tokio::test]
+async fn programs_that_cannot_start_are_our_fault() {
+    let bench = Bench::with(|settings| settings.media.memory_bytes = 16 << 20).await;
+    let started = bench.media.check_programs().await;
+    assert!(matches!(started, Err(MediaError::Tool(_))), "{started:?}");
+    let bench = Bench::set_up().await;
+    bench.media.check_programs().await.unwrap();
+}
+
+/// Running processes whose command line holds `text`.
+fn processes_naming(text: &str) -> usize {
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok())
+        .filter(|line| String::from_utf8_lossy(line).contains(text))
+        .count()
+}

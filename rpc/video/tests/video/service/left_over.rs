@@ -1,0 +1,178 @@
+//! What is left behind, and what the reaper makes of it.
+
+use std::time::Duration;
+
+use dal::{Db, Lock};
+use idl::{
+    base::Code,
+    video::{UploadKind, VideoService as _},
+};
+use rpc_video::{Reaped, Reaping};
+use testkit::{environment, eventually, media as files};
+use uuid::Uuid;
+
+use crate::support::{
+    Saboteur,
+    world::{World, publish, refused},
+};
+
+/// Of a day in 2023.
+const OLD: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+const AN_HOUR: u64 = 3600;
+
+#[tokio::test]
+async fn uploads_that_nobody_published_are_removed_when_they_are_old_enough() {
+    let world = World::set_up().await;
+    world.upload(files::mp4()).await;
+    world.begin(UploadKind::SINGLE).await;
+    world.begin(UploadKind::MULTIPART).await;
+    let mut patient = world.reaper_by(environment::s3_endpoint(), AN_HOUR);
+    assert_eq!(patient.pass().await.unwrap(), Some(Reaped::default()));
+    assert_eq!(world.uploads().await, 3);
+    let reaped = world.reap().await;
+    let expected = Reaped {
+        uploads: 3,
+        ..Reaped::default()
+    };
+    assert_eq!(reaped, expected);
+    world.assert_nothing_stays("reaped").await;
+}
+
+#[tokio::test]
+async fn objects_and_parts_without_a_row_are_removed_and_nothing_else_is() {
+    let world = World::set_up().await;
+    world.published("kept").await;
+    let kept = world.bucket.keys().await;
+    let (young, strange) = (format!("videos/{}.mp4", Uuid::now_v7()), "videos/x.mp4");
+    for key in [
+        &format!("videos/{OLD}.mp4"),
+        &format!("covers/{OLD}.jpg"),
+        &young,
+        strange,
+    ] {
+        world.bucket.put(key, files::text()).await;
+    }
+    let part = format!("videos/{OLD}.mov");
+    let open = world.store.begin_multipart(&part, "video/quicktime").await;
+    open.unwrap();
+
+    let mut reaper = world.reaper_by(environment::s3_endpoint(), AN_HOUR);
+    let expected = Reaped {
+        objects: 2,
+        parts: 1,
+        ..Reaped::default()
+    };
+    assert_eq!(reaper.pass().await.unwrap(), Some(expected));
+    let mut left = [kept.clone(), vec![young, strange.to_owned()]].concat();
+    left.sort();
+    assert_eq!(world.bucket.keys().await, left);
+    assert_eq!(world.bucket.open_uploads().await, [""; 0]);
+    // The young one comes of age.
+    let expected = Reaped {
+        objects: 1,
+        ..Reaped::default()
+    };
+    assert_eq!(world.reap().await, expected);
+    assert_eq!(world.works().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_reaper_goes_on_from_where_it_was_and_misses_nothing() {
+    let world = World::set_up().await;
+    let mut reaper = world.reaper_by(environment::s3_endpoint(), 0);
+    for _ in 0..3 {
+        let keys: Vec<String> = (0..3)
+            .map(|_| format!("videos/{}.mp4", Uuid::now_v7()))
+            .collect();
+        for key in &keys {
+            world.bucket.put(key, files::text()).await;
+        }
+        world.published("kept").await;
+        let reaped = reaper.pass().await.unwrap().unwrap();
+        assert_eq!((reaped.objects, reaped.failed), (3, 0));
+    }
+    assert_eq!(world.bucket.keys().await.len(), 2 * 3);
+}
+
+#[tokio::test]
+async fn what_the_store_does_not_remove_keeps_its_row_until_it_does() {
+    let world = World::set_up().await;
+    world.upload(files::mp4()).await;
+    let saboteur = Saboteur::before(&environment::s3_endpoint(), |head| {
+        head.starts_with("DELETE ")
+    })
+    .await;
+    let mut reaper = world.reaper_by(saboteur.url(), 0);
+    let reaped = reaper.pass().await.unwrap().unwrap();
+    assert_eq!((reaped.uploads, reaped.failed), (0, 1));
+    assert_eq!(world.uploads().await, 1);
+    assert_eq!(world.reap().await.uploads, 1);
+    world.assert_nothing_stays("reaped").await;
+}
+
+#[tokio::test]
+async fn a_cover_that_may_be_stored_is_left_to_the_reaper_and_the_rest_is_undone() {
+    let world = World::set_up().await;
+    let is_cover = |head: &str| head.starts_with("PUT ") && head.contains("/covers/");
+    for (saboteur, objects) in [
+        (
+            Saboteur::before(&environment::s3_endpoint(), is_cover).await,
+            0,
+        ),
+        (
+            Saboteur::after(&environment::s3_endpoint(), is_cover).await,
+            1,
+        ),
+    ] {
+        let service = world.service_by(saboteur.url());
+        let request = world.upload(files::mp4()).await;
+        let (code, words) = refused(service.publish(request.clone()).await);
+        assert_eq!((code, words.as_str()), (Code::UNAVAILABLE, ""));
+        assert!(saboteur.cuts() > 0);
+        assert_eq!(world.bucket.keys().await.len(), objects);
+        assert_eq!(world.uploads().await, 1);
+        let again = world.service.publish(request).await;
+        assert_eq!(refused(again).0, Code::BAD_PARAMETER, "it is being removed");
+        assert_eq!(world.reap().await.uploads, 1);
+        world.assert_nothing_stays("reaped").await;
+    }
+}
+
+#[tokio::test]
+async fn an_upload_older_than_the_deadline_comes_too_late_and_is_the_reapers() {
+    let world = World::set_up().await;
+    let key = format!("videos/{OLD}.mp4");
+    world
+        .database
+        .execute(&format!(
+            "INSERT INTO uploads (object_key, author_id) VALUES ('{key}', {})",
+            crate::support::world::AUTHOR
+        ))
+        .await;
+    let (code, _) = refused(world.service.publish(publish(&key, 10)).await);
+    assert_eq!(code, Code::TIMED_OUT);
+    assert_eq!(world.uploads().await, 1);
+}
+
+#[tokio::test]
+async fn one_reaps_at_a_time_and_the_background_one_stops_when_told() {
+    let world = World::set_up().await;
+    world.upload(files::mp4()).await;
+    let db = Db::connect(&world.settings.mysql).unwrap();
+    let lock = Lock::take(&db, "reaper").await.unwrap().expect("the lock");
+    let mut reaper = world.reaper_by(environment::s3_endpoint(), 0);
+    assert_eq!(reaper.pass().await.unwrap(), None);
+    lock.release().await;
+    let settings = settings::Reaper {
+        age_s: 0,
+        period_s: 1,
+    };
+    let reaping = Reaping::start(reaper, &settings);
+    let limit = Duration::from_secs(20);
+    eventually(limit, "the background reaper", async || {
+        (world.uploads().await == 0).then_some(())
+    })
+    .await;
+    reaping.stop().await;
+    world.assert_nothing_stays("reaped").await;
+}

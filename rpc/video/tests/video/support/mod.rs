@@ -1,0 +1,206 @@
+//! Servers that misbehave, for what the real ones won't do on request.
+
+pub mod world;
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+/// How an [`HttpServer`] sends a file.
+#[derive(Debug, Clone, Copy)]
+pub enum Manner {
+    /// Not at all: the connection is closed without an answer.
+    Close,
+    /// Half of it, then the connection is closed.
+    BreakOff,
+    /// A byte now and then: never done, never silent.
+    Drip,
+}
+
+/// Serves one file, badly. Ends with the value.
+pub struct HttpServer {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl HttpServer {
+    pub async fn serve(file: Vec<u8>, manner: Manner) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let file = Arc::new(file);
+        let task = tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                tokio::spawn(answer(connection, file.clone(), manner));
+            }
+        });
+        Self { address, task }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/file.mp4", self.address)
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn answer(
+    mut connection: TcpStream,
+    file: Arc<Vec<u8>>,
+    manner: Manner,
+) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(connection.read_u8().await?);
+    }
+    if matches!(manner, Manner::Close) {
+        return connection.shutdown().await;
+    }
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", file.len());
+    connection.write_all(head.as_bytes()).await?;
+    match manner {
+        Manner::Close => {}
+        Manner::BreakOff => connection.write_all(&file[..file.len() / 2]).await?,
+        Manner::Drip => {
+            for byte in file.iter() {
+                connection.write_u8(*byte).await?;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+    connection.shutdown().await
+}
+
+/// When a connection is closed.
+#[derive(Debug, Clone, Copy)]
+enum Cut {
+    /// Before the server hears of it.
+    Before,
+    /// After the server has answered, and before the client hears that.
+    After,
+}
+
+/// Stands before a real server and closes a connection when what is sent over it is to fail. Ends with the value.
+pub struct Saboteur {
+    address: SocketAddr,
+    cuts: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl Saboteur {
+    /// `fails` sees every chunk that a client sends: of a small request, its head. The server never gets it.
+    pub async fn before(
+        server: &str,
+        fails: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::stand(server, Cut::Before, fails).await
+    }
+
+    /// The same, but the server gets it and does it; only its answer is lost.
+    pub async fn after(server: &str, fails: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self::stand(server, Cut::After, fails).await
+    }
+
+    async fn stand(
+        server: &str,
+        cut: Cut,
+        fails: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let server = server.trim_start_matches("http://").to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (cuts, fails) = (Arc::new(AtomicUsize::new(0)), Arc::new(fails));
+        let counted = cuts.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (server, fails, cuts) = (server.clone(), fails.clone(), counted.clone());
+                tokio::spawn(async move {
+                    let server = TcpStream::connect(server).await?;
+                    relay(client, server, cut, &*fails, &cuts).await
+                });
+            }
+        });
+        Self {
+            address,
+            cuts,
+            task,
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How often it struck.
+    pub fn cuts(&self) -> usize {
+        self.cuts.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Saboteur {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn relay(
+    mut client: TcpStream,
+    mut server: TcpStream,
+    cut: Cut,
+    fails: &(dyn Fn(&str) -> bool + Send + Sync),
+    cuts: &AtomicUsize,
+) -> std::io::Result<()> {
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_server, mut to_server) = server.split();
+    let answer_is_lost = AtomicBool::new(false);
+    let up = async {
+        let mut chunk = vec![0; 64 << 10];
+        loop {
+            let length = from_client.read(&mut chunk).await?;
+            if length == 0 {
+                return Ok(());
+            }
+            if fails(&String::from_utf8_lossy(&chunk[..length])) {
+                cuts.fetch_add(1, Ordering::Relaxed);
+                match cut {
+                    Cut::Before => return Ok(()),
+                    Cut::After => answer_is_lost.store(true, Ordering::Relaxed),
+                }
+            }
+            to_server.write_all(&chunk[..length]).await?;
+        }
+    };
+    let down = async {
+        let mut chunk = vec![0; 64 << 10];
+        loop {
+            let length = from_server.read(&mut chunk).await?;
+            if length == 0 || answer_is_lost.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            to_client.write_all(&chunk[..length]).await?;
+        }
+    };
+    // Whichever side ends first ends the other.
+    tokio::select! {
+        ended = up => ended,
+        ended = down => ended,
+    }
+}
