@@ -6,7 +6,7 @@ mod generated {
 }
 
 use generated::every_rule::every_rule::{Colour, Everything, Leaf};
-use idl::{Rule, Validate, ValidateError};
+use idl::{Rule, Validate};
 
 fn leaf(id: i64) -> Leaf {
     Leaf { id, next: None }
