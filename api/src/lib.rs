@@ -10,6 +10,7 @@ pub mod client_address;
 pub mod clients;
 pub mod compression;
 pub mod cors;
+pub mod discard;
 pub mod docs;
 pub mod document;
 pub mod error;

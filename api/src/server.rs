@@ -3,36 +3,38 @@
 use std::{cell::RefCell, convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc};
 
 use http::Response;
-use http_body::Body as _;
 use metainfo::{METAINFO, MetaInfo};
 use service::RequestBody;
 use volo::{Service as _, net::Address};
 use volo_http::{body::Body, context::ServerContext, server::route::Router};
 
-use crate::client_address::Peer;
+use crate::{client_address::Peer, discard::Discarder};
 
 type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// What answers a request from an address.
 pub fn handler(
     router: Router<Body, Infallible>,
+    discarder: Discarder,
 ) -> impl Fn(SocketAddr, http::Request<RequestBody>) -> Answering + Clone + Send + Sync + 'static {
     let router = Arc::new(router);
     move |peer, request| {
-        let router = router.clone();
+        let (router, discarder) = (router.clone(), discarder.clone());
         // What goes along with the calls that are made for this request.
         let meta = RefCell::new(MetaInfo::default());
-        Box::pin(METAINFO.scope(meta, async move {
-            let mut cx = ServerContext::new(Address::from(peer));
-            let mut request = request.map(|body| match body.is_end_stream() {
-                true => Body::empty(),
-                false => Body::from_body(body),
-            });
+        Box::pin(async move {
+            let (mut request, lending) = discarder.lend(request);
             request.extensions_mut().insert(Peer(peer));
-            match router.call(&mut cx, request).await {
-                Ok(response) => response,
+            let mut cx = ServerContext::new(Address::from(peer));
+            let answer = METAINFO.scope(meta, router.call(&mut cx, request)).await;
+            let answer = match answer {
+                Ok(answer) => answer,
                 Err(never) => match never {},
+            };
+            match lending {
+                Some(lending) => discarder.settle(lending, answer).await,
+                None => answer,
             }
-        }))
+        })
     }
 }

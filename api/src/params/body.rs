@@ -54,14 +54,12 @@ impl Params {
         let stream = moving(body, stall);
         futures::pin_mut!(stream);
         if content_length(headers).is_some_and(|length| length > MAX_BYTES as u64) {
-            drain(stream).await;
             return Err(ApiError::too_large());
         }
         let mut bytes = Vec::new();
         while let Some(chunk) = stream.next().await {
             bytes.extend_from_slice(&chunk?);
             if bytes.len() > MAX_BYTES {
-                drain(stream).await;
                 return Err(ApiError::too_large());
             }
         }
@@ -140,27 +138,4 @@ pub fn content_length(headers: &HeaderMap) -> Option<u64> {
         .ok()?
         .parse()
         .ok()
-}
-
-/// Bytes of a refused body that are still read, so that a client which only writes gets to read the answer.
-const DRAIN_BYTES: usize = 16 << 20;
-/// And for how long at most.
-const DRAIN_TIME: Duration = Duration::from_secs(2);
-
-/// Reads and forgets the rest of a refused body, within bounds.
-pub async fn drain<S, E>(mut rest: S)
-where
-    S: Stream<Item = Result<Bytes, E>> + Unpin,
-{
-    let read = async {
-        let mut left = DRAIN_BYTES;
-        while let Some(Ok(chunk)) = rest.next().await {
-            left = left.saturating_sub(chunk.len());
-            if left == 0 {
-                break;
-            }
-        }
-    };
-    // Whether it ended or the time did makes no difference to the answer.
-    let _ = tokio::time::timeout(DRAIN_TIME, read).await;
 }

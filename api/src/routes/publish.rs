@@ -20,7 +20,7 @@ use crate::{
     limit,
     params::{
         Params,
-        body::{BodyError, content_length, drain, moving},
+        body::{BodyError, content_length, moving},
         multipart::{FILE, form_error, largest_body, multipart_type, next_part, parts, text},
     },
     reply::Nothing,
@@ -51,29 +51,18 @@ async fn receive(app: Arc<App>, request: Request) -> Result<Nothing, ApiError> {
         return Err(ApiError::missing("data"));
     };
     let largest = largest_body(app.settings.upload.max_bytes);
-    let mut body = Box::pin(moving(body, app.stall()));
     if content_length(&headers).is_some_and(|length| length > largest) {
-        drain(&mut body).await;
         return Err(ApiError::too_large());
     }
-    // Shared with the form's reader, so that what it leaves of a refused body can still be drained.
-    let body = Arc::new(tokio::sync::Mutex::new(body));
-    let chunks = futures::stream::unfold(body.clone(), |body| async move {
-        let chunk = body.lock().await.next().await?;
-        Some((chunk, body))
-    });
+    let chunks = Box::pin(moving(body, app.stall()));
     let mut form = Form {
         app: &app,
         call: Call::new(&headers, client, params),
         file: File::Missing,
         admitted: Admitted::Nobody,
     };
-    let result = form.receive(content_type, Box::pin(chunks)).await;
-    let result = form.finish(result).await;
-    if result.is_err() {
-        drain(&mut *body.lock().await).await;
-    }
-    result
+    let result = form.receive(content_type, chunks).await;
+    form.finish(result).await
 }
 
 /// The file, as far as it has come.

@@ -194,11 +194,19 @@ impl Activity {
     /// Nobody waits for the rest of the body.
     pub(crate) fn body_dropped(&self) {
         self.step(&[Phase::Body, Phase::Counted], Phase::Working);
+        self.step(&[Phase::Discarding], Phase::Idle);
     }
 
-    /// The answer is there.
+    /// The answer is there. What is thrown away behind it is no request.
     pub(crate) fn end(&self) {
-        self.step(&UNCUT, Phase::Idle);
+        let from = [
+            Phase::Idle,
+            Phase::Head,
+            Phase::Body,
+            Phase::Counted,
+            Phase::Working,
+        ];
+        self.step(&from, Phase::Idle);
     }
 
     /// What it is at.
@@ -320,6 +328,20 @@ mod tests {
         let second = activity.deadline().unwrap();
         assert!(second + ROUNDING >= began + PACE.receive, "{second:?}");
         assert!(second < idle, "a request may take less time than idleness");
+    }
+
+    #[tokio::test]
+    async fn what_is_thrown_away_behind_an_answer_goes_on_until_it_is_dropped() {
+        let activity = Activity::new(PACE, 1);
+        assert!(activity.begin(true));
+        activity.discarding();
+        activity.end();
+        activity.received();
+        assert_eq!(activity.phase(), Phase::Discarding, "no head is waited for");
+        assert_eq!(activity.deadline(), None);
+        assert!(activity.spare().is_some());
+        activity.body_dropped();
+        assert!(activity.is_idle());
     }
 
     #[tokio::test]

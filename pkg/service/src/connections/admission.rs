@@ -56,7 +56,8 @@ impl Admission {
     }
 
     /// The request is refused; the rest of its body is read and thrown away, so that the client gets to read the answer. To be
-    /// called before the first byte that is thrown away is read. There is no way back to admitted.
+    /// called before the first byte that is thrown away is read, and before the answer when that goes out ahead of it. There is no way
+    /// back to admitted.
     pub fn discarding(&self) {
         self.tell(Activity::discarding);
     }

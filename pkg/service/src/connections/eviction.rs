@@ -77,7 +77,7 @@ mod tests {
         ];
         assert_eq!(cut(&one, 10), [4, 2, 5, 1, 3, 0]);
         assert_eq!(cut(&one, 2), [4, 2]);
-        assert_eq!(cut(&[], 2), []);
+        assert!(cut(&[], 2).is_empty());
     }
 
     #[test]

@@ -43,6 +43,8 @@ families! {
     HTTP_REQUESTS = Counter "http_requests_total", "Requests answered, by route template, method and HTTP status; 499: the client left before the answer.";
     HTTP_DURATION = Histogram "http_request_duration_seconds", "Time from a request's headers to its answer, by route template.";
     HTTP_IN_PROGRESS = Gauge "http_requests_in_progress", "Requests being worked on.";
+    DISCARDED = Counter "discarded_bodies_total", "Requests answered before their body had come, whose rest was read and thrown away, by outcome: whole, broken, too_slow, too_long, too_large.";
+    DISCARDED_BYTES = Counter "discarded_bytes_total", "Bytes that were thrown away so.";
 
     // RPC
     RPC_SERVED = Counter "rpc_server_requests_total", "Calls served, by method and code of the table of codes; 0: success.";

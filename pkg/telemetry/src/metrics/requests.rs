@@ -36,6 +36,22 @@ label! {
     }
 }
 
+label! {
+    /// How it ended that the rest of a refused request was read and thrown away.
+    DiscardOutcome {
+        /// To its end: the connection can be kept.
+        Whole = "whole",
+        /// The client left.
+        Broken = "broken",
+        /// It came below the pace.
+        TooSlow = "too_slow",
+        /// It took too long.
+        TooLong = "too_long",
+        /// It was more than an upload may have.
+        TooLarge = "too_large",
+    }
+}
+
 /// A request that was answered after `took`. `route` and `method` are of a fixed set.
 pub fn http_request(route: &'static str, method: &'static str, status: u16, took: Duration) {
     let status = status.to_string();
@@ -47,6 +63,12 @@ pub fn http_request(route: &'static str, method: &'static str, status: u16, took
 /// A request is being worked on.
 pub fn http_in_progress() -> InProgress {
     InProgress::begin(gauge!(name::HTTP_IN_PROGRESS))
+}
+
+/// The rest of a refused request was read and thrown away, so many bytes of it.
+pub fn discarded(outcome: DiscardOutcome, bytes: u64) {
+    counter!(name::DISCARDED, "outcome" => outcome.label()).increment(1);
+    counter!(name::DISCARDED_BYTES).increment(bytes);
 }
 
 /// A call that was served. `method` is of the interface, `code` of the table of codes (0: success).
