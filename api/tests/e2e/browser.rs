@@ -1,14 +1,18 @@
 //! The web page in a real browser, against the real system: `web/test/browser.mjs` drives headless Chromium.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use testkit::{System, media};
 
-/// Whether the programs are there that the page and this test need.
-fn has_browser() -> bool {
+fn web() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("web")
+}
+
+/// Whether the programs are there that the page and its tests need; says so if not.
+pub fn is_there() -> bool {
     let answers = |program: &str| {
         let mut command = Command::new(program);
         command
@@ -17,17 +21,30 @@ fn has_browser() -> bool {
             .stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     };
-    answers("node") && answers("chromium")
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_person_registers_publishes_watches_likes_and_comments_in_a_browser() {
-    let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
-    if !has_browser() || !web.join("node_modules/playwright-core").is_dir() {
+    let is_there = answers("node")
+        && answers("chromium")
+        && web().join("node_modules/playwright-core").is_dir();
+    if !is_there {
         // A machine without Node.js builds and tests all but the page.
         let needed = "the page isn't tested: that needs Node.js 20 with npm (scripts/infra.sh install chromium brings the browser)";
         assert!(std::env::var_os("CI").is_none(), "{needed}");
         eprintln!("{needed}");
+    }
+    is_there
+}
+
+/// A script of `web/test`, which drives the browser.
+pub fn script(name: &str) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new("node");
+    command
+        .arg(web().join("test").join(name))
+        .kill_on_drop(true);
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_registers_publishes_watches_likes_and_comments_in_a_browser() {
+    if !is_there() {
         return;
     }
     let system = System::start().await;
@@ -35,17 +52,15 @@ async fn a_person_registers_publishes_watches_likes_and_comments_in_a_browser() 
     let (film, text) = (files.path().join("film.mp4"), files.path().join("text.mp4"));
     std::fs::write(&film, media::mp4()).unwrap();
     std::fs::write(&text, media::text()).unwrap();
-    let pictures = web.join("../../.run/browser");
+    let pictures = web().join("../../.run/browser");
     std::fs::create_dir_all(&pictures).unwrap();
-    let mut command = tokio::process::Command::new("node");
+    let mut command = script("browser.mjs");
     command
-        .arg(web.join("test/browser.mjs"))
         .env("PAGE", system.http())
         .env("STORE", testkit::environment::s3_endpoint())
         .env("FILM", &film)
         .env("TEXT", &text)
-        .env("PICTURES", &pictures)
-        .kill_on_drop(true);
+        .env("PICTURES", &pictures);
     let status = command.status().await.unwrap();
     if !status.success() {
         system.print_logs();

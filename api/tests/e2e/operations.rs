@@ -57,7 +57,9 @@ async fn admin(process: &Process) -> Client {
 }
 
 /// Families that only a fault brings.
-const OF_FAULTS: [&str; 4] = [
+const OF_FAULTS: [&str; 6] = [
+    "discarded_bodies_total",
+    "discarded_bytes_total",
     "limit_refusals_total",
     "object_store_retries_total",
     "semaphore_refusals_total",

@@ -3,7 +3,8 @@
 // Prints what the first load costs, writes pictures, and fails with the first thing that isn't as it should be.
 
 import assert from "node:assert/strict";
-import { chromium } from "playwright-core";
+
+import { launch } from "./chromium.mjs";
 
 const { PAGE, STORE, FILM, TEXT, PICTURES } = process.env;
 const PHONE = { width: 390, height: 844 };
@@ -11,19 +12,7 @@ const DESKTOP = { width: 1280, height: 800 };
 const NAME = "browser";
 const PASSWORD = "a good password";
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=document-user-activation-required",
-  ],
-});
+const browser = await launch();
 
 /** A window of its own, with all that goes wrong in it. */
 async function open(viewport, locale = "en-US") {

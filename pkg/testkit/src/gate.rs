@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{mpsc, watch},
     task::AbortHandle,
     time::Instant,
@@ -22,6 +22,12 @@ use tokio::{
 const CHUNK: usize = 16 << 10;
 /// Chunks on their way to a client at most.
 const ON_THEIR_WAY: usize = 1 << 10;
+/// What a slow link holds of what its clients send, in bytes: without a bound the system takes megabytes at once.
+const LINK_BUFFER: u32 = 64 << 10;
+/// By how much a link that was kept from working may be late without slowing down.
+const SLACK: Duration = Duration::from_millis(100);
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 128;
 
 /// Passes connections on to a server for as long as it is open. Ended with its connections when the value goes.
 #[derive(Debug)]
@@ -30,6 +36,13 @@ pub struct Gate {
     state: watch::Sender<State>,
     delay_ms: Arc<AtomicU64>,
     task: AbortHandle,
+}
+
+/// What a connection through the gate is like.
+#[derive(Debug, Clone)]
+struct Shaping {
+    delay_ms: Arc<AtomicU64>,
+    bytes_per_s: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +56,38 @@ impl Gate {
     /// An open gate to the server at `target` ("127.0.0.1:3306").
     pub async fn to(target: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::with_listener(listener, target, None)
+    }
+
+    /// An open gate that takes so many bytes a second of what a client sends on a connection, as a slow link does.
+    pub async fn slow(target: &str, bytes_per_s: u32) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket
+            .set_recv_buffer_size(LINK_BUFFER)
+            .expect("a small buffer");
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        socket.bind(any_port).expect("a free port");
+        let listener = socket.listen(BACKLOG).expect("a listener");
+        Self::with_listener(listener, target, Some(bytes_per_s))
+    }
+
+    fn with_listener(listener: TcpListener, target: &str, bytes_per_s: Option<u32>) -> Self {
         let address = listener.local_addr().expect("the port");
         let state = watch::Sender::new(State::Open);
         let (target, states) = (target.to_owned(), state.subscribe());
         let delay_ms = Arc::new(AtomicU64::new(0));
-        let delay = delay_ms.clone();
+        let shaping = Shaping {
+            delay_ms: delay_ms.clone(),
+            bytes_per_s,
+        };
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(pass(stream, target.clone(), states.clone(), delay.clone()));
+                tokio::spawn(pass(
+                    stream,
+                    target.clone(),
+                    states.clone(),
+                    shaping.clone(),
+                ));
             }
         });
         Self {
@@ -99,7 +136,7 @@ async fn pass(
     mut client: TcpStream,
     target: String,
     mut states: watch::Receiver<State>,
-    delay_ms: Arc<AtomicU64>,
+    shaping: Shaping,
 ) {
     let found = *states.borrow_and_update();
     if found == State::Shut {
@@ -110,7 +147,7 @@ async fn pass(
             return;
         };
         tokio::select! {
-            _ = both_ways(&mut client, &mut server, &delay_ms) => return,
+            _ = both_ways(&mut client, &mut server, &shaping) => return,
             changed = states.changed() => {
                 if changed.is_err() || *states.borrow_and_update() == State::Shut {
                     return;
@@ -126,7 +163,7 @@ async fn pass(
 async fn both_ways(
     client: &mut TcpStream,
     server: &mut TcpStream,
-    delay_ms: &AtomicU64,
+    shaping: &Shaping,
 ) -> io::Result<()> {
     // What is passed on in pieces must not wait for acknowledgements.
     client.set_nodelay(true)?;
@@ -134,11 +171,37 @@ async fn both_ways(
     let (mut from_client, to_client) = client.split();
     let (from_server, mut to_server) = server.split();
     let there = async {
-        copy(&mut from_client, &mut to_server).await?;
+        match shaping.bytes_per_s {
+            Some(rate) => copy_slowly(&mut from_client, &mut to_server, rate).await?,
+            None => {
+                copy(&mut from_client, &mut to_server).await?;
+            }
+        }
         to_server.shutdown().await
     };
-    tokio::try_join!(there, copy_late(from_server, to_client, delay_ms))?;
+    tokio::try_join!(there, copy_late(from_server, to_client, &shaping.delay_ms))?;
     Ok(())
+}
+
+/// Takes no more than so many bytes a second.
+async fn copy_slowly(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    bytes_per_s: u32,
+) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    let mut due = Instant::now();
+    loop {
+        let length = from.read(&mut chunk).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        to.write_all(&chunk[..length]).await?;
+        // A client that paused doesn't catch up.
+        due = due.max(Instant::now() - SLACK);
+        due += Duration::from_secs_f64(length as f64 / f64::from(bytes_per_s));
+        tokio::time::sleep_until(due).await;
+    }
 }
 
 /// Delays what comes, not how much comes.

@@ -278,6 +278,11 @@ pub(crate) fn testkit_directory(part: &str) -> PathBuf {
     directory
 }
 
+/// Where a test may leave what it builds, for the next run too.
+pub fn scratch_directory() -> PathBuf {
+    testkit_directory("scratch")
+}
+
 /// Failed tests keep their logs; a day later nobody reads them any more.
 fn sweep_logs() {
     let entries = std::fs::read_dir(testkit_directory("logs")).expect("the directory of logs");
