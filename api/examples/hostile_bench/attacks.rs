@@ -10,9 +10,15 @@ use tokio::{
     task::JoinSet,
 };
 
+use crate::uploads;
+
 /// An attack by its name in the table.
 pub struct Attack {
     pub name: &'static str,
+    /// `http.max_connections` of the system that is attacked; none: the default.
+    pub max_connections: Option<u32>,
+    /// Whether the other user also publishes meanwhile, with the file before the token.
+    pub with_uploads: bool,
     pub begin: fn(&System) -> BoxFuture<'_, Running>,
 }
 
@@ -20,31 +26,86 @@ pub struct Attack {
 pub struct Running(JoinSet<()>);
 
 impl Running {
+    pub fn new(tasks: JoinSet<()>) -> Self {
+        Self(tasks)
+    }
+
     pub async fn end(mut self) {
         self.0.shutdown().await;
     }
 }
 
-pub const ALL: [Attack; 5] = [
+const ATTACK: Attack = Attack {
+    name: "",
+    max_connections: None,
+    with_uploads: false,
+    begin: logins,
+};
+
+pub const ALL: [Attack; 12] = [
     Attack {
         name: "50 logins in flight",
         begin: logins,
+        ..ATTACK
     },
     Attack {
         name: "500 idle connections",
         begin: idle_connections,
+        ..ATTACK
     },
     Attack {
         name: "100 clients that send a byte of header a second",
         begin: slow_heads,
+        ..ATTACK
     },
     Attack {
         name: "a chunked body of 10 GB",
         begin: endless_body,
+        ..ATTACK
     },
     Attack {
         name: "20 uploads of 8 MiB at once",
-        begin: uploads,
+        begin: whole_uploads,
+        ..ATTACK
+    },
+    Attack {
+        name: "3 forms of endless text parts",
+        begin: uploads::endless_texts,
+        ..ATTACK
+    },
+    Attack {
+        name: "3 forms with an endless part header",
+        begin: uploads::endless_part_header,
+        ..ATTACK
+    },
+    Attack {
+        name: "8 anonymous uploads that drip, for 8 spool slots",
+        with_uploads: true,
+        begin: uploads::full_spool,
+        ..ATTACK
+    },
+    Attack {
+        name: "20 refused bodies without an end",
+        begin: uploads::endless_refused,
+        ..ATTACK
+    },
+    Attack {
+        name: "60 bodies of a byte every 9 s, for 50 connections",
+        max_connections: Some(50),
+        begin: uploads::slow_bodies,
+        ..ATTACK
+    },
+    Attack {
+        name: "500 slow uploads from one address, for 200 connections",
+        max_connections: Some(200),
+        begin: uploads::slow_uploads_from_one_address,
+        ..ATTACK
+    },
+    Attack {
+        name: "500 slow uploads from 500 addresses, for 200 connections",
+        max_connections: Some(200),
+        begin: uploads::slow_uploads_from_many_addresses,
+        ..ATTACK
     },
 ];
 
@@ -138,7 +199,7 @@ fn endless_body(system: &System) -> BoxFuture<'_, Running> {
     .boxed()
 }
 
-fn uploads(system: &System) -> BoxFuture<'_, Running> {
+fn whole_uploads(system: &System) -> BoxFuture<'_, Running> {
     async {
         let mut running = JoinSet::new();
         let film = media::mp4_of_size(8 << 20);
@@ -157,11 +218,11 @@ fn uploads(system: &System) -> BoxFuture<'_, Running> {
     .boxed()
 }
 
-fn address(system: &System) -> String {
+pub fn address(system: &System) -> String {
     system.http().trim_start_matches("http://").to_owned()
 }
 
-async fn connect(address: &str) -> TcpStream {
+pub async fn connect(address: &str) -> TcpStream {
     loop {
         match TcpStream::connect(address).await {
             Ok(connection) => return connection,

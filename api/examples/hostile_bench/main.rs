@@ -1,9 +1,9 @@
 //! What the hostile do to the others: another user's feed p99 under each attack, as a ratio to the undisturbed one measured right
-//! before it; and whether the time of a login tells if a name is known.
+//! before it; what memory the API takes; and whether the time of a login tells if a name is known.
 //!
-//! Wants the servers of the tests; starts a system of its own, with the work factor and the bounds of development and limits that
+//! Wants the servers of the tests; starts systems of its own, with the work factor and the bounds of development and limits that
 //! nobody reaches: what is measured is what happens to those whom no limit stops. Everything is sent to this machine, and ends by
-//! itself. About 2 minutes.
+//! itself. About 5 minutes; only some attacks: words of their names as arguments.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,19 +13,25 @@
 )]
 
 mod attacks;
+mod uploads;
 
 use std::time::{Duration, Instant};
 
-use testkit::{Account, Client, System, media};
+use reqwest::multipart::{Form, Part};
+use testkit::{Account, Client, Process, System, media};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// For the undisturbed feed, and for the feed under an attack.
+use attacks::Attack;
+
+/// For the undisturbed feed, and for the feed under an attack: longer than the slowest may be slow.
 const BEFORE: Duration = Duration::from_secs(5);
-const DURING: Duration = Duration::from_secs(8);
+const DURING: Duration = Duration::from_secs(15);
 /// Until an attack is in full swing, and until the last one is over.
 const SETTLE: Duration = Duration::from_secs(1);
 /// Between two requests of the other user, who waits for no answer before the next.
 const PERIOD: Duration = Duration::from_millis(20);
+/// And between two of that user's uploads.
+const UPLOAD_PERIOD: Duration = Duration::from_secs(1);
 /// Logins of each kind.
 const LOGINS: usize = 300;
 /// The highest that the settings take, per minute: far more than is tried here.
@@ -33,51 +39,140 @@ const NO_LIMIT: u64 = 1_000_000;
 
 #[tokio::main]
 async fn main() {
-    let mut builder = System::builder()
-        .set("auth.bcrypt_cost", 10)
-        .set("mysql.max_connections", 32);
-    for limit in [
-        "login_per_address",
-        "login_per_name",
-        "register_per_address",
-        "publish_per_address",
-        "publish_per_user",
-        "request_per_address",
-    ] {
-        builder = builder.set(&format!("limits.{limit}"), NO_LIMIT);
-    }
-    let system = builder.start().await;
-    assert!(
-        system.http().starts_with("http://127."),
-        "only this machine is ever attacked"
-    );
-    let client = system.client();
-    let user = client.new_account().await;
-    for n in 0..30 {
-        let title = format!("Film {n}");
-        client.publish(&user.token, &title, media::mp4()).await.ok();
-    }
-    logins(&client, &user).await;
-    println!("\n| attack | feed p99, undisturbed | under attack | ratio | not answered |");
-    println!("|---|---|---|---|---|");
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let is_asked_for =
+        |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
+    let mut scene: Option<Scene> = None;
+    let mut has_heading = false;
     for attack in attacks::ALL {
-        let before = feed(&system, &user, BEFORE).await;
-        let running = (attack.begin)(&system).await;
+        if !is_asked_for(attack.name) {
+            continue;
+        }
+        // One of other settings ends before the next begins.
+        let known = scene
+            .take()
+            .filter(|known| known.max_connections == attack.max_connections);
+        let scene = scene.insert(match known {
+            Some(known) => known,
+            None => Scene::set(attack.max_connections).await,
+        });
+        if !has_heading {
+            if words.is_empty() {
+                logins(&scene.system.client(), &scene.user).await;
+            }
+            println!(
+                "\n| attack | feed p99, undisturbed | under attack | ratio | API's memory at most | not answered |"
+            );
+            println!("|---|---|---|---|---|---|");
+            has_heading = true;
+        }
+        scene.measure(&attack).await;
+    }
+}
+
+/// A system that is attacked, and the other user.
+struct Scene {
+    max_connections: Option<u32>,
+    system: System,
+    user: Account,
+}
+
+impl Scene {
+    async fn set(max_connections: Option<u32>) -> Self {
+        let mut builder = System::builder()
+            .set("auth.bcrypt_cost", 10)
+            .set("mysql.max_connections", 32);
+        if let Some(most) = max_connections {
+            builder = builder.set("http.max_connections", most);
+        }
+        for limit in [
+            "login_per_address",
+            "login_per_name",
+            "register_per_address",
+            "publish_per_address",
+            "publish_per_user",
+            "request_per_address",
+        ] {
+            builder = builder.set(&format!("limits.{limit}"), NO_LIMIT);
+        }
+        let system = builder.start().await;
+        assert!(
+            system.http().starts_with("http://127."),
+            "only this machine is ever attacked"
+        );
+        let client = system.client();
+        let user = client.new_account().await;
+        for n in 0..30 {
+            let title = format!("Film {n}");
+            client.publish(&user.token, &title, media::mp4()).await.ok();
+        }
+        Self {
+            max_connections,
+            system,
+            user,
+        }
+    }
+
+    /// A row of the table.
+    async fn measure(&self, attack: &Attack) {
+        let Self { system, user, .. } = self;
+        let before = feed(system, user, BEFORE).await;
+        assert_eq!(before.failed, 0, "the undisturbed feed failed");
+        let api = system.api();
+        forget_memory_peak(api);
+        let running = (attack.begin)(system).await;
         tokio::time::sleep(SETTLE).await;
-        let during = feed(&system, &user, DURING).await;
+        let (during, (published, refused)) = tokio::join!(
+            feed(system, user, DURING),
+            uploads_of_another(system, user, attack.with_uploads),
+        );
         running.end().await;
+        let memory = memory_peak_mib(api);
         tokio::time::sleep(SETTLE).await;
+        let failed = during.failed + refused;
         println!(
-            "| {} | {:.1} ms | {:.1} ms | {:.1} | {} of {} |",
+            "| {} | {:.1} ms | {:.1} ms | {:.1} | {memory} MiB | {failed} of {} |",
             attack.name,
             before.p99_ms(),
             during.p99_ms(),
             during.p99_ms() / before.p99_ms(),
-            during.failed,
-            during.failed + during.took.len(),
+            failed + during.took.len() + published,
         );
-        assert_eq!(before.failed, 0, "the undisturbed feed failed");
     }
+}
+
+/// Uploads of the other user whose file comes before its token, for as long as the attack is measured: published, and refused.
+async fn uploads_of_another(system: &System, user: &Account, wanted: bool) -> (usize, usize) {
+    let (mut published, mut refused) = (0, 0);
+    let begun = Instant::now();
+    let mut tick = interval(UPLOAD_PERIOD);
+    while wanted && begun.elapsed() < DURING {
+        tick.tick().await;
+        let form = Form::new()
+            .part("data", Part::bytes(media::mp4()).file_name("film.mp4"))
+            .text("title", "Another")
+            .text("token", user.token.clone());
+        match system.client().publish_form(form).await.try_code() {
+            Some(0) => published += 1,
+            _ => refused += 1,
+        }
+    }
+    (published, refused)
+}
+
+/// From now on the highest resident memory is that of what comes (proc(5), clear_refs).
+fn forget_memory_peak(process: &Process) {
+    let path = format!("/proc/{}/clear_refs", process.pid());
+    std::fs::write(&path, "5").unwrap_or_else(|error| panic!("{path}: {error}"));
+}
+
+/// The highest resident memory since then.
+fn memory_peak_mib(process: &Process) -> u64 {
+    let path = format!("/proc/{}/status", process.pid());
+    let status = std::fs::read_to_string(path).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.unwrap().trim().trim_end_matches(" kB");
+    kib.parse::<u64>().unwrap() / 1024
 }
 
 /// Feed pages that somebody saw, in time.
