@@ -3,11 +3,7 @@
 use std::process::ExitCode;
 
 use api::{
-    app::App,
-    discard::Discarder,
-    params::multipart::largest_body,
-    router::router,
-    server::handler,
+    app::App, discard::Discarder, params::multipart::largest_body, router::router, server::handler,
 };
 
 fn main() -> ExitCode {
