@@ -25,3 +25,35 @@ enum Code {
     UNAVAILABLE = 20002,
     TIMED_OUT = 20003,
 }
+
+/**
+ * Why, where the code leaves that open. A business error carries the number as "reason" in its extra, and "limit" where a limit was passed:
+ * whoever speaks with people words it in their language. The message says it in English, for callers that don't know the number. A
+ * number and its meaning never change.
+ */
+enum Reason {
+    /** NOT_A_VIDEO: neither MP4, QuickTime, WebM nor Matroska. */
+    UNKNOWN_FORMAT = 1,
+    CUT_SHORT = 2,
+    /** It contradicts itself. */
+    DAMAGED = 3,
+    NO_VIDEO_STREAM = 4,
+    STILL_PICTURE = 5,
+    NO_DURATION = 6,
+    /** The limit is in seconds. */
+    TOO_LONG = 7,
+    /** Of a picture. */
+    TOO_MANY_PIXELS = 8,
+    TOO_MANY_STREAMS = 9,
+    UNDECODABLE = 10,
+    /** Reading it takes too much time. */
+    TOO_SLOW = 11,
+    /** Reading it takes too much memory. */
+    TOO_BIG = 12,
+    /** BAD_PARAMETER: unknown, published already, being removed, or another author's. */
+    NO_SUCH_UPLOAD = 13,
+    /** BAD_PARAMETER: what was stored has another size than was said. */
+    OTHER_SIZE = 14,
+    /** BAD_PARAMETER: bcrypt ends a password at a NUL. */
+    NUL_IN_PASSWORD = 15,
+}

@@ -5,11 +5,16 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use idl::base::Code;
+use idl::base::{Code, Reason};
 use limits::Refused;
 use service::RpcError;
 
-use crate::{params::body::BodyError, rules::Rule, words::Language};
+use crate::{
+    params::body::BodyError,
+    reasons::reason_words,
+    rules::{Rule, name_words},
+    words::Language,
+};
 
 /// Why a request was refused or failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -32,7 +37,9 @@ pub enum Detail {
     None,
     /// A parameter by its name in the contract, and the rule that it breaks.
     Parameter(String, Rule),
-    /// What a service said, in English.
+    /// A reason that a service gave, with the limit that was passed, and what it said of it in English.
+    Reason(Reason, Option<u64>, String),
+    /// What a service said, in English: one of another version gives a reason that isn't known here, or none.
     Said(String),
 }
 
@@ -41,7 +48,13 @@ impl Detail {
     pub fn words(&self, language: Language) -> String {
         match self {
             Self::None => String::new(),
-            Self::Parameter(name, rule) => format!("{name}: {}", rule.words(language)),
+            Self::Parameter(name, rule) => {
+                let name = name_words(name, language);
+                format!("{name}{}{}", language.colon(), rule.words(language))
+            }
+            Self::Reason(reason, limit, said) => {
+                reason_words(*reason, *limit, language).unwrap_or_else(|| said.clone())
+            }
             Self::Said(text) => text.clone(),
         }
     }
@@ -167,9 +180,12 @@ impl From<volo_thrift::ClientError> for ApiError {
             RpcError::Biz(refusal) => match idl::ValidateError::from_biz(&refusal) {
                 Some(broken) => Self::from(&broken),
                 None => Self {
-                    detail: match refusal.status_message.as_str() {
-                        "" => Detail::None,
-                        said => Detail::Said(said.to_owned()),
+                    detail: match (idl::reason(&refusal), refusal.status_message.as_str()) {
+                        (Some((reason, limit)), said) => {
+                            Detail::Reason(reason, limit, said.to_owned())
+                        }
+                        (None, "") => Detail::None,
+                        (None, said) => Detail::Said(said.to_owned()),
                     },
                     ..Self::new(idl::code(&refusal))
                 },

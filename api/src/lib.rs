@@ -19,6 +19,7 @@ pub mod manners;
 pub mod objects;
 pub mod page;
 pub mod params;
+pub mod reasons;
 pub mod reply;
 pub mod router;
 pub mod routes;

@@ -38,7 +38,7 @@ pub fn failure<T: Serialize>(error: &ApiError, content: T, language: Language) -
     let mut message = words(error.code, language).to_owned();
     let detail = error.detail.words(language);
     if !detail.is_empty() {
-        message = format!("{message}: {detail}");
+        message = format!("{message}{}{detail}", language.colon());
     }
     let mut response = json(error.http_status(), error.code, &message, content);
     if let Some(seconds) = error.retry_after() {

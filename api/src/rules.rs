@@ -77,7 +77,12 @@ impl Rule {
             Self::BrokeOff => ("is malformed or broke off", "格式错误或不完整"),
             Self::Stalled => ("stopped moving", "传输停滞"),
             Self::NothingHere => ("there is nothing here", "路径不存在"),
-            Self::OnlyMethods(methods) => (*methods, *methods),
+            Self::OnlyMethods(methods) => {
+                return match language {
+                    Language::English => (*methods).into(),
+                    Language::Chinese => format!("只支持 {}", methods.replace(", ", "、")).into(),
+                };
+            }
             Self::NoSuchType => ("no route takes this type", "不支持该内容类型"),
             Self::Container => (
                 "mp4, mov, webm or mkv is expected",
@@ -89,6 +94,21 @@ impl Rule {
             Language::English => english.into(),
             Language::Chinese => chinese.into(),
         }
+    }
+}
+
+/// What a message calls what is wrong. A parameter has one name in all languages; what isn't one is called by a word.
+pub fn name_words(name: &str, language: Language) -> &str {
+    match (language, name) {
+        (Language::English, _) => name,
+        (_, "body") => "请求体",
+        (_, "form body") => "表单请求体",
+        (_, "JSON body") => "JSON 请求体",
+        (_, "multipart body") => "multipart 请求体",
+        (_, "query string") => "查询参数",
+        (_, "method") => "请求方法",
+        (_, "path") => "路径",
+        _ => name,
     }
 }
 
@@ -115,9 +135,78 @@ fn interface(error: &ValidateError, language: Language) -> String {
         (_, Of::Ge) => format!("不能小于 {limit}"),
         (_, Of::Lt) => format!("必须小于 {limit}"),
         (_, Of::Le) => format!("不能大于 {limit}"),
-        (_, Of::In) => format!("只能是 {limit} 之一"),
+        (_, Of::In) => format!(
+            "只能是 {} 之一",
+            limit.replace(", ", "、").replace(',', "、")
+        ),
         (_, Of::DefinedOnly) => "必须是已定义的值".to_owned(),
         (_, Of::Trimmed) => "首尾不能有空白字符".to_owned(),
         (_, Of::NoControl) => "不能有控制字符".to_owned(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Of what is no parameter, and of one.
+    pub const NAMES: [&str; 8] = [
+        "body",
+        "form body",
+        "JSON body",
+        "multipart body",
+        "query string",
+        "method",
+        "path",
+        "title",
+    ];
+
+    /// One of each rule.
+    pub fn all() -> Vec<Rule> {
+        let own = [
+            Rule::Missing,
+            Rule::Empty,
+            Rule::NotANumber,
+            Rule::Fraction,
+            Rule::OutOfRange,
+            Rule::BelowOne,
+            Rule::Negative,
+            Rule::OneOrTwo,
+            Rule::GivenTwice,
+            Rule::NotUtf8,
+            Rule::NotAscii,
+            Rule::TextOrNumber,
+            Rule::Malformed,
+            Rule::NotAnObject,
+            Rule::BrokeOff,
+            Rule::Stalled,
+            Rule::NothingHere,
+            Rule::OnlyMethods("GET, HEAD"),
+            Rule::NoSuchType,
+            Rule::Container,
+        ];
+        let of_interfaces = idl::RULES
+            .iter()
+            // A pattern is shown as it is.
+            .filter(|entry| entry.rule != idl::Rule::Pattern)
+            .map(|entry| ValidateError::new(entry.field, entry.rule, entry.limit))
+            .map(Rule::Interface);
+        own.into_iter().chain(of_interfaces).collect()
+    }
+
+    #[test]
+    fn the_list_above_has_each_rule() {
+        let source = include_str!("rules.rs");
+        let (_, rest) = source.split_once("pub enum Rule {").unwrap();
+        let (variants, _) = rest.split_once("\n}").unwrap();
+        let names = variants.lines().filter_map(|line| {
+            let line = line.trim();
+            let name = line.split(['(', ',']).next()?;
+            (!line.starts_with("//") && !name.is_empty()).then(|| name.to_owned())
+        });
+        let listed: Vec<String> = all().iter().map(|rule| format!("{rule:?}")).collect();
+        for name in names {
+            assert!(listed.iter().any(|rule| rule.starts_with(&name)), "{name}");
+        }
     }
 }

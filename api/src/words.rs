@@ -47,6 +47,16 @@ impl Language {
     }
 }
 
+impl Language {
+    /// What stands between a thing and what is said of it.
+    pub fn colon(self) -> &'static str {
+        match self {
+            Self::English => ": ",
+            Self::Chinese => "：",
+        }
+    }
+}
+
 /// The one table of outcomes: each code, and what `status_msg` says for it in English and in Chinese.
 pub const TABLE: [(Code, &str, &str); 17] = [
     (Code::OK, "success", "成功"),
@@ -112,18 +122,25 @@ pub fn words(code: Code, language: Language) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// The numbers of an enum of base.thrift.
+    pub fn numbers_of(name: &str) -> Vec<i32> {
+        let source = include_str!("../../idl/base.thrift");
+        let (_, rest) = source.split_once(&format!("enum {name} {{")).unwrap();
+        let (body, _) = rest.split_once("\n}").unwrap();
+        let number = |line: &str| {
+            let (_, number) = line.trim().strip_suffix(',')?.split_once(" = ")?;
+            number.parse().ok()
+        };
+        body.lines().filter_map(number).collect()
+    }
 
     #[test]
     fn every_code_of_the_interfaces_has_its_words() {
-        let source = include_str!("../../idl/base.thrift");
-        let numbers = source.lines().filter_map(|line| {
-            let (_, number) = line.trim().strip_suffix(',')?.split_once(" = ")?;
-            number.parse::<i32>().ok()
-        });
         let known: Vec<i32> = TABLE.iter().map(|(code, ..)| code.inner()).collect();
-        assert_eq!(numbers.collect::<Vec<_>>(), known);
+        assert_eq!(numbers_of("Code"), known);
     }
 
     #[test]

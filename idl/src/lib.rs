@@ -8,7 +8,7 @@ mod rule;
 mod validate;
 
 pub use generated::volo_gen::*;
-pub use outcome::{biz, code, refuse};
+pub use outcome::{biz, biz_because, code, reason, refuse};
 pub use rule::{RULES, Rule, RuleEntry};
 pub use validate::{Validate, ValidateError, ValidateLayer, ValidateService};
 

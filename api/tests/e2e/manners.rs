@@ -58,7 +58,7 @@ async fn a_refused_method_is_told_in_the_language_of_the_client() {
         .request(Method::PUT, "/douyin/feed/")
         .header("accept-language", "zh");
     let body = client.send(request).await.failed(405, 10001);
-    assert_eq!(body["status_msg"], "参数错误: method: GET, HEAD");
+    assert_eq!(body["status_msg"], "参数错误：请求方法：只支持 GET、HEAD");
 }
 
 #[tokio::test]

@@ -322,3 +322,48 @@ async fn nothing_of_what_a_file_is_called_or_said_to_be_gets_anywhere() {
         );
     }
 }
+
+#[tokio::test]
+async fn why_a_file_is_refused_is_told_in_the_language_of_the_client() {
+    let system = shared_system().await;
+    let client = system.client();
+    let account = client.new_account().await;
+    for (file, english, chinese) in [
+        (
+            media::text(),
+            "data: mp4, mov, webm or mkv is expected",
+            "data：应为 mp4、mov、webm 或 mkv",
+        ),
+        (
+            media::cut_short(media::mp4()),
+            "the file is cut short",
+            "文件不完整",
+        ),
+        (
+            media::audio_only(),
+            "the file has no video stream",
+            "文件中没有视频画面",
+        ),
+    ] {
+        for (language, starts, says) in [
+            (
+                "en",
+                "this file is not a video that can be published: ",
+                english,
+            ),
+            ("zh-CN", "该文件不是可发布的视频：", chinese),
+        ] {
+            let form = multipart::Form::new()
+                .text("token", account.token.clone())
+                .text("title", "A film")
+                .part("data", multipart::Part::bytes(file.clone()));
+            let request = client
+                .request(Method::POST, "/douyin/publish/action/")
+                .header("accept-language", language)
+                .multipart(form);
+            let reply = client.send(request).await;
+            assert_eq!(reply.code(), 10010, "{}", reply.text);
+            assert_eq!(reply.message(), format!("{starts}{says}"));
+        }
+    }
+}

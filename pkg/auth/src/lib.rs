@@ -10,12 +10,23 @@ mod tokens;
 pub use passwords::Passwords;
 pub use tokens::{TokenError, Tokens};
 
+/// What bcrypt asks of a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordRule {
+    /// It would cut the rest.
+    #[error("must have at most 72 bytes")]
+    MaxBytes,
+    /// It would take it for the end.
+    #[error("must not hold a NUL character")]
+    NoNul,
+}
+
 /// Why a hash or a token could not be made or checked.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// The password breaks a rule of bcrypt's; the text names the rule.
+    /// The password breaks a rule of bcrypt's.
     #[error("password {0}")]
-    Password(&'static str),
+    Password(PasswordRule),
     /// As many hashes wait as may wait: the caller should come back later.
     #[error("too many password hashes are waiting")]
     Busy,

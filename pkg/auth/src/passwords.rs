@@ -8,7 +8,7 @@ use std::{sync::Arc, thread};
 use telemetry::metrics;
 use tokio::{sync::Semaphore, task};
 
-use crate::AuthError;
+use crate::{AuthError, PasswordRule};
 
 /// What the metrics call it.
 const BCRYPT: &str = "bcrypt";
@@ -107,9 +107,9 @@ impl Passwords {
 /// bcrypt ends a password with a NUL and repeats it, so that with NULs inside two different passwords could share a hash.
 fn check(password: &str) -> Result<(), AuthError> {
     if password.len() > MAX_BYTES {
-        Err(AuthError::Password("must have at most 72 bytes"))
+        Err(AuthError::Password(PasswordRule::MaxBytes))
     } else if password.contains('\0') {
-        Err(AuthError::Password("must not hold a NUL character"))
+        Err(AuthError::Password(PasswordRule::NoNul))
     } else {
         Ok(())
     }

@@ -1,9 +1,12 @@
 //! Why a call failed, and what of it the caller learns: the one place where causes become codes, logged once.
 
 use dal::{DalError, idempotency::First};
-use idl::{base::Code, biz};
+use idl::{
+    base::{Code, Reason},
+    biz, biz_because,
+};
 use storage::StorageError;
-use volo_thrift::ServerError;
+use volo_thrift::{BizError, ServerError};
 
 use crate::media::{MediaError, Refusal};
 
@@ -55,6 +58,18 @@ impl VideoError {
         )
     }
 
+    /// What the caller is told of something that isn't our failure.
+    fn refusal(&self) -> BizError {
+        let (reason, limit) = match self {
+            Self::NoSuchUpload => (Reason::NO_SUCH_UPLOAD, None),
+            Self::OtherSize => (Reason::OTHER_SIZE, None),
+            Self::NotAVideo(refusal) => refusal.reason(),
+            // The code says it all.
+            _ => return biz(self.code(), ""),
+        };
+        biz_because(self.code(), reason, limit, self.to_string())
+    }
+
     fn code(&self) -> Code {
         match self {
             Self::Dal(DalError::KeyReused) => Code::IDEMPOTENCY_KEY_REUSED,
@@ -89,8 +104,28 @@ impl<T> Answer<T> for Result<T, VideoError> {
                 biz(code, "").into()
             } else {
                 tracing::info!(code = code.inner(), %error, "refused");
-                biz(code, error.to_string()).into()
+                error.refusal().into()
             }
         })
+    }
+}
+
+impl Refusal {
+    /// The reason as the interface has it, and the limit that the file passed.
+    fn reason(self) -> (Reason, Option<u64>) {
+        match self {
+            Self::UnknownFormat => (Reason::UNKNOWN_FORMAT, None),
+            Self::CutShort => (Reason::CUT_SHORT, None),
+            Self::Damaged => (Reason::DAMAGED, None),
+            Self::NoVideoStream => (Reason::NO_VIDEO_STREAM, None),
+            Self::StillPicture => (Reason::STILL_PICTURE, None),
+            Self::NoDuration => (Reason::NO_DURATION, None),
+            Self::TooLong(seconds) => (Reason::TOO_LONG, Some(seconds)),
+            Self::TooManyPixels(pixels) => (Reason::TOO_MANY_PIXELS, Some(pixels)),
+            Self::TooManyStreams(streams) => (Reason::TOO_MANY_STREAMS, Some(streams as u64)),
+            Self::Undecodable => (Reason::UNDECODABLE, None),
+            Self::TooSlow => (Reason::TOO_SLOW, None),
+            Self::TooBig => (Reason::TOO_BIG, None),
+        }
     }
 }

@@ -233,7 +233,8 @@ async fn refused(client: &Client, route: &Route, place: Place, wrong: &Wrong) {
         let message = reply.message();
         assert!(message.starts_with(says), "{what}");
         if *code == 10001 {
-            assert!(message.contains(&format!("{name}: ")), "{what}");
+            let colon = if language == "en" { ": " } else { "：" };
+            assert!(message.contains(&format!("{name}{colon}")), "{what}");
         }
         match language {
             "en" => assert!(message.ends_with(rule), "{what}"),
