@@ -40,7 +40,6 @@ instance_launch() {
     [ "$1" != api ] || api_alive || need_port "${API_LISTEN##*:}" DOUSHENG_HTTP__LISTEN "the API"
     [ "$1" = api ] || registry_forget "$1" "$2"
     rm -f "$dir/address" "$dir/admin"
-    log_rotate "$dir/log"
     ln -sfn "$BIN/$1" "$dir/$1"
     (
         cd "$dir" || exit
@@ -55,12 +54,6 @@ instance_stop() {
     dir=$(instance_dir "$1" "$2")
     end "$dir/pid" "$dir/$1" 35
     rm -f "$dir/address" "$dir/admin"
-}
-
-# One log before this one is kept.
-log_rotate() {
-    local limit=$((20 << 20))
-    if [ -e "$1" ] && [ "$(stat -c %s "$1")" -gt $limit ]; then mv "$1" "$1.1"; fi
 }
 
 # up, degraded or down, as it says of itself; the scripts' README has the table.

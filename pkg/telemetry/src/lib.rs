@@ -5,10 +5,15 @@
 
 pub mod cost;
 pub mod metrics;
+mod output;
 mod request;
 pub mod trace;
 
-use std::{io::IsTerminal as _, panic::PanicHookInfo, sync::OnceLock};
+use std::{
+    io::IsTerminal as _,
+    panic::PanicHookInfo,
+    sync::{Mutex, OnceLock},
+};
 
 use settings::{Log, LogFormat, Trace};
 use tracing_subscriber::{
@@ -49,7 +54,10 @@ pub fn init(service: &str, log: &Log, trace: &Trace) -> Result<(), TelemetryErro
         LogFormat::Pretty => true,
         LogFormat::Json => false,
     };
-    let layer = tracing_subscriber::fmt::layer();
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(Mutex::new(output::Output::new(log.rotate_bytes)))
+        // It would complain on standard error, and panic where that is as full a disk as this.
+        .log_internal_errors(false);
     let layer = if pretty {
         layer.boxed()
     } else {

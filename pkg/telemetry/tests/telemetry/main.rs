@@ -1,4 +1,4 @@
-//! What is recorded of requests.
+//! What is recorded of requests, and where log lines go.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,4 +8,5 @@
 )]
 
 mod metrics;
+mod output;
 mod request;
