@@ -20,7 +20,7 @@ logs: ## follow the logs of all services, or of one: make logs s=user-1
 config: ## the settings that the services run with, secrets masked, and where each came from
 	@scripts/dousheng.sh config
 
-reset: ## stop everything and delete its data
+reset: ## stop everything and delete its data; asks before (YES=1: no question)
 	@scripts/dousheng.sh reset
 
 seed: ## sample users and videos in the running system

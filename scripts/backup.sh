@@ -18,6 +18,8 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
     exit 2
 }
 need_settings
+# A dump holds the hashes of passwords.
+umask 077
 mkdir -p "$1/objects"
 dump=$1/database-$(date -u +%Y%m%dT%H%M%SZ).sql.gz
 trap 'rm -f "$dump.part"' EXIT

@@ -10,7 +10,7 @@
 #   scripts/dousheng.sh crash RATE        kills one instance of each service under such a load, and starts it again
 #   scripts/dousheng.sh reconcile [--fix] compares every count with its rows
 #   scripts/dousheng.sh reap              removes what killed uploads left behind
-#   scripts/dousheng.sh reset             stops everything and deletes its data
+#   scripts/dousheng.sh reset             stops everything and deletes its data; asks before (not in CI, not with YES=1)
 # State is in .run/ (DOUSHENG_RUN). Settings: scripts/README.md.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -201,9 +201,10 @@ logs() { # [SERVICE-NUMBER]
 }
 
 reset() {
-    say "stopping everything and deleting its data in $RUN: databases, videos, registrations, secrets, logs"
+    may_delete "all data in $RUN (databases, videos, registrations, secrets, logs)"
+    say "stopping everything and deleting its data in $RUN"
     stop
-    "$HERE/infra.sh" reset
+    YES=1 "$HERE/infra.sh" reset
     rm -rf "${RUN:?}"/{services,secrets,logs,seed}
 }
 

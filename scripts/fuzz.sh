@@ -67,7 +67,7 @@ counted() {
 leave() {
     local result=$?
     trap - EXIT INT TERM
-    [ -n "${FUZZ_API:-}" ] || "$HERE/dousheng.sh" reset >"$RUN.reset.log" 2>&1 || cat "$RUN.reset.log" >&2
+    [ -n "${FUZZ_API:-}" ] || YES=1 "$HERE/dousheng.sh" reset >"$RUN.reset.log" 2>&1 || cat "$RUN.reset.log" >&2
     exit "$result"
 }
 

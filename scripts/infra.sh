@@ -9,7 +9,7 @@
 #   scripts/infra.sh add-replica                one more, filled from the primary
 #   scripts/infra.sh promote                    the primary is lost for good: a replica takes its place
 #   scripts/infra.sh replace-redis              the Redis is lost, or to be made anew: an empty one in its place
-#   scripts/infra.sh reset                      stops and deletes all data
+#   scripts/infra.sh reset                      stops and deletes all data; asks before (not in CI, not with YES=1)
 # Needs no Docker and no system service. Ports and other settings: scripts/README.md.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -93,6 +93,8 @@ VARIABLES
 }
 
 reset() {
+    # What the tests' servers hold is nobody's.
+    [ "$TEST_SERVERS" = 1 ] || may_delete "the data of all servers in $RUN"
     stop
     rm -rf "${RUN:?}"/{primary,primary.lost-*,replica,replica-[2-9],etcd,etcd-[2-9],redis,redis-[2-9],s3}
 }

@@ -26,6 +26,8 @@ BACKUP=$RUN/backup
 # What this script itself keeps outlives the system's resets.
 SYSTEM=$RUN/system
 export DOUSHENG_RUN=$SYSTEM
+# Its system is its own, and may be deleted without a question.
+export YES=1
 
 leave() {
     local result=$?
@@ -165,10 +167,19 @@ add_replica() {
 }
 
 back_up() {
+    local readable
     "$HERE/backup.sh" "$BACKUP"
-    # Taken again it is another dump, and no second copy of an object.
+    readable=$(find "$BACKUP" -perm /077)
+    [ -z "$readable" ] || {
+        complain "others may read the backup, which holds the hashes of passwords: $readable"
+        return 1
+    }
+    # Taken again it is another dump, and no second copy of an object. A URL may say how to connect.
     sleep 1
-    "$HERE/backup.sh" "$BACKUP"
+    (
+        eval "$("$HERE/infra.sh" env)"
+        DOUSHENG_MYSQL__MIGRATE_URL+="?ssl-mode=PREFERRED" "$HERE/backup.sh" "$BACKUP"
+    )
     if "$HERE/restore.sh" "$BACKUP"; then
         complain "a system with users was overwritten"
         return 1

@@ -22,19 +22,50 @@ need_settings() {
 
 percent_decoded() { printf '%b' "${1//%/\\x}"; }
 
+# The options of MariaDB's clients for what the query of a URL asks of the connection, one a line. As the services understand it: only
+# VERIFY_CA and VERIFY_IDENTITY look at the certificate.
+tls_options() { # QUERY
+    local pairs pair value mode=PREFERRED ca=${DOUSHENG_TLS__CA_FILE:-}
+    IFS='&' read -r -a pairs <<<"$1"
+    for pair in "${pairs[@]}"; do
+        value=$(percent_decoded "${pair#*=}")
+        case ${pair%%=*} in
+            ssl-mode | sslmode) mode=${value^^} ;;
+            ssl-ca | sslca) ca=$value ;;
+            ssl-cert | sslcert) say "--ssl-cert=$value" ;;
+            ssl-key | sslkey) say "--ssl-key=$value" ;;
+        esac
+    done
+    case $mode in
+        DISABLED) say --skip-ssl ;;
+        PREFERRED) ;;
+        REQUIRED) say --ssl ;;
+        # The clients check the name with the rest or nothing.
+        VERIFY_CA | VERIFY_IDENTITY) printf '%s\n' --ssl --ssl-verify-server-cert "--ssl-ca=${ca:-/etc/ssl/certs/ca-certificates.crt}" ;;
+        *)
+            complain "DOUSHENG_MYSQL__MIGRATE_URL: ssl-mode is DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY, not \"$mode\""
+            return 1
+            ;;
+    esac
+}
+
 # database PROGRAM [ARGUMENTS]: a client or a dump of the database; the password is on no command line.
 database() {
-    local program=$1 url=${DOUSHENG_MYSQL__MIGRATE_URL#*://} account place
+    local program=$1 url=${DOUSHENG_MYSQL__MIGRATE_URL#*://} query='' options account place tls=()
     shift
+    case $url in *\?*) query=${url#*\?} url=${url%%\?*} ;; esac
+    options=$(tls_options "$query")
+    [ -z "$options" ] || mapfile -t tls <<<"$options"
     account=${url%@*} place=${url##*@}
-    MYSQL_PWD=$(percent_decoded "${account#*:}") "$program" --no-defaults --default-character-set=utf8mb4 \
+    MYSQL_PWD=$(percent_decoded "${account#*:}") "$program" --no-defaults --default-character-set=utf8mb4 "${tls[@]}" \
         -h"${place%%[:/]*}" -P"$(expr "$place" : '[^:/]*:\([0-9]*\)' || say 3306)" -u"$(percent_decoded "${account%%:*}")" "$@" "${place#*/}"
 }
 
 # objects COMMAND ARGUMENTS: rclone, which knows the bucket as store:. Debian's (1.60) takes certificates by its own argument alone, and
 # fails where the variable names some.
 objects() {
-    local certificates=(${AWS_CA_BUNDLE:+--ca-cert "$AWS_CA_BUNDLE"})
+    local bundle=${AWS_CA_BUNDLE:-${DOUSHENG_TLS__CA_FILE:-}}
+    local certificates=(${bundle:+--ca-cert "$bundle"})
     RCLONE_CONFIG_STORE_TYPE=s3 RCLONE_CONFIG_STORE_PROVIDER=Other RCLONE_CONFIG_STORE_FORCE_PATH_STYLE=true \
         RCLONE_CONFIG_STORE_ENDPOINT=$DOUSHENG_OBJECT_STORE__ENDPOINT RCLONE_CONFIG_STORE_REGION=${DOUSHENG_OBJECT_STORE__REGION:-us-east-1} \
         RCLONE_CONFIG_STORE_ACCESS_KEY_ID=$DOUSHENG_OBJECT_STORE__ACCESS_KEY \

@@ -5,6 +5,21 @@
 say() { printf '%s\n' "$*"; }
 complain() { printf '%s\n' "$*" >&2; }
 
+# may_delete WHAT: asks whoever sits at the terminal; in CI, and with YES=1, nobody. Without a terminal it is a no.
+may_delete() {
+    local answer
+    if [ -n "${CI:-}" ] || [ "${YES:-}" = 1 ]; then return 0; fi
+    if [ ! -t 0 ]; then
+        complain "this deletes $1, and there is no terminal to ask at: YES=1 says yes"
+        return 1
+    fi
+    read -r -p "Delete $1? Type yes: " answer
+    [ "$answer" = yes ] || {
+        complain "nothing was deleted"
+        return 1
+    }
+}
+
 # One at a time: lock NAME waits for another run of the same kind. Held on descriptor 9 until the script ends.
 lock() {
     mkdir -p "$RUN"
