@@ -13,6 +13,8 @@ fn main() -> ExitCode {
         let max_bytes = largest_body(app.settings.upload.max_bytes);
         let admin = app.admin.clone();
         let discarder = Discarder::new(max_bytes, move || admin.is_stopping());
-        process.serve_http(handler(router(&app), discarder)).await
+        let proxies = app.trusted_proxies.clone();
+        let answering = handler(proxies, router(&app), discarder);
+        process.serve_http(answering).await
     })
 }

@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use serde::Serialize;
-use service::ADMIN_PATHS;
+use service::{ADMIN_PATHS, HEALTH_PATH};
 use volo_http::{
     body::Body,
     request::Request,
@@ -85,9 +85,12 @@ pub fn router(app: &Arc<App>) -> Router {
     operations(app, router)
 }
 
-/// The paths of the admin port, for load balancers that know this port alone.
+/// The paths of the admin port, for load balancers that know this port alone. Whoever may not know how the system is may know that
+/// the process answers.
 fn operations(app: &Arc<App>, mut router: Router) -> Router {
-    for path in ADMIN_PATHS {
+    let all = app.settings.has_admin_paths();
+    let paths = ADMIN_PATHS.into_iter();
+    for path in paths.filter(|path| all || *path == HEALTH_PATH) {
         let app = app.clone();
         let answer = move || {
             let app = app.clone();

@@ -5,6 +5,8 @@ use std::{cell::RefCell, convert::Infallible, net::SocketAddr, pin::Pin, sync::A
 use http::Response;
 use metainfo::{METAINFO, MetaInfo};
 use service::RequestBody;
+use settings::Network;
+use telemetry::trace::TRACEPARENT;
 use volo::{Service as _, net::Address};
 use volo_http::{body::Body, context::ServerContext, server::route::Router};
 
@@ -12,14 +14,20 @@ use crate::{client_address::Peer, discard::Discarder};
 
 type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
-/// What answers a request from an address.
+/// What answers a request from an address. A trace goes on only where one of `trusted_proxies` has begun it: a stranger's would
+/// decide what is sampled here.
 pub fn handler(
+    trusted_proxies: Vec<Network>,
     router: Router<Body, Infallible>,
     discarder: Discarder,
 ) -> impl Fn(SocketAddr, http::Request<RequestBody>) -> Answering + Clone + Send + Sync + 'static {
     let router = Arc::new(router);
-    move |peer, request| {
+    move |peer, mut request| {
         let (router, discarder) = (router.clone(), discarder.clone());
+        let is_proxy = |network: &Network| network.contains(peer.ip());
+        if !trusted_proxies.iter().any(is_proxy) {
+            request.headers_mut().remove(TRACEPARENT);
+        }
         // What goes along with the calls that are made for this request.
         let meta = RefCell::new(MetaInfo::default());
         Box::pin(async move {

@@ -272,3 +272,21 @@ async fn a_request_has_one_line_in_each_process_with_the_same_id() {
     };
     assert!(!system.api().log_lines().iter().any(is_probe));
 }
+
+#[tokio::test]
+async fn strangers_learn_nothing_of_how_it_is_where_the_admin_paths_are_off() {
+    let system = system_builder()
+        .set("http.admin_paths", "off")
+        .start()
+        .await;
+    let client = system.client();
+    for path in ["/readyz", "/metrics", "/metrics/"] {
+        let reply = client.get(path, &[]).await;
+        assert_eq!((reply.http, reply.code()), (404, 10001), "{path}");
+    }
+    assert_eq!(client.get("/healthz", &[]).await.http, 200);
+    let admin = admin(system.api()).await;
+    for path in ["/healthz", "/metrics"] {
+        assert_eq!(admin.get(path, &[]).await.http, 200, "{path}");
+    }
+}

@@ -68,6 +68,8 @@ async fn a_request_is_one_trace_through_every_process_down_to_sql_redis_and_the_
     let traces = Traces::receive().await;
     let system = system_builder()
         .set("trace.endpoint", traces.endpoint())
+        // Who asks here is one.
+        .set("http.trusted_proxies", "127.0.0.1")
         .start()
         .await;
     let client = system.client();
@@ -158,6 +160,8 @@ async fn who_asks_decides_what_is_traced_and_a_bad_header_decides_nothing() {
     let traces = Traces::receive().await;
     let system = system_builder()
         .set("trace.endpoint", traces.endpoint())
+        // Who asks here is one.
+        .set("http.trusted_proxies", "127.0.0.1")
         .set("trace.sample_ratio", 0)
         .start()
         .await;
@@ -181,4 +185,33 @@ async fn who_asks_decides_what_is_traced_and_a_bad_header_decides_nothing() {
     let count = traces.count();
     assert_eq!(count, spans.len(), "only the last was to be traced");
     assert_eq!(traces.of(no_id).len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strangers_trace_is_neither_continued_nor_sampled_for_it() {
+    let traces = Traces::receive().await;
+    let system = system_builder()
+        .set("trace.endpoint", traces.endpoint())
+        .set("trace.sample_ratio", 0)
+        .start()
+        .await;
+    let trace_id = "4bf92f3577b34da6a3ce929d0e0e473b";
+    let client = system.client();
+    for forwarded in [None, Some("127.0.0.1")] {
+        let mut feed = client
+            .request(Method::GET, "/douyin/feed/")
+            .header("traceparent", traceparent(trace_id, true));
+        if let Some(address) = forwarded {
+            feed = feed.header("x-forwarded-for", address);
+        }
+        client.send(feed).await.ok();
+    }
+    // Ended, each process has sent what it collected.
+    for service in ["api", "video"] {
+        let process = &system.instances(service)[0];
+        process.terminate();
+        process.ended(SOON).await;
+        assert_eq!(traced_lines(process, trace_id), 0);
+    }
+    assert_eq!(traces.count(), 0, "{:#?}", traces.of(trace_id));
 }

@@ -31,7 +31,9 @@ const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
 pub struct Admin(pub(crate) Arc<Readiness>);
 
 /// The paths that [`Admin::answer`] knows.
-pub const ADMIN_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+pub const ADMIN_PATHS: [&str; 3] = [HEALTH_PATH, "/readyz", "/metrics"];
+/// Tells only that the process answers.
+pub const HEALTH_PATH: &str = "/healthz";
 
 impl Admin {
     /// Whether the process is to stop: it finishes what it has begun, and wants nothing new.
@@ -43,7 +45,7 @@ impl Admin {
     pub async fn answer(&self, path: &str) -> Response<Bytes> {
         match path {
             // That it can answer is the answer.
-            "/healthz" => respond(StatusCode::OK, JSON, "{\"state\":\"up\"}\n".into()),
+            HEALTH_PATH => respond(StatusCode::OK, JSON, "{\"state\":\"up\"}\n".into()),
             "/readyz" => {
                 let report = self.0.report().await;
                 let status = match report.state {

@@ -19,7 +19,7 @@ mod secret;
 mod server;
 mod signals;
 
-pub use admin::{ADMIN_PATHS, Admin};
+pub use admin::{ADMIN_PATHS, Admin, HEALTH_PATH};
 pub use client::{Call, Clients};
 pub use connections::{Admission, BodyError, RequestBody};
 use connections::{Closer, Listener};

@@ -34,6 +34,11 @@ impl Settings {
             "trace.sample_ratio",
             "must be 0 to 1",
         )?;
+        require(
+            self.log.rotate_bytes == 0 || self.log.rotate_bytes >= 65_536,
+            "log.rotate_bytes",
+            "must be at least 65536, or 0",
+        )?;
         let connections = 1..=1_000_000;
         require(
             connections.contains(&self.http.max_connections),

@@ -44,6 +44,12 @@ pub enum SettingsError {
         /// The file or the variable that has it.
         origin: String,
     },
+    /// A variable that holds something else than text.
+    #[error("settings: {variable}: the value of this environment variable is not UTF-8")]
+    NotUtf8 {
+        /// The variable.
+        variable: String,
+    },
     /// A value is outside its range or contradicts another.
     #[error("settings: {key}: {reason}")]
     Invalid {
@@ -146,13 +152,14 @@ macro_rules! sections {
 
 sections! {
     /// `[log]`
-    Log { filter: String, format: LogFormat }
+    Log { filter: String, format: LogFormat, rotate_bytes: u64 }
     /// `[trace]`
     Trace { endpoint: String, sample_ratio: f64 }
     /// `[http]`
     Http {
         listen: SocketAddr,
         shared_port: bool,
+        admin_paths: AdminPaths,
         max_connections: u32,
         max_connections_per_address: u32,
         admission_timeout_s: u64,
@@ -261,6 +268,18 @@ pub enum ReadsAfterWrites {
     Mark,
 }
 
+/// Whether the API answers on `http.listen` what the admin port answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdminPaths {
+    /// In development.
+    Auto,
+    /// Yes.
+    On,
+    /// Only whether the process answers.
+    Off,
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -276,12 +295,21 @@ pub enum LogFormat {
 impl Settings {
     /// Reads defaults, the file named by [`FILE_VARIABLE`] if set, and `DOUSHENG_<SECTION>__<KEY>` variables; checks them.
     pub fn load() -> Result<Self, SettingsError> {
-        Sources::of_process().settings()
+        Sources::of_process()?.settings()
     }
 
     /// What [`load`](Self::load) gives, as TOML for people: secrets masked, behind each value who decided it.
     pub fn explain() -> Result<String, SettingsError> {
-        Sources::of_process().explain()
+        Sources::of_process()?.explain()
+    }
+
+    /// Whether `/readyz` and `/metrics` are answered on `http.listen`, too.
+    pub fn has_admin_paths(&self) -> bool {
+        match self.http.admin_paths {
+            AdminPaths::Auto => self.environment == Environment::Development,
+            AdminPaths::On => true,
+            AdminPaths::Off => false,
+        }
     }
 
     /// The work factor to hash new passwords with.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    ffi::OsString,
     fmt::{self, Write as _},
     path::PathBuf,
 };
@@ -35,11 +36,11 @@ impl fmt::Display for Origin {
 
 impl Sources {
     /// The file that [`FILE_VARIABLE`] names, and the environment.
-    pub(crate) fn of_process() -> Self {
-        Self {
+    pub(crate) fn of_process() -> Result<Self, SettingsError> {
+        Ok(Self {
             file: std::env::var_os(FILE_VARIABLE).map(PathBuf::from),
-            variables: std::env::vars().collect(),
-        }
+            variables: ours(std::env::vars_os())?,
+        })
     }
 
     /// All of them together, checked.
@@ -96,14 +97,10 @@ impl Sources {
     }
 
     fn environment(&self) -> Environment {
-        let variables = self.variables.iter();
-        // Variables of scripts and tests carry one underscore; a setting outside a section has none.
-        let ours =
-            variables.filter(|(name, _)| name.contains("__") || *name == "DOUSHENG_ENVIRONMENT");
         Environment::with_prefix("DOUSHENG")
             .prefix_separator("_")
             .separator("__")
-            .source(Some(ours.map(|(n, v)| (n.clone(), v.clone())).collect()))
+            .source(Some(self.variables.clone()))
     }
 
     /// The last source that has the key decides it.
@@ -146,6 +143,26 @@ impl Sources {
 
 fn defaults() -> File<config::FileSourceString, FileFormat> {
     File::from_str(DEFAULTS, FileFormat::Toml)
+}
+
+/// The settings among a process's variables. The others may hold whatever they like.
+pub(crate) fn ours(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<HashMap<String, String>, SettingsError> {
+    variables
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .filter(|(name, _)| is_setting(name))
+        .map(|(name, value)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err(SettingsError::NotUtf8 { variable: name }),
+        })
+        .collect()
+}
+
+/// Variables of scripts and tests carry one underscore; a setting outside a section has none.
+fn is_setting(variable: &str) -> bool {
+    let name = variable.to_ascii_uppercase();
+    name == "DOUSHENG_ENVIRONMENT" || (name.starts_with("DOUSHENG_") && name.contains("__"))
 }
 
 /// The dotted keys of all values in a table and in the tables in it.

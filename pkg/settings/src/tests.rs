@@ -301,3 +301,35 @@ fn an_origin_is_written_as_browsers_send_it() {
         assert!(error.contains("http.cors_origins"), "{bad}: {error}");
     }
 }
+
+#[test]
+fn only_a_setting_must_be_text() {
+    use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
+    let no_text = || OsString::from_vec(vec![b'x', 0xff]);
+    let others = [
+        ("LESS_TERMCAP".into(), no_text()),
+        (no_text(), "x".into()),
+        ("DOUSHENG_TEST_RUN".into(), no_text()),
+        (crate::FILE_VARIABLE.into(), no_text()),
+        ("DOUSHENG_PAGE__FEED".into(), "7".into()),
+        ("DOUSHENG_ENVIRONMENT".into(), "development".into()),
+    ];
+    let ours = sources::ours(others.into_iter()).unwrap();
+    assert_eq!(ours.len(), 2, "{ours:?}");
+    assert_eq!(from_variables(ours).settings().unwrap().page.feed, 7);
+
+    let bad = [("DOUSHENG_PAGE__FEED".into(), no_text())];
+    let error = sources::ours(bad.into_iter()).unwrap_err().to_string();
+    assert!(error.contains("DOUSHENG_PAGE__FEED"), "{error}");
+}
+
+#[test]
+fn the_public_port_shows_how_it_is_in_development_unless_it_is_told() {
+    let shows = |variables: &[(&str, &str)]| load(variables).unwrap().has_admin_paths();
+    assert!(shows(&[]));
+    assert!(!shows(&[("DOUSHENG_HTTP__ADMIN_PATHS", "off")]));
+    let mut production = secrets::PRODUCTION.to_vec();
+    assert!(!shows(&production));
+    production.push(("DOUSHENG_HTTP__ADMIN_PATHS", "on"));
+    assert!(shows(&production));
+}

@@ -1,6 +1,8 @@
 //! Instances as processes: killed, frozen and stopped under load.
 
 use std::{
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt as _,
     path::PathBuf,
     process::Command,
     sync::{
@@ -339,4 +341,31 @@ async fn bad_settings_end_the_process_by_name() {
         assert_eq!(status.code(), Some(1));
         assert!(process.log().contains(named), "{}", process.log());
     }
+}
+
+#[tokio::test]
+async fn a_process_starts_whatever_bytes_the_variables_of_others_hold() {
+    let etcd = Etcd::start().await;
+    let mut command = command(&etcd);
+    command.env("LESS_TERMCAP", OsStr::from_bytes(b"\xff"));
+    let process = Process::spawn(SERVICE, command);
+    process.address().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_whose_log_is_on_a_full_disk_goes_on() {
+    let etcd = Etcd::start().await;
+    let plain = command(&etcd);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "exec \"$0\" >/dev/full 2>&1"])
+        .arg(plain.get_program());
+    for (variable, value) in plain.get_envs() {
+        command.env(variable, value.unwrap_or_default());
+    }
+    let process = Process::spawn(SERVICE, command);
+    until_registered(&etcd, SERVICE, 1).await;
+    let client = client(&etcd).await;
+    ask(&client, "sleep 2").await.unwrap();
+    assert_eq!(process.exit_status(), None);
 }

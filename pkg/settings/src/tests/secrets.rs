@@ -3,7 +3,7 @@
 use super::*;
 
 /// Good enough for production.
-const PRODUCTION: [(&str, &str); 7] = [
+pub const PRODUCTION: [(&str, &str); 7] = [
     ("DOUSHENG_ENVIRONMENT", "production"),
     ("DOUSHENG_MYSQL__PRIMARY_URL", "mysql://a:one@db/dousheng"),
     ("DOUSHENG_MYSQL__REPLICA_URLS", "mysql://b:two@db/dousheng"),
