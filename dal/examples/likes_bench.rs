@@ -236,6 +236,7 @@ fn redis() -> Redis {
         key_prefix: format!("bench-{}:", std::process::id()),
         counter_ttl_s: 60,
         command_timeout_ms: 200,
+        ca_file: None,
     }
 }
 

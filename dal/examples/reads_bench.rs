@@ -137,6 +137,7 @@ async fn bench(database: &testkit::Database) -> Bench {
         key_prefix: format!("bench-{}:", std::process::id()),
         counter_ttl_s: 60,
         command_timeout_ms: 200,
+        ca_file: None,
     };
     dal::migrate(&mysql).await.unwrap();
     let marks = Marks::connect(&redis, &mysql).unwrap();

@@ -70,6 +70,8 @@ pub(crate) fn is_deadline(error: &DbErr) -> bool {
 /// The connection broke under the statement. Another connection may well work.
 pub(crate) fn is_broken_connection(error: &DbErr) -> bool {
     match driver_error(error) {
+        // A certificate that isn't trusted isn't on another connection either.
+        Some(sqlx::Error::Io(e)) if e.kind() == io::ErrorKind::InvalidData => false,
         Some(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => !is_deadline(error),
         // Killed by MariaDB, idle for too long by MySQL.
         _ => matches!(mysql_number(error), Some(1927 | 4031)),

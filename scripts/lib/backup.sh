@@ -57,8 +57,16 @@ database() {
     options=$(tls_options "$query")
     [ -z "$options" ] || mapfile -t tls <<<"$options"
     account=${url%@*} place=${url##*@}
-    MYSQL_PWD=$(percent_decoded "${account#*:}") "$program" --no-defaults --default-character-set=utf8mb4 "${tls[@]}" \
-        -h"${place%%[:/]*}" -P"$(expr "$place" : '[^:/]*:\([0-9]*\)' || say 3306)" -u"$(percent_decoded "${account%%:*}")" "$@" "${place#*/}"
+    local connection=(--no-defaults --default-character-set=utf8mb4 "${tls[@]}" -h"${place%%[:/]*}"
+        -P"$(expr "$place" : '[^:/]*:\([0-9]*\)' || say 3306)" -u"$(percent_decoded "${account%%:*}")")
+    local -x MYSQL_PWD
+    MYSQL_PWD=$(percent_decoded "${account#*:}")
+    # The clients themselves don't insist on it.
+    if [[ ${query^^} =~ SSL-?MODE=REQUIRED ]] && [[ $(mariadb "${connection[@]}" -N -e "SHOW SESSION STATUS LIKE 'Ssl_cipher'") != Ssl_cipher$'\t'?* ]]; then
+        complain "DOUSHENG_MYSQL__MIGRATE_URL asks for TLS (ssl-mode=REQUIRED), and the server speaks none"
+        return 1
+    fi
+    "$program" "${connection[@]}" "$@" "${place#*/}"
 }
 
 # objects COMMAND ARGUMENTS: rclone, which knows the bucket as store:. Debian's (1.60) takes certificates by its own argument alone, and

@@ -21,6 +21,7 @@ ffmpeg ffmpeg
 ffprobe ffmpeg
 protoc protobuf-compiler
 curl curl
+openssl openssl
 jq jq
 python3 python3
 LIST

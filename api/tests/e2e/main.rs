@@ -45,6 +45,7 @@ mod secrets;
 mod shapes;
 mod sockets;
 mod store;
+mod tls;
 mod tokens;
 mod traces;
 

@@ -32,6 +32,7 @@ async fn counters() -> (Redis, Counters) {
         key_prefix: String::new(),
         counter_ttl_s: 600,
         command_timeout_ms: 2000,
+        ca_file: None,
     };
     let counters = Counters::connect(&settings, Db::connect(&mysql).unwrap()).unwrap();
     testkit::eventually(Duration::from_secs(10), "Redis", async || {

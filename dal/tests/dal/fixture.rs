@@ -74,6 +74,7 @@ pub fn without_redis(db: &Db) -> Counters {
         key_prefix: String::new(),
         counter_ttl_s: 60,
         command_timeout_ms: 200,
+        ca_file: None,
     };
     Counters::connect(&redis, db.clone()).unwrap()
 }

@@ -22,6 +22,7 @@ mod reconcile;
 mod routing;
 mod schema;
 mod stage;
+mod tls;
 mod uploads;
 mod users;
 mod videos;

@@ -44,6 +44,7 @@ impl Stage {
             key_prefix: "t:".to_owned(),
             counter_ttl_s: 600,
             command_timeout_ms,
+            ca_file: None,
         };
         let counters = connected(&settings, &db).await;
         Self {

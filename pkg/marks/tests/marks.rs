@@ -64,6 +64,7 @@ fn marks_at(url: String, mode: ReadsAfterWrites) -> Marks {
         key_prefix: "t:".to_owned(),
         counter_ttl_s: 60,
         command_timeout_ms: 1000,
+        ca_file: None,
     };
     let mysql = settings::Mysql {
         primary_url: Secret::new(""),

@@ -5,6 +5,7 @@
 //! in Redis since then is owed a deletion, which is paid before the link is used again. What the keys mean is their owners' affair.
 
 mod nodes;
+mod url;
 
 use std::{
     collections::HashSet,
@@ -62,8 +63,8 @@ pub struct Away;
 
 /// `redis.url` can't be read. Tells no more, for the URL may have a password.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("redis.url can't be used: {0:?}")]
-pub struct BadUrl(ErrorKind);
+#[error("redis.url can't be used: {0}")]
+pub struct BadUrl(String);
 
 /// Keys that are deleted by one command, so at one moment; in a cluster all of one slot.
 pub type Together = Vec<String>;
@@ -106,12 +107,18 @@ impl Link {
         redis: &settings::Redis,
         database: u8,
     ) -> Result<Arc<Self>, BadUrl> {
-        Self::connect(name, redis, database).map_err(|error| BadUrl(error.kind().clone()))
+        let config = url::config(redis)?;
+        Self::connect(name, redis, config, database)
+            .map_err(|error| BadUrl(format!("{:?}", error.kind())))
     }
 
-    fn connect(name: &'static str, redis: &settings::Redis, database: u8) -> Reply<Arc<Self>> {
+    fn connect(
+        name: &'static str,
+        redis: &settings::Redis,
+        mut config: Config,
+        database: u8,
+    ) -> Reply<Arc<Self>> {
         let deadline = Duration::from_millis(redis.command_timeout_ms);
-        let mut config = Config::from_url(redis.url.expose())?;
         let is_cluster = config.server.is_clustered();
         config.database = (!is_cluster).then_some(database);
         // Also the first connection is attempted until it succeeds.
@@ -133,6 +140,7 @@ impl Link {
             // 0: without end.
             .set_policy(ReconnectPolicy::new_constant(0, RECONNECT_DELAY_MS))
             .build()?;
+        url::log_failures(name, &client);
         client.connect();
         let link = Arc::new(Self {
             client,

@@ -11,11 +11,12 @@ mod registration;
 
 use std::{
     collections::HashMap,
+    error::Error as _,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use etcd_client::{Client, ConnectOptions, GetOptions};
+use etcd_client::{Client, ConnectOptions, GetOptions, TlsOptions};
 use rand::Rng as _;
 
 pub use balance::Balancer;
@@ -39,7 +40,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// etcd refused or can't be reached.
-    #[error("etcd: {0}")]
+    #[error("etcd: {}", chain(.0))]
     Etcd(#[from] etcd_client::Error),
     /// etcd didn't answer in time.
     #[error("etcd: no answer in time")]
@@ -50,6 +51,9 @@ pub enum RegistryError {
     /// No instance is registered.
     #[error("no instance of {0}")]
     Empty(String),
+    /// Nobody can be trusted.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
 }
 
 /// One etcd, and what this process asked of it. Cheap to clone.
@@ -67,13 +71,17 @@ impl Registry {
     /// Prepares the connection; etcd need not be there yet. To be called in a runtime.
     ///
     /// # Errors
-    /// An endpoint isn't a URL.
+    /// An endpoint isn't a URL, or nobody can be trusted.
     pub async fn new(settings: &settings::Etcd) -> Result<Self, RegistryError> {
-        let options = ConnectOptions::new()
+        let mut options = ConnectOptions::new()
             .with_connect_timeout(CONNECT_TIMEOUT)
             .with_keep_alive(PING_INTERVAL, PING_TIMEOUT)
             .with_keep_alive_while_idle(true)
             .with_auto_token_refresh(true);
+        if settings.endpoints.iter().any(|e| e.starts_with("https://")) {
+            let roots = tls::trust_anchors(settings.ca_file.as_deref())?;
+            options = options.with_tls(TlsOptions::new().trust_anchors(roots));
+        }
         let client = Client::connect(&settings.endpoints, Some(options)).await?;
         if !settings.username.is_empty() {
             let (name, password) = (settings.username.clone(), settings.password.clone());
@@ -147,4 +155,24 @@ async fn within<T>(
     call: impl Future<Output = Result<T, etcd_client::Error>>,
 ) -> Result<T, RegistryError> {
     Ok(tokio::time::timeout(CALL_TIMEOUT, call).await??)
+}
+
+/// An error with its causes, each once: gRPC itself says only that there was one.
+fn chain(error: &etcd_client::Error) -> String {
+    let (mut text, mut cause) = match error {
+        etcd_client::Error::GRpcStatus(status) => {
+            let text = format!("{}: {}", status.code(), status.message());
+            (text, status.source())
+        }
+        etcd_client::Error::TransportError(error) => (error.to_string(), error.source()),
+        error => (error.to_string(), None),
+    };
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    tls::explain(&text)
 }

@@ -14,7 +14,7 @@ use std::{
 
 use etcd_client::{Client, CompactionOptions, GetOptions, Permission};
 use registry::{Balancer, Instance, Instances, Registry};
-use testkit::{Etcd, eventually};
+use testkit::{Certificates, Etcd, eventually};
 
 const PREFIX: &str = "kitex/registry-etcd";
 const TTL: Duration = Duration::from_secs(2);
@@ -28,6 +28,7 @@ fn settings(etcd: &Etcd) -> settings::Etcd {
         username: String::new(),
         password: settings::Secret::new(""),
         lease_ttl_s: i64::try_from(TTL.as_secs()).unwrap(),
+        ca_file: None,
     }
 }
 
@@ -406,4 +407,26 @@ async fn who_has_the_password_registers_and_finds_also_after_a_restart_that_forg
     assert_eq!(found.current().len(), 2);
     let third = Registry::new(&ours).await.unwrap();
     until_known(&third.instances("echo"), &[7001, 7002]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn etcd_by_tls_is_used_where_its_certificate_is_trusted() {
+    let certificates = Certificates::make();
+    let etcd = Etcd::start_with_tls(&certificates).await;
+    let trusting = |ca_file| settings::Etcd {
+        ca_file,
+        ..settings(&etcd)
+    };
+    let ours = trusting(Some(certificates.ca()));
+    let ours = Registry::new(&ours).await.unwrap();
+    let _one = ours.register("echo", &Instance::new(address(7001), 10));
+    until_known(&ours.instances("echo"), &[7001]).await;
+    ours.ping().await.unwrap();
+
+    for ca_file in [None, Some(Certificates::make().ca())] {
+        let stranger = Registry::new(&trusting(ca_file)).await.unwrap();
+        let error = stranger.ping().await.unwrap_err().to_string();
+        assert!(error.contains("UnknownIssuer"), "{error}");
+        assert!(error.contains("tls.ca_file"), "{error}");
+    }
 }

@@ -25,9 +25,12 @@ impl Settings {
             }
         };
         require(
-            self.trace.endpoint.is_empty() || self.trace.endpoint.starts_with("http://"),
+            self.trace.endpoint.is_empty()
+                || ["http://", "https://"]
+                    .iter()
+                    .any(|scheme| self.trace.endpoint.starts_with(scheme)),
             "trace.endpoint",
-            "must be http://host:port, or empty",
+            "must be http://host:port or https://host:port, or empty",
         )?;
         require(
             (0.0..=1.0).contains(&self.trace.sample_ratio),
@@ -115,11 +118,16 @@ impl Settings {
             "must be 1 to 1000",
         )?;
         require(
-            ["redis://", "redis-cluster://"]
-                .iter()
-                .any(|scheme| self.redis.url.expose().starts_with(scheme)),
+            [
+                "redis://",
+                "rediss://",
+                "redis-cluster://",
+                "rediss-cluster://",
+            ]
+            .iter()
+            .any(|scheme| self.redis.url.expose().starts_with(scheme)),
             "redis.url",
-            "must be redis://[user:password@]host[:port], or redis-cluster://… with further nodes as ?node=host:port&node=…",
+            "must be redis://[user:password@]host[:port], or redis-cluster://… with further nodes as ?node=host:port&node=…; by TLS rediss://… or rediss-cluster://…",
         )?;
         require(
             self.redis.favorites_db != self.redis.comments_db,
@@ -174,6 +182,13 @@ impl Settings {
             "etcd.endpoints",
             "needs at least one address",
         )?;
+        let by_tls = |endpoint: &String| endpoint.starts_with("https://");
+        require(
+            self.etcd.endpoints.iter().all(by_tls) || !self.etcd.endpoints.iter().any(by_tls),
+            "etcd.endpoints",
+            "must be all https:// or none",
+        )?;
+        self.check_tls()?;
         require(
             !self.etcd.prefix.is_empty(),
             "etcd.prefix",

@@ -7,8 +7,9 @@ mod check;
 mod limits;
 mod network;
 mod sources;
+mod tls;
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -127,6 +128,7 @@ pub struct Settings {
     pub http: Http,
     pub rpc: Rpc,
     pub admin: Admin,
+    pub tls: Tls,
     pub mysql: Mysql,
     pub redis: Redis,
     pub counters: Counters,
@@ -154,7 +156,12 @@ sections! {
     /// `[log]`
     Log { filter: String, format: LogFormat, rotate_bytes: u64 }
     /// `[trace]`
-    Trace { endpoint: String, sample_ratio: f64 }
+    Trace {
+        endpoint: String,
+        sample_ratio: f64,
+        #[serde(skip)]
+        ca_file: Option<PathBuf>,
+    }
     /// `[http]`
     Http {
         listen: SocketAddr,
@@ -175,6 +182,8 @@ sections! {
     Rpc { listen: SocketAddr, secret: Secret, max_connections: u32, connect_timeout_ms: u64, deregister_wait_ms: u64 }
     /// `[admin]`
     Admin { listen: SocketAddr }
+    /// `[tls]`
+    Tls { ca_file: String }
     /// `[mysql]`
     Mysql {
         primary_url: Secret,
@@ -197,6 +206,8 @@ sections! {
         key_prefix: String,
         counter_ttl_s: u64,
         command_timeout_ms: u64,
+        #[serde(skip)]
+        ca_file: Option<PathBuf>,
     }
     /// `[counters]`
     Counters { fold_period_ms: u64, scan_period_s: u64 }
@@ -208,6 +219,8 @@ sections! {
         username: String,
         password: Secret,
         lease_ttl_s: i64,
+        #[serde(skip)]
+        ca_file: Option<PathBuf>,
     }
     /// `[object_store]`
     ObjectStore {
@@ -218,6 +231,8 @@ sections! {
         access_key: Secret,
         secret_key: Secret,
         url_ttl_s: u32,
+        #[serde(skip)]
+        ca_file: Option<PathBuf>,
     }
     /// `[auth]`
     Auth {

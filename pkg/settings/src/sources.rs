@@ -54,7 +54,7 @@ impl Sources {
             .build()
             .map_err(unreadable)?;
         self.refuse_unknown(&all.cache)?;
-        let settings: Settings = all.try_deserialize()?;
+        let mut settings: Settings = all.try_deserialize()?;
         settings.check().map_err(|error| match error {
             SettingsError::Invalid { key, reason } => SettingsError::Invalid {
                 key,
@@ -62,6 +62,7 @@ impl Sources {
             },
             error => error,
         })?;
+        settings.spread_ca_file();
         Ok(settings)
     }
 

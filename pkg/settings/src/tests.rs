@@ -3,6 +3,7 @@ use std::{collections::HashMap, io::Write as _};
 use super::*;
 
 mod secrets;
+mod tls;
 
 fn from_variables(variables: HashMap<String, String>) -> Sources {
     Sources {

@@ -3,6 +3,8 @@
 //! The library's errors carry URLs, headers and the server's words, any of which may hold a signature; of them only a status,
 //! a code or a kind of failure is kept.
 
+use std::error::Error;
+
 use minio::s3::{
     error::{Error as S3Error, NetworkError, S3ServerError, ValidationErr},
     minio_error_response::MinioErrorCode,
@@ -85,6 +87,9 @@ impl StorageError {
             }
             S3Error::Network(NetworkError::ReqwestError(error))
             | S3Error::Validation(ValidationErr::HttpError(error)) => {
+                if let Some(reason) = certificate_fault(&error) {
+                    return Self::unavailable(operation, reason);
+                }
                 let reason = if error.is_connect() {
                     "no connection"
                 } else if error.is_timeout() {
@@ -137,4 +142,17 @@ impl StorageError {
             code => Self::refused(operation, code.to_string()),
         }
     }
+}
+
+/// What is wrong with the store's certificate, if that is it. The words are TLS's and hold nothing of a request.
+fn certificate_fault(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if text.starts_with("invalid peer certificate") {
+            return Some(tls::explain(&text));
+        }
+        cause = error.source();
+    }
+    None
 }

@@ -96,6 +96,7 @@ impl Store {
             );
             MinioClientBuilder::new(url)
                 .provider(Some(keys))
+                .ssl_cert_file(settings.ca_file.as_deref())
                 .build()
                 .map_err(|error| invalid(error.to_string()))
         };

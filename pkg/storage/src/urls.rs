@@ -117,6 +117,7 @@ mod tests {
             access_key: Secret::new("key"),
             secret_key: Secret::new("secret"),
             url_ttl_s,
+            ca_file: None,
         })
         .unwrap()
     }

@@ -36,6 +36,9 @@ pub enum TelemetryError {
     /// Traces can't be sent there.
     #[error("settings: trace.endpoint: {0}")]
     Trace(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// Nobody can be trusted.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
     /// Something in this process set up its own metrics before.
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -55,9 +58,7 @@ pub fn init(service: &str, log: &Log, trace: &Trace) -> Result<(), TelemetryErro
         LogFormat::Json => false,
     };
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(Mutex::new(output::Output::new(log.rotate_bytes)))
-        // It would complain on standard error, and panic where that is as full a disk as this.
-        .log_internal_errors(false);
+        .with_writer(Mutex::new(output::Output::new(log.rotate_bytes)));
     let layer = if pretty {
         layer.boxed()
     } else {

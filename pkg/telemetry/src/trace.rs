@@ -12,7 +12,10 @@ use opentelemetry::{
     propagation::{Extractor, TextMapPropagator as _},
     trace::{TraceContextExt as _, TracerProvider as _},
 };
-use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig as _};
+use opentelemetry_otlp::{
+    SpanExporter, WithExportConfig as _, WithTonicConfig as _,
+    tonic_types::transport::ClientTlsConfig,
+};
 use opentelemetry_sdk::{
     Resource,
     propagation::TraceContextPropagator,
@@ -27,7 +30,10 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::metrics::{Routing, Server, Verb};
+use crate::{
+    TelemetryError,
+    metrics::{Routing, Server, Verb},
+};
 
 /// The header of HTTP that carries a trace on.
 pub const TRACEPARENT: &str = "traceparent";
@@ -49,18 +55,22 @@ pub(crate) fn not_logged() -> Result<Directive, ParseError> {
 pub(crate) fn layer<S>(
     service: &str,
     settings: &Trace,
-) -> Result<Option<impl Layer<S> + use<S>>, ExporterBuildError>
+) -> Result<Option<impl Layer<S> + use<S>>, TelemetryError>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     if settings.endpoint.is_empty() {
         return Ok(None);
     }
-    let exporter = SpanExporter::builder()
+    let mut exporter = SpanExporter::builder()
         .with_tonic()
         .with_endpoint(&settings.endpoint)
-        .with_timeout(SEND_TIMEOUT)
-        .build()?;
+        .with_timeout(SEND_TIMEOUT);
+    if settings.endpoint.starts_with("https://") {
+        let roots = tls::trust_anchors(settings.ca_file.as_deref())?;
+        exporter = exporter.with_tls_config(ClientTlsConfig::new().trust_anchors(roots));
+    }
+    let exporter = exporter.build()?;
     // Who asked may have decided already.
     let new = Sampler::TraceIdRatioBased(settings.sample_ratio);
     let provider = SdkTracerProvider::builder()

@@ -10,7 +10,7 @@ use etcd_client::{Client, GetOptions};
 use tempfile::TempDir;
 
 use crate::{
-    Process, eventually,
+    Certificates, Process, eventually,
     ports::{ATTEMPTS, free_port},
 };
 
@@ -23,20 +23,31 @@ pub struct Etcd {
     process: Mutex<Process>,
     client_port: u16,
     peer_port: u16,
+    tls: Option<Certificates>,
     data: TempDir,
 }
 
 impl Etcd {
     /// Starts on free ports; answers when this returns.
     pub async fn start() -> Self {
+        Self::start_on(None).await
+    }
+
+    /// As [`Etcd::start`]; its clients speak TLS.
+    pub async fn start_with_tls(certificates: &Certificates) -> Self {
+        Self::start_on(Some(certificates.clone())).await
+    }
+
+    async fn start_on(tls: Option<Certificates>) -> Self {
         for _ in 0..ATTEMPTS {
             let data = tempfile::tempdir().expect("a directory for etcd");
             let (client_port, peer_port) = (free_port(), free_port());
-            let process = spawn(client_port, peer_port, &data);
+            let process = spawn(client_port, peer_port, tls.as_ref(), &data);
             let etcd = Self {
                 process: Mutex::new(process),
                 client_port,
                 peer_port,
+                tls: tls.clone(),
                 data,
             };
             if etcd.answers().await {
@@ -48,9 +59,9 @@ impl Etcd {
         );
     }
 
-    /// `http://127.0.0.1:<port>`; stays the same over restarts.
+    /// `http://127.0.0.1:<port>`, or `https://…`; stays the same over restarts.
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.client_port)
+        client_url(self.client_port, self.tls.as_ref())
     }
 
     /// SIGKILL.
@@ -71,7 +82,12 @@ impl Etcd {
     /// Brings it back with its data; kills it first if it runs. Answers when this returns.
     pub async fn restart(&self) {
         self.kill();
-        *self.process() = spawn(self.client_port, self.peer_port, &self.data);
+        *self.process() = spawn(
+            self.client_port,
+            self.peer_port,
+            self.tls.as_ref(),
+            &self.data,
+        );
         let what = format!("etcd's answer after its restart on {}", self.endpoint());
         eventually(START_LIMIT, &what, async || {
             self.healthy().await.then_some(())
@@ -100,10 +116,13 @@ impl Etcd {
     }
 
     async fn healthy(&self) -> bool {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("an HTTP client");
+        let mut client = reqwest::Client::builder().no_proxy();
+        if let Some(tls) = &self.tls {
+            let pem = std::fs::read(tls.ca()).expect("the CA");
+            let ca = reqwest::Certificate::from_pem(&pem).expect("a certificate");
+            client = client.add_root_certificate(ca);
+        }
+        let client = client.build().expect("an HTTP client");
         let request = client
             .get(format!("{}/health", self.endpoint()))
             .timeout(Duration::from_secs(1));
@@ -135,8 +154,13 @@ pub(crate) async fn keys(endpoints: &[&str], prefix: &str) -> Vec<String> {
     }
 }
 
-fn spawn(client_port: u16, peer_port: u16, data: &TempDir) -> Process {
-    let client = format!("http://127.0.0.1:{client_port}");
+fn client_url(port: u16, tls: Option<&Certificates>) -> String {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://127.0.0.1:{port}")
+}
+
+fn spawn(client_port: u16, peer_port: u16, tls: Option<&Certificates>, data: &TempDir) -> Process {
+    let client = client_url(client_port, tls);
     let peer = format!("http://127.0.0.1:{peer_port}");
     let mut command = Command::new("etcd");
     command
@@ -156,5 +180,9 @@ fn spawn(client_port: u16, peer_port: u16, data: &TempDir) -> Process {
             &peer,
         ])
         .args(["--initial-cluster", &format!("test={peer}")]);
+    if let Some(tls) = tls {
+        command.arg("--cert-file").arg(tls.certificate());
+        command.arg("--key-file").arg(tls.key());
+    }
     Process::spawn("etcd", command)
 }

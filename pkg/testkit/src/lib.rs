@@ -11,12 +11,14 @@
 )]
 
 mod bucket;
+mod certificates;
 mod client;
 mod database;
 pub mod environment;
 mod etcd;
 mod gate;
 pub mod history;
+mod mariadb;
 pub mod media;
 mod metrics;
 mod mp4;
@@ -27,15 +29,18 @@ mod redis;
 mod redis_cluster;
 mod shared;
 mod system;
+mod tls_proxy;
 mod traces;
 mod tripwire;
 mod wait;
 
 pub use bucket::Bucket;
+pub use certificates::Certificates;
 pub use client::{Account, Client, Reply};
 pub use database::{Database, Held};
 pub use etcd::Etcd;
 pub use gate::Gate;
+pub use mariadb::MariaDb;
 pub use metrics::Metrics;
 pub use ports::free_port;
 pub use process::{Process, scratch_directory};
@@ -43,6 +48,7 @@ pub use redis::Redis;
 pub use redis_cluster::RedisCluster;
 pub use shared::{Lent, SharedSystem};
 pub use system::{Builder, FOLD_PERIOD, JWT_KEYS, RPC_SECRET, System, token_of};
+pub use tls_proxy::TlsProxy;
 pub use traces::{TraceSpan, Traces};
 pub use tripwire::Tripwire;
 pub use wait::eventually;

@@ -10,7 +10,9 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    Process, eventually,
+    Certificates, Process,
+    certificates::{redis_cli, redis_server},
+    eventually,
     ports::{ATTEMPTS, free_port},
 };
 
@@ -22,19 +24,30 @@ const START_LIMIT: Duration = Duration::from_secs(15);
 pub struct Redis {
     process: Mutex<Process>,
     port: u16,
+    tls: Option<Certificates>,
     data: TempDir,
 }
 
 impl Redis {
     /// Starts on a free port; answers when this returns.
     pub async fn start() -> Self {
+        Self::start_on(None).await
+    }
+
+    /// As [`Redis::start`]; speaks TLS alone.
+    pub async fn start_with_tls(certificates: &Certificates) -> Self {
+        Self::start_on(Some(certificates.clone())).await
+    }
+
+    async fn start_on(tls: Option<Certificates>) -> Self {
         for _ in 0..ATTEMPTS {
             let data = tempfile::tempdir().expect("a directory for Redis");
             let port = free_port();
-            let process = Mutex::new(spawn(port, data.path()));
+            let process = Mutex::new(spawn(port, tls.as_ref(), data.path()));
             let redis = Self {
                 process,
                 port,
+                tls: tls.clone(),
                 data,
             };
             if redis.answers().await {
@@ -46,9 +59,14 @@ impl Redis {
         );
     }
 
-    /// `redis://127.0.0.1:<port>`; stays the same over restarts.
+    /// `redis://127.0.0.1:<port>`, or `rediss://…`; stays the same over restarts.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let scheme = if self.tls.is_some() {
+            "rediss"
+        } else {
+            "redis"
+        };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// SIGKILL.
@@ -69,7 +87,7 @@ impl Redis {
     /// Brings it back with its data; kills it first if it runs. Answers when this returns.
     pub async fn restart(&self) {
         self.kill();
-        *self.process() = spawn(self.port, self.data.path());
+        *self.process() = spawn(self.port, self.tls.as_ref(), self.data.path());
         let what = format!("Redis on {} after its restart", self.url());
         eventually(START_LIMIT, &what, async || self.ping().then_some(())).await;
     }
@@ -99,7 +117,7 @@ impl Redis {
     /// Runs a command, for example `["GET", "key"]`, in a logical database; the answer as `redis-cli` prints it, no answer
     /// within 5 s or an error is a panic.
     pub fn command(&self, database: u8, command: &[&str]) -> String {
-        let answer = cli(self.port, database, command);
+        let answer = self.cli(database, command);
         answer.unwrap_or_else(|| panic!("{command:?} was not answered by {}", self.url()))
     }
 
@@ -116,7 +134,19 @@ impl Redis {
     }
 
     fn ping(&self) -> bool {
-        cli(self.port, 0, &["PING"]).as_deref() == Some("PONG")
+        self.cli(0, &["PING"]).as_deref() == Some("PONG")
+    }
+
+    fn cli(&self, database: u8, command: &[&str]) -> Option<String> {
+        let output = Command::new("timeout")
+            .args(["5", "redis-cli", "-e", "-h", "127.0.0.1"])
+            .args(redis_cli(self.tls.as_ref()))
+            .args(["-p", &self.port.to_string(), "-n", &database.to_string()])
+            .args(command)
+            .output()
+            .expect("run redis-cli");
+        let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        output.status.success().then_some(answer)
     }
 
     fn remove_data(&self) {
@@ -131,27 +161,16 @@ impl Redis {
 /// The directory of the append-only files.
 const FILES: &str = "appendonlydir";
 
-fn spawn(port: u16, data: &Path) -> Process {
+fn spawn(port: u16, tls: Option<&Certificates>, data: &Path) -> Process {
     let mut command = Command::new("redis-server");
     command
         .args(["--bind", "127.0.0.1", "--daemonize", "no", "--save", ""])
-        .args(["--port", &port.to_string()])
+        .args(redis_server(port, tls))
         .args(["--appendonly", "yes", "--appendfsync", "always"])
         .args(["--appenddirname", FILES])
         .arg("--dir")
         .arg(data);
     Process::spawn("redis", command)
-}
-
-fn cli(port: u16, database: u8, command: &[&str]) -> Option<String> {
-    let output = Command::new("timeout")
-        .args(["5", "redis-cli", "-e", "-h", "127.0.0.1"])
-        .args(["-p", &port.to_string(), "-n", &database.to_string()])
-        .args(command)
-        .output()
-        .expect("run redis-cli");
-    let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    output.status.success().then_some(answer)
 }
 
 fn copy_files(from: &Path, to: &Path) {

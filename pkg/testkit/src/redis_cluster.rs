@@ -8,7 +8,12 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{Process, eventually, ports::free_port};
+use crate::{
+    Certificates, Process,
+    certificates::{redis_cli, redis_server},
+    eventually,
+    ports::free_port,
+};
 
 /// How long the nodes may take to find each other.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -26,13 +31,23 @@ struct Node {
     process: Mutex<Process>,
     port: u16,
     bus: u16,
+    tls: Option<Certificates>,
     data: TempDir,
 }
 
 impl RedisCluster {
     /// Starts three nodes on free ports, a third of the keys each; answers when this returns.
     pub async fn start() -> Self {
-        let nodes = (0..NODES).map(|_| Node::start()).collect();
+        Self::start_on(None).await
+    }
+
+    /// As [`RedisCluster::start`]; speaks TLS alone, also among its nodes.
+    pub async fn start_with_tls(certificates: &Certificates) -> Self {
+        Self::start_on(Some(certificates)).await
+    }
+
+    async fn start_on(tls: Option<&Certificates>) -> Self {
+        let nodes = (0..NODES).map(|_| Node::start(tls.cloned())).collect();
         let cluster = Self { nodes };
         for node in &cluster.nodes {
             let what = format!("Redis on port {}", node.port);
@@ -46,6 +61,7 @@ impl RedisCluster {
             .iter()
             .map(|node| format!("127.0.0.1:{}", node.port));
         let output = Command::new("redis-cli")
+            .args(redis_cli(tls))
             .args(["--cluster", "create"])
             .args(addresses)
             .arg("--cluster-yes")
@@ -59,7 +75,7 @@ impl RedisCluster {
         cluster
     }
 
-    /// `redis-cluster://127.0.0.1:<port>?node=…`; stays the same over restarts.
+    /// `redis-cluster://127.0.0.1:<port>?node=…`, or `rediss-cluster://…`; stays the same over restarts.
     pub fn url(&self) -> String {
         let mut nodes = self
             .nodes
@@ -67,7 +83,13 @@ impl RedisCluster {
             .map(|node| format!("127.0.0.1:{}", node.port));
         let first = nodes.next().expect("a node");
         let others: Vec<_> = nodes.map(|node| format!("node={node}")).collect();
-        format!("redis-cluster://{first}?{}", others.join("&"))
+        let by_tls = self.nodes.iter().any(|node| node.tls.is_some());
+        let scheme = if by_tls {
+            "rediss-cluster"
+        } else {
+            "redis-cluster"
+        };
+        format!("{scheme}://{first}?{}", others.join("&"))
     }
 
     /// How many nodes it has.
@@ -84,7 +106,7 @@ impl RedisCluster {
     pub async fn restart(&self, n: usize) {
         let node = &self.nodes[n];
         node.process().kill9();
-        *node.process() = spawn(node.port, node.bus, &node.data);
+        *node.process() = spawn(node.port, node.bus, node.tls.as_ref(), &node.data);
         self.until_whole().await;
     }
 
@@ -124,13 +146,14 @@ impl RedisCluster {
 }
 
 impl Node {
-    fn start() -> Self {
+    fn start(tls: Option<Certificates>) -> Self {
         let data = tempfile::tempdir().expect("a directory for Redis");
         let (port, bus) = (free_port(), free_port());
         Self {
-            process: Mutex::new(spawn(port, bus, &data)),
+            process: Mutex::new(spawn(port, bus, tls.as_ref(), &data)),
             port,
             bus,
+            tls,
             data,
         }
     }
@@ -138,8 +161,9 @@ impl Node {
     /// What `redis-cli` prints; none for an error.
     fn cli(&self, command: &[&str]) -> Option<String> {
         let output = Command::new("timeout")
-            .args(["5", "redis-cli", "-e", "-h", "127.0.0.1", "-p"])
-            .arg(self.port.to_string())
+            .args(["5", "redis-cli", "-e", "-h", "127.0.0.1"])
+            .args(redis_cli(self.tls.as_ref()))
+            .args(["-p", &self.port.to_string()])
             .args(command)
             .output()
             .expect("run redis-cli");
@@ -155,11 +179,11 @@ impl Node {
 /// The directory of the append-only files.
 const FILES: &str = "appendonlydir";
 
-fn spawn(port: u16, bus: u16, data: &TempDir) -> Process {
+fn spawn(port: u16, bus: u16, tls: Option<&Certificates>, data: &TempDir) -> Process {
     let mut command = Command::new("redis-server");
     command
         .args(["--bind", "127.0.0.1", "--daemonize", "no", "--save", ""])
-        .args(["--port", &port.to_string()])
+        .args(redis_server(port, tls))
         .args([
             "--cluster-enabled",
             "yes",

@@ -206,7 +206,9 @@ impl Builder {
         variables.extend(self.settings);
         // Only this process is told of the account that changes tables.
         let mut for_migrate = variables.clone();
-        for_migrate.insert(variable("mysql.migrate_url"), database.migrate_url());
+        for_migrate
+            .entry(variable("mysql.migrate_url"))
+            .or_insert_with(|| database.migrate_url());
         Process::workspace_binary("migrate", &for_migrate)
             .succeeded()
             .await;

@@ -16,8 +16,10 @@ use opentelemetry_proto::tonic::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::{
     Request, Response, Status,
-    transport::{Server, server::TcpIncoming},
+    transport::{Identity, Server, ServerTlsConfig, server::TcpIncoming},
 };
+
+use crate::Certificates;
 
 /// What was sent to a receiver, for as long as it lives.
 #[derive(Debug)]
@@ -49,16 +51,35 @@ pub struct TraceSpan {
 impl Traces {
     /// Begins to receive, on a free port.
     pub async fn receive() -> Self {
+        Self::receive_on(None).await
+    }
+
+    /// As [`Traces::receive`], by TLS.
+    pub async fn receive_with_tls(certificates: &Certificates) -> Self {
+        Self::receive_on(Some(certificates)).await
+    }
+
+    async fn receive_on(tls: Option<&Certificates>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let spans = Arc::default();
         let service = TraceServiceServer::new(Receiver(Arc::clone(&spans)));
-        let serving = Server::builder()
+        let mut server = Server::builder();
+        if let Some(tls) = tls {
+            let read = |path| std::fs::read(path).expect("a certificate");
+            let identity = Identity::from_pem(read(tls.certificate()), read(tls.key()));
+            let config = ServerTlsConfig::new().identity(identity);
+            server = server.tls_config(config).expect("a server by TLS");
+        }
+        let serving = server
             .add_service(service)
             .serve_with_incoming(TcpIncoming::from(listener));
         let task = tokio::spawn(async { serving.await.expect("a receiver") });
         Self {
-            endpoint: format!("http://{address}"),
+            endpoint: match tls {
+                Some(_) => format!("https://{address}"),
+                None => format!("http://{address}"),
+            },
             spans,
             task,
         }

@@ -9,3 +9,4 @@
 
 mod cluster;
 mod password;
+mod tls;

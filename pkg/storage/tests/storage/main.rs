@@ -10,4 +10,5 @@
 mod objects;
 mod signed_urls;
 mod support;
+mod tls;
 mod uploads;

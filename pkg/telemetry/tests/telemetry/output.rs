@@ -30,6 +30,7 @@ async fn a_program_that_logs() {
     let trace = Trace {
         endpoint: String::new(),
         sample_ratio: 0.0,
+        ca_file: None,
     };
     telemetry::init("test", &log, &trace).unwrap();
     let lines: u64 = lines.parse().unwrap();

@@ -9,3 +9,4 @@
 
 mod kit;
 mod rooms;
+mod scripts;

@@ -9,7 +9,7 @@ mod cover;
 mod probe;
 mod process;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use storage::StorageError;
 use telemetry::metrics;
@@ -92,6 +92,8 @@ pub enum MediaError {
 pub struct Media {
     slots: Arc<Semaphore>,
     protocols: &'static str,
+    /// How a store that speaks TLS is checked; none: it doesn't.
+    tls: Vec<String>,
     probe_limit: Duration,
     cover_limit: Duration,
     memory_bytes: u64,
@@ -110,14 +112,21 @@ impl Media {
     /// Takes its limits from `[media]`, and whether the store speaks TLS from `object_store.endpoint`.
     pub fn new(settings: &settings::Settings) -> Self {
         let media = &settings.media;
+        let store = &settings.object_store;
+        let by_tls = store.endpoint.starts_with("https:");
         let slots = Arc::new(Semaphore::new(media.parallel));
         metrics::watch_semaphore(FFMPEG, &slots, media.parallel);
         Self {
             slots,
-            protocols: if settings.object_store.endpoint.starts_with("https:") {
+            protocols: if by_tls {
                 "http,tcp,https,tls"
             } else {
                 "http,tcp"
+            },
+            tls: if by_tls {
+                tls_arguments(store.ca_file.as_deref())
+            } else {
+                Vec::new()
             },
             probe_limit: Duration::from_secs(media.probe_timeout_s),
             cover_limit: Duration::from_secs(media.cover_timeout_s),
@@ -168,8 +177,8 @@ impl Media {
     }
 
     /// Arguments that both programs take before the URL.
-    fn input_arguments<'a>(&'a self, stall_limit_us: &'a str) -> [&'a str; 8] {
-        [
+    fn input_arguments<'a>(&'a self, stall_limit_us: &'a str) -> Vec<&'a str> {
+        let always = [
             "-protocol_whitelist",
             self.protocols,
             "-format_whitelist",
@@ -178,7 +187,9 @@ impl Media {
             stall_limit_us,
             "-threads",
             "1",
-        ]
+        ];
+        let tls = self.tls.iter().map(String::as_str);
+        always.into_iter().chain(tls).collect()
     }
 
     /// In ffmpeg's unit.
@@ -204,4 +215,14 @@ impl Media {
         )
         .await
     }
+}
+
+/// By themselves the programs take any certificate. They trust the system's roots and those of the file.
+fn tls_arguments(ca_file: Option<&Path>) -> Vec<String> {
+    let mut arguments = vec!["-tls_verify".to_owned(), "1".to_owned()];
+    if let Some(file) = ca_file {
+        arguments.push("-ca_file".to_owned());
+        arguments.push(file.display().to_string());
+    }
+    arguments
 }

@@ -9,7 +9,7 @@ use crate::support::{HttpServer, Manner};
 use rpc_video::media::{Media, MediaError, Probe, Refusal};
 use settings::{Secret, Settings};
 use storage::Store;
-use testkit::{Bucket, Tripwire, environment, media as files};
+use testkit::{Bucket, Certificates, TlsProxy, Tripwire, environment, media as files};
 
 /// Files in a bucket of their own, and the programs that look at them.
 struct Bench {
@@ -392,4 +392,37 @@ fn processes_naming(text: &str) -> usize {
         .filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok())
         .filter(|line| String::from_utf8_lossy(line).contains(text))
         .count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_by_tls_is_read_where_its_certificate_is_trusted() {
+    let certificates = Certificates::make();
+    let endpoint = environment::s3_endpoint();
+    let proxy = TlsProxy::before(endpoint.trim_start_matches("http://"), &certificates).await;
+    for (ca_file, is_trusted) in [
+        (Some(certificates.ca()), true),
+        (None, false),
+        (Some(Certificates::make().ca()), false),
+    ] {
+        let bench = Bench::with(|settings| {
+            settings.object_store.endpoint = proxy.url();
+            settings.object_store.ca_file = ca_file;
+        })
+        .await;
+        let url = bench.url(files::mp4()).await;
+        let probe = bench.media.probe(&url).await;
+        let video = Probe {
+            duration_ms: 1000,
+            width: 180,
+            height: 320,
+        };
+        let cover = bench.media.cover(&url, &video).await;
+        if is_trusted {
+            probe.unwrap();
+            jpeg_size(&cover.unwrap());
+        } else {
+            assert!(is_unavailable(&probe), "{probe:?}");
+            assert!(is_unavailable(&cover), "{cover:?}");
+        }
+    }
 }

@@ -17,6 +17,7 @@ pub fn settings(bucket: &str) -> ObjectStore {
         access_key: Secret::new(environment::s3_access_key()),
         secret_key: Secret::new(environment::s3_secret_key()),
         url_ttl_s: 600,
+        ca_file: None,
     }
 }
 

@@ -1,0 +1,63 @@
+//! How Redis is reached by `redis.url`: which servers, and whether by TLS. And why it isn't reached.
+
+use std::{net::IpAddr, sync::Arc};
+
+use fred::{
+    clients::Client,
+    interfaces::EventInterface as _,
+    types::config::{Config, HostMapping, TlsConfig, TlsConnector, TlsHostMapping},
+};
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::BadUrl;
+
+/// What `redis.url` says. With TLS it trusts the roots of `tls.ca_file`, too, which the library wouldn't by itself.
+pub(crate) fn config(redis: &settings::Redis) -> Result<Config, BadUrl> {
+    let url = redis.url.expose();
+    let by_tls = url.strip_prefix("rediss");
+    let plain = by_tls.map(|rest| format!("redis{rest}"));
+    let mut config = Config::from_url(plain.as_deref().unwrap_or(url))
+        // No more of it: the URL may have a password.
+        .map_err(|error| BadUrl(format!("{:?}", error.kind())))?;
+    if by_tls.is_some() {
+        let client = tls::client_config(redis.ca_file.as_deref());
+        let client = client.map_err(|error| BadUrl(error.to_string()))?;
+        config.tls = Some(TlsConfig {
+            connector: TlsConnector::from(client),
+            hostnames: TlsHostMapping::Custom(Arc::new(NodeNames)),
+        });
+    }
+    Ok(config)
+}
+
+/// Which name the certificate of a node of a cluster has. Nodes are told of by their addresses.
+#[derive(Debug)]
+struct NodeNames;
+
+impl HostMapping for NodeNames {
+    fn map(&self, _: &IpAddr, asked: &str) -> Option<String> {
+        // Asked by its address, a node has a certificate for that, and so has each of the others.
+        asked.parse::<IpAddr>().is_err().then(|| asked.to_owned())
+    }
+}
+
+/// Logs why there is no connection, a reason once as long as it stays.
+pub(crate) fn log_failures(database: &'static str, client: &Client) {
+    let mut failures = client.error_rx();
+    tokio::spawn(async move {
+        let mut last = String::new();
+        loop {
+            match failures.recv().await {
+                Ok((error, _)) => {
+                    let reason = tls::explain(&error.to_string());
+                    if reason != last {
+                        tracing::warn!(database, reason, "no connection to Redis");
+                        last = reason;
+                    }
+                }
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+    });
+}
