@@ -13,6 +13,7 @@ use crate::{
     call::Call,
     client_address::ClientAddress,
     error::ApiError,
+    limit::Uncounted,
     params::Params,
     reply::{Nothing, failure, success},
     routes::publish::publish,
@@ -41,8 +42,13 @@ where
     let work = async {
         let client = ClientAddress::of(&parts.extensions)?;
         let mut params = Params::from_query(parts.uri.query().unwrap_or_default())?;
-        params.add_body(&parts.headers, body, app.stall()).await?;
-        handler(app.clone(), Call::new(&parts.headers, client, params)).await
+        let read = params.add_body(&parts.headers, body).await;
+        let call = Call::new(&parts.headers, client, params);
+        if let Some(uncounted) = parts.extensions.get::<Uncounted>() {
+            uncounted.count(&app, client, call.viewer(&app).ok().flatten())?;
+        }
+        read?;
+        handler(app.clone(), call).await
     };
     let limit = Duration::from_millis(app.settings.http.request_timeout_ms);
     let result = match tokio::time::timeout(limit, work).await {

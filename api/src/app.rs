@@ -13,13 +13,8 @@ use marks::{Marks, Reader, Subject};
 use service::{Admin, Need, Process};
 use settings::{Network, Settings};
 use storage::Store;
-use telemetry::metrics;
-use tokio::sync::Semaphore;
 
-use crate::{access, clients, error::ApiError};
-
-/// What the metrics call the bound of temporary files.
-pub const SPOOL: &str = "spool";
+use crate::{access, clients, error::ApiError, upload::slots::SpoolSlots};
 
 /// One API process.
 pub struct App {
@@ -36,7 +31,7 @@ pub struct App {
     /// All settings.
     pub settings: Settings,
     /// Bounds the temporary files of uploads whose file comes before their token.
-    pub spool_slots: Arc<Semaphore>,
+    pub spool_slots: SpoolSlots,
     /// How often somebody may do something.
     pub limits: Limits,
     /// Whose `X-Forwarded-For` is believed.
@@ -64,8 +59,7 @@ impl App {
             token_ttl,
         )?;
         let store = Store::new(&settings.object_store)?;
-        let spool_slots = Arc::new(Semaphore::new(settings.upload.spool_slots));
-        metrics::watch_semaphore(SPOOL, &spool_slots, settings.upload.spool_slots);
+        let spool_slots = SpoolSlots::new(settings.upload.spool_slots, settings.http.min_body_rate);
         check(process, &store);
         Ok(Arc::new(Self {
             user: clients::user(process),
@@ -114,11 +108,6 @@ impl App {
             sees: self.marks.read(subjects).await,
         };
         service::reading(&reader, work).await
-    }
-
-    /// How long a body may stand still.
-    pub fn stall(&self) -> Duration {
-        Duration::from_secs(self.settings.upload.stall_timeout_s)
     }
 }
 

@@ -75,7 +75,7 @@ impl Rule {
                 "格式错误，应为 JSON 对象",
             ),
             Self::BrokeOff => ("is malformed or broke off", "格式错误或不完整"),
-            Self::Stalled => ("stopped moving", "传输停滞"),
+            Self::Stalled => ("came too slowly", "传输过慢"),
             Self::NothingHere => ("there is nothing here", "路径不存在"),
             Self::OnlyMethods(methods) => {
                 return match language {

@@ -92,6 +92,7 @@ impl Scene {
             "publish_per_address",
             "publish_per_user",
             "request_per_address",
+            "request_per_user",
         ] {
             builder = builder.set(&format!("limits.{limit}"), NO_LIMIT);
         }

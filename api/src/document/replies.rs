@@ -161,7 +161,7 @@ fn failures() -> [(ApiError, &'static str); 7] {
     let stalled = ApiError::from(crate::params::body::BodyError::Stalled);
     let new = ApiError::new;
     [
-        (stalled, "The body stopped moving"),
+        (stalled, "The body came too slowly"),
         (new(Code::TOO_LARGE), "The body is too large"),
         (
             ApiError::unsupported_media_type(),

@@ -16,42 +16,39 @@ const MAX_BYTES: usize = 1 << 20;
 /// Why a body could not be read to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// No byte arrived for the allowed time.
-    #[error("the body stopped moving")]
+    /// It came too slowly, or stopped moving.
+    #[error("the body comes too slowly")]
     Stalled,
     /// The connection broke, or the chunks were malformed.
     #[error("the body broke off: {0}")]
     Broken(String),
 }
 
-/// The body as a stream that fails when nothing arrives for `stall`.
-pub fn moving(
-    body: Body,
-    stall: Duration,
-) -> impl Stream<Item = Result<Bytes, BodyError>> + Send + 'static {
+/// The body as a stream, which ends with its first error. How slowly it may come is the connection's affair.
+pub fn moving(body: Body) -> impl Stream<Item = Result<Bytes, BodyError>> + Send + 'static {
     use http_body_util::BodyExt as _;
     let stream = Box::pin(body.into_data_stream());
     futures::stream::unfold(Some(stream), move |stream| async move {
         let mut stream = stream?;
-        match tokio::time::timeout(stall, stream.next()).await {
-            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(stream))),
-            Ok(Some(Err(error))) => Some((Err(BodyError::Broken(error.to_string())), None)),
-            Ok(None) => None,
-            Err(_) => Some((Err(BodyError::Stalled), None)),
+        match stream.next().await? {
+            Ok(chunk) => Some((Ok(chunk), Some(stream))),
+            Err(error) => Some((Err(body_error(&*error)), None)),
         }
     })
     .fuse()
 }
 
+fn body_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> BodyError {
+    match error.downcast_ref() {
+        Some(service::BodyError::TooSlow) => BodyError::Stalled,
+        _ => BodyError::Broken(error.to_string()),
+    }
+}
+
 impl Params {
     /// Adds what the body holds, by its content type.
-    pub async fn add_body(
-        &mut self,
-        headers: &HeaderMap,
-        body: Body,
-        stall: Duration,
-    ) -> Result<(), ApiError> {
-        let stream = moving(body, stall);
+    pub async fn add_body(&mut self, headers: &HeaderMap, body: Body) -> Result<(), ApiError> {
+        let stream = moving(body);
         futures::pin_mut!(stream);
         if content_length(headers).is_some_and(|length| length > MAX_BYTES as u64) {
             return Err(ApiError::too_large());

@@ -105,6 +105,19 @@ impl Params {
     }
 }
 
+/// The first value of a parameter in a query string, unless that is empty; the rest of the query isn't looked at.
+pub fn in_query(query: &str, name: &str) -> Option<String> {
+    let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+        Some(halves) => halves,
+        None => (pair, ""),
+    });
+    let mut named = pairs.filter(|(given, _)| {
+        *given == name || given.contains('%') && decode(given.as_bytes()).as_deref() == Some(name)
+    });
+    let (_, value) = named.next()?;
+    decode(value.as_bytes()).filter(|value| !value.is_empty())
+}
+
 /// Decodes one name or value; `None` when an escape is broken or the bytes are not UTF-8.
 fn decode(text: &[u8]) -> Option<String> {
     let escapes_are_whole = text
@@ -142,6 +155,25 @@ mod tests {
         for query in ["a=%", "a=%4", "a=%zz", "%g1=1", "a=%ff"] {
             assert!(Params::from_query(query).is_err(), "{query}");
         }
+    }
+
+    #[test]
+    fn one_parameter_is_found_as_all_are() {
+        for query in [
+            "",
+            "token",
+            "token=",
+            "token=a",
+            "token=a&token=b",
+            "token=&token=b",
+            "x=1&tok%65n=a%2Bb+c&token=d",
+            "tokens=x&token=a=b",
+        ] {
+            let all = Params::from_query(query).unwrap();
+            let found = in_query(query, "token");
+            assert_eq!(found.as_deref(), all.filled("token"), "{query}");
+        }
+        assert_eq!(in_query("token=%zz", "token"), None);
     }
 
     #[test]

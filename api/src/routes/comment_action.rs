@@ -35,7 +35,7 @@ pub async fn comment_action(app: Arc<App>, call: Call) -> Result<Commented, ApiE
         .id("video_id")?
         .ok_or_else(|| ApiError::missing("video_id"))?;
     let adds = call.params.first_of_two("action_type")?;
-    limit::write(&app, call.client, user_id)?;
+    limit::write(&app, user_id)?;
     if adds {
         let request = AddCommentRequest {
             user_id,

@@ -14,7 +14,7 @@ pub async fn favorite_action(app: Arc<App>, call: Call) -> Result<Nothing, ApiEr
         .id("video_id")?
         .ok_or_else(|| ApiError::missing("video_id"))?;
     let liked = call.params.first_of_two("action_type")?;
-    limit::write(&app, call.client, user_id)?;
+    limit::write(&app, user_id)?;
     app.favorite
         .set_favorite(SetFavoriteRequest {
             user_id,

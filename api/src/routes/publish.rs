@@ -7,8 +7,9 @@ use std::{pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
-use idl::{Validate as _, video::PublishRequest};
+use idl::{Validate as _, base::Code, video::PublishRequest};
 use multer::Field;
+use service::Admission;
 use telemetry::metrics::{self, UploadOutcome};
 use volo_http::request::Request;
 
@@ -17,7 +18,7 @@ use crate::{
     call::{Call, IDEMPOTENCY_KEY},
     client_address::ClientAddress,
     error::ApiError,
-    limit,
+    limit::{self, Uncounted},
     params::{
         Params,
         body::{BodyError, content_length, moving},
@@ -25,7 +26,7 @@ use crate::{
     },
     reply::Nothing,
     rules::Rule,
-    upload::{Stored, spool::Spool, store},
+    upload::{Stored, slots::SpoolClaim, spool::Spool, store},
 };
 
 /// Receives a video and publishes it.
@@ -46,7 +47,7 @@ async fn receive(app: Arc<App>, request: Request) -> Result<Nothing, ApiError> {
     let headers = parts.headers;
     let mut params = Params::from_query(parts.uri.query().unwrap_or_default())?;
     let Some(content_type) = multipart_type(&headers) else {
-        params.add_body(&headers, body, app.stall()).await?;
+        params.add_body(&headers, body).await?;
         Call::new(&headers, client, params).user(&app)?;
         return Err(ApiError::missing("data"));
     };
@@ -54,14 +55,21 @@ async fn receive(app: Arc<App>, request: Request) -> Result<Nothing, ApiError> {
     if content_length(&headers).is_some_and(|length| length > largest) {
         return Err(ApiError::too_large());
     }
-    let chunks = Box::pin(moving(body, app.stall()));
+    let chunks = Box::pin(moving(body));
+    let claim = SpoolClaim::new(client.0);
     let mut form = Form {
         app: &app,
         call: Call::new(&headers, client, params),
+        admission: Admission::of(&parts.extensions),
+        uncounted: parts.extensions.get().cloned(),
+        spool_claim: claim.clone(),
         file: File::Missing,
         admitted: Admitted::Nobody,
     };
-    let result = form.receive(content_type, chunks).await;
+    let result = tokio::select! {
+        result = form.receive(content_type, chunks) => result,
+        () = claim.evicted() => Err(ApiError::new(Code::TOO_MANY_REQUESTS)),
+    };
     form.finish(result).await
 }
 
@@ -76,6 +84,10 @@ enum File<'a> {
 struct Form<'a> {
     app: &'a Arc<App>,
     call: Call,
+    /// To be told whose turn it is to give up a place.
+    admission: Admission,
+    uncounted: Option<Uncounted>,
+    spool_claim: Arc<SpoolClaim>,
     file: File<'a>,
     admitted: Admitted,
 }
@@ -85,7 +97,7 @@ struct Form<'a> {
 enum Admitted {
     Nobody,
     Address,
-    AddressAndAuthor,
+    Author,
 }
 
 type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
@@ -107,6 +119,9 @@ impl Form<'_> {
                     let text = text(&name, part).await?;
                     self.call.params.add(name, text);
                     self.judge()?;
+                    if let Some(author_id) = self.call.viewer(self.app)? {
+                        self.admit(Some(author_id)).await?;
+                    }
                 }
                 None => {}
             }
@@ -139,24 +154,26 @@ impl Form<'_> {
         request.validate().map_err(renamed)
     }
 
-    /// Counts this upload, once for its address and once for its author.
+    /// Counts this upload: for its author as soon as that is known, until then once for its address; and tells the connection.
     async fn admit(&mut self, author_id: Option<i64>) -> Result<(), ApiError> {
         let (app, client) = (self.app, self.call.client);
-        self.admitted = match (self.admitted, author_id) {
+        if let Some(uncounted) = &self.uncounted {
+            uncounted.count(app, client, author_id)?;
+        }
+        match (self.admitted, author_id) {
             (Admitted::Nobody, None) => {
                 limit::publish_of_stranger(app, client).await?;
-                Admitted::Address
+                self.admitted = Admitted::Address;
+                self.admission.counted();
             }
-            (Admitted::Nobody, Some(author_id)) => {
-                limit::publish(app, client, author_id).await?;
-                Admitted::AddressAndAuthor
+            (Admitted::Nobody | Admitted::Address, Some(author_id)) => {
+                limit::publish(app, author_id).await?;
+                self.admitted = Admitted::Author;
+                self.admission.admitted();
+                self.spool_claim.keep();
             }
-            (Admitted::Address, Some(author_id)) => {
-                limit::publish_of_known(app, author_id).await?;
-                Admitted::AddressAndAuthor
-            }
-            (admitted, _) => admitted,
-        };
+            _ => {}
+        }
         Ok(())
     }
 
@@ -169,7 +186,7 @@ impl Form<'_> {
         self.admit(author_id).await?;
         self.file = match author_id {
             Some(author_id) => File::Stored(store(self.app, author_id, bytes).await?),
-            None => File::Spooled(Spool::fill(self.app, bytes).await?),
+            None => File::Spooled(Spool::fill(self.app, &self.spool_claim, bytes).await?),
         };
         Ok(())
     }

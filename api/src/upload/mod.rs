@@ -4,6 +4,7 @@
 //! one that ends otherwise has everything of it removed, also when the request is dropped half-way.
 
 pub mod container;
+pub mod slots;
 pub mod spool;
 
 use std::sync::Arc;

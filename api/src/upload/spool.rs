@@ -1,21 +1,17 @@
 //! A file that waits on disk until its token is seen. The temporary file has no name, so nothing of it outlives the process.
 
-use std::io::SeekFrom;
+use std::{io::SeekFrom, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _};
 use idl::base::Code;
-use telemetry::metrics;
 use tokio::{
     fs::File,
     io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _, BufWriter},
-    sync::SemaphorePermit,
 };
 
-use crate::{
-    app::{App, SPOOL},
-    error::ApiError,
-};
+use super::slots::{Slot, SpoolClaim};
+use crate::{app::App, error::ApiError};
 
 /// What is written and read at once, in bytes.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -23,27 +19,31 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// A spooled file and its place among the few that may be.
 pub struct Spool<'a> {
     file: File,
-    _slot: SemaphorePermit<'a>,
+    _slot: Slot<'a>,
 }
 
 impl<'a> Spool<'a> {
-    /// Writes the file to disk; refused when too many wait already.
-    pub async fn fill<S>(app: &'a App, mut source: S) -> Result<Self, ApiError>
+    /// Writes the file to disk; refused when too many wait already. Whoever calls this ends it when the claim is evicted.
+    pub async fn fill<S>(
+        app: &'a App,
+        claim: &Arc<SpoolClaim>,
+        mut source: S,
+    ) -> Result<Self, ApiError>
     where
         S: Stream<Item = Result<Bytes, ApiError>> + Unpin,
     {
-        let slot = app.spool_slots.try_acquire().map_err(|_| {
-            metrics::semaphore_refused(SPOOL);
-            ApiError::new(Code::TOO_MANY_REQUESTS)
-        })?;
+        let slot = app.spool_slots.take(claim).await;
+        let slot = slot.ok_or_else(|| ApiError::new(Code::TOO_MANY_REQUESTS))?;
         let file = tokio::task::spawn_blocking(tempfile::tempfile)
             .await
             .map_err(|error| disk_error(&error))?
             .map_err(|error| disk_error(&error))?;
         let mut writer = BufWriter::with_capacity(BUFFER_BYTES, File::from_std(file));
         while let Some(chunk) = source.next().await {
+            let chunk = chunk?;
+            slot.received(chunk.len());
             writer
-                .write_all(&chunk?)
+                .write_all(&chunk)
                 .await
                 .map_err(|error| disk_error(&error))?;
         }

@@ -43,6 +43,7 @@ mod replies;
 mod scene;
 mod secrets;
 mod shapes;
+mod slow_bodies;
 mod sockets;
 mod store;
 mod tls;

@@ -20,6 +20,7 @@ use std::{
 };
 
 use redis::BadUrl;
+use settings::client_network;
 use telemetry::metrics;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -74,16 +75,16 @@ classes! {
     LoginNameAnywhere = "login_name_anywhere", login_per_name * ANYWHERE, MINUTE;
     /// New accounts from an address.
     Register = "register", register_per_address, MINUTE;
-    /// Uploads from an address.
+    /// Uploads from an address whose file comes before their token.
     Publish = "publish", publish_per_address, MINUTE;
     /// Uploads of a user.
     PublishUser = "publish_user", publish_per_user, MINUTE;
-    /// Likes and comments from an address.
-    Write = "write", write_per_address, MINUTE;
     /// Likes and comments of a user.
     WriteUser = "write_user", write_per_user, MINUTE;
-    /// Everything from an address.
+    /// Everything from an address that shows no token.
     Request = "request", request_per_address, MINUTE;
+    /// Everything of a user.
+    RequestUser = "request_user", request_per_user, MINUTE;
     /// Bytes that a user uploads.
     UploadBytes = "upload_bytes", upload_bytes_per_user_day, DAY;
 }
@@ -96,11 +97,11 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Of an address. Of IPv6 the first 64 bits: as many addresses as that leaves are one customer's.
+    /// Of an address, or of those that are one client's.
     pub fn address(class: Class, address: IpAddr) -> Self {
         Self {
             class,
-            subject: network(address),
+            subject: client_network(address),
         }
     }
 
@@ -124,16 +125,8 @@ impl Claim {
     pub fn name_from(class: Class, name: &str, address: IpAddr) -> Self {
         Self {
             class,
-            subject: hash((name, network(address))),
+            subject: hash((name, client_network(address))),
         }
-    }
-}
-
-/// What of an address is one customer's.
-fn network(address: IpAddr) -> u64 {
-    match address.to_canonical() {
-        IpAddr::V4(address) => u64::from(address.to_bits()),
-        IpAddr::V6(address) => u64::try_from(address.to_bits() >> 64).unwrap_or_default(),
     }
 }
 

@@ -250,9 +250,9 @@ sections! {
         register_per_address: u64,
         publish_per_address: u64,
         publish_per_user: u64,
-        write_per_address: u64,
         write_per_user: u64,
         request_per_address: u64,
+        request_per_user: u64,
         upload_bytes_per_user_day: u64,
     }
     /// `[upload]`

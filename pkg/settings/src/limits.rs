@@ -29,9 +29,9 @@ impl Settings {
             ("limits.register_per_address", given.register_per_address),
             ("limits.publish_per_address", given.publish_per_address),
             ("limits.publish_per_user", given.publish_per_user),
-            ("limits.write_per_address", given.write_per_address),
             ("limits.write_per_user", given.write_per_user),
             ("limits.request_per_address", given.request_per_address),
+            ("limits.request_per_user", given.request_per_user),
         ] {
             most(key, value, 1_000_000)?;
         }
@@ -52,14 +52,14 @@ impl Settings {
             };
         let given = &self.limits;
         Limits {
-            login_per_address: default(given.login_per_address, 3000, 20),
+            login_per_address: default(given.login_per_address, 3000, 120),
             login_per_name: default(given.login_per_name, 600, 10),
-            register_per_address: default(given.register_per_address, 1200, 10),
-            publish_per_address: default(given.publish_per_address, 1200, 30),
+            register_per_address: default(given.register_per_address, 1200, 60),
+            publish_per_address: default(given.publish_per_address, 1200, 300),
             publish_per_user: default(given.publish_per_user, 1200, 10),
-            write_per_address: default(given.write_per_address, 120_000, 600),
             write_per_user: default(given.write_per_user, 12_000, 120),
-            request_per_address: default(given.request_per_address, 1_000_000, 1200),
+            request_per_address: default(given.request_per_address, 1_000_000, 30_000),
+            request_per_user: default(given.request_per_user, 100_000, 1200),
             upload_bytes_per_user_day: default(given.upload_bytes_per_user_day, 1 << 40, 4 << 30),
         }
     }
@@ -94,8 +94,11 @@ mod tests {
         assert_eq!(production.login_per_address, 7);
         // A few hundred users a minute.
         assert!(development.register_per_address >= 300);
-        assert!(production.register_per_address <= 10);
+        // Of thousands of people behind one address, a few at once; of one person, what one person does.
+        assert!((60..=300).contains(&production.register_per_address));
+        assert!(production.request_per_address >= 20 * production.request_per_user);
         assert!(production.login_per_name <= 10);
+        assert!(production.publish_per_user <= 10);
         assert_eq!(production.upload_bytes_per_user_day, 4 << 30);
     }
 

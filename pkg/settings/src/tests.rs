@@ -280,6 +280,21 @@ fn the_example_explains_each_key_of_the_struct_and_no_other() {
 }
 
 #[test]
+fn a_pace_that_no_body_could_keep_stops_the_start_by_its_name() {
+    for (key, bad) in [
+        ("http.admission_timeout_s", "0"),
+        ("http.min_body_rate", "0"),
+        ("http.min_body_rate_after_s", "3601"),
+        ("http.max_connections_per_address", "10001"),
+        ("upload.stall_timeout_s", "3601"),
+    ] {
+        let variable = format!("DOUSHENG_{}", key.to_uppercase().replace('.', "__"));
+        let error = load(&[(&variable, bad)]).unwrap_err().to_string();
+        assert!(error.contains(key), "{error}");
+    }
+}
+
+#[test]
 fn an_origin_is_written_as_browsers_send_it() {
     let origins = |text| load(&[("DOUSHENG_HTTP__CORS_ORIGINS", text)]);
     assert!(load(&[]).unwrap().http.cors_origins.is_empty());

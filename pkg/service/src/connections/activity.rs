@@ -357,4 +357,12 @@ mod tests {
         activity.was_cut().await;
         assert!(!activity.begin(false));
     }
+    #[test]
+    fn whose_connection_it_is_holds_for_a_request() {
+        let activity = Activity::new(PACE, 1);
+        assert_eq!(activity.set_client(2), None);
+        assert_eq!(activity.client(), 2);
+        assert_eq!(activity.set_client(1), Some(2));
+        assert_eq!(activity.client(), 1);
+    }
 }

@@ -182,3 +182,150 @@ impl Credit {
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     one.into_iter().chain(other).min()
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+    use super::*;
+    use crate::connections::PACE;
+
+    const KIB: usize = 1 << 10;
+    const PACED: BodyPace = BodyPace {
+        admission: Duration::from_millis(100),
+        rate: 8 << 10,
+        grace: Duration::from_millis(100),
+        stall: Duration::from_millis(100),
+    };
+
+    /// What a test sends, as hyper would hand it out.
+    struct Sent(UnboundedReceiver<Bytes>);
+
+    impl Body for Sent {
+        type Data = Bytes;
+        type Error = hyper::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+            self.0
+                .poll_recv(cx)
+                .map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+        }
+    }
+
+    fn request(pace: BodyPace) -> (UnboundedSender<Bytes>, Arc<Activity>, RequestBody<Sent>) {
+        let (send, sent) = unbounded_channel();
+        let pace = super::super::Pace { body: pace, ..PACE };
+        let activity = Arc::new(Activity::new(pace, 1));
+        assert!(activity.begin(true));
+        let body = RequestBody::new(Sent(sent), activity.clone());
+        (send, activity, body)
+    }
+
+    fn is_too_slow(frame: Option<Result<Frame<Bytes>, BodyError>>) -> bool {
+        matches!(frame, Some(Err(BodyError::TooSlow)))
+    }
+
+    #[test]
+    fn a_body_must_keep_its_rate_and_what_came_faster_is_credit_for_a_pause() {
+        let pace = BodyPace {
+            admission: Duration::ZERO,
+            rate: 8 << 10,
+            grace: Duration::from_secs(10),
+            stall: Duration::from_secs(20),
+        };
+        let second = Duration::from_secs(1);
+        let mut drip = Credit::new(Phase::Working, pace);
+        drip.add(9 * second, 1);
+        assert!(drip.left < 2 * second, "a byte wins no time to speak of");
+
+        let mut steady = Credit::new(Phase::Working, pace);
+        for _ in 0..1000 {
+            steady.add(second, 8 * KIB);
+            assert_eq!(steady.left, 10 * second);
+        }
+        let mut fast = Credit::new(Phase::Working, pace);
+        fast.add(second, 1024 * KIB);
+        assert_eq!(fast.left, 20 * second, "and no more than that");
+        for _ in 0..39 {
+            fast.add(second, 4 * KIB);
+        }
+        assert!(fast.left <= second, "half the rate eats it up");
+
+        let mut discarded = Credit::new(Phase::Discarding, pace);
+        for _ in 0..10 {
+            discarded.add(second, 128 * KIB);
+        }
+        assert_eq!(discarded.left, 5 * second);
+        discarded.add(5 * second, 128 * KIB);
+        assert!(discarded.left < second);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_admitted_has_its_time_however_fast_it_comes() {
+        let (send, _activity, mut body) = request(PACED);
+        let ended = async {
+            loop {
+                let frame = body.frame().await;
+                if frame.is_none() || is_too_slow(frame) {
+                    break;
+                }
+            }
+        };
+        let flood = async {
+            loop {
+                send.send(Bytes::from_static(&[0; KIB])).unwrap();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            () = ended => {}
+            () = flood => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn an_admitted_body_goes_on_and_ends_when_nothing_comes() {
+        let (send, activity, mut body) = request(BodyPace {
+            admission: Duration::from_secs(60),
+            ..PACED
+        });
+        send.send(Bytes::from_static(b"token")).unwrap();
+        assert!(body.frame().await.unwrap().is_ok());
+        activity.admitted();
+        assert_eq!(activity.spare(), None);
+        assert!(is_too_slow(body.frame().await));
+    }
+
+    #[tokio::test]
+    async fn what_comes_whole_is_worked_on_and_what_a_handler_takes_costs_the_client_nothing() {
+        let (send, activity, mut body) = request(PACED);
+        activity.counted();
+        for _ in 0..3 {
+            tokio::time::sleep(PACED.grace * 2).await;
+            send.send(Bytes::from_static(b"x")).unwrap();
+            assert!(body.frame().await.unwrap().is_ok());
+        }
+        assert!(activity.spare().is_some());
+        drop(send);
+        assert!(body.frame().await.is_none());
+        assert_eq!(activity.phase(), Phase::Working);
+        assert_eq!(activity.spare(), None);
+    }
+
+    #[tokio::test]
+    async fn a_refused_body_never_gets_admitted_again_but_by_its_end() {
+        let (send, activity, mut body) = request(PACED);
+        activity.discarding();
+        activity.admitted();
+        assert_eq!(activity.phase(), Phase::Discarding);
+        send.send(Bytes::from_static(&[0; KIB])).unwrap();
+        assert!(body.frame().await.unwrap().is_ok());
+        assert!(is_too_slow(body.frame().await), "far below its rate");
+        drop(body);
+        assert_eq!(activity.phase(), Phase::Discarding);
+    }
+}

@@ -16,6 +16,8 @@ use tokio::{
 
 use super::*;
 
+mod pressure;
+
 /// By when something that is to happen has happened, on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n";

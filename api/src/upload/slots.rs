@@ -1,0 +1,280 @@
+//! The places for files that wait for their token: few, and shared when they run short.
+//!
+//! One more upload than fit takes the place of another: of the client that has the most it is the slowest. Among clients that have
+//! as many, only an upload that hardly moves gives way. One whose token was checked keeps its place.
+
+use std::{
+    collections::HashMap,
+    future::pending,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use settings::client_network;
+use telemetry::metrics;
+use tokio::{
+    sync::{Notify, Semaphore, SemaphorePermit},
+    time::{Instant, sleep, timeout},
+};
+
+/// What the metrics call the bound of temporary files.
+const SPOOL: &str = "spool";
+/// One more waits for a place for so long, and looks so often for one that may be taken.
+const PATIENCE: Duration = Duration::from_secs(3);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// An upload hardly moves when it is slower than this many times the slowest that a body may be, after so long.
+const SLOW: u64 = 4;
+const SLOW_AFTER: Duration = Duration::from_secs(1);
+
+/// The places of a process.
+pub struct SpoolSlots {
+    permits: Arc<Semaphore>,
+    /// At most as many as there are permits.
+    held: Mutex<Vec<Held>>,
+    slow_rate: u64,
+}
+
+struct Held {
+    claim: Arc<SpoolClaim>,
+    since: Instant,
+}
+
+/// An upload that may need a place.
+pub struct SpoolClaim {
+    client: u64,
+    bytes: AtomicU64,
+    state: AtomicU8,
+    evicted: Notify,
+}
+
+/// It may have to give way.
+const WAITS: u8 = 0;
+/// Its token was checked.
+const KEPT: u8 = 1;
+/// It has to go.
+const EVICTED: u8 = 2;
+
+/// A place, for as long as this exists.
+pub struct Slot<'a> {
+    slots: &'a SpoolSlots,
+    claim: Arc<SpoolClaim>,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl SpoolSlots {
+    /// So many places, where a body must come at `min_body_rate`.
+    pub fn new(slots: usize, min_body_rate: u64) -> Self {
+        let permits = Arc::new(Semaphore::new(slots));
+        metrics::watch_semaphore(SPOOL, &permits, slots);
+        Self {
+            permits,
+            held: Mutex::default(),
+            slow_rate: min_body_rate.saturating_mul(SLOW),
+        }
+    }
+
+    /// A place; none: all are taken by uploads that need not give way.
+    pub async fn take(&self, claim: &Arc<SpoolClaim>) -> Option<Slot<'_>> {
+        if let Ok(permit) = self.permits.try_acquire() {
+            return Some(self.slot(claim, permit));
+        }
+        let permit = tokio::select! {
+            permit = timeout(PATIENCE, self.permits.acquire()) => permit.ok().and_then(Result::ok),
+            () = self.make_room(claim.client) => None,
+        };
+        if permit.is_none() {
+            metrics::semaphore_refused(SPOOL);
+        }
+        permit.map(|permit| self.slot(claim, permit))
+    }
+
+    fn slot<'a>(&'a self, claim: &Arc<SpoolClaim>, permit: SemaphorePermit<'a>) -> Slot<'a> {
+        self.held().push(Held {
+            claim: claim.clone(),
+            since: Instant::now(),
+        });
+        Slot {
+            slots: self,
+            claim: claim.clone(),
+            _permit: permit,
+        }
+    }
+
+    /// Has one upload give way, as soon as there is one that must; never ends.
+    async fn make_room(&self, client: u64) {
+        while !self.evict_for(client) {
+            sleep(LOOK_AGAIN).await;
+        }
+        pending().await
+    }
+
+    fn evict_for(&self, client: u64) -> bool {
+        let held = self.held();
+        let waits = || held.iter().filter(|held| held.claim.waits());
+        let mut counts: HashMap<u64, usize> = HashMap::new();
+        for held in waits() {
+            *counts.entry(held.claim.client).or_default() += 1;
+        }
+        let own = counts.get(&client).copied().unwrap_or_default();
+        let max = counts.values().copied().max().unwrap_or_default();
+        // With one less it still has as many as the client of this upload then has.
+        let is_fair = max >= own + 2;
+        let victim = waits()
+            .filter(|held| counts.get(&held.claim.client) == Some(&max))
+            .filter(|held| is_fair || held.is_slow(self.slow_rate))
+            .min_by_key(|held| held.rate());
+        victim.is_some_and(|held| held.claim.evict())
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// In bytes a second, since it has its place.
+    fn rate(&self) -> u64 {
+        let ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let bytes = self.claim.bytes.load(Ordering::Relaxed);
+        bytes.saturating_mul(1000) / ms.max(1)
+    }
+
+    fn is_slow(&self, rate: u64) -> bool {
+        self.since.elapsed() >= SLOW_AFTER && self.rate() < rate
+    }
+}
+
+impl SpoolClaim {
+    /// Of an upload from this address.
+    pub fn new(client: IpAddr) -> Arc<Self> {
+        Arc::new(Self {
+            client: client_network(client),
+            bytes: AtomicU64::new(0),
+            state: AtomicU8::new(WAITS),
+            evicted: Notify::new(),
+        })
+    }
+
+    /// Its token was checked: it need not give way any more.
+    pub fn keep(&self) {
+        self.step(KEPT);
+    }
+
+    /// Ends when it has to go.
+    pub async fn evicted(&self) {
+        self.evicted.notified().await;
+    }
+
+    fn evict(&self) -> bool {
+        let done = self.step(EVICTED);
+        if done {
+            self.evicted.notify_one();
+        }
+        done
+    }
+
+    fn waits(&self) -> bool {
+        self.state.load(Ordering::Acquire) == WAITS
+    }
+
+    fn step(&self, to: u8) -> bool {
+        self.state
+            .compare_exchange(WAITS, to, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+}
+
+impl Slot<'_> {
+    /// Bytes of the file have come.
+    pub fn received(&self, bytes: usize) {
+        self.claim.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let claim = &self.claim;
+        self.slots
+            .held()
+            .retain(|held| !Arc::ptr_eq(&held.claim, claim));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIN_RATE: u64 = 8 << 10;
+
+    /// Whose turn it is when somebody at `newcomer` comes, of uploads as (address, seconds since they began, bytes).
+    fn turn(newcomer: &str, held: &[(&str, u64, u64)]) -> Option<usize> {
+        let slots = SpoolSlots::new(held.len(), MIN_RATE);
+        for (address, age, bytes) in held {
+            let claim = SpoolClaim::new(address.parse().unwrap());
+            claim.bytes.store(*bytes, Ordering::Relaxed);
+            let since = Instant::now() - Duration::from_secs(*age);
+            slots.held().push(Held { claim, since });
+        }
+        let is_evicted = slots.evict_for(client_network(newcomer.parse().unwrap()));
+        let held = slots.held();
+        let at = held.iter().position(|held| !held.claim.waits());
+        assert_eq!(at.is_some(), is_evicted);
+        at
+    }
+
+    #[test]
+    fn who_has_the_most_places_loses_the_slowest_however_fast_it_is() {
+        let held = [
+            ("192.0.2.1", 10, 0),
+            ("2001:db8::1", 10, 200_000_000),
+            ("2001:db8::ffff:2", 10, 100_000_000),
+            ("2001:db8:0:0:3::", 5, 100_000_000),
+        ];
+        assert_eq!(turn("192.0.2.2", &held), Some(2));
+        assert_eq!(turn("192.0.2.1", &held), Some(2));
+        // It would have as many as that client then.
+        let one_more = [held[0], held[1], held[2]];
+        assert_eq!(turn("192.0.2.1", &one_more), None);
+        assert_eq!(turn("192.0.2.2", &one_more), Some(2));
+    }
+
+    #[test]
+    fn among_those_with_as_many_only_one_that_hardly_moves_gives_way() {
+        let fast = 100 * SLOW * MIN_RATE;
+        let both_fast = [("192.0.2.1", 10, fast), ("192.0.2.2", 10, fast)];
+        let one_slow = [("192.0.2.1", 10, fast), ("192.0.2.2", 1000, fast)];
+        let one_new = [("192.0.2.1", 10, fast), ("192.0.2.2", 0, 0)];
+        for newcomer in ["192.0.2.2", "192.0.2.3"] {
+            assert_eq!(turn(newcomer, &both_fast), None, "{newcomer}");
+            assert_eq!(turn(newcomer, &one_slow), Some(1), "{newcomer}");
+            assert_eq!(turn(newcomer, &one_new), None, "{newcomer}");
+        }
+        let dripping = [("192.0.2.1", 30, 30); 8];
+        assert!(turn("192.0.2.1", &dripping).is_some(), "of one's own");
+    }
+
+    #[tokio::test]
+    async fn one_more_gets_the_place_of_one_that_gives_way_but_not_of_whose_token_was_checked() {
+        let slots = SpoolSlots::new(2, MIN_RATE);
+        let claim = |address: &str| SpoolClaim::new(address.parse().unwrap());
+        let (kept, waiting) = (claim("192.0.2.1"), claim("192.0.2.1"));
+        let _kept_slot = slots.take(&kept).await.unwrap();
+        kept.keep();
+        let slot = slots.take(&waiting).await.unwrap();
+        for held in slots.held().iter_mut() {
+            held.since -= 2 * SLOW_AFTER;
+        }
+        let newcomer = claim("192.0.2.2");
+        let give_way = async {
+            waiting.evicted().await;
+            drop(slot);
+        };
+        let (taken, ()) = tokio::join!(slots.take(&newcomer), give_way);
+        assert!(taken.is_some());
+        assert_eq!(kept.state.load(Ordering::Acquire), KEPT);
+    }
+}
