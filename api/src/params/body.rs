@@ -1,7 +1,5 @@
 //! Reads a request's body into parameters: form, JSON or multipart text fields, at most 1 MiB. Uploads are not read here.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use http::{HeaderMap, header};

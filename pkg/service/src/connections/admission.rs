@@ -7,7 +7,10 @@ use std::{net::IpAddr, sync::Arc};
 
 use http::Extensions;
 
-use super::{Connections, activity::Activity};
+use super::{
+    Connections,
+    activity::{Activity, Phase},
+};
 
 /// The connection of one request, in the extensions of the requests that [`Process::serve_http`](crate::Process::serve_http) hands
 /// out. A request whose body has come whole, or that has none, is admitted without a word: work that has begun is never cut for room.
@@ -66,7 +69,10 @@ impl Admission {
     pub(super) fn answered(&self) {
         if let Some((activity, all)) = &self.0 {
             activity.end();
-            all.set_client(activity, activity.own_client());
+            // What is thrown away behind an answer still counts for who sends it.
+            if activity.phase() != Phase::Discarding {
+                all.set_client(activity, activity.own_client());
+            }
         }
     }
 

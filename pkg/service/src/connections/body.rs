@@ -326,6 +326,6 @@ mod tests {
         assert!(body.frame().await.unwrap().is_ok());
         assert!(is_too_slow(body.frame().await), "far below its rate");
         drop(body);
-        assert_eq!(activity.phase(), Phase::Discarding);
+        assert_eq!(activity.phase(), Phase::Idle);
     }
 }

@@ -28,6 +28,7 @@ where
             // The connection goes with the next poll of who cut it.
             return Either::Left(pending());
         }
+        open.all.set_client(activity, activity.own_client());
         let mut request = request.map(|body| RequestBody::new(body, activity.clone()));
         let admission = Admission::new(activity.clone(), open.all.clone());
         request.extensions_mut().insert(admission.clone());

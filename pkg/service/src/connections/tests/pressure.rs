@@ -103,7 +103,7 @@ async fn whoever_drips_more_bodies_than_there_are_places_loses_them_to_the_next(
     for _ in 0..2 {
         dripping.push(server.begin(2, "upload/", Phase::Body).await);
     }
-    let mut honest = server.begin(1, "upload/", Phase::Body).await;
+    let mut honest = server.begin(1, "counted/", Phase::Counted).await;
     assert!(is_closed(&mut dripping[0]).await);
     end(&mut honest).await;
     end(&mut dripping[1]).await;
