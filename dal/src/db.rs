@@ -85,7 +85,7 @@ impl Db {
             marks: Some(marks.clone()),
             ..self
         };
-        tokio::spawn(marks.keep(db.clone()));
+        vital::spawn("keeper of marks", marks.keep(db.clone()));
         db
     }
 
@@ -108,7 +108,7 @@ impl Db {
                 .collect(),
             max_lag,
         };
-        tokio::spawn(watch.run());
+        vital::spawn("watch of replicas", watch.run());
     }
 
     /// How the primary speaks of commits; `session`, one of its sessions, is asked once. (Not another one: whoever holds a

@@ -64,7 +64,7 @@ impl Folder {
             passes,
         });
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(async move {
+        let task = vital::spawn("folder", async move {
             let fold = || rounds.clone().fold(period);
             let pass = || rounds.clone().pass(period);
             tokio::join!(

@@ -56,7 +56,7 @@ impl Favorites {
                 db: db.clone(),
                 counters: counters.clone(),
             };
-            tokio::spawn(worker.run(jobs));
+            vital::spawn("queue of likes", worker.run(jobs));
             sender
         };
         Self {

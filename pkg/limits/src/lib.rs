@@ -169,7 +169,7 @@ impl Limits {
             shared: Shared::connect(redis)?,
             untold: Mutex::default(),
         }));
-        tokio::spawn(tell(Arc::downgrade(&limits.0)));
+        vital::spawn("sums of limits", tell(Arc::downgrade(&limits.0)));
         Ok(limits)
     }
 

@@ -342,7 +342,7 @@ impl Link {
         });
         if is_news {
             tracing::warn!(database = self.name, %reason, "Redis is away; MySQL answers in its place");
-            tokio::spawn(probe(Arc::downgrade(self)));
+            vital::spawn("probe of Redis", probe(Arc::downgrade(self)));
         }
     }
 

@@ -207,7 +207,7 @@ impl Reaping {
     pub fn start(mut reaper: Reaper, settings: &settings::Reaper) -> Self {
         let period = Duration::from_secs(settings.period_s);
         let (stop, mut stopped) = watch::channel(false);
-        let task = tokio::spawn(async move {
+        let task = vital::spawn("reaper", async move {
             loop {
                 match reaper.pass().await {
                     Ok(Some(reaped)) if reaped != Reaped::default() => {

@@ -1,0 +1,85 @@
+//! Checks proofs, at the instance that is called.
+
+use crate::{Call, MAX_SKEW_MS, Secrets, VERSION, now_ms, seen::Seen};
+
+/// Why a call isn't served, in words for whoever mends the caller. They hold nothing of the secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It isn't written as a proof.
+    #[error(
+        "the proof can't be read: it is written 1.TIME.NONCE.HMAC, with the time in ms and 16 and 64 hexadecimal digits"
+    )]
+    Unreadable,
+    /// The clocks differ too much, or somebody repeats what they have heard.
+    #[error(
+        "the proof is of another time: 5 minutes are allowed between the clocks of caller and service"
+    )]
+    AnotherTime,
+    /// It isn't of this call, or not of one of us.
+    #[error(
+        "the proof doesn't fit: it was made with another rpc.secret, or for another service, address, method or caller"
+    )]
+    Unfit,
+    /// Somebody repeats what they have heard.
+    #[error("the proof was used before: each attempt needs a new nonce")]
+    Used,
+}
+
+/// What an instance checks calls with. It remembers the proofs it took for as long as they would be good: who starts anew
+/// at the same address remembers none.
+#[derive(Debug)]
+pub struct Verifier {
+    secrets: Secrets,
+    seen: Seen,
+}
+
+impl Verifier {
+    /// With one of these secrets a proof must be made.
+    pub fn new(secrets: Secrets) -> Self {
+        Self {
+            secrets,
+            seen: Seen::new(),
+        }
+    }
+
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.secrets.is_empty()
+    }
+
+    /// Whether the proof is of this call, of now and of one of us. It is good once.
+    ///
+    /// # Errors
+    /// It isn't.
+    pub fn verify(&self, call: &Call<'_>, proof: &str) -> Result<(), Refusal> {
+        self.verify_at(call, proof, now_ms())
+    }
+
+    pub(crate) fn verify_at(
+        &self,
+        call: &Call<'_>,
+        proof: &str,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
+        let (time, nonce, hmac) = parts(proof).ok_or(Refusal::Unreadable)?;
+        let time_ms: u64 = time.parse().map_err(|_| Refusal::Unreadable)?;
+        let number = u64::from_str_radix(nonce, 16).map_err(|_| Refusal::Unreadable)?;
+        if time_ms.abs_diff(now_ms) > MAX_SKEW_MS {
+            return Err(Refusal::AnotherTime);
+        }
+        let text = call.text(time, nonce).ok_or(Refusal::Unfit)?;
+        if !self.secrets.fits(&text, hmac) {
+            return Err(Refusal::Unfit);
+        }
+        // Last: only what one of us made takes a place there.
+        self.seen.take(number, time_ms, now_ms)
+    }
+}
+
+/// Time, nonce and HMAC.
+fn parts(proof: &str) -> Option<(&str, &str, &str)> {
+    let mut parts = proof.split('.');
+    let (version, time, nonce, hmac) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_whole = version == VERSION && nonce.len() == 16 && parts.next().is_none();
+    is_whole.then_some((time, nonce, hmac))
+}
