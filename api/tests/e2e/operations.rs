@@ -57,11 +57,13 @@ async fn admin(process: &Process) -> Client {
 }
 
 /// Families that only a fault brings.
-const OF_FAULTS: [&str; 6] = [
+const OF_FAULTS: [&str; 8] = [
     "discarded_bodies_total",
     "discarded_bytes_total",
     "limit_refusals_total",
     "object_store_retries_total",
+    "rpc_client_retries_refused_total",
+    "rpc_server_clear_secret_total",
     "semaphore_refusals_total",
     "sql_failures_total",
 ];

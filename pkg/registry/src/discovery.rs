@@ -1,13 +1,15 @@
 //! The instances of one service, as etcd has them: read whole, then watched from that revision on.
 //!
-//! Any break of the watch (etcd away, history compacted) is followed by reading the whole list again. What a deletion
-//! names goes at once; what merely isn't in a list that was read again stays for a grace, because an etcd that lost its
-//! data gets its services back within a lease; and the last instances stay for the grace however they went.
+//! The whole list is read again, and the watch made anew, after any break of the watch (etcd away, no leader, history compacted)
+//! and once a period whatever it says. What a deletion names goes at once; what merely isn't in a list that was read again stays for
+//! a grace, because an etcd that lost its data gets its services back within a lease; and so do the last instances however they went.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use etcd_client::{Client, EventType, GetOptions, WatchOptions};
+use proof::Secrets;
+use rand::Rng as _;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{Backoff, Instance, LONGEST_WAIT, RegistryError, login::log_in_again, within};
@@ -32,26 +34,30 @@ impl Drop for Shared {
     }
 }
 
+/// Where the instances of a service stand, and which of them count.
+pub(crate) struct Source {
+    pub(crate) client: Client,
+    pub(crate) service: String,
+    pub(crate) prefix: String,
+    /// With one of these an instance must be signed; none: it need not be.
+    pub(crate) secrets: Option<Secrets>,
+    pub(crate) relist_period: Duration,
+}
+
 impl Instances {
-    pub(crate) fn watch(
-        client: Client,
-        service: &str,
-        prefix: String,
-        lease_ttl: Duration,
-    ) -> Self {
+    pub(crate) fn watch(source: Source, lease_ttl: Duration) -> Self {
         let current = Arc::new(ArcSwap::from_pointee(Vec::new()));
         let (set_loaded, loaded) = watch::channel(false);
+        let service = source.service.clone();
         let watcher = Watcher {
-            client,
-            service: service.to_owned(),
-            prefix,
+            source,
             view: View::new(lease_ttl + LONGEST_WAIT * 2),
             current: current.clone(),
             loaded: set_loaded,
         };
-        let task = tokio::spawn(watcher.run()).abort_handle();
+        let task = vital::spawn("watch of instances in etcd", watcher.run()).abort_handle();
         Self(Arc::new(Shared {
-            service: service.to_owned(),
+            service,
             current,
             loaded,
             task,
@@ -83,9 +89,7 @@ impl Instances {
 }
 
 struct Watcher {
-    client: Client,
-    service: String,
-    prefix: String,
+    source: Source,
     view: View,
     current: Arc<ArcSwap<Vec<Instance>>>,
     loaded: watch::Sender<bool>,
@@ -94,29 +98,46 @@ struct Watcher {
 impl Watcher {
     async fn run(mut self) {
         let mut backoff = Backoff::new();
+        let mut told = None;
         loop {
-            match self.follow(&mut backoff).await {
-                Ok(()) => {
-                    tracing::info!(prefix = self.prefix, "watch ended, reading the list again")
+            match self.follow(told.take(), &mut backoff).await {
+                Ok(Ended::Due { told: until }) => {
+                    told = Some(until);
+                    continue;
+                }
+                Ok(Ended::Broken) => {
+                    tracing::info!(
+                        prefix = self.source.prefix,
+                        "watch ended, reading the list again"
+                    );
                 }
                 Err(error) => {
-                    tracing::warn!(prefix = self.prefix, %error, "watch broken, keeping the last list");
-                    log_in_again(&self.client, &error).await;
+                    tracing::warn!(prefix = self.source.prefix, %error, "watch broken, keeping the last list");
+                    log_in_again(&self.source.client, &error).await;
                 }
             }
             backoff.wait().await;
         }
     }
 
-    /// Reads the list and follows its changes until the watch breaks.
-    async fn follow(&mut self, backoff: &mut Backoff) -> Result<(), RegistryError> {
-        let revision = self.load().await?;
+    /// Reads the list and follows its changes until the watch breaks or is to be renewed. What a watch before this one has `told`
+    /// is the revision up to which nothing is missing: the new one tells all since then, deletions above all.
+    async fn follow(
+        &mut self,
+        told: Option<i64>,
+        backoff: &mut Backoff,
+    ) -> Result<Ended, RegistryError> {
+        let listed = self.load().await?;
+        // An etcd that lost its data counts from the beginning.
+        let mut told = told.filter(|told| *told <= listed).unwrap_or(listed);
         let options = WatchOptions::new()
             .with_prefix()
-            .with_start_revision(revision + 1);
-        let mut watch_client = self.client.watch_client();
-        let mut stream = within(watch_client.watch(self.prefix.as_str(), Some(options))).await?;
+            .with_start_revision(told + 1);
+        let mut watch_client = self.source.client.watch_client();
+        let watching = watch_client.watch(self.source.prefix.as_str(), Some(options));
+        let mut stream = within(watching).await?;
         *backoff = Backoff::new();
+        let due = Instant::now() + jittered(self.source.relist_period);
         loop {
             let message = tokio::select! {
                 message = stream.message() => message?,
@@ -124,19 +145,27 @@ impl Watcher {
                     self.publish();
                     continue;
                 }
+                () = at(Some(due)) => return Ok(Ended::Due { told }),
             };
             // Cancelled: above all because the history from our revision on was compacted.
             let Some(message) = message.filter(|message| !message.canceled()) else {
-                return Ok(());
+                return Ok(Ended::Broken);
             };
-            let changes = message.events().iter().filter_map(|event| {
-                let kv = event.kv()?;
+            let mut changes = Vec::with_capacity(message.events().len());
+            for event in message.events() {
+                let Some(kv) = event.kv() else { continue };
+                told = told.max(kv.mod_revision());
+                let Ok(key) = kv.key_str() else { continue };
                 let instance = match event.event_type() {
-                    EventType::Put => Some(parse(kv)?),
+                    EventType::Put => self.source.parse(kv),
                     EventType::Delete => None,
                 };
-                Some((kv.key_str().ok()?.to_owned(), instance))
-            });
+                changes.push(Change {
+                    key: key.to_owned(),
+                    instance,
+                    is_listed: kv.mod_revision() <= listed,
+                });
+            }
             self.view.apply(changes, Instant::now());
             self.publish();
         }
@@ -144,16 +173,12 @@ impl Watcher {
 
     async fn load(&mut self) -> Result<i64, RegistryError> {
         let options = GetOptions::new().with_prefix();
-        let answer = within(
-            self.client
-                .kv_client()
-                .get(self.prefix.as_str(), Some(options)),
-        )
-        .await?;
+        let mut kv_client = self.source.client.kv_client();
+        let answer = within(kv_client.get(self.source.prefix.as_str(), Some(options))).await?;
         let listed = answer
             .kvs()
             .iter()
-            .filter_map(|kv| Some((kv.key_str().ok()?.to_owned(), parse(kv)?)))
+            .filter_map(|kv| Some((kv.key_str().ok()?.to_owned(), self.source.parse(kv)?)))
             .collect();
         self.view.replace(listed, Instant::now());
         self.publish();
@@ -165,20 +190,49 @@ impl Watcher {
 
     fn publish(&mut self) {
         let next = self.view.instances(Instant::now());
-        telemetry::metrics::registry_instances(&self.service, next.len());
+        telemetry::metrics::registry_instances(&self.source.service, next.len());
         if **self.current.load() != next {
-            tracing::info!(prefix = self.prefix, instances = ?next, "instances changed");
+            tracing::info!(prefix = self.source.prefix, instances = ?next, "instances changed");
             self.current.store(Arc::new(next));
         }
     }
 }
 
-fn parse(kv: &etcd_client::KeyValue) -> Option<Instance> {
-    let instance = Instance::from_json(kv.value());
-    if instance.is_none() {
-        tracing::warn!(key = ?kv.key_str(), "an instance that can't be called is passed over");
+/// Why a watch is followed no longer.
+enum Ended {
+    /// Its time is over; it told all changes up to this revision.
+    Due { told: i64 },
+    /// etcd ended it.
+    Broken,
+}
+
+impl Source {
+    fn parse(&self, kv: &etcd_client::KeyValue) -> Option<Instance> {
+        let is_trusted = |address, signature: Option<&str>| {
+            self.secrets
+                .as_ref()
+                .is_none_or(|secrets| secrets.is_ours(&self.service, address, signature))
+        };
+        let instance = Instance::from_json(kv.value(), is_trusted);
+        if let Err(reason) = &instance {
+            tracing::warn!(key = ?kv.key_str(), reason, "an instance is passed over");
+        }
+        instance.ok()
     }
-    instance
+}
+
+/// So that not all processes ask at the same moment.
+fn jittered(period: Duration) -> Duration {
+    period.mul_f64(rand::rng().random_range(0.8..1.0))
+}
+
+/// What happened to a key.
+struct Change {
+    key: String,
+    /// None: it was deleted, or is none that may be called.
+    instance: Option<Instance>,
+    /// Whether the list that was read last has it already.
+    is_listed: bool,
 }
 
 /// What etcd lists, and what it listed a moment ago.
@@ -204,17 +258,26 @@ impl View {
         self.keep(before, now);
     }
 
-    /// Changes in the order in which they happened; no instance is a deletion.
-    fn apply(&mut self, changes: impl Iterator<Item = (String, Option<Instance>)>, now: Instant) {
+    /// Changes in the order in which they happened.
+    fn apply(&mut self, changes: Vec<Change>, now: Instant) {
         let before = self.listed.clone();
-        for (key, instance) in changes {
-            self.kept.remove(&key);
-            match instance {
+        for change in changes {
+            match change.instance {
+                // The list is newer.
+                Some(_) if change.is_listed => {}
                 Some(instance) => {
-                    self.listed.insert(key, instance);
+                    self.kept.remove(&change.key);
+                    self.listed.insert(change.key, instance);
+                }
+                // Gone before the list was read: kept as merely missing there, unless it was the last.
+                None if change.is_listed => {
+                    if !self.listed.is_empty() {
+                        self.kept.remove(&change.key);
+                    }
                 }
                 None => {
-                    self.listed.remove(&key);
+                    self.kept.remove(&change.key);
+                    self.listed.remove(&change.key);
                 }
             }
         }

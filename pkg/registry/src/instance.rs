@@ -1,6 +1,6 @@
 //! An instance as it stands in etcd. Fields and defaults are those of Kitex's etcd registry.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,8 @@ pub struct Instance {
 
 /// The tag that holds [`Instance::admin`].
 const ADMIN_TAG: &str = "admin";
+/// The tag that holds the signature: that one of us registered the instance.
+const SIGNATURE_TAG: &str = "signature";
 
 /// The JSON of a key's value.
 #[derive(Serialize, Deserialize)]
@@ -29,7 +31,7 @@ struct Value {
     #[serde(default)]
     weight: i64,
     #[serde(default)]
-    tags: Option<HashMap<String, String>>,
+    tags: Option<BTreeMap<String, String>>,
 }
 
 impl Instance {
@@ -42,32 +44,47 @@ impl Instance {
         }
     }
 
-    pub(crate) fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self, signature: Option<String>) -> String {
+        let admin = self.admin.map(|admin| (ADMIN_TAG, admin.to_string()));
+        let signature = signature.map(|signature| (SIGNATURE_TAG, signature));
+        let tags: BTreeMap<_, _> = [admin, signature]
+            .into_iter()
+            .flatten()
+            .map(|(tag, value)| (tag.to_owned(), value))
+            .collect();
         let value = Value {
             network: "tcp".to_owned(),
             address: self.address.to_string(),
             weight: i64::from(self.weight),
-            tags: self
-                .admin
-                .map(|admin| HashMap::from([(ADMIN_TAG.to_owned(), admin.to_string())])),
+            tags: (!tags.is_empty()).then_some(tags),
         };
         // Strings and numbers always have a JSON form.
         serde_json::to_string(&value).unwrap_or_default()
     }
 
-    /// None for what this process could not call: other networks than TCP, names in place of addresses, no such JSON.
-    pub(crate) fn from_json(json: &[u8]) -> Option<Self> {
-        let value: Value = serde_json::from_slice(json).ok()?;
+    /// An error, in words, for what this process could not call, or may not: `is_trusted` is asked with address and signature.
+    pub(crate) fn from_json(
+        json: &[u8],
+        is_trusted: impl FnOnce(SocketAddr, Option<&str>) -> bool,
+    ) -> Result<Self, &'static str> {
+        let value: Value = serde_json::from_slice(json)
+            .map_err(|_| "it isn't the JSON that Kitex's registry writes")?;
         if !value.network.starts_with("tcp") {
-            return None;
+            return Err("its network isn't tcp");
+        }
+        let address = value.address.parse();
+        let address = address.map_err(|_| "its address isn't an IP address and a port")?;
+        let tags = value.tags.unwrap_or_default();
+        if !is_trusted(address, tags.get(SIGNATURE_TAG).map(String::as_str)) {
+            return Err(
+                "it isn't signed with our rpc.secret; a service that doesn't sign is named in rpc.unsigned_services",
+            );
         }
         let weight = u32::try_from(value.weight).unwrap_or(0);
-        Some(Self {
-            address: value.address.parse().ok()?,
+        Ok(Self {
+            address,
             weight: if weight == 0 { DEFAULT_WEIGHT } else { weight },
-            admin: value
-                .tags
-                .and_then(|tags| tags.get(ADMIN_TAG)?.parse().ok()),
+            admin: tags.get(ADMIN_TAG).and_then(|admin| admin.parse().ok()),
         })
     }
 }
@@ -77,7 +94,8 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Option<(String, u32)> {
-        Instance::from_json(json.as_bytes()).map(|i| (i.address.to_string(), i.weight))
+        let instance = Instance::from_json(json.as_bytes(), |_, _| true).ok()?;
+        Some((instance.address.to_string(), instance.weight))
     }
 
     #[test]
@@ -105,7 +123,7 @@ mod tests {
     fn what_is_written_has_every_field_of_kitex() {
         let instance = Instance::new("127.0.0.1:1234".parse().unwrap(), 10);
         assert_eq!(
-            instance.to_json(),
+            instance.to_json(None),
             r#"{"network":"tcp","address":"127.0.0.1:1234","weight":10,"tags":null}"#
         );
     }
@@ -116,11 +134,34 @@ mod tests {
             admin: Some("127.0.0.1:4321".parse().unwrap()),
             ..Instance::new("127.0.0.1:1234".parse().unwrap(), 10)
         };
-        let json = instance.to_json();
+        let json = instance.to_json(None);
         assert!(
             json.ends_with(r#""tags":{"admin":"127.0.0.1:4321"}}"#),
             "{json}"
         );
-        assert_eq!(Instance::from_json(json.as_bytes()), Some(instance));
+        let read = Instance::from_json(json.as_bytes(), |_, signature| signature.is_none());
+        assert_eq!(read, Ok(instance));
+    }
+
+    #[test]
+    fn a_signature_travels_as_a_tag_and_decides_whether_an_instance_is_read() {
+        let instance = Instance {
+            admin: Some("127.0.0.1:4321".parse().unwrap()),
+            ..Instance::new("127.0.0.1:1234".parse().unwrap(), 10)
+        };
+        let json = instance.to_json(Some("ours".to_owned()));
+        assert!(
+            json.ends_with(r#""tags":{"admin":"127.0.0.1:4321","signature":"ours"}}"#),
+            "{json}"
+        );
+        let read = |signed: bool| {
+            Instance::from_json(json.as_bytes(), |address, signature| {
+                assert_eq!((address.port(), signature), (1234, Some("ours")));
+                signed
+            })
+        };
+        assert_eq!(read(true), Ok(instance.clone()));
+        let refused = read(false).unwrap_err();
+        assert!(refused.contains("rpc.unsigned_services"), "{refused}");
     }
 }

@@ -1,7 +1,8 @@
 //! Service registration and discovery in etcd, in the layout that Kitex uses: both sides find each other.
 //!
 //! Nothing here waits for etcd without a limit, and nothing stops working because etcd is away: a registration is made
-//! good when it returns, a list of instances is kept until then. What knows volo lives elsewhere.
+//! good when it returns, a list of instances is kept until then. An instance that none of us signed is passed over: whoever can
+//! write to etcd can't have calls sent to themselves. What knows volo lives elsewhere.
 
 mod balance;
 mod discovery;
@@ -17,10 +18,13 @@ use std::{
 };
 
 use etcd_client::{Client, ConnectOptions, GetOptions, TlsOptions};
+use proof::Secrets;
 use rand::Rng as _;
+use settings::{ClearSecret, Settings};
 
 pub use balance::Balancer;
 pub use discovery::Instances;
+use discovery::Source;
 pub use instance::Instance;
 pub use registration::Registration;
 
@@ -64,7 +68,16 @@ struct Inner {
     client: Client,
     prefix: String,
     lease_ttl_s: i64,
+    relist_period: Duration,
+    secrets: Secrets,
+    unsigned: Unsigned,
     watched: Mutex<HashMap<String, Instances>>,
+}
+
+/// Services whose instances need no signature.
+enum Unsigned {
+    Every,
+    Named(Vec<String>),
 }
 
 impl Registry {
@@ -72,11 +85,22 @@ impl Registry {
     ///
     /// # Errors
     /// An endpoint isn't a URL, or nobody can be trusted.
-    pub async fn new(settings: &settings::Etcd) -> Result<Self, RegistryError> {
+    pub async fn new(settings: &Settings) -> Result<Self, RegistryError> {
+        let rpc = &settings.rpc;
+        let unsigned = match rpc.clear_secret {
+            ClearSecret::Show => Unsigned::Every,
+            ClearSecret::Accept | ClearSecret::Refuse => {
+                Unsigned::Named(rpc.unsigned_services.clone())
+            }
+        };
+        let secrets = Secrets::new(settings);
+        let settings = &settings.etcd;
         let mut options = ConnectOptions::new()
             .with_connect_timeout(CONNECT_TIMEOUT)
             .with_keep_alive(PING_INTERVAL, PING_TIMEOUT)
             .with_keep_alive_while_idle(true)
+            // A member that has lost the others says so, also on a watch that it could only keep silent on.
+            .with_require_leader(true)
             .with_auto_token_refresh(true);
         if settings.endpoints.iter().any(|e| e.starts_with("https://")) {
             let roots = tls::trust_anchors(settings.ca_file.as_deref())?;
@@ -85,21 +109,27 @@ impl Registry {
         let client = Client::connect(&settings.endpoints, Some(options)).await?;
         if !settings.username.is_empty() {
             let (name, password) = (settings.username.clone(), settings.password.clone());
-            tokio::spawn(login::log_in(client.clone(), name, password));
+            let log_in = login::log_in(client.clone(), name, password);
+            vital::spawn("login to etcd", log_in);
         }
         Ok(Self(Arc::new(Inner {
             client,
             prefix: settings.prefix.clone(),
             lease_ttl_s: settings.lease_ttl_s,
+            relist_period: Duration::from_millis(settings.relist_period_ms),
+            secrets,
+            unsigned,
             watched: Mutex::default(),
         })))
     }
 
     /// Registers this process as `instance` of `service` and keeps it so, from a background task, until the returned
-    /// value is dropped or told to leave.
+    /// value is dropped or told to leave. Signed, if there is a secret to sign with.
     pub fn register(&self, service: &str, instance: &Instance) -> Registration {
         let key = format!("{}{}", self.service_prefix(service), instance.address);
-        Registration::start(self.0.client.clone(), key, instance, self.0.lease_ttl_s)
+        let signature = self.0.secrets.sign_registration(service, instance.address);
+        let value = instance.to_json(signature);
+        Registration::start(self.0.client.clone(), key, value, self.0.lease_ttl_s)
     }
 
     /// Whether etcd answers a read that a majority of its members agree on.
@@ -120,12 +150,19 @@ impl Registry {
         if let Some(instances) = watched.get(service) {
             return instances.clone();
         }
-        let instances = Instances::watch(
-            self.0.client.clone(),
-            service,
-            self.service_prefix(service),
-            Duration::from_secs(self.0.lease_ttl_s.unsigned_abs()),
-        );
+        let is_signed = match &self.0.unsigned {
+            Unsigned::Every => false,
+            Unsigned::Named(services) => !services.iter().any(|named| named == service),
+        };
+        let source = Source {
+            client: self.0.client.clone(),
+            service: service.to_owned(),
+            prefix: self.service_prefix(service),
+            secrets: is_signed.then(|| self.0.secrets.clone()),
+            relist_period: self.0.relist_period,
+        };
+        let lease_ttl = Duration::from_secs(self.0.lease_ttl_s.unsigned_abs());
+        let instances = Instances::watch(source, lease_ttl);
         watched.insert(service.to_owned(), instances.clone());
         instances
     }

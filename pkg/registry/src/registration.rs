@@ -5,7 +5,7 @@ use std::time::Duration;
 use etcd_client::{Client, Error, GetOptions, PutOptions};
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::{Backoff, Instance, RegistryError, login::log_in_again, within};
+use crate::{Backoff, RegistryError, login::log_in_again, within};
 
 /// The lease is renewed this often while it lives.
 const RENEWALS_PER_TTL: u32 = 3;
@@ -19,18 +19,18 @@ pub struct Registration {
 }
 
 impl Registration {
-    pub(crate) fn start(client: Client, key: String, instance: &Instance, ttl_s: i64) -> Self {
+    pub(crate) fn start(client: Client, key: String, value: String, ttl_s: i64) -> Self {
         let (leave, mut left) = watch::channel(false);
         let (state, registered) = watch::channel(false);
         let mut keeper = Keeper {
             client,
             key,
-            value: instance.to_json(),
+            value,
             ttl_s,
             lease: None,
             state,
         };
-        let task = tokio::spawn(async move {
+        let task = vital::spawn("registration in etcd", async move {
             tokio::select! {
                 () = keeper.keep() => {}
                 // An error means that the registration was dropped, whose Drop ends this task anyway.

@@ -1,9 +1,11 @@
 //! The smallest service, which the tests of this crate run as a process: a user's name says what it shall do.
 
+#![allow(clippy::panic, reason = "a vital task panics, when told to")]
+
 #[path = "../tests/rpc/echo.rs"]
 mod echo;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use idl::user::{UserServiceRequestRecv, UserServiceServer};
 use service::Need;
@@ -23,6 +25,14 @@ fn main() -> ExitCode {
             process.check("file", Need::Optional, move || {
                 let found = std::fs::metadata(&file).map(drop);
                 async move { found }
+            });
+        }
+        if let Some(file) = std::env::var_os(echo::PANIC_FILE_VARIABLE) {
+            vital::spawn("fragile", async move {
+                while !Path::new(&file).exists() {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                panic!("of the test");
             });
         }
         if std::env::var_os(echo::STALL_VARIABLE).is_some() {

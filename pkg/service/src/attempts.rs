@@ -1,7 +1,8 @@
-//! The client's layer between a call and its connection: limits, instances, repetition, request id, secret and cost.
+//! The client's layer between a call and its connection: limits, instances, repetition, request id, proof and cost.
 //!
 //! An attempt whose connection never opened may go to another instance, whatever the method. One that was sent may have
-//! been executed, so it is repeated only if the method is idempotent. All attempts share the call's time limit.
+//! been executed, so it is repeated only if the method is idempotent. All attempts share the call's time limit, and all calls of a
+//! client a budget of repetitions.
 
 use std::{cell::RefCell, io, net::SocketAddr, sync::Arc};
 
@@ -18,7 +19,7 @@ use tracing::Instrument as _;
 use volo::{FastStr, context::Context as _, net::Address};
 use volo_thrift::{ClientError, context::ClientContext, transport::SelectedTransport};
 
-use crate::{Call, RpcError, header, secret::CallSecret};
+use crate::{Call, RpcError, budget::RetryBudget, header, secret::Prover};
 
 /// Instances that one call tries at most.
 const MAX_ATTEMPTS: usize = 3;
@@ -27,20 +28,18 @@ pub(crate) struct AttemptsLayer<Req> {
     shared: Arc<Shared<Req>>,
 }
 
-struct Shared<Req> {
-    balancer: Balancer,
-    policy: fn(&Req) -> Call,
-    secret: CallSecret,
+/// What all calls of a client have in common.
+pub(crate) struct Shared<Req> {
+    pub(crate) balancer: Balancer,
+    pub(crate) policy: fn(&Req) -> Call,
+    pub(crate) prover: Prover,
+    pub(crate) retries: RetryBudget,
 }
 
 impl<Req> AttemptsLayer<Req> {
-    pub(crate) fn new(balancer: Balancer, policy: fn(&Req) -> Call, secret: CallSecret) -> Self {
+    pub(crate) fn new(shared: Shared<Req>) -> Self {
         Self {
-            shared: Arc::new(Shared {
-                balancer,
-                policy,
-                secret,
-            }),
+            shared: Arc::new(shared),
         }
     }
 }
@@ -84,7 +83,6 @@ where
         let mut record = Record::begin(cx);
         // Each call has its own: concurrent calls of one task would read each other's answers.
         let mut meta = forwarded();
-        self.shared.secret.show(&mut meta);
         let span = trace::rpc_call(&record.callee, &record.method);
         if let Some(traceparent) = trace::traceparent(&span) {
             meta.set_transient(header::TRACEPARENT, traceparent);
@@ -166,8 +164,12 @@ where
         req: &Req,
     ) -> Result<S::Response, ClientError> {
         let Shared {
-            balancer, policy, ..
+            balancer,
+            policy,
+            retries,
+            ..
         } = &*self.shared;
+        retries.pay_in();
         let call = policy(req);
         let deadline = Instant::now() + call.timeout;
         cx.rpc_info_mut()
@@ -179,8 +181,13 @@ where
             let Some(address) = balancer.pick(&tried, deadline).await.map_err(not_known)? else {
                 break;
             };
+            if !tried.is_empty() && !retries.take() {
+                metrics::rpc_retry_refused(cx.rpc_info().callee().service_name_ref());
+                break;
+            }
             tried.push(address);
-            let another = tried.len() < MAX_ATTEMPTS && balancer.has_other(&tried);
+            let another =
+                tried.len() < MAX_ATTEMPTS && balancer.has_other(&tried) && retries.has_some();
             let until = if call.idempotent && another {
                 Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2
             } else {
@@ -226,6 +233,7 @@ where
             .callee_mut()
             .set_address(Address::from(address));
         cx.extensions_mut().remove::<SelectedTransport>();
+        self.shared.prover.prove(cx, address);
         let result = tokio::time::timeout_at(until, self.inner.call(cx, req)).await;
         // The transport leaves this mark when it has a connection, before it writes.
         let sent = cx.extensions().contains::<SelectedTransport>();

@@ -22,7 +22,11 @@ use volo_thrift::{
     transport::pool,
 };
 
-use crate::{attempts::AttemptsLayer, secret::CallSecret};
+use crate::{
+    attempts::{AttemptsLayer, Shared},
+    budget::RetryBudget,
+    secret::Prover,
+};
 
 /// Idle connections that a client keeps to one instance at most, and for how long.
 const MAX_IDLE: usize = 256;
@@ -74,16 +78,18 @@ pub struct Clients {
     caller: Arc<str>,
     registry: Registry,
     connect_timeout: Duration,
-    secret: CallSecret,
+    prover: Prover,
+    retry_percent: u32,
+    retry_burst: u32,
 }
 
 impl Clients {
-    /// Clients for the process called `caller`, by the settings' `etcd`, `rpc.connect_timeout_ms` and `rpc.secret`. Needs no etcd yet.
+    /// Clients for the process called `caller`, by the settings' `etcd` and `rpc`. Needs no etcd yet.
     ///
     /// # Errors
     /// An etcd endpoint isn't a URL.
     pub async fn new(caller: &str, settings: &Settings) -> Result<Self, RegistryError> {
-        let registry = Registry::new(&settings.etcd).await?;
+        let registry = Registry::new(settings).await?;
         Ok(Self::with_registry(caller, settings, registry))
     }
 
@@ -92,12 +98,15 @@ impl Clients {
             caller: caller.into(),
             registry,
             connect_timeout: Duration::from_millis(settings.rpc.connect_timeout_ms),
-            secret: CallSecret::new(settings),
+            prover: Prover::new(settings),
+            retry_percent: settings.rpc.retry_percent,
+            retry_burst: settings.rpc.retry_burst,
         }
     }
 
     /// The client of the service that `builder` names. `policy` says how each method is called; write it as a match
-    /// over all requests, so that a new method can't be forgotten. Cheap to clone; make one per service, in a runtime.
+    /// over all requests, so that a new method can't be forgotten. Cheap to clone; make one per service, in a runtime: it has the budget
+    /// of all repetitions.
     ///
     /// Until etcd has answered for the first time, calls wait for it within their limit.
     pub fn client<MkC, Req, Resp, Lb, Disc>(
@@ -119,11 +128,12 @@ impl Clients {
             // The limit of a call depends on its method. The layer below keeps it, for reading and writing, too: the
             // framework's own limit for those is a socket option that does nothing on an asynchronous socket.
             .disable_timeout_layer()
-            .mk_load_balance(CustomLayer(AttemptsLayer::new(
-                Balancer::new(instances),
+            .mk_load_balance(CustomLayer(AttemptsLayer::new(Shared {
+                balancer: Balancer::new(instances),
                 policy,
-                self.secret.clone(),
-            )))
+                prover: self.prover.clone(),
+                retries: RetryBudget::new(self.retry_percent, self.retry_burst),
+            })))
             .layer_outer_front(idl::ValidateLayer)
             .build()
     }

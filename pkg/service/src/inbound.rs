@@ -2,28 +2,32 @@
 
 use std::{
     panic::AssertUnwindSafe,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures::FutureExt as _;
+use idl::base::Code;
 use metainfo::{Backward as _, Forward as _, METAINFO};
 use telemetry::{RequestId, cost, metrics, trace};
 use tracing::Instrument as _;
 use volo::context::Context as _;
 use volo_thrift::{BizError, ServerError, context::ServerContext};
 
-use crate::{RpcError, header, secret::CallSecret};
+use crate::{RpcError, header, secret::Gate};
 
-/// Refuses a call that doesn't show the secret. Gives a request its id and counters, writes its access log line, and makes a panic or an unforeseen error an
-/// answer without internals.
+/// Refuses a call without a proof that it is one of ours. Gives a request its id and counters, writes its access log line, and makes a
+/// panic or an unforeseen error an answer without internals.
 #[derive(Clone)]
 pub(crate) struct InboundLayer {
-    secret: CallSecret,
+    gate: Arc<Gate>,
 }
 
 impl InboundLayer {
-    pub(crate) fn new(secret: CallSecret) -> Self {
-        Self { secret }
+    pub(crate) fn new(gate: Gate) -> Self {
+        Self {
+            gate: Arc::new(gate),
+        }
     }
 }
 
@@ -33,14 +37,14 @@ impl<S> volo::Layer<S> for InboundLayer {
     fn layer(self, inner: S) -> Self::Service {
         Inbound {
             inner,
-            secret: self.secret,
+            gate: self.gate,
         }
     }
 }
 
 pub(crate) struct Inbound<S> {
     inner: S,
-    secret: CallSecret,
+    gate: Arc<Gate>,
 }
 
 impl<S, Req> volo::Service<ServerContext, Req> for Inbound<S>
@@ -53,12 +57,13 @@ where
     type Error = ServerError;
 
     async fn call(&self, cx: &mut ServerContext, req: Req) -> Result<S::Response, ServerError> {
-        let result = if self.secret.is_shown() {
-            let id = METAINFO.try_with(|meta| meta.borrow().get_persistent(header::REQUEST_ID));
-            let id = RequestId::accept_or_generate(id.ok().flatten().as_deref());
-            telemetry::scope(id, self.logged(cx, req)).await
-        } else {
-            Err(refuse(cx))
+        let result = match self.gate.admit(cx) {
+            Ok(()) => {
+                let id = METAINFO.try_with(|meta| meta.borrow().get_persistent(header::REQUEST_ID));
+                let id = RequestId::accept_or_generate(id.ok().flatten().as_deref());
+                telemetry::scope(id, self.logged(cx, req)).await
+            }
+            Err(reason) => Err(refuse(cx, reason)),
         };
         if let Err(error) = &result {
             // The framework marks an answer as a business error only below this layer.
@@ -74,12 +79,12 @@ fn is_fault(error: &BizError) -> bool {
 }
 
 /// A stranger's call, or one of ours with other settings. Where it is from may be made up.
-fn refuse(cx: &ServerContext) -> BizError {
+fn refuse(cx: &ServerContext, reason: String) -> BizError {
     let info = cx.rpc_info();
-    let error = BizError::from(RpcError::Internal);
     let from = info.caller().address().map(|from| from.to_string());
+    tracing::warn!(method = %info.method(), from, reason, "refused");
+    let error = idl::biz(Code::INTERNAL, reason);
     metrics::rpc_served(info.method(), error.status_code, Duration::ZERO);
-    tracing::warn!(method = %info.method(), from, "refused: the call doesn't show rpc.secret");
     error
 }
 

@@ -6,6 +6,7 @@
 
 mod admin;
 mod attempts;
+mod budget;
 mod client;
 mod connections;
 mod descriptors;
@@ -39,8 +40,10 @@ mod header {
     pub(crate) const REQUEST_ID: &str = "REQUEST_ID";
     /// Persistent: who reads, and what they must see.
     pub(crate) const READER: &str = "READER";
-    /// Transient, for the process that is called alone: that it is one of ours who calls. A Kitex client shows it by
-    /// `metainfo.WithValue(ctx, "SECRET", …)`.
+    /// Transient, for the process that is called alone: the proof that it is one of ours who calls. A Kitex client puts it there by
+    /// `metainfo.WithValue(ctx, "PROOF", …)`.
+    pub(crate) const PROOF: &str = "PROOF";
+    /// Likewise, the secret itself: what the version before the proofs sent.
     pub(crate) const SECRET: &str = "SECRET";
     /// Transient: what the process that is called does is part of this trace.
     pub(crate) const TRACEPARENT: &str = "TRACEPARENT";

@@ -47,7 +47,8 @@ pub struct Process {
 
 /// The main of every process: reads the settings, sets up logs and runtime and runs `main`, whose end is the process's.
 /// A failure is logged, or printed as long as there are no logs. A signal to stop lets a server finish; one that comes
-/// before anything is served, and every second one, ends the process at once.
+/// before anything is served, and every second one, ends the process at once. The panic of a task that was spawned by `vital::spawn`
+/// stops the process likewise, as a failure.
 pub fn run(name: &str, main: impl AsyncFnOnce(Process) -> Result<(), BoxError>) -> ExitCode {
     let prepared = prepare(name);
     let (settings, runtime) = match prepared {
@@ -57,9 +58,9 @@ pub fn run(name: &str, main: impl AsyncFnOnce(Process) -> Result<(), BoxError>) 
             return ExitCode::FAILURE;
         }
     };
-    let result = runtime.block_on(async {
+    let result: Result<(), BoxError> = runtime.block_on(async {
         let signals = Signals::listen()?;
-        let registry = Registry::new(&settings.etcd).await?;
+        let registry = Registry::new(&settings).await?;
         let admin = Admin(Arc::new(Readiness::new(name, signals.state())));
         let admin_address = serve_admin(&admin, &settings).await?;
         tracing::info!(name, "started");
@@ -76,7 +77,11 @@ pub fn run(name: &str, main: impl AsyncFnOnce(Process) -> Result<(), BoxError>) 
             let registry = registry.clone();
             async move { registry.ping().await }
         });
-        main(process).await
+        main(process).await?;
+        match vital::failed() {
+            Some(task) => Err(format!("the task \"{task}\" has panicked").into()),
+            None => Ok(()),
+        }
     });
     telemetry::trace::finish();
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
@@ -111,8 +116,8 @@ async fn serve_admin(admin: &Admin, settings: &Settings) -> Result<SocketAddr, B
         .await
         .map_err(|error| format!("settings: admin.listen: {address}: {error}"))?;
     let address = listener.local_addr()?;
-    tokio::spawn(admin.clone().serve(listener));
-    tokio::spawn(admin.clone().upkeep());
+    vital::spawn("admin port", admin.clone().serve(listener));
+    vital::spawn("upkeep of metrics", admin.clone().upkeep());
     tracing::info!(%address, "admin port");
     write_address(address, ADMIN_ADDRESS_FILE_VARIABLE)?;
     Ok(address)

@@ -196,7 +196,7 @@ impl Readiness {
 
     /// A process that is about to end wants no more work, whatever it depends on.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.is_stopping()
+        self.stopping.is_stopping() || vital::failed().is_some()
     }
 
     fn stopping_report(&self) -> Report {
@@ -204,7 +204,10 @@ impl Readiness {
             state: State::Down,
             required: true,
             took_ms: 0,
-            reason: Some("stopping".to_owned()),
+            reason: Some(match vital::failed() {
+                Some(task) => format!("the task \"{task}\" has panicked, so the process ends"),
+                None => "stopping".to_owned(),
+            }),
             checks: BTreeMap::new(),
         };
         Report {

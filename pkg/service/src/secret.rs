@@ -1,53 +1,128 @@
-//! The secret by which our processes know each other: shown with every call, for one hop.
+//! How a call carries the proof that one of us makes it, and what an instance asks of a call.
 //!
-//! It keeps out whoever reaches a service's address without being one of us. It isn't encryption: who can listen on the network can
-//! take it. No log and no answer holds it.
+//! A proof is for one attempt and one hop; pkg/proof says what it holds. The secret itself travels only if the settings say so, for
+//! an upgrade. No log and no answer holds a proof or the secret.
 
-use metainfo::{Forward as _, METAINFO, MetaInfo};
-use settings::Settings;
+use std::net::SocketAddr;
+
+use metainfo::{Forward as _, METAINFO};
+use proof::{Call, Secrets, Verifier};
+use settings::{ClearSecret, Settings};
 use subtle::ConstantTimeEq as _;
-use volo::FastStr;
+use telemetry::metrics;
+use volo::{FastStr, context::Context as _};
+use volo_thrift::context::{ClientContext, ServerContext};
 
 use crate::header;
 
-/// `rpc.secret`: what is shown, and what is accepted. Cheap to clone.
+/// Makes the proofs of a client. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct CallSecret(std::sync::Arc<[FastStr]>);
+pub(crate) struct Prover {
+    secrets: Secrets,
+    /// The secret itself, where calls show it.
+    clear: Option<FastStr>,
+}
 
-impl CallSecret {
+impl Prover {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let secrets = settings.rpc_secrets();
-        Self(
-            secrets
-                .iter()
-                .map(|secret| FastStr::from_string(secret.expose().to_owned()))
-                .collect(),
-        )
-    }
-
-    /// Puts it beside a call.
-    pub(crate) fn show(&self, meta: &mut MetaInfo) {
-        if let Some(secret) = self.0.first() {
-            meta.set_transient(header::SECRET, secret.clone());
+        let shows = settings.rpc.clear_secret == ClearSecret::Show;
+        Self {
+            secrets: Secrets::new(settings),
+            clear: clear(settings).into_iter().next().filter(|_| shows),
         }
     }
 
-    /// Whether the call of this task may be served: it showed the secret, or none is asked for.
-    pub(crate) fn is_shown(&self) -> bool {
-        if self.0.is_empty() {
-            return true;
+    /// Puts the proof of an attempt at `address` beside what this task calls.
+    pub(crate) fn prove(&self, cx: &ClientContext, address: SocketAddr) {
+        let info = cx.rpc_info();
+        let proof = self.secrets.prove(&Call {
+            service: info.callee().service_name_ref(),
+            address,
+            method: info.method(),
+            caller: info.caller().service_name_ref(),
+        });
+        METAINFO.with(|meta| {
+            let mut meta = meta.borrow_mut();
+            if let Some(proof) = proof {
+                meta.set_transient(header::PROOF, proof);
+            }
+            if let Some(clear) = &self.clear {
+                meta.set_transient(header::SECRET, clear.clone());
+            }
+        });
+    }
+}
+
+/// What an instance asks of each call.
+pub(crate) struct Gate {
+    service: String,
+    address: SocketAddr,
+    verifier: Verifier,
+    /// What a call may show in place of a proof.
+    clear: Vec<FastStr>,
+}
+
+impl Gate {
+    /// For the instance of `service` that is registered at `address`.
+    pub(crate) fn new(settings: &Settings, service: &str, address: SocketAddr) -> Self {
+        let accepts = settings.rpc.clear_secret != ClearSecret::Refuse;
+        Self {
+            service: service.to_owned(),
+            address,
+            verifier: Verifier::new(Secrets::new(settings)),
+            clear: if accepts { clear(settings) } else { Vec::new() },
         }
-        let shown = METAINFO.try_with(|meta| meta.borrow().get_upstream(header::SECRET));
-        let Some(shown) = shown.ok().flatten() else {
-            return false;
+    }
+
+    /// Whether the call of this task may be served.
+    ///
+    /// # Errors
+    /// What it lacks, in words for whoever mends the caller.
+    pub(crate) fn admit(&self, cx: &ServerContext) -> Result<(), String> {
+        if self.verifier.is_empty() {
+            return Ok(());
+        }
+        let upstream = |key: &str| {
+            let value = METAINFO.try_with(|meta| meta.borrow().get_upstream(key));
+            value.ok().flatten()
         };
-        // All are compared, and each to its end: the time tells nothing but the length.
-        let accepted = self
-            .0
-            .iter()
-            .fold(subtle::Choice::from(0), |accepted, ours| {
-                accepted | ours.as_bytes().ct_eq(shown.as_bytes())
-            });
-        accepted.into()
+        if let Some(proof) = upstream(header::PROOF) {
+            let info = cx.rpc_info();
+            let call = Call {
+                service: &self.service,
+                address: self.address,
+                method: info.method(),
+                caller: info.caller().service_name_ref(),
+            };
+            let verified = self.verifier.verify(&call, &proof);
+            return verified.map_err(|refusal| refusal.to_string());
+        }
+        if upstream(header::SECRET).is_some_and(|shown| self.is_one_of_ours(&shown)) {
+            metrics::rpc_clear_secret();
+            return Ok(());
+        }
+        Err(format!(
+            "the call has no proof: put one made with rpc.secret beside each attempt, as the transient value {} (idl/README.md)",
+            header::PROOF
+        ))
     }
+
+    /// All are compared, and each to its end: the time tells nothing but the length.
+    fn is_one_of_ours(&self, shown: &str) -> bool {
+        let found = self
+            .clear
+            .iter()
+            .fold(subtle::Choice::from(0), |found, ours| {
+                found | ours.as_bytes().ct_eq(shown.as_bytes())
+            });
+        found.into()
+    }
+}
+
+fn clear(settings: &Settings) -> Vec<FastStr> {
+    let secrets = settings.rpc_secrets();
+    secrets
+        .iter()
+        .map(|secret| FastStr::from_string(secret.expose().to_owned()))
+        .collect()
 }

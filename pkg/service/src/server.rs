@@ -13,7 +13,7 @@ use crate::{
     admin::reachable,
     connections::{Connections, rpc},
     inbound::InboundLayer,
-    secret::CallSecret,
+    secret::Gate,
 };
 
 /// An instance's share of the calls. All of ours are equal; this is what Kitex gives one by default.
@@ -141,11 +141,11 @@ where
     };
     // Boxed, so that the compiler need not look through a handler and all layers at once.
     let handler = idl::ValidateLayer.layer(BoxService::new(handler));
-    let inbound = InboundLayer::new(CallSecret::new(settings));
+    let inbound = InboundLayer::new(Gate::new(settings, service, address));
     let handler = Arc::new(inbound.layer(handler));
     let connections = Connections::new(settings.rpc.max_connections);
     let serve = move |connection| rpc::serve(connection, handler.clone());
-    let task = tokio::spawn(connections.serve(listener, serve));
+    let task = vital::spawn("RPC server", connections.serve(listener, serve));
     Ok(Running {
         address,
         leaving,

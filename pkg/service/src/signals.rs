@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT: the first stops what is served, or the process if nothing is; the second the process.
+//! SIGTERM and SIGINT: the first stops what is served, or the process if nothing is; the second the process. A vital task that
+//! panics is as the first.
 
 use std::{future::pending, io, sync::Arc};
 
@@ -9,6 +10,8 @@ use tokio::{
 
 /// What a shell reports of a process that a signal ended is this and the signal's number.
 const ENDED_BY_SIGNAL: i32 = 128;
+/// And of one that failed.
+const FAILED: i32 = 1;
 
 /// Whoever waits for a stop is a receiver.
 pub(crate) struct Signals(Arc<watch::Sender<bool>>);
@@ -42,6 +45,18 @@ impl Signals {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let stop = Arc::new(watch::Sender::new(false));
         let signals = Self(stop.clone());
+        let failing = stop.clone();
+        tokio::spawn(async move {
+            let task = vital::failure().await;
+            tracing::error!(
+                task,
+                "a task that the process can't do without has panicked; the process ends"
+            );
+            if failing.receiver_count() == 0 {
+                std::process::exit(FAILED);
+            }
+            failing.send_replace(true);
+        });
         tokio::spawn(async move {
             loop {
                 let kind = tokio::select! {

@@ -98,6 +98,16 @@ impl Settings {
             "must be above 0",
         )?;
         require(
+            self.rpc.retry_percent <= 100,
+            "rpc.retry_percent",
+            "must be 0 to 100",
+        )?;
+        require(
+            self.rpc.retry_burst <= 1_000_000,
+            "rpc.retry_burst",
+            "must be 0 to 1000000",
+        )?;
+        require(
             self.mysql.max_connections > 0,
             "mysql.max_connections",
             "must be above 0",
@@ -203,6 +213,11 @@ impl Settings {
             (2..=60).contains(&self.etcd.lease_ttl_s),
             "etcd.lease_ttl_s",
             "must be 2 to 60",
+        )?;
+        require(
+            (50..=3_600_000).contains(&self.etcd.relist_period_ms),
+            "etcd.relist_period_ms",
+            "must be 50 to 3600000",
         )?;
         require(
             (60..=604_800).contains(&self.object_store.url_ttl_s),
@@ -337,7 +352,7 @@ impl Settings {
         refuse("rpc.secret", self.rpc_secrets().is_empty(), unasked)
     }
 
-    /// What a call to a service shows first, and all that a service accepts; none: nothing is asked for.
+    /// The secrets of calls: the first makes proofs, all check them; none: nothing is asked for.
     pub fn rpc_secrets(&self) -> Vec<super::Secret> {
         let secrets = self.rpc.secret.expose().split(',').map(str::trim);
         secrets

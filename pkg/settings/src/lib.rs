@@ -179,7 +179,18 @@ sections! {
         trusted_proxies: Vec<String>,
     }
     /// `[rpc]`
-    Rpc { listen: SocketAddr, secret: Secret, max_connections: u32, connect_timeout_ms: u64, deregister_wait_ms: u64 }
+    Rpc {
+        listen: SocketAddr,
+        secret: Secret,
+        clear_secret: ClearSecret,
+        #[serde(deserialize_with = "list")]
+        unsigned_services: Vec<String>,
+        max_connections: u32,
+        connect_timeout_ms: u64,
+        deregister_wait_ms: u64,
+        retry_percent: u32,
+        retry_burst: u32,
+    }
     /// `[admin]`
     Admin { listen: SocketAddr }
     /// `[tls]`
@@ -219,6 +230,7 @@ sections! {
         username: String,
         password: Secret,
         lease_ttl_s: i64,
+        relist_period_ms: u64,
         #[serde(skip)]
         ca_file: Option<PathBuf>,
     }
@@ -293,6 +305,18 @@ pub enum AdminPaths {
     On,
     /// Only whether the process answers.
     Off,
+}
+
+/// What becomes of `rpc.secret` itself, which versions before the proofs sent along with each call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClearSecret {
+    /// A call that shows it in place of a proof is refused.
+    Refuse,
+    /// Such a call is served; ours never show it.
+    Accept,
+    /// Our calls show it, too, and to instances that nobody signed.
+    Show,
 }
 
 /// How log lines look.

@@ -11,12 +11,27 @@ fn listed(ports: &[u16]) -> Listed {
     ports.iter().map(entry).collect()
 }
 
-fn put(port: u16) -> (String, Option<Instance>) {
-    (port.to_string(), Some(instance(port)))
+fn put(port: u16) -> Change {
+    Change {
+        instance: Some(instance(port)),
+        ..delete(port)
+    }
 }
 
-fn delete(port: u16) -> (String, Option<Instance>) {
-    (port.to_string(), None)
+fn delete(port: u16) -> Change {
+    Change {
+        key: port.to_string(),
+        instance: None,
+        is_listed: false,
+    }
+}
+
+/// As a renewed watch tells it again.
+fn told_again(change: Change) -> Change {
+    Change {
+        is_listed: true,
+        ..change
+    }
 }
 
 fn ports(view: &mut View, at: Instant) -> Vec<u16> {
@@ -36,7 +51,7 @@ fn view(ports: &[u16], now: Instant) -> View {
 fn a_deleted_instance_goes_at_once() {
     let now = Instant::now();
     let mut view = view(&[1, 2], now);
-    view.apply([delete(1)].into_iter(), now);
+    view.apply(vec![delete(1)], now);
     assert_eq!(ports(&mut view, now), [2]);
     assert_eq!(view.grace_end(), None);
 }
@@ -45,7 +60,7 @@ fn a_deleted_instance_goes_at_once() {
 fn the_last_instances_stay_for_the_grace() {
     let now = Instant::now();
     let mut view = view(&[1, 2], now);
-    view.apply([delete(1), delete(2)].into_iter(), now);
+    view.apply(vec![delete(1), delete(2)], now);
     assert_eq!(ports(&mut view, now), [1, 2]);
     assert_eq!(view.grace_end(), Some(now + GRACE));
     assert_eq!(ports(&mut view, now + GRACE), [0; 0]);
@@ -66,7 +81,7 @@ fn those_who_register_again_stay_and_the_others_go_after_the_grace() {
     let now = Instant::now();
     let mut view = view(&[1, 2], now);
     view.replace(listed(&[]), now);
-    view.apply([put(2), put(3)].into_iter(), now);
+    view.apply(vec![put(2), put(3)], now);
     assert_eq!(ports(&mut view, now), [1, 2, 3]);
     assert_eq!(ports(&mut view, now + GRACE), [2, 3]);
 }
@@ -79,6 +94,34 @@ fn a_changed_weight_is_taken_over() {
         weight: 30,
         ..instance(1)
     };
-    view.apply([("1".to_owned(), Some(heavy.clone()))].into_iter(), now);
+    let change = Change {
+        instance: Some(heavy.clone()),
+        ..put(1)
+    };
+    view.apply(vec![change], now);
     assert_eq!(view.instances(now), [heavy]);
+}
+
+#[test]
+fn what_left_while_the_watch_was_renewed_goes_at_once() {
+    let now = Instant::now();
+    let mut view = view(&[1, 2], now);
+    // 1 left and 3 came and left between the old watch and the list.
+    view.replace(listed(&[2]), now);
+    view.apply([delete(1), put(3), delete(3)].map(told_again).into(), now);
+    assert_eq!(ports(&mut view, now), [2]);
+    // A key that was deleted and put again before the list stays as the list has it.
+    view.apply([delete(2), put(2)].map(told_again).into(), now);
+    assert_eq!(ports(&mut view, now), [2]);
+    assert_eq!(view.grace_end(), None);
+}
+
+#[test]
+fn the_last_that_left_while_the_watch_was_renewed_stays_for_the_grace() {
+    let now = Instant::now();
+    let mut view = view(&[1], now);
+    view.replace(listed(&[]), now);
+    view.apply([delete(1)].map(told_again).into(), now);
+    assert_eq!(ports(&mut view, now), [1]);
+    assert_eq!(ports(&mut view, now + GRACE), [0; 0]);
 }

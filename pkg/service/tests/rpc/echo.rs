@@ -32,6 +32,8 @@ pub const STALL_VARIABLE: &str = "ECHO_STALL";
 pub const NAME_VARIABLE: &str = "ECHO_NAME";
 /// When set, the process depends on the file that it names.
 pub const NEEDED_FILE_VARIABLE: &str = "ECHO_NEEDED_FILE";
+/// When set, the process has a vital task that panics as soon as there is the file that it names.
+pub const PANIC_FILE_VARIABLE: &str = "ECHO_PANIC_FILE";
 /// The limit of every call.
 pub const LIMIT: Duration = Duration::from_secs(2);
 
@@ -77,6 +79,7 @@ impl Echo {
                 "the secret of the handler",
             )
             .into()),
+            "overloaded" => Err(service::RpcError::Unavailable.into()),
             "refuse" => Err(idl::biz(Code::NAME_TAKEN, "taken").into()),
             "sleep" => {
                 tokio::time::sleep(Duration::from_millis(rest.parse().unwrap_or(0))).await;

@@ -11,5 +11,7 @@ mod admin;
 mod call;
 mod echo;
 mod process;
+mod retries;
 mod secret;
 mod support;
+mod vital;

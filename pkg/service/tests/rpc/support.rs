@@ -33,7 +33,7 @@ pub fn settings(etcd: &Etcd) -> Settings {
 }
 
 pub async fn registry(etcd: &Etcd) -> Registry {
-    Registry::new(&settings(etcd).etcd).await.unwrap()
+    Registry::new(&settings(etcd)).await.unwrap()
 }
 
 pub async fn client_of(etcd: &Etcd, service: &str) -> UserServiceClient {
@@ -61,7 +61,7 @@ pub async fn serve_by(
 ) -> (Running, Echo) {
     let echo = Echo::new(next);
     let server = UserServiceServer::from_handler(echo.clone());
-    let registry = Registry::new(&settings.etcd).await.unwrap();
+    let registry = Registry::new(settings).await.unwrap();
     let running =
         service::start::<_, UserServiceRequestRecv>(service, settings, &registry, server).await;
     (running.unwrap(), echo)
@@ -69,7 +69,13 @@ pub async fn serve_by(
 
 /// Waits until a client of this etcd knows so many instances.
 pub async fn until_registered(etcd: &Etcd, service: &str, count: usize) {
-    let instances = registry(etcd).await.instances(service);
+    until_registered_by(&settings(etcd), service, count).await;
+}
+
+/// Waits until a client with these settings knows so many instances.
+pub async fn until_registered_by(settings: &Settings, service: &str, count: usize) {
+    let registry = Registry::new(settings).await.unwrap();
+    let instances = registry.instances(service);
     eventually(
         SOON,
         &format!("{count} instances of {service}"),

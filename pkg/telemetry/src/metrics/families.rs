@@ -53,6 +53,8 @@ families! {
     RPC_CALLS = Counter "rpc_client_requests_total", "Calls of other services, by callee, method and outcome; their attempts count as one.";
     RPC_CALL_DURATION = Histogram "rpc_client_request_duration_seconds", "Time of a call with all its attempts, by callee and method.";
     RPC_ATTEMPTS = Counter "rpc_client_attempts_total", "Attempts of calls, by callee and how each ended: answered, not_sent, unanswered.";
+    RPC_RETRIES_REFUSED = Counter "rpc_client_retries_refused_total", "Attempts that were not repeated because the budget of repetitions was spent, by callee.";
+    RPC_CLEAR_SECRET = Counter "rpc_server_clear_secret_total", "Calls that showed rpc.secret itself: of processes that make no proofs yet.";
     REGISTRY_INSTANCES = Gauge "registry_instances", "Instances of a service that this process may call, by callee.";
     REGISTRY_REGISTERED = Gauge "registry_registered", "1 while etcd confirms this process's own registration.";
 

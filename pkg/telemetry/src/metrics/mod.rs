@@ -30,8 +30,8 @@ pub use data::{
 pub use families::{FAMILIES, Family, Kind};
 pub use requests::{
     AttemptOutcome, CallOutcome, DiscardOutcome, dependency, discarded, http_in_progress,
-    http_request, registry_instances, registry_registered, rpc_attempt, rpc_call, rpc_in_progress,
-    rpc_served,
+    http_request, registry_instances, registry_registered, rpc_attempt, rpc_call, rpc_clear_secret,
+    rpc_in_progress, rpc_retry_refused, rpc_served,
 };
 
 /// What [`render`] gives, for the header of an answer.

@@ -99,6 +99,16 @@ pub fn rpc_attempt(callee: &str, outcome: AttemptOutcome) {
         .increment(1);
 }
 
+/// An attempt that would have been repeated.
+pub fn rpc_retry_refused(callee: &str) {
+    counter!(name::RPC_RETRIES_REFUSED, "callee" => callee.to_owned()).increment(1);
+}
+
+/// A call was served that showed the secret in place of a proof.
+pub fn rpc_clear_secret() {
+    counter!(name::RPC_CLEAR_SECRET).increment(1);
+}
+
 /// How well something is that this process depends on: 1 up, 0.5 degraded, 0 down.
 pub fn dependency(name: &str, health: f64) {
     gauge!(name::DEPENDENCY_UP, "dependency" => name.to_owned()).set(health);

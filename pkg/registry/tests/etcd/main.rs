@@ -7,6 +7,9 @@
     missing_docs
 )]
 
+mod renewal;
+mod trust;
+
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
@@ -14,6 +17,7 @@ use std::{
 
 use etcd_client::{Client, CompactionOptions, GetOptions, Permission};
 use registry::{Balancer, Instance, Instances, Registry};
+use settings::{Secret, Settings};
 use testkit::{Certificates, Etcd, eventually};
 
 const PREFIX: &str = "kitex/registry-etcd";
@@ -21,15 +25,12 @@ const TTL: Duration = Duration::from_secs(2);
 /// Enough for anything that is to happen soon, on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
 
-fn settings(etcd: &Etcd) -> settings::Etcd {
-    settings::Etcd {
-        endpoints: vec![etcd.endpoint()],
-        prefix: PREFIX.to_owned(),
-        username: String::new(),
-        password: settings::Secret::new(""),
-        lease_ttl_s: i64::try_from(TTL.as_secs()).unwrap(),
-        ca_file: None,
-    }
+fn settings(etcd: &Etcd) -> Settings {
+    let mut settings = Settings::load().unwrap();
+    settings.etcd.endpoints = vec![etcd.endpoint()];
+    settings.etcd.prefix = PREFIX.to_owned();
+    settings.etcd.lease_ttl_s = i64::try_from(TTL.as_secs()).unwrap();
+    settings
 }
 
 async fn registry(etcd: &Etcd) -> Registry {
@@ -63,6 +64,17 @@ async fn stored(client: &Client) -> Option<Vec<(String, String)>> {
 
 fn instance(port: u16) -> Instance {
     Instance::new(address(port), 10)
+}
+
+async fn register_by(settings: &Settings, port: u16) -> registry::Registration {
+    let registry = Registry::new(settings).await.unwrap();
+    let mut registration = registry.register("echo", &instance(port));
+    registration.registered().await;
+    registration
+}
+
+async fn known_by(settings: &Settings) -> Instances {
+    Registry::new(settings).await.unwrap().instances("echo")
 }
 
 async fn until_stored(client: &Client, ports: &[u16]) {
@@ -374,12 +386,11 @@ async fn ask_for_users(etcd: &Etcd) {
     admin.auth_enable().await.unwrap();
 }
 
-fn as_user(etcd: &Etcd, password: &str) -> settings::Etcd {
-    settings::Etcd {
-        username: "dousheng".to_owned(),
-        password: settings::Secret::new(password),
-        ..settings(etcd)
-    }
+fn as_user(etcd: &Etcd, password: &str) -> Settings {
+    let mut settings = settings(etcd);
+    settings.etcd.username = "dousheng".to_owned();
+    settings.etcd.password = Secret::new(password);
+    settings
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -413,9 +424,10 @@ async fn who_has_the_password_registers_and_finds_also_after_a_restart_that_forg
 async fn etcd_by_tls_is_used_where_its_certificate_is_trusted() {
     let certificates = Certificates::make();
     let etcd = Etcd::start_with_tls(&certificates).await;
-    let trusting = |ca_file| settings::Etcd {
-        ca_file,
-        ..settings(&etcd)
+    let trusting = |ca_file| {
+        let mut settings = settings(&etcd);
+        settings.etcd.ca_file = ca_file;
+        settings
     };
     let ours = trusting(Some(certificates.ca()));
     let ours = Registry::new(&ours).await.unwrap();
