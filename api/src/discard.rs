@@ -139,8 +139,8 @@ impl Discarder {
             return rest.behind(answer, Behind::All);
         }
         match rest.discard().await {
-            DiscardOutcome::Whole if (self.is_stopping)() => closing(answer),
-            DiscardOutcome::Whole | DiscardOutcome::Broken => answer,
+            DiscardOutcome::Whole if !(self.is_stopping)() => answer,
+            DiscardOutcome::Whole | DiscardOutcome::Broken => closing(answer),
             _ => rest.behind(answer, Behind::Linger),
         }
     }

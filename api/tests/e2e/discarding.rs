@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use testkit::{Client, Metrics, Process, eventually};
 
-use crate::{MAX_UPLOAD, raw::Raw, shared_system};
+use crate::{MAX_UPLOAD, raw::Raw, shared_system, system_builder};
 
 /// By when an API that has just been started answers.
 const SOON: Duration = Duration::from_secs(20);
@@ -164,6 +164,66 @@ async fn a_body_without_an_end_is_discarded_up_to_the_size_of_an_upload() {
     let answer = raw.answer().await.unwrap();
     assert_eq!(answer.body["status_code"], 10003);
     assert!(answer.closes);
+}
+
+#[tokio::test]
+async fn a_client_that_only_listens_any_more_sees_its_refusal() {
+    let system = shared_system().await;
+    let mut raw = Raw::connect(system.http()).await;
+    let length = format!("content-length: {}", 8 * MIB);
+    raw.send(refused("1.1", &length).as_bytes()).await;
+    raw.send(&vec![0; 4 * MIB]).await;
+    raw.finish().await;
+    let answer = raw.answer().await.unwrap();
+    assert_eq!(answer.body["status_code"], 10003);
+    assert!(answer.closes);
+}
+
+#[tokio::test]
+async fn a_refused_body_is_the_first_to_give_up_its_place() {
+    const PLACES: usize = 20;
+    let system = system_builder()
+        .set("http.max_connections", PLACES)
+        .start()
+        .await;
+    let feed = b"GET /douyin/feed/?latest_time=1 HTTP/1.1\r\nhost: x\r\n\r\n";
+    // Idle for longer than it.
+    let mut idle = Vec::new();
+    for _ in 0..PLACES - 1 {
+        let mut raw = Raw::connect(system.http()).await;
+        raw.send(feed).await;
+        assert_eq!(raw.answer().await.unwrap().http, 200);
+        idle.push(raw);
+    }
+    let mut refused_one = Raw::connect(system.http()).await;
+    let head = refused("1.1", "transfer-encoding: chunked");
+    refused_one.send(head.as_bytes()).await;
+    // A little faster than it must, so that nothing else ends it.
+    let chunk = [b"19000\r\n", &[0; 0x19000][..], b"\r\n"].concat();
+    let sends = async {
+        while refused_one.try_send(&chunk).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    };
+    let asks = async {
+        eventually(SOON, "a refused upload", async || {
+            let metrics = Metrics::of(system.api()).await;
+            let refused = metrics.sum("uploads_total", &[("outcome", "refused")]);
+            (refused >= 1.0).then_some(())
+        })
+        .await;
+        let mut one_more = Raw::connect(system.http()).await;
+        one_more.send(feed).await;
+        assert_eq!(one_more.answer().await.unwrap().http, 200);
+        one_more
+    };
+    let (one_more, ()) = tokio::join!(asks, sends);
+    assert!(refused_one.all().await.is_empty(), "it was answered");
+    for mut raw in idle {
+        raw.send(feed).await;
+        assert_eq!(raw.answer().await.unwrap().http, 200);
+    }
+    drop(one_more);
 }
 
 #[tokio::test]

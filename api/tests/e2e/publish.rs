@@ -266,7 +266,7 @@ async fn a_file_may_have_the_largest_size_and_not_a_byte_more() {
         // A stranger's file, which waits for its token, is bounded too.
         let reply = publish(&client, None, media::mp4_of_size(MAX_UPLOAD + 1), chunked).await;
         reply.failed(413, 10011);
-        // Of more than this, the API would leave a part unread, and not every client then still reads the answer.
+        // The rest is read all the same, so that the client sees the answer.
         let large = media::mp4_of_size(MAX_UPLOAD * 5 / 4);
         let reply = publish(&client, token, large, chunked).await;
         reply.failed(413, 10011);

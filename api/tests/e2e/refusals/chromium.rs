@@ -5,7 +5,7 @@ use std::{fs::File, io::Write as _, path::PathBuf};
 use serde_json::{Value, json};
 use testkit::Gate;
 
-use super::{AVI, MP4, Refusal, SIZE, SIZE_OF_SLOW, SLOW, Scene};
+use super::{Refusal, SIZE, SIZE_OF_SLOW, SLOW, Scene};
 use crate::browser;
 
 /// How Chromium is made to upload.
@@ -30,10 +30,6 @@ impl Scene {
             Refusal::TitleTooLong => "x".repeat(101),
             _ => "A film".to_owned(),
         };
-        let begin = match refusal {
-            Refusal::NoVideo => AVI,
-            _ => MP4,
-        };
         json!({
             "name": format!("{how:?}, {refusal:?}, {size} bytes"),
             "how": match how {
@@ -44,7 +40,7 @@ impl Scene {
             "bearer": bearer,
             "fields": [["title", title]],
             "title": title,
-            "begin": begin,
+            "begin": refusal.begin(),
             "size": size,
             "file": self.film(refusal, size),
             "http": http,
@@ -52,15 +48,15 @@ impl Scene {
         })
     }
 
-    /// A file that begins so; its zeros take no room on the disk.
+    /// A file to choose; its zeros take no room on the disk.
     fn film(&self, refusal: Refusal, size: u64) -> PathBuf {
-        let (name, begin) = match refusal {
-            Refusal::NoVideo => ("film.avi", AVI),
-            _ => ("film.mp4", MP4),
+        let name = match refusal {
+            Refusal::NoVideo => "film.avi",
+            _ => "film.mp4",
         };
         let path = self.files.path().join(format!("{size}-{name}"));
         let mut file = File::create(&path).unwrap();
-        file.write_all(begin).unwrap();
+        file.write_all(refusal.begin()).unwrap();
         file.set_len(size).unwrap();
         path
     }

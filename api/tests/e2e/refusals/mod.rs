@@ -44,6 +44,14 @@ impl Refusal {
         Self::LimitReached,
     ];
 
+    /// How the file begins.
+    fn begin(self) -> &'static [u8] {
+        match self {
+            Self::NoVideo => AVI,
+            _ => MP4,
+        }
+    }
+
     /// HTTP status and `status_code`.
     fn outcome(self) -> (u16, i64) {
         match self {
@@ -127,11 +135,7 @@ impl Scene {
             .unwrap();
         }
         write!(form, "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"data\"; filename=\"film\"\r\n\r\n").unwrap();
-        form.write_all(match refusal {
-            Refusal::NoVideo => AVI,
-            _ => MP4,
-        })
-        .unwrap();
+        form.write_all(refusal.begin()).unwrap();
         // The rest is zeros that take no room on the disk.
         form.seek(SeekFrom::Start(size)).unwrap();
         write!(form, "\r\n--{BOUNDARY}--\r\n").unwrap();
