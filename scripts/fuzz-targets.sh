@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs what reads a stranger's bytes (api/fuzz) under cargo-fuzz: each target for FUZZ_SECONDS, 60 unless told, beginning with its
-# seeds. What was found goes to .run/fuzz-targets/<target>/, inputs that make a target crash to artifacts/ there, and the next run
+# seeds. First each prints how fast it reads inputs of growing size: were it slower with each, its time would be quadratic. What was found goes to .run/fuzz-targets/<target>/, inputs that make a target crash to artifacts/ there, and the next run
 # begins with all of it.
 #   scripts/fuzz-targets.sh [target...]    for example: params
 set -euo pipefail
@@ -24,7 +24,7 @@ case $SECONDS_EACH in
         ;;
 esac
 TARGETS=("$@")
-[ $# -gt 0 ] || TARGETS=(params multipart)
+[ $# -gt 0 ] || TARGETS=(params multipart content_disposition complete)
 FUZZ=$TOOLS/cargo-fuzz-$VERSION/bin/cargo-fuzz
 # The sanitizers need a nightly compiler; coverage does not, but for this word.
 export RUSTC_BOOTSTRAP=1
@@ -44,7 +44,7 @@ fuzz() { # TARGET
     say "$1, for $SECONDS_EACH s:"
     (cd api && "$FUZZ" run --sanitizer none "$1" "$found/corpus" "fuzz/seeds/$1" -- -max_total_time="$SECONDS_EACH" \
         -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="$found/artifacts/") >"$found/log" 2>&1 || result=$?
-    grep -E '^stat::|^Done|ERROR|panicked|SUMMARY|artifact' "$found/log" || true
+    grep -E '^MB/s|^stat::|^Done|ERROR|panicked|SUMMARY|artifact' "$found/log" || true
     [ $result = 0 ] || {
         tail -n 20 "$found/log" | sed 's/^/    | /' >&2
         complain "$1 failed: the log is $found/log, the input in $found/artifacts. Again: (cd api && RUSTC_BOOTSTRAP=1 $FUZZ run --sanitizer none $1 FILE)"

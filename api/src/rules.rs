@@ -37,6 +37,10 @@ pub enum Rule {
     Malformed,
     /// A JSON body that can't be read, or is no object.
     NotAnObject,
+    /// A form of more than so many parts.
+    TooManyParts(usize),
+    /// More than so many parameters.
+    TooManyParameters(usize),
     /// A body that ended too early.
     BrokeOff,
     /// A body that no longer arrived.
@@ -74,6 +78,12 @@ impl Rule {
                 "is malformed: an object is expected",
                 "格式错误，应为 JSON 对象",
             ),
+            Self::TooManyParts(limit) => {
+                return too_many(*limit, "parts", "个部分", language).into();
+            }
+            Self::TooManyParameters(limit) => {
+                return too_many(*limit, "parameters", "个参数", language).into();
+            }
             Self::BrokeOff => ("is malformed or broke off", "格式错误或不完整"),
             Self::Stalled => ("came too slowly", "传输过慢"),
             Self::NothingHere => ("there is nothing here", "路径不存在"),
@@ -109,6 +119,13 @@ pub fn name_words(name: &str, language: Language) -> &str {
         (_, "method") => "请求方法",
         (_, "path") => "路径",
         _ => name,
+    }
+}
+
+fn too_many(limit: usize, english: &str, chinese: &str, language: Language) -> String {
+    match language {
+        Language::English => format!("has more than {limit} {english}"),
+        Language::Chinese => format!("超过 {limit} {chinese}"),
     }
 }
 
@@ -178,6 +195,8 @@ pub(crate) mod tests {
             Rule::TextOrNumber,
             Rule::Malformed,
             Rule::NotAnObject,
+            Rule::TooManyParts(32),
+            Rule::TooManyParameters(64),
             Rule::BrokeOff,
             Rule::Stalled,
             Rule::NothingHere,

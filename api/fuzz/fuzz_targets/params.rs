@@ -1,14 +1,15 @@
 //! The parameter parser: a query string and a body of any type, whatever they hold.
 //!
 //! The input is a byte that chooses the type, the query string up to the first line feed, and the body. Nothing panics; an
-//! urlencoded text is read as the plain reader below reads it, or refused when that one can't; the query wins over the body;
-//! a number is the one that is written.
+//! urlencoded text is read as the plain reader below reads it, or refused when that one can't or finds too many; the query wins
+//! over the body; a number is the one that is written.
 #![no_main]
 #![forbid(unsafe_code)]
 
 use std::sync::LazyLock;
 
-use api::params::Params;
+use api::params::{MAX_PARAMETERS, Params};
+use api_fuzz::print_speed;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use libfuzzer_sys::fuzz_target;
@@ -100,7 +101,40 @@ fn assert_numbers(params: &Params, name: &str) {
     }
 }
 
-fuzz_target!(|input: &[u8]| {
+/// Whether the body was accepted.
+fn add_body(params: &mut Params, content_type: &'static str, body: Bytes) -> bool {
+    let mut headers = HeaderMap::new();
+    if !content_type.is_empty() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    let added = params.add_body(&headers, Body::from(body));
+    RUNTIME.block_on(added).is_ok()
+}
+
+/// Bodies as large as they may be.
+fn print_speeds() {
+    let [form, json, multipart, _] = TYPES;
+    for (what, content_type, start, again) in [
+        ("pairs", form, "", "a=b&"),
+        ("separators", form, "", "&"),
+        ("escapes", form, "a=", "%41"),
+        ("members", json, "{\"a\":1", ",\"a\":1"),
+        ("arrays", json, "{\"a\":[1", ",[]"),
+        ("text with escapes", json, "{\"a\":\"", "\\n"),
+        ("digits", json, "{\"a\":1", "0"),
+        ("parts", multipart, "", "--b\r\n\r\n\r\n"),
+    ] {
+        let body = |size: usize| {
+            let again = again.repeat((size - start.len()) / again.len());
+            Bytes::from([start, &again].concat())
+        };
+        print_speed(what, 1 << 20, body, |body| {
+            add_body(&mut Params::default(), content_type, body.clone());
+        });
+    }
+}
+
+fuzz_target!(init: print_speeds(), |input: &[u8]| {
     let Some((kind, rest)) = input.split_first() else {
         return;
     };
@@ -114,25 +148,22 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     let (parsed, pairs) = (Params::from_query(query_text), plainly(query));
-    assert_eq!(parsed.is_ok(), pairs.is_some(), "{query_text}");
+    let is_good = pairs.as_ref().is_some_and(|pairs| pairs.len() <= MAX_PARAMETERS);
+    assert_eq!(parsed.is_ok(), is_good, "{query_text}");
     let (Ok(mut params), Some(pairs)) = (parsed, pairs) else {
         return;
     };
     assert_holds(&params, &pairs);
 
     let content_type = TYPES[usize::from(*kind) % TYPES.len()];
-    let mut headers = HeaderMap::new();
-    if !content_type.is_empty() {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    }
-    let body_bytes = Body::from(Bytes::copy_from_slice(body));
-    let added = RUNTIME.block_on(params.add_body(&headers, body_bytes));
+    let added = add_body(&mut params, content_type, Bytes::copy_from_slice(body));
     assert_holds(&params, &pairs);
     if content_type.is_empty() || content_type == FORM {
-        let more = plainly(body);
-        assert_eq!(added.is_ok(), more.is_some(), "{body:?}");
-        if let Some(more) = more {
-            assert_holds(&params, &[pairs, more].concat());
+        let all = plainly(body).map(|more| [pairs, more].concat());
+        let all = all.filter(|all| all.len() <= MAX_PARAMETERS);
+        assert_eq!(added, all.is_some(), "{body:?}");
+        if let Some(all) = all {
+            assert_holds(&params, &all);
         }
     }
     for name in NAMES {

@@ -88,3 +88,14 @@ fn every_reply_has_its_examples() {
         }
     }
 }
+
+/// A form's part is kept only if its name is known.
+#[test]
+fn every_documented_parameter_is_known_to_the_forms() {
+    let mut documented = BTreeSet::from(["token"]);
+    for operation in operations() {
+        documented.extend(operation.parameters.iter().map(|parameter| parameter.name));
+    }
+    documented.remove(crate::params::multipart::FILE);
+    assert_eq!(documented, BTreeSet::from(crate::params::NAMES));
+}

@@ -5,7 +5,11 @@ use futures::{Stream, StreamExt as _};
 use http::{HeaderMap, header};
 use volo_http::body::Body;
 
-use super::Params;
+use super::{
+    NAMES, Params,
+    json::{Object, Value},
+    multipart::{Form, limits},
+};
 use crate::{error::ApiError, rules::Rule};
 
 /// Largest form, JSON or text-only multipart body, by the contract.
@@ -46,73 +50,76 @@ fn body_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> BodyEr
 impl Params {
     /// Adds what the body holds, by its content type.
     pub async fn add_body(&mut self, headers: &HeaderMap, body: Body) -> Result<(), ApiError> {
-        let stream = moving(body);
-        futures::pin_mut!(stream);
+        let mut stream = Box::pin(moving(body).peekable());
         if content_length(headers).is_some_and(|length| length > MAX_BYTES as u64) {
             return Err(ApiError::too_large());
         }
-        let mut bytes = Vec::new();
-        while let Some(chunk) = stream.next().await {
-            bytes.extend_from_slice(&chunk?);
-            if bytes.len() > MAX_BYTES {
-                return Err(ApiError::too_large());
-            }
-        }
-        if bytes.is_empty() {
+        // A client that sends nothing may call it what it likes.
+        if stream.as_mut().peek().await.is_none() {
             return Ok(());
         }
         let declared = headers
             .get(header::CONTENT_TYPE)
             .map(|value| value.to_str().unwrap_or("?"));
         match declared.map(essence).as_deref() {
-            None | Some("application/x-www-form-urlencoded") => {
-                self.add_urlencoded(&bytes, "form body")
-            }
-            Some("application/json") => self.add_json(&bytes),
+            None | Some("application/x-www-form-urlencoded") => match whole(&mut stream).await {
+                Ok(bytes) => self.add_urlencoded(&bytes, "form body"),
+                Err(error) => Err(error),
+            },
+            Some("application/json") => match whole(&mut stream).await {
+                Ok(bytes) => self.add_json(&bytes),
+                Err(error) => Err(error),
+            },
             Some("multipart/form-data") => {
-                self.add_multipart(declared.unwrap_or_default(), bytes.into())
-                    .await
+                let content_type = declared.unwrap_or_default();
+                self.add_multipart(content_type, &mut stream).await
             }
             Some(_) => Err(ApiError::unsupported_media_type()),
         }
     }
 
-    fn add_json(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
-        use serde_json::Value;
-        let Ok(Value::Object(object)) = serde_json::from_slice(bytes) else {
-            return Err(ApiError::bad_parameter("JSON body", Rule::NotAnObject));
+    pub(super) fn add_json(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
+        let place = "JSON body";
+        let Ok(Object(members)) = serde_json::from_slice(bytes) else {
+            return Err(ApiError::bad_parameter(place, Rule::NotAnObject));
         };
-        for (name, value) in object {
+        for (name, value) in members {
+            self.count(place)?;
             match value {
                 Value::Null => {}
-                Value::String(text) => self.add(name, text),
-                Value::Number(number) => self.add(name, number.to_string()),
-                Value::Bool(flag) => self.add(name, flag.to_string()),
-                Value::Array(_) | Value::Object(_) => {
-                    return Err(ApiError::bad_parameter(&name, Rule::TextOrNumber));
-                }
+                Value::Text(text) => self.add(name, text),
+                Value::Nested => return Err(ApiError::bad_parameter(&name, Rule::TextOrNumber)),
             }
         }
         Ok(())
     }
 
-    async fn add_multipart(&mut self, content_type: &str, bytes: Bytes) -> Result<(), ApiError> {
-        let malformed =
-            |_: multer::Error| ApiError::bad_parameter("multipart body", Rule::Malformed);
-        let boundary = multer::parse_boundary(content_type).map_err(malformed)?;
-        let once = futures::stream::once(async move { Ok::<_, std::convert::Infallible>(bytes) });
-        let mut multipart = multer::Multipart::new(once, boundary);
-        while let Some(field) = multipart.next_field().await.map_err(malformed)? {
-            let Some(name) = field.name().map(str::to_owned) else {
-                continue;
-            };
-            let text = field.bytes().await.map_err(malformed)?;
-            let text = String::from_utf8(text.into())
-                .map_err(|_| ApiError::bad_parameter(&name, Rule::NotUtf8))?;
-            self.add(name, text);
+    async fn add_multipart<S>(&mut self, content_type: &str, chunks: S) -> Result<(), ApiError>
+    where
+        S: Stream<Item = Result<Bytes, BodyError>> + Unpin,
+    {
+        let mut form = Form::new(content_type, chunks, &NAMES, limits(None))?;
+        while let Some(part) = form.next_part().await? {
+            let name = part.name.clone();
+            self.add(name, part.text().await?);
         }
         Ok(())
     }
+}
+
+/// The whole body.
+async fn whole<S>(mut chunks: S) -> Result<Vec<u8>, ApiError>
+where
+    S: Stream<Item = Result<Bytes, BodyError>> + Unpin,
+{
+    let mut bytes = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        bytes.extend_from_slice(&chunk?);
+        if bytes.len() > MAX_BYTES {
+            return Err(ApiError::too_large());
+        }
+    }
+    Ok(bytes)
 }
 
 /// The media type without its parameters, in lower case.

@@ -1,9 +1,10 @@
 //! What a request asks, wherever it was written: query string, form, JSON or multipart body.
 //!
 //! Invariant: the query wins over the body; within one place the first value wins. An empty value counts as missing,
-//! but for texts, whose length the interface itself judges.
+//! but for texts, whose length the interface itself judges. A request has at most [`MAX_PARAMETERS`], known or not.
 
 pub mod body;
+mod json;
 pub mod multipart;
 pub mod number;
 
@@ -14,10 +15,30 @@ use percent_encoding::percent_decode;
 use crate::{error::ApiError, rules::Rule};
 use number::{NotWhole, parse_whole};
 
+/// Parameters of a request, at most, wherever they travel.
+pub const MAX_PARAMETERS: usize = 64;
+
+/// Every parameter of the contract but the file.
+pub const NAMES: [&str; 11] = [
+    "action_type",
+    "before",
+    "comment_id",
+    "comment_text",
+    "latest_time",
+    "password",
+    "title",
+    "token",
+    "user_id",
+    "username",
+    "video_id",
+];
+
 /// The parameters of one request.
 #[derive(Debug, Default)]
 pub struct Params {
     values: HashMap<String, String>,
+    /// How many were read, those included that an earlier one hides.
+    read: usize,
 }
 
 impl Params {
@@ -35,12 +56,25 @@ impl Params {
             .or_insert_with(|| value.into());
     }
 
+    /// One more parameter; `place` names where it stands.
+    fn count(&mut self, place: &str) -> Result<(), ApiError> {
+        self.read += 1;
+        match self.read > MAX_PARAMETERS {
+            true => {
+                let rule = Rule::TooManyParameters(MAX_PARAMETERS);
+                Err(ApiError::bad_parameter(place, rule))
+            }
+            false => Ok(()),
+        }
+    }
+
     /// Adds what `application/x-www-form-urlencoded` text holds; `place` names it in an error.
     fn add_urlencoded(&mut self, text: &[u8], place: &str) -> Result<(), ApiError> {
         for pair in text
             .split(|byte| *byte == b'&')
             .filter(|pair| !pair.is_empty())
         {
+            self.count(place)?;
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let (name, value) = (
                 halves.next().unwrap_or_default(),
@@ -174,6 +208,14 @@ mod tests {
             assert_eq!(found.as_deref(), all.filled("token"), "{query}");
         }
         assert_eq!(in_query("token=%zz", "token"), None);
+    }
+
+    #[test]
+    fn a_query_of_too_many_parameters_is_refused() {
+        let query = "a=1&".repeat(MAX_PARAMETERS);
+        assert!(Params::from_query(&query).is_ok());
+        let error = Params::from_query(&(query + "b")).unwrap_err().to_string();
+        assert!(error.contains("query string: has more than 64"), "{error}");
     }
 
     #[test]

@@ -6,9 +6,8 @@
 use std::{pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _};
+use futures::Stream;
 use idl::{Validate as _, base::Code, video::PublishRequest};
-use multer::Field;
 use service::Admission;
 use telemetry::metrics::{self, UploadOutcome};
 use volo_http::request::Request;
@@ -22,7 +21,7 @@ use crate::{
     params::{
         Params,
         body::{BodyError, content_length, moving},
-        multipart::{FILE, form_error, largest_body, multipart_type, next_part, parts, text},
+        multipart::{self, FILE, Part, largest_body, limits, multipart_type},
     },
     reply::Nothing,
     rules::Rule,
@@ -73,6 +72,9 @@ async fn receive(app: Arc<App>, request: Request) -> Result<Nothing, ApiError> {
     form.finish(result).await
 }
 
+/// The parts that are read besides the file.
+const TEXTS: [&str; 2] = ["title", "token"];
+
 /// The file, as far as it has come.
 enum File<'a> {
     Missing,
@@ -111,19 +113,18 @@ impl Form<'_> {
             self.admit(Some(author_id)).await?;
         }
         let max_bytes = self.app.settings.upload.max_bytes;
-        let mut parts = parts(content_type, chunks, max_bytes)?;
-        while let Some(part) = next_part(&mut parts).await? {
-            match part.name().map(str::to_owned) {
-                Some(name) if name == FILE => self.receive_file(part).await?,
-                Some(name) => {
-                    let text = text(&name, part).await?;
-                    self.call.params.add(name, text);
-                    self.judge()?;
-                    if let Some(author_id) = self.call.viewer(self.app)? {
-                        self.admit(Some(author_id)).await?;
-                    }
+        let limits = limits(Some(max_bytes));
+        let mut parts = multipart::Form::new(content_type, chunks, &TEXTS, limits)?;
+        while let Some(part) = parts.next_part().await? {
+            if part.name == FILE {
+                self.receive_file(part).await?;
+            } else {
+                let name = part.name.clone();
+                self.call.params.add(name, part.text().await?);
+                self.judge()?;
+                if let Some(author_id) = self.call.viewer(self.app)? {
+                    self.admit(Some(author_id)).await?;
                 }
-                None => {}
             }
         }
         Ok(())
@@ -177,11 +178,11 @@ impl Form<'_> {
         Ok(())
     }
 
-    async fn receive_file(&mut self, part: Field<'_>) -> Result<(), ApiError> {
+    async fn receive_file(&mut self, part: Part<'_, Chunks>) -> Result<(), ApiError> {
         if !matches!(self.file, File::Missing) {
             return Err(ApiError::bad_parameter("data", Rule::GivenTwice));
         }
-        let bytes = part.map(|chunk| chunk.map_err(form_error));
+        let bytes = Box::pin(part.into_stream());
         let author_id = self.call.viewer(self.app)?;
         self.admit(author_id).await?;
         self.file = match author_id {

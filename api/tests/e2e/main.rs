@@ -20,6 +20,7 @@ mod docs;
 mod etcd_outage;
 mod faulty;
 mod feed;
+mod forms;
 mod http_status;
 mod idempotency;
 mod instance_loss;

@@ -15,7 +15,7 @@ const LIKE: &str = "/douyin/favorite/action/";
 const PUBLISH: &str = "/douyin/publish/action/";
 
 /// Words of SQL, paths, stacks, and names and versions of what we are built from. Compared in lower case.
-const INTERNALS: [&str; 32] = [
+const INTERNALS: [&str; 31] = [
     "select ",
     "insert ",
     "update ",
@@ -33,7 +33,6 @@ const INTERNALS: [&str; 32] = [
     "hyper",
     "thrift",
     "serde",
-    "multer",
     "rust",
     "ffmpeg",
     "ffprobe",

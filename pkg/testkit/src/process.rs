@@ -113,6 +113,19 @@ impl Process {
         self.child().id()
     }
 
+    /// The most memory that it ever had resident.
+    pub fn peak_memory_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.pid());
+        let status = std::fs::read_to_string(path).expect("the status of a running process");
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
+        let kib: u64 = peak
+            .and_then(|kib| kib.trim().parse().ok())
+            .expect("a peak of memory");
+        kib << 10
+    }
+
     /// The address that the process bound, as soon as it says so.
     pub async fn address(&self) -> SocketAddr {
         self.said(&self.address).await
