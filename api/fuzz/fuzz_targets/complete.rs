@@ -65,7 +65,7 @@ fn print_speeds() {
     // A movie of many tracks, or of one with a large table, in a file whose media has no size: so the movie is read.
     let boxed = |kind: &[u8; 4], content: &[u8]| {
         let size = (content.len() as u32 + 8).to_be_bytes();
-        [&size.as_slice(), kind, content].concat()
+        [size.as_slice(), kind.as_slice(), content].concat()
     };
     let movie = |tracks: &[u8]| [FTYP, &boxed(b"moov", tracks), b"\0\0\0\0mdat"].concat();
     let table = |content: &[u8]| {
@@ -76,8 +76,8 @@ fn print_speeds() {
     let tables = |size: usize| {
         let entries = size as u32 / 4;
         let offsets = boxed(b"stco", &[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1]);
-        let chunks = [0, 0, 0, 1, 0, 0, 0, 1, entries, 1].map(u32::to_be_bytes);
-        let chunks = boxed(b"stsc", &chunks.concat()[16..]);
+        let chunks = [0, 1, 1, entries, 1].map(u32::to_be_bytes);
+        let chunks = boxed(b"stsc", &chunks.concat());
         let sizes = [&[0; 8][..], &entries.to_be_bytes(), &vec![0; size]].concat();
         table(&[offsets, chunks, boxed(b"stsz", &sizes)].concat())
     };
@@ -91,7 +91,9 @@ fn print_speeds() {
         ("clusters", Box::new(|size| filled(WEBM, b"\x1f\x43\xb6\x75\xff", size))),
     ];
     for (what, file) in rows {
-        print_speed(what, usize::MAX, |size| File::new(file(size)), |file| drop(file.verdict()));
+        print_speed(what, usize::MAX, |size| File::new(file(size)), |file| {
+            let _ = file.verdict();
+        });
     }
 }
 

@@ -29,7 +29,7 @@ fn read(limits: Limits, pieces: impl Iterator<Item = Bytes>) -> Seen {
     let boundary = boundary(CONTENT_TYPE).expect("a boundary");
     let mut reader = Reader::new(&boundary, limits);
     let (mut parts, mut part) = (Parts::new(), None);
-    let mut read = || {
+    let read = || {
         for piece in pieces {
             reader.push(piece);
             while let Some(event) = reader.next()? {
