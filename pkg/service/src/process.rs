@@ -32,6 +32,9 @@ use crate::{
 pub const ADDRESS_FILE_VARIABLE: &str = "DOUSHENG_ADDRESS_FILE";
 /// The environment variable that names a file for the address of this process's admin port, likewise.
 pub const ADMIN_ADDRESS_FILE_VARIABLE: &str = "DOUSHENG_ADMIN_ADDRESS_FILE";
+/// Of a worker thread, in bytes; only what is touched is memory. Statements nest deeply, and in a development build a like needs more than
+/// the usual 2 MiB.
+const THREAD_STACK: usize = 8 << 20;
 /// Blocking work that is still under way at the end is waited for this long.
 const RUNTIME_SHUTDOWN: Duration = Duration::from_secs(1);
 
@@ -100,6 +103,7 @@ pub fn run(name: &str, main: impl AsyncFnOnce(Process) -> Result<(), BoxError>) 
 fn prepare(name: &str) -> Result<(Settings, tokio::runtime::Runtime), BoxError> {
     let settings = Settings::load()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(THREAD_STACK)
         .enable_all()
         .build()?;
     let entered = runtime.enter();
