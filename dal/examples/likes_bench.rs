@@ -248,6 +248,7 @@ async fn main() {
         replica_urls: Vec::new(),
         migrate_url: Secret::new(""),
         max_connections: MAX_CONNECTIONS,
+        max_fallback_connections: MAX_CONNECTIONS,
         acquire_timeout_ms: 5000,
         reads_after_writes: settings::ReadsAfterWrites::Gtid,
         max_lag_s: 30,

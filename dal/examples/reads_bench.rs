@@ -123,6 +123,7 @@ async fn bench(database: &testkit::Database) -> Bench {
         replica_urls: vec![Secret::new(database.replica_url())],
         migrate_url: Secret::new(""),
         max_connections: 8,
+        max_fallback_connections: 8,
         acquire_timeout_ms: 5000,
         reads_after_writes: ReadsAfterWrites::Gtid,
         max_lag_s: 30,

@@ -2,6 +2,8 @@
 //! fallbacks.
 
 mod health;
+mod now;
+mod read;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -12,40 +14,49 @@ use sea_orm::{
 };
 use tokio::sync::OnceCell;
 
-use telemetry::metrics::{self, Routing, Verb};
+use telemetry::metrics::{Routing, Verb};
 
 use marks::{Commit, Marks, Reader, Sees, Why};
 
 use crate::{
     DalError, error,
     gtid::Dialect,
-    observe::{observed, on_primary},
-    pool::{self, on_a_whole_connection, within},
+    observe::on_primary,
+    pool::{self, Lane, Switchover, on_a_whole_connection, within},
     position,
     rotation::{Replica, Rotation, Watch, known_dialect},
 };
 
 pub use health::Server;
 pub(crate) use health::show_semi_sync;
+use now::Now;
+pub(crate) use read::Read;
+use read::{From, REPLICA_READ_DEADLINE, Wanted};
 
 /// A write with all its repeats: above the time for a connection plus the semi-sync timeout (1 s) that a commit waits when
 /// no replica acknowledges, below the deadline of a request.
 pub(crate) const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 /// A read on the primary: an index range takes milliseconds, the rest is the wait for a connection.
 pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(3);
-/// A read on a replica: long for an index range, yet short enough that the primary can still answer within the caller's deadline.
-const REPLICA_READ_DEADLINE: Duration = Duration::from_millis(400);
-/// The wait for a connection to a replica, within its read deadline.
+/// The time to open a connection to a replica, within its read deadline.
 const REPLICA_ACQUIRE_TIMEOUT: Duration = Duration::from_millis(300);
 /// How often a transaction is repeated after a deadlock or a lock time-out.
 pub(crate) const MAX_REPEATS: u32 = 3;
 
+/// What one who waits for a replica looks after, instead of holding one of its connections.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
+
 /// The database: a primary and its replicas. Cheap to clone; one a process.
 #[derive(Clone)]
 pub struct Db {
+    /// For writes, and reads that decide one.
     primary: DatabaseConnection,
+    /// Also to the primary, for reads that no replica answers.
+    fallback: Arc<Lane>,
+    switchover: Arc<Switchover>,
     rotation: Arc<Rotation>,
     dialect: Arc<OnceCell<Dialect>>,
+    now: Arc<Now>,
     replica_wait: Duration,
     marks: Option<Marks>,
 }
@@ -60,15 +71,34 @@ impl Db {
             .iter()
             .enumerate()
             .map(|(index, url)| {
-                let acquire = acquire.min(REPLICA_ACQUIRE_TIMEOUT);
-                let connection = pool::open(url, mysql.max_connections, acquire)?;
-                Ok(Arc::new(Replica::new(index, connection)))
+                let max = mysql.max_connections;
+                let connect = acquire.min(REPLICA_ACQUIRE_TIMEOUT);
+                let connection = pool::open_replica(url, max, connect)?;
+                let lane = Lane::new("replica_reads", connection, max, acquire);
+                let address = pool::address(url)?;
+                Ok(Arc::new(Replica::new(index, address, lane)))
             })
-            .collect::<Result<_, DbErr>>()?;
+            .collect::<Result<Vec<_>, DbErr>>()?;
+        let switchover = Arc::<Switchover>::default();
+        let primary = |max| pool::open_primary(&mysql.primary_url, max, acquire, &switchover);
+        // Without replicas it has all reads.
+        let fallback = match replicas.is_empty() {
+            true => mysql.max_connections,
+            false => mysql.max_fallback_connections,
+        };
+        let dialect = Arc::<OnceCell<Dialect>>::default();
         let db = Self {
-            primary: pool::open(&mysql.primary_url, mysql.max_connections, acquire)?,
+            primary: primary(mysql.max_connections)?,
+            fallback: Arc::new(Lane::new(
+                "primary_reads",
+                primary(fallback)?,
+                fallback,
+                acquire,
+            )),
+            now: Arc::new(Now::new(primary(1)?, dialect.clone())),
+            switchover,
             rotation: Arc::new(Rotation::new(replicas)),
-            dialect: Arc::default(),
+            dialect,
             replica_wait: Duration::from_millis(mysql.replica_wait_ms),
             marks: None,
         };
@@ -94,17 +124,14 @@ impl Db {
     }
 
     fn watch(&self, max_lag: Duration) {
-        let replicas = self.rotation.all();
-        if replicas.is_empty() {
-            return;
-        }
+        let replicas = self.rotation.all().iter();
         let watch = Watch {
             rotation: Arc::downgrade(&self.rotation),
             dialect: self.dialect.clone(),
+            switchover: self.switchover.clone(),
             primary: pool::beside(&self.primary),
             replicas: replicas
-                .iter()
-                .map(|replica| pool::beside(&replica.connection))
+                .map(|replica| pool::beside(&replica.lane.connection))
                 .collect(),
             max_lag,
         };
@@ -125,9 +152,7 @@ impl Db {
 
     /// Writes: the primary. Nothing is repeated whose outcome is unknown.
     pub(crate) fn write(&self) -> Write<'_> {
-        Write {
-            primary: &self.primary,
-        }
+        Write { db: self }
     }
 
     /// Reads that must see every acknowledged write, or that decide one: the primary.
@@ -141,20 +166,23 @@ impl Db {
 
     /// Reads for somebody who must see what `reader` says: a replica that has it, or the primary.
     pub(crate) fn read<'a>(&'a self, reader: &'a Reader) -> Read<'a> {
-        let replica = || self.rotation.pick(reader.user_id);
-        let from = match &reader.sees {
+        let (wanted, alone) = match &reader.sees {
             Sees::All(Why::Decides) => return self.read_own_writes(),
-            Sees::All(Why::Marked) => From::Primary(Routing::Marked),
-            Sees::All(Why::Unknown) => From::Primary(Routing::MarksUnknown),
-            Sees::Any => match replica() {
-                Some(replica) => From::Replica(replica, None),
-                None => From::Primary(Routing::NoReplica),
-            },
-            Sees::UpTo { commit, marked } => match replica() {
-                Some(replica) => From::Replica(replica, Some((commit, *marked))),
-                None => From::Primary(Routing::NoReplica),
-            },
+            // Commits can't be compared.
+            Sees::All(Why::Marked) => (None, Routing::Marked),
+            Sees::All(Why::Unknown) => (Some(Wanted::Newest), Routing::MarksUnknown),
+            Sees::Any => (Some(Wanted::Nothing), Routing::NoReplica),
+            Sees::UpTo { commit, marked } => {
+                self.rotation.saw(commit);
+                let wanted = Wanted::Commit(commit, *marked);
+                (Some(wanted), Routing::NoReplica)
+            }
         };
+        let replica = wanted.and_then(|wanted| {
+            let replica = self.rotation.pick(reader.user_id)?;
+            Some(From::Replica(replica, wanted))
+        });
+        let from = replica.unwrap_or(From::Primary(alone));
         Read {
             db: self,
             verb: Verb::Read,
@@ -180,24 +208,50 @@ impl Db {
         }
     }
 
-    /// Waits until every replica that is asked has this commit; for ever, when that can't be found out.
+    /// Waits until every replica has this commit; for ever, when that can't be found out. Also one that isn't asked here: other
+    /// processes may ask it, as they do when this one has just started.
     pub(crate) async fn all_replicas_have(&self, commit: &Commit) {
         let replicas = self.rotation.all().iter();
-        let all = join_all(
-            replicas
-                .filter(|replica| replica.is_well())
-                .map(async |replica| {
-                    let known = known_dialect(&self.dialect, &replica.connection);
-                    let Ok(dialect) = within(REPLICA_READ_DEADLINE, known).await else {
-                        return false;
-                    };
-                    replica.has(dialect, commit)
-                        || replica.wait_for(dialect, commit, WRITE_DEADLINE).await
-                }),
-        );
+        let all = join_all(replicas.map(async |replica| {
+            let known = known_dialect(&self.dialect, &replica.lane.connection);
+            let Ok(dialect) = within(REPLICA_READ_DEADLINE, known).await else {
+                return false;
+            };
+            let limit = self.replica_wait;
+            if replica.has(dialect, commit) || replica.wait_for(dialect, commit, limit).await {
+                return true;
+            }
+            // Many may wait for one that is late: its connections are for reads.
+            let looks = async {
+                while !replica.has(dialect, commit) {
+                    tokio::time::sleep(LOOK_PAUSE).await;
+                }
+            };
+            tokio::time::timeout(WRITE_DEADLINE, looks).await.is_ok()
+        }));
         if !all.await.into_iter().all(|has| has) {
             std::future::pending().await
         }
+    }
+
+    /// A commit that this process knows of, as its own.
+    pub(crate) fn saw(&self, commit: &Commit) {
+        self.rotation.saw(commit);
+    }
+
+    /// Takes note of an error of the primary: connections that refuse are not used again.
+    pub(crate) fn heed(&self, error: &DbErr) {
+        if error::is_refused(error) {
+            self.switchover.refused();
+        }
+    }
+
+    /// Whether a transaction that failed like this may be tried again: nothing of it is kept, and the next try may do better.
+    pub(crate) fn may_try_again(&self, error: &DalError) -> bool {
+        if let DalError::Unavailable(error) = error {
+            self.heed(error);
+        }
+        error.is_conflict() || error.is_refused()
     }
 
     /// For what a replica lacked.
@@ -216,116 +270,14 @@ impl marks::Newest for Db {
     }
 }
 
-/// A read. As a sea-orm connection it asks a replica if it may, then the primary.
-pub(crate) struct Read<'a> {
-    db: &'a Db,
-    verb: Verb,
-    from: From<'a>,
-}
-
-enum From<'a> {
-    Primary(Routing),
-    /// If it has this commit; whether that is because of a mark.
-    Replica(&'a Arc<Replica>, Option<(&'a Commit, bool)>),
-}
-
-impl<'a> Read<'a> {
-    /// Whether the answer may lack what was just written.
-    pub(crate) fn may_be_old(&self) -> bool {
-        matches!(self.from, From::Replica(..))
-    }
-
-    async fn run<T, F>(&self, query: impl Fn(&'a DatabaseConnection) -> F) -> Result<T, DbErr>
-    where
-        F: Future<Output = Result<T, DbErr>>,
-    {
-        let why_primary = match self.replica().await {
-            Err(why) => why,
-            Ok((replica, why)) => {
-                let attempt = on_a_whole_connection(&replica.connection, &query);
-                let attempt = within(REPLICA_READ_DEADLINE, attempt);
-                match observed(self.verb, replica.server, why, attempt).await {
-                    Err(e) if error::is_connection_fault(&e) => {
-                        replica.failed(&e);
-                        Routing::ReplicaFailed
-                    }
-                    Err(e) if error::is_schema_behind(&e) => {
-                        tracing::warn!(error = %e, "a replica lacks a migration; the primary is asked");
-                        Routing::SchemaBehind
-                    }
-                    result => return result,
-                }
-            }
-        };
-        let work = within(
-            READ_DEADLINE,
-            on_a_whole_connection(&self.db.primary, query),
-        );
-        observed(self.verb, metrics::Server::Primary, why_primary, work).await
-    }
-
-    /// The replica that may answer, and why; else why the primary must. Waits for a replica that is nearly there.
-    async fn replica(&self) -> Result<(&'a Arc<Replica>, Routing), Routing> {
-        let (replica, wanted) = match self.from {
-            From::Primary(why) => return Err(why),
-            From::Replica(replica, wanted) => (replica, wanted),
-        };
-        let Some((commit, marked)) = wanted else {
-            return Ok((replica, Routing::Replica));
-        };
-        let why = if marked {
-            Routing::CaughtUp
-        } else {
-            Routing::Replica
-        };
-        let known = known_dialect(&self.db.dialect, &replica.connection);
-        let Ok(dialect) = within(REPLICA_READ_DEADLINE, known).await else {
-            return Err(Routing::ReplicaFailed);
-        };
-        let limit = self.db.replica_wait;
-        let has = replica.has(dialect, commit)
-            || (replica.behind() <= limit && replica.wait_for(dialect, commit, limit).await);
-        if has {
-            Ok((replica, why))
-        } else {
-            Err(Routing::Marked)
-        }
-    }
-}
-
 /// A verb has only what sea-orm needs of it: a read executes nothing, a write asks nothing.
 fn wrong_verb() -> DbErr {
     DbErr::Custom("this verb doesn't do that".to_owned())
 }
 
-#[async_trait::async_trait]
-impl ConnectionTrait for Read<'_> {
-    fn get_database_backend(&self) -> DbBackend {
-        DbBackend::MySql
-    }
-
-    async fn execute_raw(&self, _: Statement) -> Result<ExecResult, DbErr> {
-        Err(wrong_verb())
-    }
-
-    async fn execute_unprepared(&self, _: &str) -> Result<ExecResult, DbErr> {
-        Err(wrong_verb())
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.run(|connection| connection.query_one_raw(statement.clone()))
-            .await
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.run(|connection| connection.query_all_raw(statement.clone()))
-            .await
-    }
-}
-
 /// A write. As a sea-orm connection it commits each statement by itself.
 pub(crate) struct Write<'a> {
-    primary: &'a DatabaseConnection,
+    db: &'a Db,
 }
 
 /// What happens in one transaction. It may be run again from the start, so it does nothing but SQL.
@@ -343,7 +295,8 @@ impl Write<'_> {
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         telemetry::cost::add_sql(2);
         // Before BEGIN has answered nothing is written: harmless to repeat.
-        on_a_whole_connection(self.primary, |primary| primary.begin()).await
+        let begun = on_a_whole_connection(&self.db.primary, |primary| primary.begin()).await;
+        begun.inspect_err(|error| self.db.heed(error))
     }
 }
 
@@ -357,8 +310,12 @@ impl ConnectionTrait for Write<'_> {
         let work = within(WRITE_DEADLINE, async {
             let mut repeats = 0;
             loop {
-                match self.primary.execute_raw(statement.clone()).await {
+                match self.db.primary.execute_raw(statement.clone()).await {
                     Err(e) if error::is_conflict(&e) && repeats < MAX_REPEATS => repeats += 1,
+                    Err(e) if error::is_refused(&e) && repeats < MAX_REPEATS => {
+                        self.db.heed(&e);
+                        repeats += 1;
+                    }
                     result => return result,
                 }
             }

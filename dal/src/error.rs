@@ -25,6 +25,9 @@ pub enum DalError {
     /// The deadline passed. A write may or may not have happened.
     #[error("the database took too long")]
     TimedOut,
+    /// More reads than this process can have answered; nothing was asked. The servers may be well.
+    #[error("too many reads wait for a connection to the database")]
+    Overloaded,
     /// Anything else: a bug, or a schema that doesn't fit.
     #[error(transparent)]
     Other(DbErr),
@@ -34,6 +37,8 @@ impl From<DbErr> for DalError {
     fn from(error: DbErr) -> Self {
         if is_deadline(&error) {
             Self::TimedOut
+        } else if is_overloaded(&error) {
+            Self::Overloaded
         } else if is_duplicate(&error) {
             Self::Duplicate
         } else if is_connection_fault(&error) {
@@ -49,12 +54,28 @@ impl DalError {
     pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, Self::Other(error) if is_conflict(error))
     }
+
+    /// Whether the server took nothing of it: see [`is_refused`].
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self, Self::Unavailable(error) if is_refused(error))
+    }
 }
 
 /// The error of a deadline of ours, in the driver's type, so that it passes through sea-orm.
 pub(crate) fn deadline_passed() -> DbErr {
     let timed_out = sqlx::Error::Io(io::ErrorKind::TimedOut.into());
     DbErr::Query(RuntimeErr::SqlxError(Arc::new(timed_out)))
+}
+
+/// The error of a full pool and its queue, likewise.
+pub(crate) fn overloaded() -> DbErr {
+    let busy = sqlx::Error::Io(io::ErrorKind::ResourceBusy.into());
+    DbErr::Query(RuntimeErr::SqlxError(Arc::new(busy)))
+}
+
+/// A full pool of ours: says nothing about the server.
+pub(crate) fn is_overloaded(error: &DbErr) -> bool {
+    matches!(driver_error(error), Some(sqlx::Error::Io(e)) if e.kind() == io::ErrorKind::ResourceBusy)
 }
 
 /// A unique key already holds the value.
@@ -72,22 +93,36 @@ pub(crate) fn is_broken_connection(error: &DbErr) -> bool {
     match driver_error(error) {
         // A certificate that isn't trusted isn't on another connection either.
         Some(sqlx::Error::Io(e)) if e.kind() == io::ErrorKind::InvalidData => false,
-        Some(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => !is_deadline(error),
+        Some(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => {
+            !is_deadline(error) && !is_overloaded(error)
+        }
         // Killed by MariaDB, idle for too long by MySQL.
         _ => matches!(mysql_number(error), Some(1927 | 4031)),
     }
 }
 
+/// The server did nothing of it: it is read-only, for it isn't the primary any more, or it had given the idle connection up (MySQL).
+/// Nothing of the transaction is kept, and another connection may lead to a server that takes it.
+pub(crate) fn is_refused(error: &DbErr) -> bool {
+    matches!(mysql_number(error), Some(1290 | 1836 | 4031))
+}
+
+/// No connection in time.
+pub(crate) fn is_acquire(error: &DbErr) -> bool {
+    matches!(error, DbErr::ConnectionAcquire(_))
+}
+
 /// The server can't be reached, or is not in a state to work: the statement would do elsewhere.
 pub(crate) fn is_connection_fault(error: &DbErr) -> bool {
     match error {
+        _ if is_overloaded(error) => false,
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
         // Too many connections, shutting down, packets lost, read-only (a failover), connection killed.
         _ => match mysql_number(error) {
             Some(number) => {
                 matches!(
                     number,
-                    1040 | 1053 | 1077 | 1152..=1161 | 1290 | 1836 | 1927
+                    1040 | 1053 | 1077 | 1152..=1161 | 1290 | 1836 | 1927 | 4031
                 )
             }
             None => matches!(

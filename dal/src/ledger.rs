@@ -121,7 +121,7 @@ where
         let mut repeats = 0;
         loop {
             match try_commit(db, work, &mut news).await {
-                Err(e) if e.is_conflict() && repeats < MAX_REPEATS => repeats += 1,
+                Err(e) if repeats < MAX_REPEATS && db.may_try_again(&e) => repeats += 1,
                 result => return result,
             }
         }
@@ -197,6 +197,7 @@ async fn publish(db: &Db, counters: &Counters, session: DatabaseTransaction, new
     drop(session);
     match exact {
         Ok((commit, exact)) => {
+            db.saw(&commit);
             let mark = async {
                 if let Some(marks) = marks
                     && !marks.set(&news.marked, &commit).await

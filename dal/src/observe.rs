@@ -69,6 +69,8 @@ impl Failure for DalError {
             Self::NotFound | Self::KeyReused => None,
             Self::Duplicate => Some(SqlFailure::Duplicate),
             Self::TimedOut => Some(SqlFailure::TimedOut),
+            // Never sent, so no failure of a statement.
+            Self::Overloaded => None,
             Self::Unavailable(_) => Some(SqlFailure::Connection),
             Self::Other(error) => error.kind(),
         }

@@ -30,6 +30,7 @@ async fn filled() -> (testkit::Database, DatabaseConnection) {
         replica_urls: Vec::new(),
         migrate_url: settings::Secret::new(""),
         max_connections: 1,
+        max_fallback_connections: 1,
         acquire_timeout_ms: 5000,
         reads_after_writes: settings::ReadsAfterWrites::Gtid,
         max_lag_s: 30,
@@ -80,7 +81,8 @@ async fn filled() -> (testkit::Database, DatabaseConnection) {
     ] {
         database.execute(&insert).await;
     }
-    let connection = crate::pool::open(&mysql.primary_url, 1, std::time::Duration::from_secs(5));
+    let connection =
+        crate::pool::open_replica(&mysql.primary_url, 1, std::time::Duration::from_secs(5));
     (database, connection.unwrap())
 }
 

@@ -1,19 +1,27 @@
 //! Pools as this project wants them, and what a statement on one may cost in time and repeats.
 
+mod lane;
+mod switchover;
+
 use std::{future::Future, sync::Arc, time::Duration};
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbErr, RuntimeErr, SqlxMySqlConnector,
     sqlx::{
-        self, Connection, Executor, MySqlConnection, MySqlPool,
+        self, Connection, Executor, MySqlConnection, MySqlPool, Row,
         mysql::{MySqlConnectOptions, MySqlPoolOptions},
     },
 };
 
 use crate::error;
 
+pub(crate) use lane::Lane;
+pub(crate) use switchover::Switchover;
+
 /// A connection idle for this long is pinged before use, so that a restarted server costs no request. Under load none is.
 const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// A connection to the primary isn't used for longer: its address may lead elsewhere by then. Opening one takes milliseconds.
+const PRIMARY_LIFE: Duration = Duration::from_secs(60);
 /// Statement texts kept prepared per connection. The driver's 100 are fewer than we have, and each eviction costs 40 ms: it
 /// sends a packet without reply on a socket without `TCP_NODELAY`.
 const STATEMENT_CACHE: usize = 2048;
@@ -25,28 +33,77 @@ const LOCK_WAIT_SECONDS: u32 = 2;
 /// READ COMMITTED whatever the server's default is: it locks the rows that a statement names and no gaps between them.
 const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
-/// Opens nothing yet: connections are made when needed, so that a server that is down doesn't stop the start.
-pub(crate) fn open(
+/// A pool of connections to the primary. Opens nothing yet: connections are made when needed, so that a server that is down doesn't
+/// stop the start.
+pub(crate) fn open_primary(
     url: &settings::Secret,
     max_connections: u32,
     acquire_timeout: Duration,
+    switchover: &Arc<Switchover>,
 ) -> Result<DatabaseConnection, DbErr> {
-    let options = parse(url)?.statement_cache_capacity(STATEMENT_CACHE);
-    let pool = MySqlPoolOptions::new()
-        .max_connections(max_connections)
-        .acquire_timeout(acquire_timeout)
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
+    let (before, after) = (switchover.clone(), switchover.clone());
+    let pool = options(max_connections, acquire_timeout)
+        .max_lifetime(PRIMARY_LIFE)
+        .before_acquire(move |connection, meta| {
+            let switchover = before.clone();
             Box::pin(async move {
-                if meta.idle_for >= PING_AFTER_IDLE {
-                    connection.ping().await?;
+                if meta.age >= PRIMARY_LIFE || switchover.is_retired(meta.age) {
+                    return Ok(false);
+                }
+                // The same trip that a ping takes.
+                if meta.idle_for >= PING_AFTER_IDLE || switchover.is_doubtful() {
+                    return Ok(!is_read_only(connection).await?);
                 }
                 Ok(true)
             })
         })
+        .after_release(move |_, meta| {
+            let is_retired = after.is_retired(meta.age);
+            Box::pin(async move { Ok(!is_retired) })
+        });
+    Ok(counted(pool.connect_lazy_with(prepared(url)?)))
+}
+
+/// A pool of connections to a replica. Opens nothing yet.
+pub(crate) fn open_replica(
+    url: &settings::Secret,
+    max_connections: u32,
+    acquire_timeout: Duration,
+) -> Result<DatabaseConnection, DbErr> {
+    let pool = options(max_connections, acquire_timeout).before_acquire(|connection, meta| {
+        Box::pin(async move {
+            if meta.idle_for >= PING_AFTER_IDLE {
+                connection.ping().await?;
+            }
+            Ok(true)
+        })
+    });
+    Ok(counted(pool.connect_lazy_with(prepared(url)?)))
+}
+
+fn options(max_connections: u32, acquire_timeout: Duration) -> MySqlPoolOptions {
+    MySqlPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(acquire_timeout)
+        .test_before_acquire(false)
         .after_connect(|connection, _| Box::pin(prepare(connection)))
-        .connect_lazy_with(options);
-    Ok(counted(pool))
+}
+
+fn prepared(url: &settings::Secret) -> Result<MySqlConnectOptions, DbErr> {
+    Ok(parse(url)?.statement_cache_capacity(STATEMENT_CACHE))
+}
+
+/// Whether the server at the other end takes no writes: it isn't the primary any more, or not yet.
+async fn is_read_only(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+    let row = connection.fetch_one("SELECT @@global.read_only").await?;
+    Ok(row.try_get::<i64, _>(0)? != 0)
+}
+
+/// Which server a URL leads to: "host:port", the same text in every process.
+pub(crate) fn address(url: &settings::Secret) -> Result<String, DbErr> {
+    let options = parse(url)?;
+    let host = options.get_host().to_ascii_lowercase();
+    Ok(format!("{host}:{}", options.get_port()))
 }
 
 async fn prepare(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {

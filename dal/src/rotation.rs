@@ -1,41 +1,39 @@
 //! Which replicas are asked, and what each is known to have.
 //!
-//! Every process looks at its replicas by itself, a few times a second: a replica that doesn't answer, whose replication stands
-//! still, or that is too far behind leaves the rotation, and returns by itself. How far behind is told by the primary's
-//! position at earlier looks, not by what the replica believes: a replica that is cut off believes it is up to date.
+//! Every process looks at its replicas by itself ([`Watch`]): a replica that doesn't answer, whose replication stands still, that
+//! is too far behind or fails too many reads leaves the rotation, and returns by itself when it has what the primary had. How far
+//! behind is told by the primary's position at earlier looks, not by what the replica believes: one that is cut off believes it
+//! is up to date. A process that has just started knows no earlier looks, so for it every replica is out at first.
 
+mod error_rate;
+mod history;
+#[cfg(test)]
+mod tests;
 mod threads;
+mod watch;
 
 use std::{
-    collections::VecDeque,
-    hash::{BuildHasher, RandomState},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use futures::future::join_all;
 use marks::Commit;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use telemetry::metrics::Server;
-use tokio::{sync::OnceCell, time::MissedTickBehavior};
 
 use crate::{
-    db::show_semi_sync,
     gtid::{Dialect, Gtids},
-    pool::within,
+    pool::{Lane, within},
 };
 
-/// Between two looks. A fault is noticed after one of them and its deadline.
-const PERIOD: Duration = Duration::from_millis(250);
-/// The most that a look may take.
-const LOOK_DEADLINE: Duration = Duration::from_secs(1);
-/// A replica that failed a read isn't asked for so long, whatever the looks say.
+use error_rate::ErrorRate;
+pub(crate) use watch::{Watch, known_dialect};
+
+/// A replica that failed too many reads isn't asked for so long, whatever the looks say.
 const REST: Duration = Duration::from_secs(1);
-/// Positions of the primary that are remembered at most: two minutes of writes.
-const MAX_REMEMBERED: usize = 600;
 /// What a wait on a replica may take beyond what it waits.
 const WAIT_SLACK: Duration = Duration::from_millis(150);
 
@@ -43,7 +41,9 @@ const WAIT_SLACK: Duration = Duration::from_millis(150);
 pub(crate) struct Rotation {
     replicas: Vec<Arc<Replica>>,
     next: AtomicUsize,
-    hasher: RandomState,
+    seen: Mutex<Option<Commit>>,
+    /// The place of what was seen.
+    seen_seq: AtomicU64,
 }
 
 impl Rotation {
@@ -51,7 +51,8 @@ impl Rotation {
         Self {
             replicas,
             next: AtomicUsize::new(0),
-            hasher: RandomState::new(),
+            seen: Mutex::default(),
+            seen_seq: AtomicU64::new(0),
         }
     }
 
@@ -59,13 +60,13 @@ impl Rotation {
         &self.replicas
     }
 
-    /// A replica that is well: for a user always the same, as long as it is, so that time doesn't run backwards for them; for
-    /// anybody else the next one.
+    /// A replica that is well: for a user the same one in every process, as long as it is, so that time doesn't run backwards
+    /// for them; for anybody else the next one.
     pub(crate) fn pick(&self, user_id: Option<i64>) -> Option<&Arc<Replica>> {
         let well = self.replicas.iter().filter(|replica| replica.is_well());
         match user_id {
-            // The highest of random weights: when one leaves, only its users move.
-            Some(user_id) => well.max_by_key(|replica| self.weight(user_id, replica)),
+            // The highest of the weights: when one leaves, only its users move, each to their second.
+            Some(user_id) => well.max_by_key(|replica| weight(user_id, &replica.address)),
             None => {
                 let well: Vec<_> = well.collect();
                 let turn = self.next.fetch_add(1, Ordering::Relaxed);
@@ -74,36 +75,101 @@ impl Rotation {
         }
     }
 
-    fn weight(&self, user_id: i64, replica: &Replica) -> u64 {
-        self.hasher.hash_one((user_id, replica.server.name()))
+    /// Somebody has seen this commit, or asks for it: without the primary, a replica that lacks it doesn't return.
+    pub(crate) fn saw(&self, commit: &Commit) {
+        if commit.seq <= self.seen_seq.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.as_ref().is_none_or(|seen| seen.seq < commit.seq) {
+            *seen = Some(commit.clone());
+            self.seen_seq.store(commit.seq, Ordering::Relaxed);
+        }
     }
+
+    /// The newest of all commits that this process has seen.
+    fn seen(&self) -> Option<Commit> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.clone()
+    }
+}
+
+/// How much a user prefers the replica at this address ("host:port"): rendezvous hashing. Every process of every version must give
+/// the same, or time runs backwards for whoever reads by two of them: FNV-1a (64 bits) over the id, 8 bytes in little endian, and
+/// the address; then the finalizer of MurmurHash3, for FNV leaves addresses that differ in their last byte close to each other.
+fn weight(user_id: i64, address: &str) -> u64 {
+    let bytes = user_id.to_le_bytes().into_iter().chain(address.bytes());
+    let mut hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
 }
 
 /// A replica, and how it is.
 pub(crate) struct Replica {
     pub(crate) server: Server,
-    pub(crate) connection: DatabaseConnection,
+    /// "host:port"
+    address: String,
+    pub(crate) lane: Lane,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     /// Why it isn't asked; none: it is in rotation.
     out: Option<String>,
+    /// Whether the log has it that it is out.
+    is_told: bool,
+    /// Where the primary was when this was first looked at after it had left: what it must have to return.
+    catch_up: Option<Gtids>,
     /// Not before this.
     rests_until: Option<Instant>,
     /// All commits that it is known to have.
     applied: Option<Gtids>,
+    /// And what it had at the last look.
+    looked: Option<Gtids>,
     /// How old what it has was at the last look.
+    behind: Duration,
+    errors: ErrorRate,
+}
+
+/// What a look found at a replica that is well.
+struct Found {
+    applied: Option<Gtids>,
     behind: Duration,
 }
 
+/// What a replica that is out must have before it is asked again.
+#[derive(Debug)]
+enum Entry {
+    /// Whatever the primary has at the first look.
+    CatchUp(Gtids),
+    /// The primary is away: all that anybody here has seen of it.
+    HasAll(Gtids),
+    /// The primary is away, and nothing is known of it.
+    Closed,
+    /// There are no positions to be compared.
+    Free,
+}
+
 impl Replica {
-    pub(crate) fn new(index: usize, connection: DatabaseConnection) -> Self {
+    pub(crate) fn new(index: usize, address: String, lane: Lane) -> Self {
+        let state = State {
+            out: Some("it hasn't been looked at yet".to_owned()),
+            is_told: false,
+            catch_up: None,
+            rests_until: None,
+            applied: None,
+            looked: None,
+            behind: Duration::ZERO,
+            errors: ErrorRate::default(),
+        };
         Self {
             server: Server::Replica(index),
-            connection,
-            state: Mutex::default(),
+            address,
+            lane,
+            state: Mutex::new(state),
         }
     }
 
@@ -132,17 +198,20 @@ impl Replica {
             .is_some_and(|has| has.covers(&wanted))
     }
 
-    /// Waits until it has this commit, for at most `limit`; whether it has.
+    /// Waits until it has this commit, for at most `limit`; whether it has. Not at all when its connections are all in use.
     pub(crate) async fn wait_for(
         &self,
         dialect: Dialect,
         commit: &Commit,
         limit: Duration,
     ) -> bool {
+        let Some(_permit) = self.lane.try_enter() else {
+            return false;
+        };
         let values = [commit.gtid.as_str().into(), limit.as_secs_f64().into()];
         let wait = Statement::from_sql_and_values(DbBackend::MySql, dialect.wait(), values);
         let wait = within(limit + WAIT_SLACK, async {
-            let row = self.connection.query_one_raw(wait).await?;
+            let row = self.lane.connection.query_one_raw(wait).await?;
             let late: Option<Option<i64>> = row.map(|row| row.try_get("", "late")).transpose()?;
             Ok::<_, DbErr>(late.flatten() == Some(0))
         });
@@ -154,18 +223,28 @@ impl Replica {
         has
     }
 
-    /// Takes it out of rotation after a read that failed.
+    /// It answered a read.
+    pub(crate) fn answered(&self) {
+        self.state().errors.add(Instant::now(), false);
+    }
+
+    /// It failed a read: one failure too many takes it out of rotation.
     pub(crate) fn failed(&self, reason: &DbErr) {
         let mut state = self.state();
-        state.rests_until = Some(Instant::now() + REST);
-        self.leave(&mut state, reason.to_string());
+        let now = Instant::now();
+        if state.errors.add(now, true) {
+            state.rests_until = Some(now + REST);
+            self.leave(&mut state, format!("it fails too many reads: {reason}"));
+        }
     }
 
     fn leave(&self, state: &mut State, reason: String) {
-        if state.out.is_none() {
-            tracing::warn!(replica = %self.server.name(), reason, "a replica leaves the rotation");
+        if !state.is_told {
+            tracing::warn!(replica = %self.server.name(), reason, "a replica is out of rotation");
+            state.is_told = true;
         }
         state.out = Some(reason);
+        state.catch_up = None;
     }
 
     fn learn(&self, has: Gtids) {
@@ -177,163 +256,73 @@ impl Replica {
     }
 
     /// What a look found.
-    fn settle(&self, look: Result<Found, String>) {
+    fn settle(&self, look: Result<Found, String>, entry: &Entry) {
         let mut state = self.state();
-        match look {
-            Err(reason) => self.leave(&mut state, reason),
-            Ok(Found { applied, behind }) => {
-                // A wait may have learned more meanwhile.
-                match (&mut state.applied, applied) {
-                    (Some(known), Some(applied)) => known.join(applied),
-                    (known, applied) => *known = applied,
-                }
-                state.behind = behind;
-                if state
-                    .rests_until
-                    .is_some_and(|until| until > Instant::now())
-                {
-                    return;
-                }
-                if state.out.take().is_some() {
-                    tracing::info!(replica = %self.server.name(), "a replica is back in rotation");
-                }
+        let Found { applied, behind } = match look {
+            Ok(found) => found,
+            Err(reason) => return self.leave(&mut state, reason),
+        };
+        let lost = match (&state.looked, &applied) {
+            (Some(before), Some(now)) => !now.covers(before),
+            (before, now) => before.is_some() && now.is_none(),
+        };
+        if lost {
+            // Another server answers at its address, or it was restored.
+            self.leave(&mut state, "it has lost commits that it had".to_owned());
+            state.applied = applied.clone();
+        } else {
+            // A wait may have learned more meanwhile.
+            match (&mut state.applied, applied.clone()) {
+                (Some(known), Some(applied)) => known.join(applied),
+                (known, applied) => *known = applied,
             }
         }
+        state.looked = applied;
+        state.behind = behind;
+        if state.out.is_some() {
+            self.let_in(&mut state, entry);
+        }
+    }
+
+    /// Takes it into rotation if it has what it must.
+    fn let_in(&self, state: &mut State, entry: &Entry) {
+        let wanted = match entry {
+            Entry::Closed => {
+                let reason = "the primary hasn't been seen since this process started, so nobody knows how old it is";
+                return self.leave(state, reason.to_owned());
+            }
+            Entry::Free => None,
+            Entry::HasAll(seen) => Some(seen),
+            Entry::CatchUp(newest) => {
+                let wanted = state.catch_up.get_or_insert_with(|| newest.clone());
+                if !newest.covers(wanted) {
+                    // A failover has lost commits, which nobody can catch up with.
+                    newest.clone_into(wanted);
+                }
+                Some(&*wanted)
+            }
+        };
+        let has = |wanted: &Gtids| state.looked.as_ref().is_some_and(|has| has.covers(wanted));
+        if !wanted.is_none_or(has) {
+            let reason = match entry {
+                Entry::HasAll(_) => "it lacks commits that were seen before the primary went away",
+                _ => "it has yet to catch up",
+            };
+            state.out = Some(reason.to_owned());
+            return;
+        }
+        let now = Instant::now();
+        if state.rests_until.is_some_and(|until| until > now) {
+            return;
+        }
+        state.out = None;
+        state.is_told = false;
+        state.catch_up = None;
+        state.errors = ErrorRate::default();
+        tracing::info!(replica = %self.server.name(), "a replica is in rotation");
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// What a look found at a replica that is well.
-struct Found {
-    applied: Option<Gtids>,
-    behind: Duration,
-}
-
-/// Looks at the replicas of a process, until they are gone.
-pub(crate) struct Watch {
-    pub(crate) rotation: Weak<Rotation>,
-    pub(crate) dialect: Arc<OnceCell<Dialect>>,
-    /// A connection of its own to the primary.
-    pub(crate) primary: DatabaseConnection,
-    /// And one to each replica: a read that waits for a connection says nothing about replication.
-    pub(crate) replicas: Vec<DatabaseConnection>,
-    /// A replica that is further behind is too late.
-    pub(crate) max_lag: Duration,
-}
-
-impl Watch {
-    pub(crate) async fn run(self) {
-        let mut history = History::default();
-        let mut tick = tokio::time::interval(PERIOD);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            let newest = within(LOOK_DEADLINE, self.newest()).await;
-            let Some(rotation) = self.rotation.upgrade() else {
-                return;
-            };
-            let primary_answers = newest.is_ok();
-            if primary_answers {
-                // What it can't tell is told by the next look that can.
-                let _ = within(LOOK_DEADLINE, show_semi_sync(&self.primary)).await;
-            }
-            if let Ok(Some(newest)) = newest {
-                history.add(newest);
-            }
-            let looks = rotation.all().iter().zip(&self.replicas);
-            let looks = looks.map(async |(replica, session)| {
-                let look = self.look(session, &history, primary_answers);
-                let found = within(LOOK_DEADLINE, look).await;
-                replica.settle(found.unwrap_or_else(|error| Err(error.to_string())));
-            });
-            join_all(looks).await;
-            history.forget(rotation.all());
-        }
-    }
-
-    /// All commits of the primary so far.
-    async fn newest(&self) -> Result<Option<Gtids>, DbErr> {
-        let dialect = known_dialect(&self.dialect, &self.primary).await?;
-        let newest = dialect.ask(&self.primary, dialect.newest()).await?;
-        Ok(newest.map(|commit| Gtids::parse(dialect, &commit.gtid)))
-    }
-
-    /// What a replica has; or why it must not be asked.
-    async fn look(
-        &self,
-        session: &DatabaseConnection,
-        history: &History,
-        primary_answers: bool,
-    ) -> Result<Result<Found, String>, DbErr> {
-        let dialect = known_dialect(&self.dialect, session).await?;
-        let applied = dialect.ask(session, dialect.applied()).await?;
-        let applied = applied.map(|commit| Gtids::parse(dialect, &commit.gtid));
-        if let Some(thread) = threads::stopped(session, primary_answers).await? {
-            return Ok(Err(format!("its {thread} thread doesn't run")));
-        }
-        let behind = history.age(applied.as_ref());
-        if behind > self.max_lag {
-            return Ok(Err(format!("it is {} s behind", behind.as_secs())));
-        }
-        Ok(Ok(Found { applied, behind }))
-    }
-}
-
-/// How the servers speak of commits: asked of `session` the first time.
-pub(crate) async fn known_dialect<C: ConnectionTrait>(
-    known: &OnceCell<Dialect>,
-    session: &C,
-) -> Result<Dialect, DbErr> {
-    let ask = async || {
-        let sql = "SELECT VERSION() AS version";
-        let statement = Statement::from_string(DbBackend::MySql, sql);
-        let row = session.query_one_raw(statement).await?;
-        let version: Option<String> = row.map(|row| row.try_get("", "version")).transpose()?;
-        Ok(Dialect::of_version(&version.unwrap_or_default()))
-    };
-    known.get_or_try_init(ask).await.copied()
-}
-
-/// Where the primary was, and when: what a replica lacks of it tells how old its data is.
-#[derive(Default)]
-struct History(VecDeque<(Instant, Gtids)>);
-
-impl History {
-    fn add(&mut self, newest: Gtids) {
-        if self.0.back().is_some_and(|(_, last)| *last == newest) {
-            return;
-        }
-        if self.0.len() >= MAX_REMEMBERED {
-            // Whoever lacks the oldest is judged by that one.
-            self.0.pop_back();
-        }
-        self.0.push_back((Instant::now(), newest));
-    }
-
-    /// How long ago the primary had something that `applied` lacks.
-    fn age(&self, applied: Option<&Gtids>) -> Duration {
-        let lacks = |gtids: &Gtids| !applied.is_some_and(|applied| applied.covers(gtids));
-        let first = self.0.iter().find(|(_, gtids)| lacks(gtids));
-        first.map_or(Duration::ZERO, |(at, _)| at.elapsed())
-    }
-
-    /// Drops what all have.
-    fn forget(&mut self, replicas: &[Arc<Replica>]) {
-        while self.0.len() > 1
-            && self.0.front().is_some_and(|(_, gtids)| {
-                replicas.iter().all(|replica| {
-                    let state = replica.state();
-                    state.applied.as_ref().is_some_and(|has| has.covers(gtids))
-                })
-            })
-        {
-            self.0.pop_front();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

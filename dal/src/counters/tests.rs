@@ -18,6 +18,7 @@ async fn counters() -> (Redis, Counters) {
         replica_urls: Vec::new(),
         migrate_url: settings::Secret::new(""),
         max_connections: 1,
+        max_fallback_connections: 1,
         acquire_timeout_ms: 1000,
         reads_after_writes: settings::ReadsAfterWrites::Gtid,
         max_lag_s: 30,

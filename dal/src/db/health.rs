@@ -38,6 +38,7 @@ impl Db {
                 (!pool.is_closed()).then(|| (pool.size(), pool.num_idle()))
             });
         }
+        self.fallback.show();
         for (index, replica) in self.rotation.all().iter().enumerate() {
             let replica = std::sync::Arc::downgrade(replica);
             metrics::watch_replica(index, move || {
@@ -100,7 +101,7 @@ impl Server {
                 .rotation
                 .all()
                 .get(index)
-                .map(|replica| &replica.connection),
+                .map(|replica| &replica.lane.connection),
         }
     }
 }

@@ -1,87 +1,211 @@
 use std::collections::HashMap;
 
-use super::*;
+use sea_orm::DatabaseConnection;
+
+use super::{history::History, *};
 
 const USERS: i64 = 300;
 
-fn replicas(count: usize) -> Vec<Arc<Replica>> {
-    let replica = |index| Arc::new(Replica::new(index, DatabaseConnection::default()));
-    (0..count).map(replica).collect()
+/// Replicas at 10.0.0.1, 10.0.0.2, …, in this order, that nobody has looked at.
+fn replicas(numbers: &[usize]) -> Vec<Arc<Replica>> {
+    let replica = |(index, number): (usize, &usize)| {
+        let connection = DatabaseConnection::default();
+        let lane = Lane::new("test", connection, 1, Duration::ZERO);
+        let address = format!("10.0.0.{number}:3306");
+        Arc::new(Replica::new(index, address, lane))
+    };
+    numbers.iter().enumerate().map(replica).collect()
 }
 
-fn well() -> Result<Found, String> {
-    Ok(Found {
-        applied: None,
-        behind: Duration::ZERO,
-    })
-}
-
-fn name(replica: &Arc<Replica>) -> String {
-    replica.server.name().into_owned()
-}
-
-/// Whose reads go where.
-fn homes(rotation: &Rotation) -> HashMap<i64, String> {
-    let home = |user| (user, name(rotation.pick(Some(user)).unwrap()));
-    (1..=USERS).map(home).collect()
+/// All in rotation.
+fn rotation(count: usize) -> Rotation {
+    let numbers: Vec<usize> = (1..=count).collect();
+    let rotation = Rotation::new(replicas(&numbers));
+    for replica in rotation.all() {
+        replica.settle(has(9), &Entry::CatchUp(upto(9)));
+    }
+    rotation
 }
 
 fn upto(seq: u64) -> Gtids {
     Gtids::parse(Dialect::MariaDb, &format!("0-1-{seq}"))
 }
 
+fn commit(seq: u64) -> Commit {
+    Commit {
+        seq,
+        gtid: format!("0-1-{seq}"),
+    }
+}
+
+/// A look that finds these commits.
+fn has(seq: u64) -> Result<Found, String> {
+    Ok(Found {
+        applied: Some(upto(seq)),
+        behind: Duration::ZERO,
+    })
+}
+
+fn away() -> Result<Found, String> {
+    Err("away".to_owned())
+}
+
+/// Whose reads go where.
+fn homes(rotation: &Rotation) -> HashMap<i64, String> {
+    let home = |user| (user, rotation.pick(Some(user)).unwrap().address.clone());
+    (1..=USERS).map(home).collect()
+}
+
 #[test]
 fn replicas_share_the_reads_of_strangers_evenly() {
-    let rotation = Rotation::new(replicas(3));
+    let rotation = rotation(3);
     let mut reads: HashMap<String, usize> = HashMap::new();
     for _ in 0..300 {
-        *reads.entry(name(rotation.pick(None).unwrap())).or_default() += 1;
+        let address = &rotation.pick(None).unwrap().address;
+        *reads.entry(address.clone()).or_default() += 1;
     }
     assert_eq!(reads.values().copied().collect::<Vec<_>>(), [100; 3]);
 }
 
 #[test]
 fn a_user_keeps_to_a_replica_while_it_is_well_and_returns_to_it() {
-    let rotation = Rotation::new(replicas(3));
+    let rotation = rotation(3);
     let before = homes(&rotation);
-    assert_eq!(homes(&rotation), before);
     for replica in rotation.all() {
-        let share = before
-            .values()
-            .filter(|home| **home == name(replica))
-            .count();
-        assert!(share > 50, "{share} of {USERS} users");
+        let homes = before.values();
+        let share = homes.filter(|home| **home == replica.address).count();
+        assert!(share > 70, "{share} of {USERS} users");
     }
     let gone = &rotation.all()[0];
-    gone.settle(Err("it stands still".to_owned()));
+    gone.settle(away(), &Entry::Free);
+    let mut moved_to: HashMap<String, usize> = HashMap::new();
     for (user, home) in homes(&rotation) {
-        assert_ne!(home, name(gone));
-        assert!(before[&user] == home || before[&user] == name(gone));
+        assert_ne!(home, gone.address);
+        if before[&user] == gone.address {
+            *moved_to.entry(home).or_default() += 1;
+        } else {
+            assert_eq!(
+                before[&user], home,
+                "only the users of the one that left move"
+            );
+        }
     }
-    gone.settle(well());
+    assert_eq!(moved_to.len(), 2, "each to their second: {moved_to:?}");
+    gone.settle(has(9), &Entry::CatchUp(upto(9)));
     assert_eq!(homes(&rotation), before);
 }
 
 #[test]
+fn a_user_has_the_same_replica_in_every_process_in_whatever_order_they_are_named() {
+    let all = |numbers: &[usize]| {
+        let rotation = Rotation::new(replicas(numbers));
+        for replica in rotation.all() {
+            replica.settle(has(9), &Entry::CatchUp(upto(9)));
+        }
+        homes(&rotation)
+    };
+    assert_eq!(all(&[1, 2, 3]), all(&[3, 1, 2]));
+    // And in every version: these were worked out from the description of the hash, by another program.
+    assert_eq!(weight(1, "10.0.0.1:3306"), WEIGHTS[0]);
+    assert_eq!(weight(1, "10.0.0.2:3306"), WEIGHTS[1]);
+    assert_eq!(weight(-7, "replica-2.example:3307"), WEIGHTS[2]);
+}
+
+const WEIGHTS: [u64; 3] = [
+    0x52a9_d5b2_4226_8cd6,
+    0x3ed9_c117_5c2a_0ab9,
+    0x67be_e0c0_03cc_8c07,
+];
+
+#[test]
 fn none_is_picked_when_none_is_well() {
-    let rotation = Rotation::new(replicas(2));
+    let rotation = rotation(2);
     for replica in rotation.all() {
-        replica.settle(Err("away".to_owned()));
+        replica.settle(away(), &Entry::Free);
     }
     assert!(rotation.pick(None).is_none() && rotation.pick(Some(1)).is_none());
     assert!(Rotation::new(Vec::new()).pick(None).is_none());
 }
 
 #[test]
-fn a_replica_that_failed_a_read_rests_though_a_look_finds_it_well() {
-    let rotation = Rotation::new(replicas(1));
+fn a_process_that_has_just_started_asks_a_replica_only_when_it_has_what_the_primary_had_at_first() {
+    let replica = &replicas(&[1])[0];
+    assert!(!replica.is_well());
+    replica.settle(has(5), &Entry::CatchUp(upto(1000)));
+    assert!(!replica.is_well(), "995 commits behind");
+    // The primary goes on meanwhile: that is lag, which has its own bound.
+    replica.settle(has(999), &Entry::CatchUp(upto(1500)));
+    assert_eq!(replica.why_out().unwrap(), "it has yet to catch up");
+    replica.settle(has(1000), &Entry::CatchUp(upto(2000)));
+    assert!(replica.is_well());
+    replica.settle(has(1001), &Entry::CatchUp(upto(3000)));
+    assert!(
+        replica.is_well(),
+        "its age is told by the history from now on"
+    );
+}
+
+#[test]
+fn without_the_primary_a_replica_returns_when_it_has_all_that_was_seen() {
+    let rotation = rotation(1);
     let replica = &rotation.all()[0];
-    replica.failed(&DbErr::Custom("broken".to_owned()));
-    replica.settle(well());
-    assert!(rotation.pick(None).is_none());
+    rotation.saw(&commit(20));
+    rotation.saw(&commit(12));
+    assert_eq!(rotation.seen(), Some(commit(20)));
+    // Who is in rotation stays there.
+    replica.settle(has(15), &Entry::HasAll(upto(20)));
+    assert!(replica.is_well());
+    replica.settle(away(), &Entry::HasAll(upto(20)));
+    replica.settle(has(19), &Entry::HasAll(upto(20)));
+    let reason = replica.why_out().unwrap();
+    assert!(reason.contains("before the primary went away"), "{reason}");
+    replica.settle(has(20), &Entry::HasAll(upto(20)));
+    assert!(replica.is_well());
+}
+
+#[test]
+fn a_process_started_while_the_primary_is_away_trusts_no_replica_and_says_why() {
+    let replica = &replicas(&[1])[0];
+    replica.settle(has(20), &Entry::Closed);
+    let reason = replica.why_out().unwrap();
+    assert!(reason.contains("hasn't been seen"), "{reason}");
+}
+
+#[test]
+fn a_replica_that_has_lost_commits_is_not_taken_for_what_it_was() {
+    let rotation = rotation(1);
+    let replica = &rotation.all()[0];
+    replica.learn(upto(30));
+    assert!(replica.has(Dialect::MariaDb, &commit(30)));
+    // A wait may learn of more than the look that was under way.
+    replica.settle(has(29), &Entry::CatchUp(upto(30)));
+    assert!(replica.is_well() && replica.has(Dialect::MariaDb, &commit(30)));
+    // Restored from a backup, or another server at its address.
+    replica.settle(has(9), &Entry::CatchUp(upto(30)));
+    assert!(!replica.is_well() && !replica.has(Dialect::MariaDb, &commit(10)));
+    replica.settle(has(30), &Entry::CatchUp(upto(30)));
+    assert!(replica.is_well());
+}
+
+#[test]
+fn one_failed_read_changes_nothing_and_many_put_a_replica_to_rest() {
+    let rotation = rotation(1);
+    let replica = &rotation.all()[0];
+    let broken = DbErr::Custom("broken".to_owned());
+    replica.failed(&broken);
+    assert!(replica.is_well());
+    for _ in 0..20 {
+        replica.answered();
+        replica.failed(&broken);
+    }
+    assert!(!replica.is_well());
+    replica.settle(has(9), &Entry::CatchUp(upto(9)));
+    assert!(!replica.is_well(), "it rests though a look finds it well");
     replica.state().rests_until = Some(Instant::now());
-    replica.settle(well());
-    assert!(rotation.pick(None).is_some());
+    replica.settle(has(9), &Entry::CatchUp(upto(9)));
+    assert!(replica.is_well());
+    replica.failed(&broken);
+    assert!(replica.is_well(), "what was before the rest doesn't count");
 }
 
 #[test]
@@ -100,12 +224,26 @@ fn a_replica_is_as_old_as_the_first_commit_that_it_lacks() {
 }
 
 #[test]
+fn commits_that_a_failover_has_lost_keep_no_replica_out() {
+    let mut history = History::default();
+    history.add(upto(5));
+    history.add(upto(7));
+    history.add(upto(6));
+    assert_eq!(history.age(Some(&upto(6))), Duration::ZERO);
+    let replica = &replicas(&[1])[0];
+    replica.settle(has(6), &Entry::CatchUp(upto(7)));
+    assert!(!replica.is_well());
+    replica.settle(has(6), &Entry::CatchUp(upto(6)));
+    assert!(replica.is_well());
+}
+
+#[test]
 fn what_all_replicas_have_is_forgotten_and_what_one_lacks_is_not() {
     let mut history = History::default();
     for seq in 1..=5 {
         history.add(upto(seq));
     }
-    let all = replicas(2);
+    let all = replicas(&[1, 2]);
     all[0].learn(upto(5));
     all[1].learn(upto(3));
     history.forget(&all);

@@ -1,5 +1,7 @@
 //! The two threads of a replica: one receives what the primary writes, the other applies it.
 
+use std::time::Duration;
+
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, Statement};
 
 use crate::error;
@@ -7,25 +9,27 @@ use crate::error;
 /// The newest words first. MySQL before 8.0.22 knows only the second form, MySQL from 8.4 on only the first.
 const STATUS: [&str; 2] = ["SHOW REPLICA STATUS", "SHOW SLAVE STATUS"];
 
+/// What a replica says of its replication. None where it says nothing, or not to us: then its position alone is judged.
+pub(super) async fn status(session: &DatabaseConnection) -> Result<Option<QueryResult>, DbErr> {
+    match first_understood(session, &STATUS).await {
+        Err(error) if error::is_forbidden(&error) => Ok(None),
+        row => row,
+    }
+}
+
 /// Which of the replica's threads doesn't run. While the primary is away nothing can be received, and what was received is all
-/// there is. A server that tells nothing of threads, or not to us, is judged by its position alone.
-pub(super) async fn stopped(
-    session: &DatabaseConnection,
+/// there is.
+pub(super) fn stopped(
+    status: Option<&QueryResult>,
     primary_answers: bool,
 ) -> Result<Option<&'static str>, DbErr> {
-    let row = match first_understood(session, &STATUS).await {
-        Err(error) if error::is_forbidden(&error) => None,
-        row => row?,
+    let Some(status) = status else {
+        return Ok(None);
     };
-    let Some(row) = row else { return Ok(None) };
+    // MariaDB says Slave, MySQL Replica.
     let runs = |suffix: &str| -> Result<bool, DbErr> {
-        // MariaDB says Slave, MySQL Replica.
-        match row
-            .column_names()
-            .iter()
-            .find(|name| name.ends_with(suffix))
-        {
-            Some(name) => Ok(row.try_get::<String>("", name)? == "Yes"),
+        match column(status, |name| name.ends_with(suffix)) {
+            Some(name) => Ok(status.try_get::<String>("", &name)? == "Yes"),
             None => Ok(true),
         }
     };
@@ -36,6 +40,22 @@ pub(super) async fn stopped(
         return Ok(Some("IO"));
     }
     Ok(None)
+}
+
+/// What the replica believes of its own lag: wrong when it is cut off, but then the thread that receives has stopped.
+pub(super) fn seconds_behind(status: Option<&QueryResult>) -> Duration {
+    let seconds = status.and_then(|status| {
+        // Master or Source; signed or not.
+        let name = column(status, |name| name.starts_with("Seconds_Behind"))?;
+        let signed = status.try_get::<Option<i64>>("", &name).ok().flatten();
+        let seconds = signed.and_then(|seconds| u64::try_from(seconds).ok());
+        seconds.or_else(|| status.try_get::<Option<u64>>("", &name).ok().flatten())
+    });
+    Duration::from_secs(seconds.unwrap_or(0))
+}
+
+fn column(status: &QueryResult, is_it: impl Fn(&str) -> bool) -> Option<String> {
+    status.column_names().into_iter().find(|name| is_it(name))
 }
 
 /// The first row of the first of these statements that isn't a syntax error to this server.

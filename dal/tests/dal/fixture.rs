@@ -4,12 +4,15 @@ use dal::{Db, counters::Counters, favorites::FavoriteOp, videos::NewVideo};
 use settings::{Mysql, Redis, Secret};
 use testkit::Database;
 
+use crate::stage::PATIENCE;
+
 pub fn mysql(primary: &str, replicas: &[&str]) -> Mysql {
     Mysql {
         primary_url: Secret::new(primary),
         replica_urls: replicas.iter().map(|url| Secret::new(*url)).collect(),
         migrate_url: Secret::new(""),
         max_connections: 16,
+        max_fallback_connections: 16,
         acquire_timeout_ms: 2000,
         reads_after_writes: settings::ReadsAfterWrites::Gtid,
         max_lag_s: 30,
@@ -26,7 +29,8 @@ pub async fn migrated() -> (Database, Db) {
     (database, db)
 }
 
-/// A migrated database, and a `Db` whose replica will never hear of its rows.
+/// A migrated database, and a `Db` whose replica will never hear of its rows: another database on the real replica, which the third
+/// fills by way of the primary. It is in rotation when this returns.
 pub async fn with_a_replica_that_lags() -> (Database, Database, Db) {
     let (primary, replica) = (Database::create().await, Database::create().await);
     for database in [&primary, &replica] {
@@ -34,8 +38,24 @@ pub async fn with_a_replica_that_lags() -> (Database, Database, Db) {
             .await
             .unwrap();
     }
-    let db = Db::connect(&mysql(primary.primary_url(), &[replica.primary_url()])).unwrap();
+    replica.replicas_caught_up().await;
+    let db = Db::connect(&mysql(primary.primary_url(), &[replica.replica_url()])).unwrap();
+    in_rotation(&db).await;
     (primary, replica, db)
+}
+
+/// Waits until reads may go to the replicas: a process that has just started trusts none.
+pub async fn in_rotation(db: &Db) {
+    for replica in db
+        .servers()
+        .into_iter()
+        .filter(|server| !server.is_primary())
+    {
+        testkit::eventually(PATIENCE, "a replica in rotation", async || {
+            replica.clone().ping().await.ok()
+        })
+        .await;
+    }
 }
 
 pub fn new_video(author_id: i64, object_key: &str) -> NewVideo {

@@ -19,6 +19,7 @@ mod idempotency;
 mod marked;
 mod model;
 mod reconcile;
+mod replicas;
 mod routing;
 mod schema;
 mod stage;

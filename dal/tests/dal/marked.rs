@@ -161,6 +161,7 @@ async fn what_no_replica_has_is_read_on_the_primary() {
     replica
         .execute("INSERT INTO favorites (user_id, video_id, author_id, liked_us, batch) VALUES (1, 7, 1, 1, 1)")
         .await;
+    replica.replicas_caught_up().await;
     let of = |seq: u64, marked| Reader {
         user_id: Some(1),
         sees: Sees::UpTo {

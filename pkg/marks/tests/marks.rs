@@ -71,6 +71,7 @@ fn marks_at(url: String, mode: ReadsAfterWrites) -> Marks {
         replica_urls: Vec::new(),
         migrate_url: Secret::new(""),
         max_connections: 1,
+        max_fallback_connections: 1,
         acquire_timeout_ms: 1000,
         reads_after_writes: mode,
         max_lag_s: 1,

@@ -104,6 +104,12 @@ pub fn unavailable(error: &(dyn Error + 'static)) -> ServerError {
     RpcError::Unavailable.into()
 }
 
+/// What a handler answers to what is more than it can do now: nothing was done, and later it may do.
+pub fn overloaded(error: &(dyn Error + 'static)) -> ServerError {
+    tracing::warn!(error = chain(error), "overloaded");
+    RpcError::Unavailable.into()
+}
+
 /// What a handler answers when something took longer than it may: logs it and tells the caller no more than that.
 pub fn timed_out(error: &(dyn Error + 'static)) -> ServerError {
     tracing::error!(error = chain(error), "timed out");

@@ -24,7 +24,7 @@ pub use admin::{ADMIN_PATHS, Admin, HEALTH_PATH};
 pub use client::{Call, Clients};
 pub use connections::{Admission, BodyError, RequestBody};
 use connections::{Closer, Listener};
-pub use error::{RpcError, internal, timed_out, unavailable};
+pub use error::{RpcError, internal, overloaded, timed_out, unavailable};
 pub use process::{ADDRESS_FILE_VARIABLE, ADMIN_ADDRESS_FILE_VARIABLE, Process, run};
 pub use reader::{reader, reading};
 pub use readiness::{Finding, Need, Report, State};

@@ -113,6 +113,11 @@ impl Settings {
             "must be above 0",
         )?;
         require(
+            self.mysql.max_fallback_connections > 0,
+            "mysql.max_fallback_connections",
+            "must be above 0",
+        )?;
+        require(
             self.mysql.acquire_timeout_ms > 0,
             "mysql.acquire_timeout_ms",
             "must be above 0",

@@ -202,6 +202,7 @@ sections! {
         replica_urls: Vec<Secret>,
         migrate_url: Secret,
         max_connections: u32,
+        max_fallback_connections: u32,
         acquire_timeout_ms: u64,
         reads_after_writes: ReadsAfterWrites,
         max_lag_s: u64,

@@ -213,7 +213,14 @@ fn with_account(url: &str, account: &str) -> String {
     format!("{scheme}://{account}@{place}")
 }
 
-async fn try_connect(url: &str) -> Result<DatabaseConnection, sea_orm::DbErr> {
+/// Replaces host and port in a `mysql://` URL.
+pub(crate) fn with_address(url: &str, address: &str) -> String {
+    let (account, place) = url.rsplit_once('@').expect("a URL with an account");
+    let (_, name) = place.split_once('/').expect("a URL with a database");
+    format!("{account}@{address}/{name}")
+}
+
+pub(crate) async fn try_connect(url: &str) -> Result<DatabaseConnection, sea_orm::DbErr> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
     sea_orm::Database::connect(options).await
@@ -226,7 +233,7 @@ async fn connect(url: &str) -> DatabaseConnection {
     }
 }
 
-async fn run(url: &str, sql: &str) {
+pub(crate) async fn run(url: &str, sql: &str) {
     let connection = connect(url).await;
     if let Err(error) = connection.execute_unprepared(sql).await {
         panic!("{sql}: {error}");
@@ -234,7 +241,7 @@ async fn run(url: &str, sql: &str) {
     connection.close().await.expect("close the connection");
 }
 
-async fn value<T: TryGetable + Send>(url: &str, sql: &str) -> T {
+pub(crate) async fn value<T: TryGetable + Send>(url: &str, sql: &str) -> T {
     let values = column(url, sql).await;
     let first = values.into_iter().next();
     first.unwrap_or_else(|| panic!("{sql}: no row"))

@@ -33,6 +33,7 @@ const BACKLOG: u32 = 128;
 #[derive(Debug)]
 pub struct Gate {
     address: SocketAddr,
+    target: watch::Sender<String>,
     state: watch::Sender<State>,
     delay_ms: Arc<AtomicU64>,
     task: AbortHandle,
@@ -74,7 +75,8 @@ impl Gate {
     fn with_listener(listener: TcpListener, target: &str, bytes_per_s: Option<u32>) -> Self {
         let address = listener.local_addr().expect("the port");
         let state = watch::Sender::new(State::Open);
-        let (target, states) = (target.to_owned(), state.subscribe());
+        let target = watch::Sender::new(target.to_owned());
+        let (targets, states) = (target.subscribe(), state.subscribe());
         let delay_ms = Arc::new(AtomicU64::new(0));
         let shaping = Shaping {
             delay_ms: delay_ms.clone(),
@@ -82,16 +84,13 @@ impl Gate {
         };
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(pass(
-                    stream,
-                    target.clone(),
-                    states.clone(),
-                    shaping.clone(),
-                ));
+                let target = targets.borrow().clone();
+                tokio::spawn(pass(stream, target, states.clone(), shaping.clone()));
             }
         });
         Self {
             address,
+            target,
             state,
             delay_ms,
             task: task.abort_handle(),
@@ -101,6 +100,11 @@ impl Gate {
     /// Where its clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// From now on new connections go to another server; those that are open stay where they are.
+    pub fn lead_to(&self, target: &str) {
+        self.target.send_replace(target.to_owned());
     }
 
     /// Closes all connections, and each new one at once.

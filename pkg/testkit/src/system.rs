@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use auth::Tokens;
 use settings::Secret;
 
-use crate::{Bucket, Client, Database, Etcd, Process, Redis, environment, eventually, names};
+use crate::{
+    Bucket, Client, Database, Etcd, Process, Redis, database::with_address, environment,
+    eventually, names,
+};
 
 /// How long it may take until the first request is answered.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -26,6 +29,7 @@ pub struct Builder {
     files: BTreeMap<String, u32>,
     own_etcd: bool,
     own_redis: bool,
+    primary: Option<String>,
 }
 
 /// Ended and removed, all of it, when the value goes.
@@ -52,6 +56,7 @@ impl System {
             files: BTreeMap::new(),
             own_etcd: false,
             own_redis: false,
+            primary: None,
         }
     }
 
@@ -186,6 +191,12 @@ impl Builder {
         self
     }
 
+    /// Where the services find the primary, host:port: a way to it that can be led elsewhere.
+    pub fn primary_at(mut self, address: &str) -> Self {
+        self.primary = Some(address.to_owned());
+        self
+    }
+
     /// Migrates, starts everything, and returns when requests are answered.
     pub async fn start(self) -> System {
         let own_etcd = async {
@@ -203,6 +214,10 @@ impl Builder {
         let (database, bucket, etcd, redis) =
             tokio::join!(Database::create(), Bucket::create(), own_etcd, own_redis);
         let mut variables = defaults(&database, &bucket, etcd.as_ref(), redis.as_ref());
+        if let Some(address) = self.primary {
+            let url = with_address(&database.service_url(), &address);
+            variables.insert(variable("mysql.primary_url"), url);
+        }
         variables.extend(self.settings);
         // Only this process is told of the account that changes tables.
         let mut for_migrate = variables.clone();
@@ -307,6 +322,7 @@ fn defaults(
         ("mysql.replica_urls", &read_urls),
         // Many systems run at once, and the server takes 300 connections.
         ("mysql.max_connections", "4"),
+        ("mysql.max_fallback_connections", "2"),
         ("redis.url", &redis),
         ("redis.key_prefix", &key_prefix),
         // Nobody takes the keys away from a Redis that tests share.

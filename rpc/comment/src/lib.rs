@@ -94,6 +94,7 @@ fn fault(error: DalError) -> ServerError {
         DalError::KeyReused => biz(Code::IDEMPOTENCY_KEY_REUSED, "").into(),
         DalError::Unavailable(_) => service::unavailable(&error),
         DalError::TimedOut => service::timed_out(&error),
+        DalError::Overloaded => service::overloaded(&error),
         _ => service::internal(&error),
     }
 }

@@ -63,6 +63,7 @@ fn fault(error: DalError) -> ServerError {
     match error {
         DalError::Unavailable(_) => service::unavailable(&error),
         DalError::TimedOut => service::timed_out(&error),
+        DalError::Overloaded => service::overloaded(&error),
         _ => service::internal(&error),
     }
 }

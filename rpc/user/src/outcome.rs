@@ -19,6 +19,7 @@ impl<T> Outcome<T> for Result<T, DalError> {
         self.map_err(|error| match error {
             DalError::Unavailable(_) => service::unavailable(&error),
             DalError::TimedOut => service::timed_out(&error),
+            DalError::Overloaded => service::overloaded(&error),
             _ => service::internal(&error),
         })
     }

@@ -80,7 +80,7 @@ impl VideoError {
             Self::UploadTooOld | Self::TimedOut(_) | Self::Dal(DalError::TimedOut) => {
                 Code::TIMED_OUT
             }
-            Self::Dal(DalError::Unavailable(_))
+            Self::Dal(DalError::Unavailable(_) | DalError::Overloaded)
             | Self::Storage(StorageError::Unavailable { .. })
             | Self::Media(MediaError::Unavailable(_) | MediaError::Busy) => Code::UNAVAILABLE,
             Self::Dal(_) | Self::Storage(_) | Self::Media(_) | Self::MadeBefore(_) => {

@@ -42,8 +42,10 @@ label! {
         CaughtUp = "caught_up",
         /// Marked as just written, and no replica had it in time.
         Marked = "marked",
-        /// The marks can't be read, so everything counts as marked.
+        /// The marks can't be read, so everything counts as marked, and no replica had it in time.
         MarksUnknown = "marks_unknown",
+        /// The marks can't be read; a replica has all that the primary had when the read began.
+        AsOfNow = "as_of_now",
     }
 }
 

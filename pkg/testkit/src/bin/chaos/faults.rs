@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use testkit::Builder;
+
 use crate::{
     servers::{self, Server},
     testbed::Testbed,
@@ -38,9 +40,15 @@ pub enum Break {
     DelayRedis(Duration),
     /// One process of a service, by its number.
     KillOne(&'static str, usize),
+    /// The primary's address leads to a replica that takes its place; the old primary lives on, read-only.
+    SwitchOver,
+    /// More reads at once than the pools of the services take, one crowd after the other.
+    Burst,
 }
 
-use Break::{DelayRedis, FlushRedis, Kill, KillOne, LosePrimary, Nothing, StopApplying};
+use Break::{
+    Burst, DelayRedis, FlushRedis, Kill, KillOne, LosePrimary, Nothing, StopApplying, SwitchOver,
+};
 use MayFail::{AtFirst, WhileBroken};
 
 const fn fault(name: &'static str, breaks: Break, may_fail: MayFail) -> Fault {
@@ -57,6 +65,8 @@ pub const FAULTS: &[Fault] = &[
     fault("replica stops applying", StopApplying, AtFirst),
     fault("primary killed", Kill(Server::Primary), WhileBroken),
     fault("primary lost, a replica promoted", LosePrimary, WhileBroken),
+    fault("switchover, the old primary alive", SwitchOver, WhileBroken),
+    fault("pools full of a burst of reads", Burst, WhileBroken),
     fault("Redis killed", Kill(Server::Redis), AtFirst),
     fault("Redis emptied", FlushRedis, AtFirst),
     fault(
@@ -79,6 +89,16 @@ impl Break {
         !matches!(self, DelayRedis(_)) || servers::redis_nodes().len() == 1
     }
 
+    /// Settings under which it breaks something.
+    pub fn settings(self, builder: Builder) -> Builder {
+        match self {
+            Burst => builder
+                .set("mysql.max_connections", 2)
+                .set("mysql.max_fallback_connections", 1),
+            _ => builder,
+        }
+    }
+
     /// Breaks it.
     pub async fn begin(self, bed: &mut Testbed) {
         match self {
@@ -89,6 +109,11 @@ impl Break {
             FlushRedis => servers::flush_redis().await,
             DelayRedis(delay) => bed.delay_redis(delay),
             KillOne(service, instance) => bed.system.instances(service)[instance].kill9(),
+            SwitchOver => {
+                servers::switch(Server::Primary, Server::Replica).await;
+                bed.primary_is(Server::Replica);
+            }
+            Burst => bed.begin_burst(),
         }
     }
 
@@ -103,6 +128,14 @@ impl Break {
             }
             DelayRedis(_) => bed.delay_redis(Duration::ZERO),
             KillOne(service, instance) => bed.replace(service, instance).await,
+            SwitchOver => {
+                servers::follow(Server::Primary, Server::Replica).await;
+                servers::switch(Server::Replica, Server::Primary).await;
+                bed.primary_is(Server::Primary);
+                servers::follow(Server::Replica, Server::Primary).await;
+                servers::back().await;
+            }
+            Burst => bed.end_burst().await,
         }
     }
 }

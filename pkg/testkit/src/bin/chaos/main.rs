@@ -14,6 +14,7 @@ mod faults;
 mod leftovers;
 mod pairs;
 mod publishes;
+mod replicas;
 mod report;
 mod servers;
 mod testbed;
@@ -42,6 +43,14 @@ async fn main() -> ExitCode {
     for scenario in pairs::SCENARIOS {
         let run = pairs::run(scenario, percent());
         table.row("pairs", scenario.name, pairs::HEADING, run).await;
+    }
+    for scenario in replicas::SCENARIOS {
+        if scenario.is_possible() {
+            let run = scenario.run();
+            table
+                .row("replicas", scenario.name(), replicas::HEADING, run)
+                .await;
+        }
     }
     for victim in publishes::VICTIMS {
         let run = publishes::run(victim, percent());

@@ -14,6 +14,7 @@ const GONE_LIMIT: Duration = Duration::from_secs(5);
 pub enum Server {
     Primary,
     Replica,
+    SecondReplica,
     /// Whichever member leads now.
     EtcdLeader,
     Redis,
@@ -25,6 +26,7 @@ impl Server {
         let name = match self {
             Self::Primary => "primary",
             Self::Replica => "replica",
+            Self::SecondReplica => "replica-2",
             Self::EtcdLeader => &etcd_leader().await,
             Self::Redis => "redis",
             Self::Store => "s3",
@@ -84,17 +86,86 @@ pub async fn back() {
     infra(&["start"]).await;
 }
 
-/// Lets the replica lag by so much; zero ends it.
+/// Lets the replicas lag by so much; zero ends it.
 pub async fn delay_replica(seconds: u64) {
     infra(&["replica-delay", &seconds.to_string()]).await;
 }
 
+/// Lets one of the replicas alone lag by so much.
+pub async fn delay(replica: Server, seconds: u64) {
+    let sql = format!("STOP SLAVE; CHANGE MASTER TO MASTER_DELAY={seconds}; START SLAVE");
+    admin(replica, &sql).await;
+}
+
 /// The replica goes on receiving, and applies nothing.
 pub async fn stop_applying() {
-    // The admin's account is that of whoever runs this, by the unix socket alone.
-    let client = "cd \"$1\" && exec mariadb --no-defaults --socket=m.sock -u\"$(id -un)\" -e 'STOP SLAVE SQL_THREAD'";
-    let data = Server::Replica.directory().await.join("data");
-    run(Command::new("sh").args(["-c", client, "sh"]).arg(data)).await;
+    admin(Server::Replica, "STOP SLAVE SQL_THREAD").await;
+}
+
+/// `to` takes the place of `from`, which lives on, read-only.
+pub async fn switch(from: Server, to: Server) {
+    admin(from, "SET GLOBAL read_only = 1").await;
+    catch_up(from, to).await;
+    admin(to, "STOP SLAVE; RESET SLAVE ALL; SET GLOBAL read_only = 0").await;
+}
+
+/// What was a primary goes on as a replica of another, and gets what it lacks.
+pub async fn follow(replica: Server, primary: Server) {
+    let address = address(primary);
+    let (host, port) = address.rsplit_once(':').expect("host:port");
+    let sql = format!(
+        "STOP SLAVE; SET GLOBAL gtid_slave_pos = @@global.gtid_binlog_pos;
+         CHANGE MASTER TO MASTER_HOST='{host}', MASTER_PORT={port}, MASTER_USER='repl',
+         MASTER_PASSWORD='dousheng-repl-dev', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1; START SLAVE"
+    );
+    admin(replica, &sql).await;
+    catch_up(primary, replica).await;
+}
+
+async fn catch_up(primary: Server, replica: Server) {
+    let position = admin(primary, "SELECT @@global.gtid_binlog_pos").await;
+    let sql = format!("SELECT MASTER_GTID_WAIT('{}', 60)", position.trim());
+    assert_eq!(
+        admin(replica, &sql).await.trim(),
+        "0",
+        "{replica:?} did not catch up"
+    );
+}
+
+/// Host and port.
+pub fn address(server: Server) -> String {
+    let replicas = environment::replica_urls();
+    let url = match server {
+        Server::Primary => environment::primary_url(),
+        Server::Replica => replicas[0].clone(),
+        Server::SecondReplica => replicas[1].clone(),
+        _ => panic!("{server:?} is no database server"),
+    };
+    let (_, place) = url.rsplit_once('@').expect("a URL with an account");
+    place.trim_end_matches('/').to_owned()
+}
+
+/// How many replicas there are.
+pub fn replicas() -> usize {
+    environment::replica_urls().len()
+}
+
+/// What a statement says, with the admin's account: that of whoever runs this, by the unix socket alone.
+async fn admin(server: Server, sql: &str) -> String {
+    let client =
+        "cd \"$1\" && exec mariadb --no-defaults --socket=m.sock -u\"$(id -un)\" -N -e \"$2\"";
+    let data = server.directory().await.join("data");
+    let output = Command::new("sh")
+        .args(["-c", client, "sh"])
+        .arg(data)
+        .arg(sql)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .expect("a database client");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{server:?}: {sql}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Empties all of Redis, every node of it.

@@ -1,17 +1,26 @@
-//! The system under test: two processes of each service, and a Redis behind a gate.
+//! The system under test: two processes of each service, and the primary and a Redis behind gates.
 
 use std::time::Duration;
 
 use testkit::{Builder, Gate, System, environment, eventually, free_port};
+use tokio::task::JoinSet;
 
-use crate::{report::Report, servers};
+use crate::{
+    report::Report,
+    servers::{self, Server},
+};
 
+/// Readers at once of a burst.
+const BURST: usize = 400;
 /// How long a new process may take until it can be found.
 const REGISTERED_LIMIT: Duration = Duration::from_secs(10);
 
 pub struct Testbed {
-    // The system goes before the way to its Redis.
+    /// Readers who take no notice of refusals.
+    burst: JoinSet<()>,
+    // The system goes before the ways to its servers.
     pub system: System,
+    primary: Gate,
     /// None before a cluster.
     redis: Option<Gate>,
 }
@@ -27,18 +36,47 @@ impl Testbed {
             Some(gate) => format!("redis://{}", gate.address()),
             None => environment::redis(),
         };
+        let primary = Gate::to(&servers::address(Server::Primary)).await;
         let builder = ["user", "video", "favorite", "comment"]
             .into_iter()
             .fold(System::builder(), |builder, name| {
                 builder.instances(name, 2)
             });
         let builder = builder
+            .primary_at(&primary.address().to_string())
             .set("redis.url", redis_url)
             .set("mysql.max_connections", 16)
             // The API comes back where it was.
             .set("http.listen", format!("127.0.0.1:{}", free_port()));
         let system = settings(builder).start().await;
-        Self { system, redis }
+        Self {
+            burst: JoinSet::new(),
+            system,
+            primary,
+            redis,
+        }
+    }
+
+    /// Lets many read at once, again and again.
+    pub fn begin_burst(&mut self) {
+        for _ in 0..BURST {
+            let client = self.system.client();
+            self.burst.spawn(async move {
+                loop {
+                    client.feed(&[]).await;
+                }
+            });
+        }
+    }
+
+    /// They go.
+    pub async fn end_burst(&mut self) {
+        self.burst.shutdown().await;
+    }
+
+    /// The primary's address leads to this server from now on; connections that are open stay where they are.
+    pub fn primary_is(&self, server: Server) {
+        self.primary.lead_to(&servers::address(server));
     }
 
     /// Lets every answer of Redis come so much later.

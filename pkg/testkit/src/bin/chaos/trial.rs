@@ -37,7 +37,7 @@ struct Times {
 
 /// Runs a crowd, breaks, mends, and compares everything.
 pub async fn run(fault: &Fault) -> Report {
-    let mut bed = Testbed::start(|builder| builder).await;
+    let mut bed = Testbed::start(|builder| fault.breaks.settings(builder)).await;
     let scene = Scene::make(&bed.system, &SIZE).await;
     let crowd = Crowd::start(&bed.system, scene.clone(), SIZE);
     sleep(WHOLE).await;

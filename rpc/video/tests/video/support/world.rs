@@ -36,6 +36,7 @@ impl World {
         settings.mysql.replica_urls = database.read_urls().into_iter().map(Secret::new).collect();
         settings.mysql.migrate_url = Secret::new(database.migrate_url());
         settings.mysql.max_connections = 4;
+        settings.mysql.max_fallback_connections = 2;
         settings.object_store.endpoint = environment::s3_endpoint();
         settings.object_store.public_endpoint = environment::s3_endpoint();
         settings.object_store.bucket = bucket.name().to_owned();

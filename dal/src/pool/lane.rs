@@ -1,0 +1,155 @@
+//! A pool for reads with a bound on who waits for it: what is too much is refused at once, and is no fault of the server.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use sea_orm::{DatabaseConnection, DbErr};
+use telemetry::metrics;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::error;
+
+/// Reads that wait for a connection, for each connection that there is; and in any case so many. A read takes a millisecond, so
+/// the last of them waits for a few dozen.
+const WAITING_PER_CONNECTION: usize = 16;
+const MIN_WAITING: usize = 256;
+/// The longest wait, when reads take longer than that.
+const MAX_WAIT: Duration = Duration::from_secs(1);
+
+/// A pool, and a permit for each of its connections: who holds one finds a connection, or the server is at fault.
+pub(crate) struct Lane {
+    pub(crate) connection: DatabaseConnection,
+    /// As metrics know it.
+    name: &'static str,
+    permits: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    max_waiting: usize,
+    max_wait: Duration,
+}
+
+impl Lane {
+    pub(crate) fn new(
+        name: &'static str,
+        connection: DatabaseConnection,
+        connections: u32,
+        acquire_timeout: Duration,
+    ) -> Self {
+        let connections = usize::try_from(connections).unwrap_or(Semaphore::MAX_PERMITS);
+        Self {
+            connection,
+            name,
+            permits: Arc::new(Semaphore::new(connections)),
+            waiting: AtomicUsize::new(0),
+            max_waiting: connections
+                .saturating_mul(WAITING_PER_CONNECTION)
+                .max(MIN_WAITING),
+            max_wait: acquire_timeout.min(MAX_WAIT),
+        }
+    }
+
+    /// Shows how many are on it.
+    pub(crate) fn show(&self) {
+        metrics::watch_semaphore(self.name, &self.permits, self.permits.available_permits());
+    }
+
+    /// Waits for a turn; an error, [`error::overloaded`], when too many wait, or for too long.
+    pub(crate) async fn enter(&self) -> Result<SemaphorePermit<'_>, DbErr> {
+        if let Ok(permit) = self.permits.try_acquire() {
+            return Ok(permit);
+        }
+        let Some(_waiting) = Waiting::begin(&self.waiting, self.max_waiting) else {
+            return Err(self.refuse());
+        };
+        match tokio::time::timeout(self.max_wait, self.permits.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(self.refuse()),
+        }
+    }
+
+    /// A turn, if there is one without waiting.
+    pub(crate) fn try_enter(&self) -> Option<SemaphorePermit<'_>> {
+        self.permits.try_acquire().ok()
+    }
+
+    /// Whether every connection is open and in use. With a permit in hand: by a query that was given up and still runs.
+    pub(crate) fn is_full(&self) -> bool {
+        let pool = self.connection.get_mysql_connection_pool();
+        pool.num_idle() == 0 && pool.size() >= pool.options().get_max_connections()
+    }
+
+    fn refuse(&self) -> DbErr {
+        metrics::semaphore_refused(self.name);
+        error::overloaded()
+    }
+}
+
+/// One that waits, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(waiting: &'a AtomicUsize, max: usize) -> Option<Self> {
+        let one_more = |count: usize| (count < max).then_some(count + 1);
+        let begun = waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        begun.is_ok().then_some(Self(waiting))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn lane(max_wait: Duration) -> Lane {
+        let connection = DatabaseConnection::default();
+        let mut lane = Lane::new("test", connection, 1, max_wait);
+        lane.max_wait = max_wait;
+        lane
+    }
+
+    #[tokio::test]
+    async fn who_comes_too_late_is_refused_at_once_and_who_waits_is_in_time() {
+        let lane = Arc::new(lane(Duration::from_secs(60)));
+        let first = lane.enter().await.unwrap();
+        let queue: Vec<_> = (0..MIN_WAITING)
+            .map(|_| {
+                let lane = lane.clone();
+                tokio::spawn(async move { lane.enter().await.is_ok() })
+            })
+            .collect();
+        while lane.waiting.load(Ordering::Relaxed) < MIN_WAITING {
+            tokio::task::yield_now().await;
+        }
+        let asked = Instant::now();
+        let refused = lane.enter().await;
+        assert!(refused.is_err_and(|e| error::is_overloaded(&e)));
+        // Nobody was waited for: the queue is as it was.
+        assert_eq!(lane.waiting.load(Ordering::Relaxed), MIN_WAITING);
+        assert!(asked.elapsed() < Duration::from_secs(30), "it waited");
+        drop(first);
+        for one in queue {
+            assert!(one.await.unwrap(), "whoever waits has a turn");
+        }
+        assert_eq!(lane.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_too_long_ends_as_overload() {
+        let lane = lane(Duration::from_millis(50));
+        let _first = lane.enter().await.unwrap();
+        assert!(lane.try_enter().is_none());
+        let late = lane.enter().await;
+        assert!(late.is_err_and(|e| error::is_overloaded(&e)));
+    }
+}

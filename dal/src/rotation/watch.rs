@@ -1,0 +1,190 @@
+//! The looks at the primary and at its replicas, a few times a second, that decide which replicas are asked.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use futures::future::join_all;
+use marks::Commit;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use tokio::{sync::OnceCell, time::MissedTickBehavior};
+
+use super::{Entry, Found, Rotation, history::History, threads};
+use crate::{
+    db::show_semi_sync,
+    gtid::{Dialect, Gtids},
+    pool::{self, Switchover, within},
+};
+
+/// Between two looks. A fault is noticed after one of them and its deadline.
+const PERIOD: Duration = Duration::from_millis(250);
+/// The most that a look may take.
+const LOOK_DEADLINE: Duration = Duration::from_secs(1);
+/// So many looks on one connection to the primary: then its address is followed anew.
+const LOOKS: u32 = 40;
+
+/// Looks at the servers of a process, until its pools are gone.
+pub(crate) struct Watch {
+    pub(crate) rotation: Weak<Rotation>,
+    pub(crate) dialect: Arc<OnceCell<Dialect>>,
+    pub(crate) switchover: Arc<Switchover>,
+    /// A connection of its own to the primary.
+    pub(crate) primary: DatabaseConnection,
+    /// And one to each replica: a read that waits for a connection says nothing about replication.
+    pub(crate) replicas: Vec<DatabaseConnection>,
+    /// A replica that is further behind is too late.
+    pub(crate) max_lag: Duration,
+}
+
+/// What a look at the primary found.
+struct Primary {
+    /// The name of all its commits so far; none: it has no GTIDs.
+    newest: Option<Commit>,
+    is_read_only: bool,
+    server_id: i64,
+}
+
+impl Watch {
+    pub(crate) async fn run(mut self) {
+        let mut history = History::default();
+        let (mut looks, mut last_server_id) = (0_u32, None);
+        let mut tick = tokio::time::interval(PERIOD);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            looks = looks.wrapping_add(1);
+            if looks.is_multiple_of(LOOKS) {
+                self.primary = pool::beside(&self.primary);
+            }
+            let primary = within(LOOK_DEADLINE, self.look_at_primary()).await;
+            let Some(rotation) = self.rotation.upgrade() else {
+                return;
+            };
+            let primary = match primary {
+                Ok(primary) if primary.is_read_only => {
+                    // Not over the connection that there is: the address may lead elsewhere by now.
+                    self.primary = pool::beside(&self.primary);
+                    within(LOOK_DEADLINE, self.look_at_primary()).await
+                }
+                primary => primary,
+            };
+            if let Ok(primary) = &primary {
+                self.switchover.doubt(primary.is_read_only);
+                let server_id = Some(primary.server_id);
+                if last_server_id.is_some() && last_server_id != server_id {
+                    tracing::warn!(
+                        "the primary's address leads to another server; connections to the old one are closed"
+                    );
+                    self.switchover.moved();
+                }
+                last_server_id = server_id;
+                // What it can't tell is told by the next look that can.
+                let _ = within(LOOK_DEADLINE, show_semi_sync(&self.primary)).await;
+            }
+            self.look_at_replicas(&rotation, &mut history, primary.ok())
+                .await;
+        }
+    }
+
+    async fn look_at_primary(&self) -> Result<Primary, DbErr> {
+        let dialect = known_dialect(&self.dialect, &self.primary).await?;
+        let newest = dialect.newest();
+        let sql = format!(
+            "SELECT {newest} AS position, @@global.read_only AS read_only, CAST(@@global.server_id AS SIGNED) AS server_id"
+        );
+        let ask = Statement::from_string(DbBackend::MySql, sql);
+        let row = self.primary.query_one_raw(ask).await?;
+        let number = |column: &str| {
+            row.as_ref()
+                .map_or(Ok(0), |row| row.try_get::<i64>("", column))
+        };
+        Ok(Primary {
+            is_read_only: number("read_only")? != 0,
+            server_id: number("server_id")?,
+            newest: dialect.commit(row.as_ref())?,
+        })
+    }
+
+    async fn look_at_replicas(
+        &self,
+        rotation: &Rotation,
+        history: &mut History,
+        primary: Option<Primary>,
+    ) {
+        let primary_answers = primary.is_some();
+        let newest = primary.and_then(|primary| primary.newest);
+        if let Some(newest) = &newest {
+            rotation.saw(newest);
+            if let Some(dialect) = self.dialect.get() {
+                history.add(Gtids::parse(*dialect, &newest.gtid));
+            }
+        }
+        let entry = self.entry(rotation, primary_answers, newest.as_ref());
+        let looks = rotation.all().iter().zip(&self.replicas);
+        let looks = looks.map(async |(replica, session)| {
+            let look = self.look(session, history, primary_answers, newest.is_some());
+            let found = within(LOOK_DEADLINE, look).await;
+            replica.settle(found.unwrap_or_else(|error| Err(error.to_string())), &entry);
+        });
+        join_all(looks).await;
+        history.forget(rotation.all());
+    }
+
+    /// What a replica that isn't asked must have before it is.
+    fn entry(&self, rotation: &Rotation, primary_answers: bool, newest: Option<&Commit>) -> Entry {
+        let parse = |commit: &Commit| {
+            let dialect = self.dialect.get();
+            dialect.map(|dialect| Gtids::parse(*dialect, &commit.gtid))
+        };
+        if primary_answers {
+            return newest.and_then(parse).map_or(Entry::Free, Entry::CatchUp);
+        }
+        let seen = rotation.seen();
+        seen.as_ref()
+            .and_then(parse)
+            .map_or(Entry::Closed, Entry::HasAll)
+    }
+
+    /// What a replica has; or why it must not be asked.
+    async fn look(
+        &self,
+        session: &DatabaseConnection,
+        history: &History,
+        primary_answers: bool,
+        has_gtids: bool,
+    ) -> Result<Result<Found, String>, DbErr> {
+        let dialect = known_dialect(&self.dialect, session).await?;
+        let applied = dialect.ask(session, dialect.applied()).await?;
+        let applied = applied.map(|commit| Gtids::parse(dialect, &commit.gtid));
+        let status = threads::status(session).await?;
+        if let Some(thread) = threads::stopped(status.as_ref(), primary_answers)? {
+            return Ok(Err(format!("its {thread} thread doesn't run")));
+        }
+        let behind = if primary_answers && !has_gtids {
+            // Nothing else tells it.
+            threads::seconds_behind(status.as_ref())
+        } else {
+            history.age(applied.as_ref())
+        };
+        if behind > self.max_lag {
+            return Ok(Err(format!("it is {} s behind", behind.as_secs())));
+        }
+        Ok(Ok(Found { applied, behind }))
+    }
+}
+
+/// How the servers speak of commits: asked of `session` the first time.
+pub(crate) async fn known_dialect<C: ConnectionTrait>(
+    known: &OnceCell<Dialect>,
+    session: &C,
+) -> Result<Dialect, DbErr> {
+    let ask = async || {
+        let sql = "SELECT VERSION() AS version";
+        let statement = Statement::from_string(DbBackend::MySql, sql);
+        let row = session.query_one_raw(statement).await?;
+        let version: Option<String> = row.map(|row| row.try_get("", "version")).transpose()?;
+        Ok(Dialect::of_version(&version.unwrap_or_default()))
+    };
+    known.get_or_try_init(ask).await.copied()
+}
