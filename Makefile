@@ -29,8 +29,8 @@ seed: ## sample users and videos in the running system
 reconcile: ## compare every count with its rows; ARGS=--fix mends them
 	@scripts/dousheng.sh reconcile $(ARGS)
 
-reap: ## remove what killed uploads left behind: objects, unfinished uploads, old idempotency keys
-	@scripts/dousheng.sh reap
+reap: ## remove what killed uploads left behind; ARGS=--adopt where it refuses, and you know that bucket and database are right
+	@scripts/dousheng.sh reap $(ARGS)
 
 roll: ## renew every process, one at a time; LOAD=300 under so many requests a second
 	@scripts/dousheng.sh roll $(LOAD)

@@ -9,7 +9,7 @@
 #   scripts/dousheng.sh rotate-key [finish]  a new key signs tokens, and nobody is logged out; finish: the old one is gone
 #   scripts/dousheng.sh crash RATE        kills one instance of each service under such a load, and starts it again
 #   scripts/dousheng.sh reconcile [--fix] compares every count with its rows
-#   scripts/dousheng.sh reap              removes what killed uploads left behind
+#   scripts/dousheng.sh reap [--adopt]    removes what killed uploads left behind; --adopt: the bucket is this database's, whatever it holds
 #   scripts/dousheng.sh reset             stops everything and deletes its data; asks before (not in CI, not with YES=1)
 # State is in .run/ (DOUSHENG_RUN). Settings: scripts/README.md.
 set -euo pipefail

@@ -275,6 +275,11 @@ impl Settings {
             "must be 1 to 86400",
         )?;
         require(
+            self.reaper.unknown_age_s <= 31_536_000,
+            "reaper.unknown_age_s",
+            "must be 0 to 31536000",
+        )?;
+        require(
             self.media.probe_timeout_s > 0,
             "media.probe_timeout_s",
             "must be above 0",

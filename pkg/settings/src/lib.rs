@@ -271,7 +271,7 @@ sections! {
     /// `[upload]`
     Upload { max_bytes: u64, part_bytes: usize, stall_timeout_s: u64, spool_slots: usize, deadline_s: u64 }
     /// `[reaper]`
-    Reaper { age_s: u64, period_s: u64 }
+    Reaper { age_s: u64, period_s: u64, unknown_age_s: u64 }
     /// `[media]`
     Media {
         probe_timeout_s: u64,

@@ -36,9 +36,11 @@ impl Bucket {
         &self.name
     }
 
-    /// Keys of all objects, sorted.
+    /// Keys of all objects but the bucket's own marker, which alone is in no folder, sorted.
     pub async fn keys(&self) -> Vec<String> {
-        keys(&client(), &self.name).boxed().await
+        let mut keys = keys(&client(), &self.name).boxed().await;
+        keys.retain(|key| key.contains('/'));
+        keys
     }
 
     /// Keys of all multipart uploads that are neither completed nor aborted, sorted.

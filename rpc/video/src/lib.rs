@@ -25,7 +25,7 @@ use volo_thrift::ServerError;
 
 use error::Answer as _;
 use media::Media;
-pub use reaper::{Reaped, Reaper, Reaping};
+pub use reaper::{ReapError, Reaped, Reaper, Reaping};
 use uploads::Uploads;
 
 /// Handles the calls of `video.thrift`.

@@ -1,4 +1,5 @@
-//! One pass of the reaper over everything; prints what it removed. Waits for another process that is at it.
+//! One pass of the reaper over everything; prints what it removed. Waits for another process that is at it. `--adopt`: this bucket is
+//! this database's, whatever their markers say, and what no row knows is left over, however much it is.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -20,10 +21,12 @@ async fn main() -> ExitCode {
             objects,
             parts,
             keys,
+            noted,
             failed,
         }) => {
             println!(
-                "reaped: {uploads} uploads; without a row: {objects} objects, {parts} unfinished uploads; {keys} idempotency keys"
+                "reaped: {uploads} uploads; long without a row: {objects} objects, {parts} unfinished uploads; {keys} idempotency keys; \
+                 newly found without a row, and left: {noted}"
             );
             if failed == 0 {
                 return ExitCode::SUCCESS;
@@ -38,11 +41,19 @@ async fn main() -> ExitCode {
 }
 
 async fn reap() -> Result<Reaped, Box<dyn std::error::Error + Send + Sync>> {
+    let adopts = match std::env::args().nth(1).as_deref() {
+        None => false,
+        Some("--adopt") => true,
+        Some(other) => return Err(format!("{other} is not --adopt").into()),
+    };
     let settings = settings::Settings::load()?;
     telemetry::init("reap", &settings.log, &settings.trace)?;
     let db = Db::connect(&settings.mysql)?;
     let store = Store::new(&settings.object_store)?;
-    let mut reaper = Reaper::new(db, store, &settings.reaper);
+    let mut reaper = Reaper::new(db, store, &settings.reaper).from_the_start();
+    if adopts {
+        reaper = reaper.adopting();
+    }
     let deadline = Instant::now() + WAIT;
     loop {
         if let Some(reaped) = reaper.pass().await? {

@@ -26,7 +26,7 @@ async fn uploads_that_nobody_published_are_removed_when_they_are_old_enough() {
     world.upload(files::mp4()).await;
     world.begin(UploadKind::SINGLE).await;
     world.begin(UploadKind::MULTIPART).await;
-    let mut patient = world.reaper_by(environment::s3_endpoint(), AN_HOUR);
+    let patient = world.reaper_by(environment::s3_endpoint(), AN_HOUR);
     assert_eq!(patient.pass().await.unwrap(), Some(Reaped::default()));
     assert_eq!(world.uploads().await, 3);
     let reaped = world.reap().await;
@@ -56,10 +56,11 @@ async fn objects_and_parts_without_a_row_are_removed_and_nothing_else_is() {
     let open = world.store.begin_multipart(&part, "video/quicktime").await;
     open.unwrap();
 
-    let mut reaper = world.reaper_by(environment::s3_endpoint(), AN_HOUR);
+    let reaper = world.reaper_by(environment::s3_endpoint(), AN_HOUR);
     let expected = Reaped {
         objects: 2,
         parts: 1,
+        noted: 3,
         ..Reaped::default()
     };
     assert_eq!(reaper.pass().await.unwrap(), Some(expected));
@@ -70,6 +71,7 @@ async fn objects_and_parts_without_a_row_are_removed_and_nothing_else_is() {
     // The young one comes of age.
     let expected = Reaped {
         objects: 1,
+        noted: 1,
         ..Reaped::default()
     };
     assert_eq!(world.reap().await, expected);
@@ -79,7 +81,7 @@ async fn objects_and_parts_without_a_row_are_removed_and_nothing_else_is() {
 #[tokio::test]
 async fn a_reaper_goes_on_from_where_it_was_and_misses_nothing() {
     let world = World::set_up().await;
-    let mut reaper = world.reaper_by(environment::s3_endpoint(), 0);
+    let reaper = world.reaper_by(environment::s3_endpoint(), 0);
     for _ in 0..3 {
         let keys: Vec<String> = (0..3)
             .map(|_| format!("videos/{}.mp4", Uuid::now_v7()))
@@ -102,7 +104,7 @@ async fn what_the_store_does_not_remove_keeps_its_row_until_it_does() {
         head.starts_with("DELETE ")
     })
     .await;
-    let mut reaper = world.reaper_by(saboteur.url(), 0);
+    let reaper = world.reaper_by(saboteur.url(), 0);
     let reaped = reaper.pass().await.unwrap().unwrap();
     assert_eq!((reaped.uploads, reaped.failed), (0, 1));
     assert_eq!(world.uploads().await, 1);
@@ -160,12 +162,13 @@ async fn one_reaps_at_a_time_and_the_background_one_stops_when_told() {
     world.upload(files::mp4()).await;
     let db = Db::connect(&world.settings.mysql).unwrap();
     let lock = Lock::take(&db, "reaper").await.unwrap().expect("the lock");
-    let mut reaper = world.reaper_by(environment::s3_endpoint(), 0);
+    let reaper = world.reaper_by(environment::s3_endpoint(), 0);
     assert_eq!(reaper.pass().await.unwrap(), None);
     lock.release().await;
     let settings = settings::Reaper {
         age_s: 0,
         period_s: 1,
+        unknown_age_s: 0,
     };
     let reaping = Reaping::start(reaper, &settings);
     let limit = Duration::from_secs(20);

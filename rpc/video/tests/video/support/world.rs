@@ -82,14 +82,23 @@ impl World {
     pub fn reaper_by(&self, endpoint: String, age_s: u64) -> Reaper {
         let mut store = self.settings.object_store.clone();
         store.endpoint = endpoint;
-        let settings = settings::Reaper { age_s, period_s: 1 };
+        self.reaper(&store, age_s, 0)
+    }
+
+    /// A reaper over this store that removes what no row has known for so long.
+    pub fn reaper(&self, store: &settings::ObjectStore, age_s: u64, unknown_age_s: u64) -> Reaper {
+        let settings = settings::Reaper {
+            age_s,
+            period_s: 1,
+            unknown_age_s,
+        };
         let db = Db::connect(&self.settings.mysql).unwrap();
-        Reaper::new(db, Store::new(&store).unwrap(), &settings)
+        Reaper::new(db, Store::new(store).unwrap(), &settings)
     }
 
     /// One pass over everything, however young.
     pub async fn reap(&self) -> Reaped {
-        let mut reaper = self.reaper_by(environment::s3_endpoint(), 0);
+        let reaper = self.reaper_by(environment::s3_endpoint(), 0);
         reaper
             .pass()
             .await
@@ -123,7 +132,7 @@ impl World {
     pub async fn works(&self) -> Vec<Video> {
         let request = ListByAuthorRequest {
             author_id: AUTHOR,
-            before_video_id: None,
+            before: None,
             limit: 300,
         };
         let works = self.service.list_by_author(request).await.unwrap();

@@ -1,17 +1,20 @@
 //! The reaper: removes what killed processes and lost answers left behind.
 //!
-//! Uploads that were neither published nor taken back, objects and unfinished multipart uploads that no row knows, and idempotency keys
-//! that have outlived their life. Only what is older than `reaper.age_s`, by the time in its key: publish refuses such a key long
-//! before that. Whether a row knows it is asked on the primary. Two reapers at once do no harm.
+//! Uploads that were neither published nor taken back, idempotency keys that have outlived their life, and, long after it was first
+//! seen, what is in the bucket and no row knows. Only what is older than `reaper.age_s`, by the time in its key: publish refuses such
+//! a key long before that. A bucket that isn't the database's is left alone. Two reapers at once do no harm.
+
+mod bucket;
+mod unknown;
 
 use std::time::Duration;
 
-use dal::{Db, Lock};
-use storage::Store;
+use dal::{DalError, Db, Lock};
+use storage::{StorageError, Store};
 use telemetry::metrics::{self, Reapable};
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
-use crate::{error::VideoError, object_key, uploads::Uploads};
+use crate::{error::VideoError, uploads::Uploads};
 
 /// Rows or objects looked at together.
 const PAGE: u16 = 250;
@@ -29,35 +32,70 @@ pub struct Reaped {
     pub parts: u64,
     /// Idempotency keys.
     pub keys: u64,
+    /// Objects and unfinished uploads without a row that were seen for the first time. They are still there.
+    pub noted: u64,
     /// What could not be removed now; the next pass tries again.
     pub failed: u64,
+}
+
+/// Why a pass ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum ReapError {
+    /// What it saw isn't what leftovers look like; in words for the log.
+    #[error("{0}")]
+    Stopped(String),
+    /// The database is away.
+    #[error(transparent)]
+    Dal(#[from] DalError),
+    /// The store is away.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
 }
 
 /// Looks for what was left behind.
 pub struct Reaper {
     uploads: Uploads,
     age: Duration,
-    /// For each prefix: up to where no object without a row is, so that a pass need not begin from the first of all.
-    clean: [(&'static str, String); 2],
+    unknown_age: Duration,
+    from_the_start: bool,
+    adopts: bool,
 }
 
 impl Reaper {
-    /// The first pass looks at everything, later ones at what has come of age since.
+    /// A pass looks at what has come of age since the last one of whichever process.
     pub fn new(db: Db, store: Store, settings: &settings::Reaper) -> Self {
         Self {
             uploads: Uploads { db, store },
             age: Duration::from_secs(settings.age_s),
-            clean: [object_key::VIDEOS, object_key::COVERS].map(|prefix| (prefix, String::new())),
+            unknown_age: Duration::from_secs(settings.unknown_age_s),
+            from_the_start: false,
+            adopts: false,
         }
     }
 
-    /// One pass; `None` when another process is at it. An error is a database or a store that is away.
+    /// Looks at everything, whatever was looked at before.
+    #[must_use]
+    pub fn from_the_start(self) -> Self {
+        Self {
+            from_the_start: true,
+            ..self
+        }
+    }
+
+    /// Ties database and bucket together as they are, and takes what no row knows for left over, however much it is.
+    #[must_use]
+    pub fn adopting(self) -> Self {
+        Self {
+            adopts: true,
+            ..self
+        }
+    }
+
+    /// One pass; `None` when another process is at it.
     ///
     /// # Errors
-    /// What the caller can only wait out, in words for the log.
-    pub async fn pass(
-        &mut self,
-    ) -> Result<Option<Reaped>, Box<dyn std::error::Error + Send + Sync>> {
+    /// In words for the log.
+    pub async fn pass(&self) -> Result<Option<Reaped>, ReapError> {
         let Some(lock) = Lock::take(&self.uploads.db, "reaper").await? else {
             return Ok(None);
         };
@@ -76,12 +114,17 @@ impl Reaper {
         Ok(Some(reaped))
     }
 
-    async fn reap(&mut self, reaped: &mut Reaped) -> Result<(), VideoError> {
-        self.stale_uploads(reaped).await?;
-        self.parts_without_a_row(reaped).await?;
-        for n in 0..self.clean.len() {
-            self.objects_without_a_row(n, reaped).await?;
+    async fn reap(&self, reaped: &mut Reaped) -> Result<(), ReapError> {
+        self.old_keys(reaped).await?;
+        match self.adopts {
+            true => bucket::make(&self.uploads).await?,
+            false => bucket::check(&self.uploads).await?,
         }
+        self.stale_uploads(reaped).await?;
+        self.unknown_objects(reaped).await
+    }
+
+    async fn old_keys(&self, reaped: &mut Reaped) -> Result<(), ReapError> {
         loop {
             let forgotten = dal::idempotency::forget_old(&self.uploads.db, KEYS).await?;
             reaped.keys += forgotten;
@@ -91,7 +134,7 @@ impl Reaper {
         }
     }
 
-    async fn stale_uploads(&self, reaped: &mut Reaped) -> Result<(), VideoError> {
+    async fn stale_uploads(&self, reaped: &mut Reaped) -> Result<(), ReapError> {
         let age_ms = i64::try_from(self.age.as_millis()).unwrap_or(i64::MAX);
         loop {
             let page = dal::uploads::stale(&self.uploads.db, age_ms, PAGE.into()).await?;
@@ -110,74 +153,6 @@ impl Reaper {
                 return Ok(());
             }
         }
-    }
-
-    async fn parts_without_a_row(&self, reaped: &mut Reaped) -> Result<(), VideoError> {
-        let store = &self.uploads.store;
-        let mut open = store.list_uploads(object_key::VIDEOS).await?;
-        open.retain(|upload| self.is_of_age(&upload.key));
-        let keys: Vec<String> = open.iter().map(|upload| upload.key.clone()).collect();
-        let known = dal::uploads::known(&self.uploads.db, &keys).await?;
-        for upload in open.iter().filter(|upload| !known.contains(&upload.key)) {
-            let aborted = store.abort_multipart(&upload.key, &upload.upload_id).await;
-            let removed = aborted.map(|()| true).map_err(VideoError::from);
-            count(removed, &upload.key, &mut reaped.parts, &mut reaped.failed);
-        }
-        Ok(())
-    }
-
-    /// In the order of the keys, which is that of time: the first that is too young ends the pass.
-    async fn objects_without_a_row(
-        &mut self,
-        n: usize,
-        reaped: &mut Reaped,
-    ) -> Result<(), VideoError> {
-        let Some((prefix, mut after)) = self.clean.get(n).cloned() else {
-            return Ok(());
-        };
-        let failed_before = reaped.failed;
-        loop {
-            let listed = self.uploads.store.list(prefix, &after, PAGE).await?;
-            let of_age: Vec<&str> = listed
-                .iter()
-                .map(|object| object.key.as_str())
-                .filter(|key| self.is_of_age(key))
-                .collect();
-            let owners: Vec<String> = of_age
-                .iter()
-                .flat_map(|key| object_key::owners(key))
-                .collect();
-            let known = dal::uploads::known(&self.uploads.db, &owners).await?;
-            for key in &of_age {
-                if object_key::owners(key)
-                    .iter()
-                    .any(|owner| known.contains(owner))
-                {
-                    continue;
-                }
-                let deleted = self.uploads.store.delete(key).await;
-                let removed = deleted.map(|()| true).map_err(VideoError::from);
-                count(removed, key, &mut reaped.objects, &mut reaped.failed);
-            }
-            let is_last = listed.len() < usize::from(PAGE) || of_age.is_empty();
-            if let Some(last) = of_age.last() {
-                after = (*last).to_owned();
-            }
-            if is_last {
-                break;
-            }
-        }
-        if reaped.failed == failed_before
-            && let Some((_, clean)) = self.clean.get_mut(n)
-        {
-            *clean = after;
-        }
-        Ok(())
-    }
-
-    /// What is no key of ours is left alone.
-    fn is_of_age(&self, key: &str) -> bool {
-        object_key::age(key).is_some_and(|age| age > self.age)
     }
 }
 
@@ -204,7 +179,7 @@ pub struct Reaping {
 
 impl Reaping {
     /// Starts it, in a tokio runtime. Any number of processes may: in each round one of them works.
-    pub fn start(mut reaper: Reaper, settings: &settings::Reaper) -> Self {
+    pub fn start(reaper: Reaper, settings: &settings::Reaper) -> Self {
         let period = Duration::from_secs(settings.period_s);
         let (stop, mut stopped) = watch::channel(false);
         let task = vital::spawn("reaper", async move {
@@ -214,6 +189,9 @@ impl Reaping {
                         tracing::info!(?reaped, "left behind by others, removed");
                     }
                     Ok(_) => {}
+                    Err(ReapError::Stopped(why)) => {
+                        tracing::error!(why, "the reaper stopped");
+                    }
                     Err(error) => tracing::warn!(%error, "not reaped, the next pass tries again"),
                 }
                 // The error is that the wait has ended by itself: nobody has said stop.

@@ -1,0 +1,145 @@
+//! What the reaper remembers between its passes: which bucket is this database's, how far it has looked, and which objects no row
+//! knows, since when.
+//!
+//! All reads are on the primary: they decide what is deleted. Whoever writes here holds the reaper's lock.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
+
+use crate::{DalError, Db, id_list};
+
+const NOW_MS: &str = "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
+
+/// Which bucket this database is tied to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tie {
+    /// What the bucket's marker object says.
+    pub marker: String,
+    /// Whether the marker was stored; else whoever was at it was killed.
+    pub is_made: bool,
+}
+
+/// The bucket that this database is tied to, if it is.
+pub async fn tie(db: &Db) -> Result<Option<Tie>, DalError> {
+    let sql = "SELECT marker, bound_ms FROM bucket WHERE id = 1";
+    let rows = read(db, sql, []).await?;
+    let tie = rows.first().map(|row| {
+        Ok::<_, DbErr>(Tie {
+            marker: row.try_get("", "marker")?,
+            is_made: row.try_get::<i64>("", "bound_ms")? > 0,
+        })
+    });
+    Ok(tie.transpose()?)
+}
+
+/// Notes the marker that is about to be stored, in the place of any other.
+pub async fn begin_tie(db: &Db, marker: &str) -> Result<(), DalError> {
+    let sql = "INSERT INTO bucket (id, marker, bound_ms) VALUES (1, ?, 0) \
+               ON DUPLICATE KEY UPDATE marker = ?, bound_ms = 0";
+    write(db, sql, [marker.into(), marker.into()]).await?;
+    Ok(())
+}
+
+/// Notes that the marker is stored.
+pub async fn finish_tie(db: &Db) -> Result<(), DalError> {
+    let sql = format!("UPDATE bucket SET bound_ms = {NOW_MS} WHERE id = 1");
+    write(db, &sql, []).await?;
+    Ok(())
+}
+
+/// Up to which key all objects under `prefix` were looked at; empty: not at all.
+pub async fn watermark(db: &Db, prefix: &str) -> Result<String, DalError> {
+    let sql = "SELECT object_key FROM reaper_watermarks WHERE prefix = ?";
+    let rows = read(db, sql, [prefix.into()]).await?;
+    let key = rows.first().map(|row| row.try_get("", "object_key"));
+    Ok(key.transpose()?.unwrap_or_default())
+}
+
+/// Notes how far it was looked.
+pub async fn set_watermark(db: &Db, prefix: &str, object_key: &str) -> Result<(), DalError> {
+    let sql = "INSERT INTO reaper_watermarks (prefix, object_key) VALUES (?, ?) \
+               ON DUPLICATE KEY UPDATE object_key = ?";
+    write(
+        db,
+        sql,
+        [prefix.into(), object_key.into(), object_key.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Notes objects that no row knows; how many of them are new. The first time that one was seen stays.
+pub async fn record_unknown(db: &Db, object_keys: &[String]) -> Result<u64, DalError> {
+    if object_keys.is_empty() {
+        return Ok(0);
+    }
+    // Filled up with what is there already: few statement texts.
+    let keys = id_list::padded(object_keys);
+    let rows = vec![format!("(?, {NOW_MS})"); keys.len()].join(", ");
+    let sql =
+        format!("INSERT IGNORE INTO unknown_objects (object_key, first_seen_ms) VALUES {rows}");
+    write(db, &sql, keys.into_iter().map(Value::from)).await
+}
+
+/// At most `limit` objects that were unknown already `age` ago, the first seen first.
+pub async fn unknown_since(db: &Db, age: Duration, limit: u64) -> Result<Vec<String>, DalError> {
+    let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+    let rows = db
+        .read_own_writes()
+        .query_all_raw(first_seen_before(age_ms, limit))
+        .await?;
+    let keys = rows.iter().map(|row| row.try_get("", "object_key"));
+    Ok(keys.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn first_seen_before(age_ms: i64, limit: u64) -> Statement {
+    let sql = format!(
+        "SELECT object_key FROM unknown_objects WHERE first_seen_ms <= {NOW_MS} - ? \
+         ORDER BY first_seen_ms, object_key LIMIT ?"
+    );
+    Statement::from_sql_and_values(DbBackend::MySql, sql, [age_ms.into(), limit.into()])
+}
+
+/// Forgets objects that are gone, or that a row knows after all.
+pub async fn forget_unknown(db: &Db, object_keys: &[String]) -> Result<(), DalError> {
+    if object_keys.is_empty() {
+        return Ok(());
+    }
+    let keys = id_list::padded(object_keys);
+    let marks = vec!["?"; keys.len()].join(", ");
+    let sql = format!("DELETE FROM unknown_objects WHERE object_key IN ({marks})");
+    write(db, &sql, keys.into_iter().map(Value::from)).await?;
+    Ok(())
+}
+
+/// How many objects no row knows, and how many videos there are. Reads all of both.
+pub async fn unknown_and_videos(db: &Db) -> Result<(u64, u64), DalError> {
+    let sql = "SELECT (SELECT COUNT(*) FROM unknown_objects) AS unknown, \
+               (SELECT COUNT(*) FROM videos) AS videos";
+    let rows = read(db, sql, []).await?;
+    let row = rows.first().ok_or(DalError::NotFound)?;
+    let count = |name| {
+        let count: i64 = row.try_get("", name)?;
+        Ok::<_, DbErr>(count.unsigned_abs())
+    };
+    Ok((count("unknown")?, count("videos")?))
+}
+
+async fn read(
+    db: &Db,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<QueryResult>, DbErr> {
+    let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
+    db.read_own_writes().query_all_raw(statement).await
+}
+
+async fn write(
+    db: &Db,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<u64, DalError> {
+    let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
+    Ok(db.write().execute_raw(statement).await?.rows_affected())
+}

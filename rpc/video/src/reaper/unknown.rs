@@ -1,0 +1,195 @@
+//! Objects and unfinished uploads that no row knows. They are noted, and deleted when they are still unknown long after: a database
+//! that was restored from before doesn't know what is fine. A pass that finds too many stops.
+
+use std::collections::HashMap;
+
+use super::{PAGE, ReapError, Reaped, Reaper, count};
+use crate::{error::VideoError, object_key};
+
+/// More unknown ones than this, and more than a twentieth of all, are no leftovers: the database isn't the bucket's, or lacks rows.
+const MAX_UNKNOWN: u64 = 50;
+const MAX_SHARE: u64 = 20;
+
+/// The longest key that a row can hold, in bytes.
+const LONGEST_KEY: usize = 100;
+
+/// What a pass has seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    all: u64,
+    unknown: u64,
+}
+
+impl Seen {
+    fn add(&mut self, all: usize, unknown: usize) {
+        self.all += all as u64;
+        self.unknown += unknown as u64;
+    }
+
+    fn must_be_few(&self) -> Result<(), ReapError> {
+        let Self { all, unknown } = *self;
+        if unknown <= MAX_UNKNOWN || unknown.saturating_mul(MAX_SHARE) <= all {
+            return Ok(());
+        }
+        Err(ReapError::Stopped(format!(
+            "of {all} objects in the bucket the database knows {unknown} not: more than leftovers can be. Was an older dump restored? \
+             nothing is removed; when they are left over nevertheless: make reap ARGS=--adopt"
+        )))
+    }
+}
+
+/// Unfinished uploads by their keys.
+type Open = HashMap<String, Vec<String>>;
+
+impl Reaper {
+    pub(super) async fn unknown_objects(&self, reaped: &mut Reaped) -> Result<(), ReapError> {
+        let mut seen = Seen::default();
+        let open = self.note_parts(&mut seen, reaped).await?;
+        for prefix in [object_key::VIDEOS, object_key::COVERS] {
+            self.note_objects(prefix, &mut seen, reaped).await?;
+        }
+        self.delete_long_unknown(&open, reaped).await
+    }
+
+    async fn note_parts(&self, seen: &mut Seen, reaped: &mut Reaped) -> Result<Open, ReapError> {
+        let mut open = Open::new();
+        for upload in self.uploads.store.list_uploads(object_key::VIDEOS).await? {
+            if self.is_of_age(&upload.key) {
+                open.entry(upload.key).or_default().push(upload.upload_id);
+            }
+        }
+        let keys: Vec<String> = open.keys().cloned().collect();
+        self.note(&keys, seen, reaped).await?;
+        Ok(open)
+    }
+
+    /// In the order of the keys, which is that of time: the first that is too young ends it. The next pass goes on from there, in
+    /// whichever process.
+    async fn note_objects(
+        &self,
+        prefix: &str,
+        seen: &mut Seen,
+        reaped: &mut Reaped,
+    ) -> Result<(), ReapError> {
+        let db = &self.uploads.db;
+        let from = match self.from_the_start {
+            true => String::new(),
+            false => dal::leftovers::watermark(db, prefix).await?,
+        };
+        let mut after = from.clone();
+        loop {
+            let listed = self.uploads.store.list(prefix, &after, PAGE).await?;
+            let of_age: Vec<String> = listed
+                .iter()
+                .map(|object| object.key.clone())
+                .filter(|key| self.is_of_age(key))
+                .collect();
+            self.note(&of_age, seen, reaped).await?;
+            let is_last = listed.len() < usize::from(PAGE) || of_age.is_empty();
+            if let Some(last) = of_age.into_iter().next_back() {
+                after = last;
+            }
+            if is_last {
+                break;
+            }
+        }
+        // Only now: what stopped is looked at as a whole again.
+        if after != from {
+            dal::leftovers::set_watermark(db, prefix, &after).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes those of `keys` that no row knows.
+    async fn note(
+        &self,
+        keys: &[String],
+        seen: &mut Seen,
+        reaped: &mut Reaped,
+    ) -> Result<(), ReapError> {
+        let unknown = self.unknown_of(keys).await?;
+        seen.add(keys.len(), unknown.len());
+        if !self.adopts {
+            seen.must_be_few()?;
+        }
+        reaped.noted += dal::leftovers::record_unknown(&self.uploads.db, &unknown).await?;
+        Ok(())
+    }
+
+    async fn unknown_of(&self, keys: &[String]) -> Result<Vec<String>, ReapError> {
+        let owners: Vec<String> = keys
+            .iter()
+            .flat_map(|key| object_key::owners(key))
+            .collect();
+        let known = dal::uploads::known(&self.uploads.db, &owners).await?;
+        let is_unknown = |key: &&String| {
+            let owners = object_key::owners(key);
+            !owners.iter().any(|owner| known.contains(owner))
+        };
+        Ok(keys.iter().filter(is_unknown).cloned().collect())
+    }
+
+    async fn delete_long_unknown(&self, open: &Open, reaped: &mut Reaped) -> Result<(), ReapError> {
+        let Self { uploads, .. } = self;
+        let mut is_first = true;
+        loop {
+            let due =
+                dal::leftovers::unknown_since(&uploads.db, self.unknown_age, PAGE.into()).await?;
+            if std::mem::take(&mut is_first) && !due.is_empty() && !self.adopts {
+                self.must_be_few_in_all().await?;
+            }
+            let unknown = self.unknown_of(&due).await?;
+            let mut done: Vec<String> = Vec::new();
+            let failed_before = reaped.failed;
+            for key in &due {
+                if unknown.contains(key) {
+                    let deleted = self.delete(key, open.get(key)).await;
+                    let is_deleted = deleted.is_ok();
+                    let kind = match open.contains_key(key) {
+                        true => &mut reaped.parts,
+                        false => &mut reaped.objects,
+                    };
+                    count(deleted, key, kind, &mut reaped.failed);
+                    if !is_deleted {
+                        continue;
+                    }
+                }
+                done.push(key.clone());
+            }
+            dal::leftovers::forget_unknown(&uploads.db, &done).await?;
+            // What could not be removed would be found again.
+            if due.len() < usize::from(PAGE) || reaped.failed > failed_before {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn delete(
+        &self,
+        key: &str,
+        upload_ids: Option<&Vec<String>>,
+    ) -> Result<bool, VideoError> {
+        let store = &self.uploads.store;
+        // The parts first: an upload completed meanwhile is an object.
+        for upload_id in upload_ids.into_iter().flatten() {
+            store.abort_multipart(key, upload_id).await?;
+        }
+        store.delete(key).await?;
+        Ok(true)
+    }
+
+    /// A few in each of many passes are many, too.
+    async fn must_be_few_in_all(&self) -> Result<(), ReapError> {
+        let (unknown, videos) = dal::leftovers::unknown_and_videos(&self.uploads.db).await?;
+        // Each video has a cover.
+        let all = videos.saturating_mul(2).saturating_add(unknown);
+        Seen { all, unknown }.must_be_few()
+    }
+
+    /// What is no key of ours is left alone.
+    fn is_of_age(&self, key: &str) -> bool {
+        key.is_ascii()
+            && key.len() <= LONGEST_KEY
+            && object_key::age(key).is_some_and(|age| age > self.age)
+    }
+}
