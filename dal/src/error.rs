@@ -28,6 +28,11 @@ pub enum DalError {
     /// More reads than this process can have answered; nothing was asked. The servers may be well.
     #[error("too many reads wait for a connection to the database")]
     Overloaded,
+    /// The next publish times are all taken; nothing was written.
+    #[error(
+        "no publish time is free: more videos than milliseconds, or the primary's clock was set back"
+    )]
+    NoPublishTime,
     /// Anything else: a bug, or a schema that doesn't fit.
     #[error(transparent)]
     Other(DbErr),
@@ -156,6 +161,11 @@ pub(crate) fn is_forbidden(error: &DbErr) -> bool {
 /// The server doesn't know these words.
 pub(crate) fn is_syntax_error(error: &DbErr) -> bool {
     mysql_number(error) == Some(1064)
+}
+
+/// A column that takes no NULL was given one.
+pub(crate) fn is_null_refused(error: &DbErr) -> bool {
+    matches!(mysql_number(error), Some(1048))
 }
 
 /// Whether `error` is the violation of the unique key with this name.

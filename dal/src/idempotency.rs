@@ -156,6 +156,7 @@ impl Transaction for Repeat {
             }),
             deltas: Deltas::default(),
             marked: marked.unwrap_or_default(),
+            clock: None,
         })
     }
 }

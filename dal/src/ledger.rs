@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::Write as _,
+    time::Instant,
 };
 
 use marks::Subject;
@@ -18,10 +19,14 @@ use crate::{
     counters::Counters,
     counts::{self, Counter},
     db::{MAX_REPEATS, READ_DEADLINE, Transaction, WRITE_DEADLINE},
+    error,
     observe::on_primary,
     pool::{execute_text, within},
     position::{self, Position},
 };
+
+/// The primary's clock, in microseconds.
+pub(crate) const NOW_US: &str = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
 
 /// By how much each counter moves. One that doesn't move isn't in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,6 +64,33 @@ pub(crate) struct Counted<T> {
     pub(crate) deltas: Deltas,
     /// Whoever wrote, and what they wrote to.
     pub(crate) marked: Vec<Subject>,
+    /// What the primary's clock said in this transaction: then it commits before its deadline or not at all, however long the
+    /// commit is on its way. None: nobody minds if it comes late.
+    pub(crate) clock: Option<Clock>,
+}
+
+/// A look at the primary's clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    /// What it said: UTC, in microseconds.
+    pub(crate) us: i64,
+    /// When we heard: later than it was said.
+    pub(crate) heard: Instant,
+}
+
+impl Clock {
+    /// The clock said this, and it has just been heard.
+    pub(crate) fn says(us: i64) -> Self {
+        let heard = Instant::now();
+        Self { us, heard }
+    }
+
+    /// What the clock will say at `moment`, or a little less.
+    fn at(self, moment: Instant) -> i64 {
+        let left = moment.saturating_duration_since(self.heard);
+        self.us
+            .saturating_add(i64::try_from(left.as_micros()).unwrap_or(i64::MAX))
+    }
 }
 
 /// What Redis must be told of a commit: from the moment on from which it may happen.
@@ -69,22 +101,39 @@ struct News {
 }
 
 /// Commits `transaction` with `deltas` appended, in one trip. Its connection stays with it, to be asked what it has committed.
+///
+/// `not_after_us`: when the primary's clock says more than that on its arrival, it is refused: [`error::is_null_refused`]. Then nothing
+/// is committed.
 pub(crate) async fn append_and_commit(
     transaction: &DatabaseTransaction,
     deltas: &Deltas,
+    not_after_us: Option<i64>,
 ) -> Result<(), DbErr> {
+    const INSERT: &str = "INSERT INTO ledger (kind, target_id, delta) VALUES ";
+    // Whole numbers: nothing to escape. Writing to a string can't fail.
+    let mut rows: Vec<String> = deltas
+        .iter()
+        .map(|(counter, delta)| {
+            let (kind, id) = counter.parts();
+            format!("({kind}, {id}, {delta})")
+        })
+        .collect();
     let mut sql = String::new();
-    let mut separator = "INSERT INTO ledger (kind, target_id, delta) VALUES ";
-    for (counter, delta) in deltas.iter() {
-        let (kind, id) = counter.parts();
-        // Whole numbers: nothing to escape. Writing to a string can't fail.
-        let _ = write!(sql, "{separator}({kind}, {id}, {delta})");
-        separator = ", ";
+    if let Some(not_after_us) = not_after_us
+        && let Some(last) = rows.pop()
+    {
+        // Alone: of an insert of several rows a server may take a NULL for 0.
+        let last = last.trim_start_matches('(');
+        let (kind, rest) = last.split_once(',').unwrap_or_default();
+        let _ = write!(
+            sql,
+            "{INSERT}(IF({NOW_US} <= {not_after_us}, {kind}, NULL),{rest}; "
+        );
     }
-    if !sql.is_empty() {
-        sql.push_str("; ");
+    if !rows.is_empty() {
+        sql.insert_str(0, &format!("{INSERT}{}; ", rows.join(", ")));
     }
-    // Where the first fails, the second isn't run.
+    // Where one fails, those behind it aren't run.
     sql.push_str("COMMIT");
     execute_text(transaction, &sql).await?;
     Ok(())
@@ -98,7 +147,9 @@ where
     T: Send + 'static,
 {
     let (db, counters) = (db.clone(), counters.clone());
-    let work = telemetry::cost::scope(async move { commit_here(&db, &counters, &work).await });
+    let deadline = Instant::now() + WRITE_DEADLINE;
+    let work =
+        telemetry::cost::scope(async move { commit_here(&db, &counters, &work, deadline).await });
     let task = tokio::spawn(work.in_current_span());
     match task.await {
         Ok((result, spent)) => {
@@ -111,16 +162,21 @@ where
     }
 }
 
-/// [`commit`], for a task that nobody drops.
-pub(crate) async fn commit_here<W, T>(db: &Db, counters: &Counters, work: &W) -> Result<T, DalError>
+/// [`commit`], for a task that nobody drops, and by a deadline of its own.
+pub(crate) async fn commit_here<W, T>(
+    db: &Db,
+    counters: &Counters,
+    work: &W,
+    deadline: Instant,
+) -> Result<T, DalError>
 where
     W: Transaction<Output = Counted<T>>,
 {
     let mut news = News::default();
-    let attempts = within(WRITE_DEADLINE, async {
+    let attempts = within(deadline.saturating_duration_since(Instant::now()), async {
         let mut repeats = 0;
         loop {
-            match try_commit(db, work, &mut news).await {
+            match try_commit(db, work, deadline, &mut news).await {
                 Err(e) if repeats < MAX_REPEATS && db.may_try_again(&e) => repeats += 1,
                 result => return result,
             }
@@ -150,6 +206,7 @@ where
 async fn try_commit<W, T>(
     db: &Db,
     work: &W,
+    deadline: Instant,
     news: &mut News,
 ) -> Result<(DatabaseTransaction, T), DalError>
 where
@@ -162,13 +219,20 @@ where
             output,
             deltas,
             marked,
+            clock,
         }) => {
             *news = News {
                 moved: deltas.counters(),
                 marked,
             };
-            append_and_commit(&transaction, &deltas).await?;
-            Ok((transaction, output))
+            let not_after_us = clock.map(|clock| clock.at(deadline));
+            match append_and_commit(&transaction, &deltas, not_after_us).await {
+                Ok(()) => Ok((transaction, output)),
+                Err(e) if not_after_us.is_some() && error::is_null_refused(&e) => {
+                    Err(DalError::TimedOut)
+                }
+                Err(e) => Err(e.into()),
+            }
         }
         Err(error) => {
             // Its failure changes nothing: the server rolls back whatever isn't committed.

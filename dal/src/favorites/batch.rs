@@ -1,6 +1,6 @@
 //! Likes and unlikes of different pairs of user and video, as one transaction of a few statements.
 
-use std::{collections::HashSet, fmt::Write as _};
+use std::{collections::HashMap, fmt::Write as _};
 
 use marks::Subject;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, Value};
@@ -10,9 +10,12 @@ use crate::{
     DalError,
     counts::Counter,
     db::Transaction,
-    ledger::{Counted, Deltas},
+    ledger::{Clock, Counted, Deltas, NOW_US},
     pool::execute_text,
 };
+
+/// How often likes are stamped anew whose moment another like of the user has.
+const MAX_STAMPS: usize = 3;
 
 /// At most one op a pair. Rows are taken in the order of their key, so that batches at once rarely lock crosswise.
 pub(super) struct Batch {
@@ -54,10 +57,11 @@ impl Transaction for Batch {
             deltas.add(Counter::UserFavorites(placed.op.user_id), delta);
             deltas.add(Counter::UserFavorited(author_id), delta);
         };
-        for (placed, author_id) in delete(transaction, &self.with(false)).await? {
+        let mut clock = None;
+        for (placed, author_id) in delete(transaction, &self.with(false), &mut clock).await? {
             changed(placed, author_id, -1);
         }
-        for placed in insert(transaction, &self.with(true)).await? {
+        for placed in insert(transaction, &self.with(true), &mut clock).await? {
             changed(placed, placed.op.author_id, 1);
         }
         // Also who changed nothing: what they find done may not have been marked.
@@ -72,14 +76,16 @@ impl Transaction for Batch {
             output,
             deltas,
             marked,
+            clock,
         })
     }
 }
 
-/// Deletes the rows that are there, and returns whose they were with the author that each was counted for.
+/// Deletes the rows that are there, and returns whose they were with the author that each was counted for. Tells the primary's clock.
 async fn delete<'p>(
     transaction: &DatabaseTransaction,
     unlikes: &[&'p Placed],
+    clock: &mut Option<Clock>,
 ) -> Result<Vec<(&'p Placed, i64)>, DbErr> {
     if unlikes.is_empty() {
         return Ok(Vec::new());
@@ -87,11 +93,16 @@ async fn delete<'p>(
     // Who is locked now is what the delete takes.
     let (condition, values) = pairs(unlikes);
     let sql = format!(
-        "SELECT user_id, video_id, author_id FROM favorites FORCE INDEX (PRIMARY) WHERE {condition} FOR UPDATE"
+        "SELECT user_id, video_id, author_id, {NOW_US} AS now_us FROM favorites FORCE INDEX (PRIMARY) \
+         WHERE {condition} FOR UPDATE"
     );
     let lock = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
     let mut deleted = Vec::new();
-    for row in transaction.query_all_raw(lock).await? {
+    let rows = transaction.query_all_raw(lock).await?;
+    if let Some(row) = rows.first() {
+        *clock = Some(Clock::says(row.try_get("", "now_us")?));
+    }
+    for row in rows {
         let pair = (row.try_get("", "user_id")?, row.try_get("", "video_id")?);
         if let Ok(at) = unlikes.binary_search_by_key(&pair, |placed| placed.op.pair())
             && let Some(placed) = unlikes.get(at)
@@ -110,60 +121,90 @@ async fn delete<'p>(
     Ok(deleted)
 }
 
-/// Inserts the rows that aren't there, and returns them.
+/// Inserts the rows that aren't there, and returns them. Tells the primary's clock.
+///
+/// No two likes of a user have one moment: the unique key decides, and IGNORE passes over such a row as over one that is there. So
+/// what isn't there afterwards is stamped once more. IGNORE also passes over a row for other reasons: such a one never comes.
 async fn insert<'p>(
     transaction: &DatabaseTransaction,
     likes: &[&'p Placed],
+    clock: &mut Option<Clock>,
 ) -> Result<Vec<&'p Placed>, DbErr> {
-    if likes.is_empty() {
-        return Ok(Vec::new());
+    let (mut mine, mut missing) = (Vec::new(), likes.to_vec());
+    for stamp in 0..MAX_STAMPS {
+        if missing.is_empty() {
+            return Ok(mine);
+        }
+        let batch: i64 = rand::random();
+        // Also where the clock stands still.
+        let later = stamp.saturating_mul(likes.len());
+        let inserted = insert_stamped(transaction, &missing, batch, later, clock).await?;
+        if usize::try_from(inserted) == Ok(missing.len()) {
+            mine.append(&mut missing);
+            return Ok(mine);
+        }
+        let there = read_back(transaction, &missing).await?;
+        let is_mine = |placed: &&Placed| there.get(&placed.op.pair()) == Some(&batch);
+        let new: Vec<&Placed> = missing.iter().copied().filter(is_mine).collect();
+        same(inserted, new.len())?;
+        mine.extend(new);
+        missing.retain(|placed| !there.contains_key(&placed.op.pair()));
     }
-    let batch: i64 = rand::random();
+    same(0, missing.len())?;
+    Ok(mine)
+}
+
+/// One statement; the number of rows that it inserted.
+async fn insert_stamped(
+    transaction: &DatabaseTransaction,
+    likes: &[&Placed],
+    batch: i64,
+    later: usize,
+    clock: &mut Option<Clock>,
+) -> Result<u64, DbErr> {
     let mut sql = String::from(
         "INSERT IGNORE INTO favorites (user_id, video_id, author_id, liked_us, batch) VALUES ",
     );
     for (row, Placed { place, op }) in likes.iter().enumerate() {
         let separator = if row == 0 { "" } else { ", " };
         let (user_id, video_id) = op.pair();
+        // The answer brings along what the function was told last: the clock.
+        let now_us = match row {
+            0 => format!("LAST_INSERT_ID({NOW_US})"),
+            _ => NOW_US.to_owned(),
+        };
         // Whole numbers: nothing to escape. Writing to a string can't fail.
         let _ = write!(
             sql,
-            "{separator}({user_id}, {video_id}, {}, \
-             CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED) + {place}, {batch})",
+            "{separator}({user_id}, {video_id}, {}, {now_us} + {place} + {later}, {batch})",
             op.author_id
         );
     }
-    let inserted = execute_text(transaction, &sql).await?;
-    if inserted == u64::try_from(likes.len()).unwrap_or(u64::MAX) {
-        return Ok(likes.to_vec());
+    telemetry::cost::add_sql(1);
+    let result = transaction.execute_unprepared(&sql).await?;
+    if let Ok(us @ 1..) = i64::try_from(result.last_insert_id()) {
+        *clock = Some(Clock::says(us));
     }
-    let mine = read_back(transaction, likes, batch).await?;
-    same(inserted, mine.len())?;
-    Ok(mine)
+    Ok(result.rows_affected())
 }
 
-/// Some rows were there before: which are of `batch`? In the same transaction, whose locks keep all of them as they are. IGNORE
-/// also passes over a row for other reasons: then it isn't there, and it isn't a like.
-async fn read_back<'p>(
+/// Which of these rows are there, and of which batch. In the same transaction, whose locks keep them as they are.
+async fn read_back(
     transaction: &DatabaseTransaction,
-    likes: &[&'p Placed],
-    batch: i64,
-) -> Result<Vec<&'p Placed>, DbErr> {
+    likes: &[&Placed],
+) -> Result<HashMap<(i64, i64), i64>, DbErr> {
     let (condition, values) = pairs(likes);
     let sql = format!(
         "SELECT user_id, video_id, batch FROM favorites FORCE INDEX (PRIMARY) WHERE {condition}"
     );
     let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
-    let (mut mine, mut there) = (HashSet::new(), 0);
-    for row in transaction.query_all_raw(statement).await? {
-        there += 1;
-        if row.try_get::<i64>("", "batch")? == batch {
-            mine.insert((row.try_get("", "user_id")?, row.try_get("", "video_id")?));
-        }
-    }
-    same(there, likes.len())?;
-    let is_mine = |placed: &&&Placed| mine.contains(&placed.op.pair());
-    Ok(likes.iter().filter(is_mine).copied().collect())
+    let rows = transaction.query_all_raw(statement).await?;
+    rows.iter()
+        .map(|row| {
+            let pair = (row.try_get("", "user_id")?, row.try_get("", "video_id")?);
+            Ok((pair, row.try_get("", "batch")?))
+        })
+        .collect()
 }
 
 /// A condition for a row to be of one of these pairs, and its values: filled up to a power of two, so that there are few texts
@@ -194,5 +235,46 @@ fn same(rows: u64, expected: usize) -> Result<(), DbErr> {
         _ => Err(DbErr::Custom(format!(
             "{rows} rows of likes where {expected} were expected"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sea_orm::TransactionTrait as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_two_likes_of_a_user_have_one_moment_also_where_the_clock_stands_still() {
+        let database = testkit::Database::create().await;
+        let mysql = crate::plans::mysql(&database);
+        crate::migrate(&mysql).await.unwrap();
+        let pool = crate::pool::open(&mysql.primary_url, 1, Duration::from_secs(5)).unwrap();
+        let transaction = pool.begin().await.unwrap();
+        let stand_still = "SET SESSION timestamp = 1700000000.5";
+        execute_text(&transaction, stand_still).await.unwrap();
+        let likes = |videos: std::ops::Range<i64>| {
+            Batch::new(videos.map(|video_id| FavoriteOp {
+                user_id: 1,
+                video_id,
+                author_id: 1,
+                liked: true,
+            }))
+        };
+        for (videos, changed) in [
+            (1..3, vec![true; 2]),
+            (3..4, vec![true]),
+            (2..7, vec![false, false, true, true, true]),
+        ] {
+            let outcome = likes(videos).run(&transaction).await.unwrap();
+            assert_eq!(outcome.output, changed);
+            // What the clock says, not what the likes are stamped with.
+            assert_eq!(outcome.clock.unwrap().us, 1_700_000_000_500_000);
+        }
+        execute_text(&transaction, "COMMIT").await.unwrap();
+        let moments = "SELECT COUNT(DISTINCT liked_us) FROM favorites WHERE user_id = 1";
+        assert_eq!(database.value::<i64>(moments).await, 6);
     }
 }

@@ -8,6 +8,7 @@ use std::{
     collections::{HashSet, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use sea_orm::DbErr;
@@ -32,6 +33,8 @@ const MAX_BATCH: usize = 128;
 const LOOK_AHEAD: usize = 4 * MAX_BATCH;
 /// Ops that may wait for a worker. When they are more, the database is too slow for them, and waiting would not help.
 const MAX_WAITING: usize = 4096;
+/// Whoever waits for no longer than this isn't taken into a batch: their deadline would be that of all others in it.
+const LAST_CALL: Duration = Duration::from_millis(300);
 /// What the metrics call those that wait.
 const LIKES: &str = "likes";
 
@@ -44,6 +47,8 @@ pub struct Favorites {
 /// An op, and who waits for its outcome.
 struct Job {
     op: FavoriteOp,
+    /// It is carried out before that, or not at all.
+    deadline: Instant,
     done: oneshot::Sender<(Result<bool, DalError>, Cost)>,
 }
 
@@ -65,17 +70,27 @@ impl Favorites {
     }
 
     /// Makes a like be there or not, and tells whether that changed anything. Idempotent: a like that is there keeps its place
-    /// in the list. When this returns, the change is committed, counted, and in Redis. Dropping the call doesn't stop it.
+    /// in the list. When this returns, the change is committed, counted, and in Redis. A call that is dropped may still be carried
+    /// out, within its deadline.
     ///
     /// [`DalError::Unavailable`] and [`DalError::TimedOut`]: it may or may not have happened, except that too many ops waiting
-    /// is `Unavailable` too. Repeating is harmless; it then tells `false` if it had happened.
+    /// is `Unavailable` too; but it doesn't happen any more, so that it can't undo what is done later. Repeating is harmless; it then
+    /// tells `false` if it had happened.
     pub async fn set(&self, op: FavoriteOp) -> Result<bool, DalError> {
+        self.set_within(op, WRITE_DEADLINE).await
+    }
+
+    /// [`set`](Self::set) for somebody who waits no longer than `limit`.
+    pub async fn set_within(&self, op: FavoriteOp, limit: Duration) -> Result<bool, DalError> {
+        let limit = limit.min(WRITE_DEADLINE);
+        let deadline = Instant::now() + limit;
         let mut hasher = DefaultHasher::new();
         op.pair().hash(&mut hasher);
         let turn = usize::try_from(hasher.finish() % (WORKERS as u64)).unwrap_or_default();
         let worker = self.workers.get(turn).ok_or_else(|| refused("no worker"))?;
         let (done, outcome) = oneshot::channel();
-        worker.try_send(Job { op, done }).map_err(|e| match e {
+        let job = Job { op, deadline, done };
+        worker.try_send(job).map_err(|e| match e {
             TrySendError::Full(_) => {
                 metrics::semaphore_refused(LIKES);
                 refused("too many likes are waiting")
@@ -83,7 +98,7 @@ impl Favorites {
             TrySendError::Closed(_) => refused("the writer of likes has ended"),
         })?;
         let _waiting = metrics::in_queue(LIKES);
-        let (result, spent) = within(WRITE_DEADLINE, async {
+        let (result, spent) = within(limit, async {
             outcome
                 .await
                 .map_err(|_| refused("the writer of likes has ended"))
@@ -131,10 +146,13 @@ impl Worker {
         }
     }
 
-    /// Commits a batch and answers everyone in it. Where the batch as a whole is refused, each op goes alone: a bad one fails
-    /// by itself.
+    /// Commits a batch and answers everyone in it, by the deadline of who is in the greatest hurry. Where the batch as a whole is
+    /// refused, each op goes alone: a bad one fails by itself.
     async fn settle(&self, batch: Vec<Job>) {
-        let (result, spent) = self.commit(batch.iter().map(|job| job.op)).await;
+        let Some(deadline) = batch.iter().map(|job| job.deadline).min() else {
+            return;
+        };
+        let (result, spent) = self.commit(batch.iter().map(|job| job.op), deadline).await;
         match result {
             Ok(outcomes) => {
                 for (job, changed) in batch.into_iter().zip(outcomes) {
@@ -152,7 +170,10 @@ impl Worker {
     async fn settle_one_by_one(&self, batch: Vec<Job>) {
         let mut rest = batch.into_iter();
         while let Some(job) = rest.next() {
-            match self.commit([job.op]).await {
+            let Some(job) = job.still_wanted() else {
+                continue;
+            };
+            match self.commit([job.op], job.deadline).await {
                 // The others would find out the same, one deadline after the other.
                 (Err(error), spent) if is_unknown(&error) => {
                     fail(std::iter::once(job).chain(rest), &error, spent);
@@ -168,13 +189,32 @@ impl Worker {
     async fn commit(
         &self,
         ops: impl IntoIterator<Item = FavoriteOp>,
+        deadline: Instant,
     ) -> (Result<Vec<bool>, DalError>, Cost) {
         let batch = Batch::new(ops);
-        cost::scope(ledger::commit_here(&self.db, &self.counters, &batch)).await
+        cost::scope(ledger::commit_here(
+            &self.db,
+            &self.counters,
+            &batch,
+            deadline,
+        ))
+        .await
     }
 }
 
 impl Job {
+    /// None when whoever asked has gone, or is about to: what was given up must not be carried out later.
+    fn still_wanted(self) -> Option<Self> {
+        if self.done.is_closed() {
+            return None;
+        }
+        if self.deadline <= Instant::now() + LAST_CALL {
+            self.answer(Err(DalError::TimedOut), Cost::default());
+            return None;
+        }
+        Some(self)
+    }
+
     /// Everyone in a batch is told its whole cost. Whoever has gone doesn't mind.
     fn answer(self, result: Result<bool, DalError>, spent: Cost) {
         let _ = self.done.send((result, spent));
@@ -192,12 +232,12 @@ fn is_unknown(error: &DalError) -> bool {
     matches!(error, DalError::Unavailable(_) | DalError::TimedOut)
 }
 
-/// Takes jobs from the front, each pair once; the rest keeps its order.
+/// Takes jobs from the front that are still wanted, each pair once; the rest keeps its order.
 fn next_batch(waiting: &mut VecDeque<Job>) -> Vec<Job> {
     let mut pairs = HashSet::new();
     let mut batch = Vec::new();
     let mut rest = VecDeque::new();
-    for job in waiting.drain(..) {
+    for job in waiting.drain(..).filter_map(Job::still_wanted) {
         if batch.len() < MAX_BATCH && pairs.insert(job.op.pair()) {
             batch.push(job);
         } else {

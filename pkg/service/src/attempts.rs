@@ -234,6 +234,12 @@ where
             .set_address(Address::from(address));
         cx.extensions_mut().remove::<SelectedTransport>();
         self.shared.prover.prove(cx, address);
+        let patience = until.saturating_duration_since(Instant::now());
+        // Set in the scope of this call, whose own it is.
+        let _ = METAINFO.try_with(|meta| {
+            meta.borrow_mut()
+                .set_transient(header::PATIENCE, patience.as_millis().to_string());
+        });
         let result = tokio::time::timeout_at(until, self.inner.call(cx, req)).await;
         // The transport leaves this mark when it has a connection, before it writes.
         let sent = cx.extensions().contains::<SelectedTransport>();

@@ -26,7 +26,7 @@ pub use connections::{Admission, BodyError, RequestBody};
 use connections::{Closer, Listener};
 pub use error::{RpcError, internal, overloaded, timed_out, unavailable};
 pub use process::{ADDRESS_FILE_VARIABLE, ADMIN_ADDRESS_FILE_VARIABLE, Process, run};
-pub use reader::{reader, reading};
+pub use reader::{deadline, reader, reading};
 pub use readiness::{Finding, Need, Report, State};
 pub use registry::Registry;
 pub use server::{Running, StartError, start};
@@ -47,6 +47,8 @@ mod header {
     pub(crate) const SECRET: &str = "SECRET";
     /// Transient: what the process that is called does is part of this trace.
     pub(crate) const TRACEPARENT: &str = "TRACEPARENT";
+    /// Transient: for how many milliseconds more the caller waits.
+    pub(crate) const PATIENCE: &str = "PATIENCE";
     /// Backward: what the call cost.
     pub(crate) const COST: &str = "COST";
 }

@@ -1,6 +1,10 @@
-//! Who reads, and what they must see, beside every call that is made for them.
+//! What a caller says beside a call: who reads and what they must see, and for how long the caller waits.
 
-use std::{cell::RefCell, future::Future};
+use std::{
+    cell::RefCell,
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use marks::Reader;
 use metainfo::{Forward as _, METAINFO};
@@ -11,6 +15,14 @@ use crate::{attempts::forwarded, header};
 pub fn reader() -> Reader {
     let header = METAINFO.try_with(|meta| meta.borrow().get_persistent(header::READER));
     Reader::from_header(header.ok().flatten().as_deref())
+}
+
+/// By when the caller of this call must have an answer; none: it doesn't say. To be asked in the task of the call, before anything is
+/// awaited: the caller says for how long it waits, as clocks of two machines differ.
+pub fn deadline() -> Option<Instant> {
+    let header = METAINFO.try_with(|meta| meta.borrow().get_upstream(header::PATIENCE));
+    let patience_ms = header.ok().flatten()?.parse().ok()?;
+    Instant::now().checked_add(Duration::from_millis(patience_ms))
 }
 
 /// Does `work` for `reader`: every call that it makes in this task says so.

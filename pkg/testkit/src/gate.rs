@@ -11,7 +11,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{mpsc, watch},
     task::AbortHandle,
@@ -36,6 +36,7 @@ pub struct Gate {
     target: watch::Sender<String>,
     state: watch::Sender<State>,
     delay_ms: Arc<AtomicU64>,
+    requests_delay_ms: Arc<AtomicU64>,
     task: AbortHandle,
 }
 
@@ -43,6 +44,7 @@ pub struct Gate {
 #[derive(Debug, Clone)]
 struct Shaping {
     delay_ms: Arc<AtomicU64>,
+    requests_delay_ms: Arc<AtomicU64>,
     bytes_per_s: Option<u32>,
 }
 
@@ -78,8 +80,10 @@ impl Gate {
         let target = watch::Sender::new(target.to_owned());
         let (targets, states) = (target.subscribe(), state.subscribe());
         let delay_ms = Arc::new(AtomicU64::new(0));
+        let requests_delay_ms = Arc::new(AtomicU64::new(0));
         let shaping = Shaping {
             delay_ms: delay_ms.clone(),
+            requests_delay_ms: requests_delay_ms.clone(),
             bytes_per_s,
         };
         let task = tokio::spawn(async move {
@@ -93,6 +97,7 @@ impl Gate {
             target,
             state,
             delay_ms,
+            requests_delay_ms,
             task: task.abort_handle(),
         }
     }
@@ -119,14 +124,23 @@ impl Gate {
 
     /// From now on every answer comes so much later, as from a server that is far away; zero ends it. Connections stay.
     pub fn delay(&self, delay: Duration) {
-        let delay_ms = u64::try_from(delay.as_millis()).expect("a short time");
-        self.delay_ms.store(delay_ms, Ordering::Relaxed);
+        set(&self.delay_ms, delay);
+    }
+
+    /// The same for what clients send, and for the end of what they send: a request arrives when its client has given it up.
+    pub fn delay_requests(&self, delay: Duration) {
+        set(&self.requests_delay_ms, delay);
     }
 
     /// Lets everybody through again; what hung is closed.
     pub fn open(&self) {
         self.state.send_replace(State::Open);
     }
+}
+
+fn set(milliseconds: &AtomicU64, delay: Duration) {
+    let delay_ms = u64::try_from(delay.as_millis()).expect("a short time");
+    milliseconds.store(delay_ms, Ordering::Relaxed);
 }
 
 impl Drop for Gate {
@@ -176,12 +190,12 @@ async fn both_ways(
     let (from_server, mut to_server) = server.split();
     let there = async {
         match shaping.bytes_per_s {
-            Some(rate) => copy_slowly(&mut from_client, &mut to_server, rate).await?,
-            None => {
-                copy(&mut from_client, &mut to_server).await?;
+            Some(rate) => {
+                copy_slowly(&mut from_client, &mut to_server, rate).await?;
+                to_server.shutdown().await
             }
+            None => copy_late(from_client, to_server, &shaping.requests_delay_ms).await,
         }
-        to_server.shutdown().await
     };
     tokio::try_join!(there, copy_late(from_server, to_client, &shaping.delay_ms))?;
     Ok(())

@@ -1,5 +1,7 @@
 //! Like and unlike. Both are idempotent: only a row that changed is counted.
 
+use std::time::Instant;
+
 use dal::favorites::FavoriteOp;
 use idl::favorite::{SetFavoriteRequest, SetFavoriteResponse};
 use volo_thrift::ServerError;
@@ -11,6 +13,7 @@ impl FavoriteService {
         &self,
         request: SetFavoriteRequest,
     ) -> Result<SetFavoriteResponse, ServerError> {
+        let deadline = service::deadline();
         let SetFavoriteRequest {
             user_id,
             video_id,
@@ -23,7 +26,15 @@ impl FavoriteService {
             author_id,
             liked,
         };
-        let changed = self.favorites.set(op).await.map_err(fault)?;
+        // What was given up isn't carried out later: the user may have done the opposite elsewhere meanwhile.
+        let changed = match deadline {
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                self.favorites.set_within(op, left).await
+            }
+            None => self.favorites.set(op).await,
+        };
+        let changed = changed.map_err(fault)?;
         Ok(SetFavoriteResponse { changed })
     }
 }

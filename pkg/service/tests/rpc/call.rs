@@ -33,6 +33,19 @@ async fn two_instances_share_the_calls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_callee_knows_for_how_long_its_caller_waits() {
+    let etcd = Etcd::start().await;
+    let (_running, _echo) = serve(&etcd, SERVICE, "nobody").await;
+    until_registered(&etcd, SERVICE, 1).await;
+    let client = client(&etcd).await;
+    let patience_ms = ask_once(&client, "patience").await.unwrap();
+    let limit_ms = LIMIT.as_millis() as i64;
+    assert!((1..=limit_ms).contains(&patience_ms), "{patience_ms}");
+    // Before and after, on the same connection.
+    assert!(ask(&client, "patience").await.unwrap() <= limit_ms);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_broke_after_it_was_sent_is_repeated_only_if_idempotent() {
     let etcd = Etcd::start().await;
     let (_running, echo) = serve(&etcd, SERVICE, "nobody").await;

@@ -93,6 +93,11 @@ impl Echo {
                 let id = RequestId::current().map(|id| id.to_string());
                 Err(idl::biz(Code::NO_SUCH_USER, id.unwrap_or_default()).into())
             }
+            "patience" => {
+                let left = service::deadline()
+                    .map(|end| end.saturating_duration_since(std::time::Instant::now()));
+                Ok(left.map_or(-1, |left| left.as_millis() as i64))
+            }
             "pass" => {
                 let request = login(rest);
                 let answer = self
@@ -118,12 +123,18 @@ pub fn login(what: &str) -> LoginRequest {
 impl UserService for Echo {
     async fn register(&self, req: RegisterRequest) -> Result<RegisterResponse, ServerError> {
         let user_id = self.act(&req.username).await?;
-        Ok(RegisterResponse { user_id })
+        Ok(RegisterResponse {
+            user_id,
+            created_ms: None,
+        })
     }
 
     async fn login(&self, req: LoginRequest) -> Result<LoginResponse, ServerError> {
         let user_id = self.act(&req.username).await?;
-        Ok(LoginResponse { user_id })
+        Ok(LoginResponse {
+            user_id,
+            created_ms: None,
+        })
     }
 
     async fn mget_users(&self, _req: MGetUsersRequest) -> Result<MGetUsersResponse, ServerError> {
