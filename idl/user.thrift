@@ -14,6 +14,8 @@ struct User {
     6: required i64 total_favorited,
     7: required i64 favorite_count,
     8: required i64 work_count,
+    /** When the account was made, UTC: tells it from another that had the same id. */
+    9: optional i64 created_ms,
 }
 
 struct RegisterRequest {
@@ -25,6 +27,8 @@ struct RegisterRequest {
 
 struct RegisterResponse {
     1: required i64 user_id,
+    /** As of the user. */
+    2: optional i64 created_ms,
 }
 
 struct LoginRequest {
@@ -35,6 +39,8 @@ struct LoginRequest {
 
 struct LoginResponse {
     1: required i64 user_id,
+    /** As of the user. */
+    2: optional i64 created_ms,
 }
 
 struct MGetUsersRequest {

@@ -2,7 +2,7 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use auth::Tokens;
+use auth::{Holder, Tokens};
 use chrono::FixedOffset;
 use idl::{
     base::Code, comment::CommentServiceClient, favorite::FavoriteServiceClient,
@@ -14,7 +14,7 @@ use service::{Admin, Need, Process};
 use settings::{Network, Settings};
 use storage::Store;
 
-use crate::{access, clients, error::ApiError, upload::slots::SpoolSlots};
+use crate::{access, accounts::Accounts, clients, error::ApiError, upload::slots::SpoolSlots};
 
 /// One API process.
 pub struct App {
@@ -38,6 +38,8 @@ pub struct App {
     pub trusted_proxies: Vec<Network>,
     /// What the process tells its operator.
     pub admin: Admin,
+    /// Whose accounts are there.
+    pub accounts: Accounts,
     /// The time zone of `create_date`.
     pub utc_offset: FixedOffset,
     tokens: Tokens,
@@ -71,6 +73,7 @@ impl App {
             limits: Limits::connect(settings.limits(), &settings.redis)?,
             trusted_proxies: settings.trusted_proxies()?,
             admin: process.admin().clone(),
+            accounts: Accounts::new(),
             utc_offset: utc_offset(&settings.page.utc_offset)?,
             tokens,
             marks: Marks::connect(&settings.redis, &settings.mysql)?,
@@ -78,18 +81,18 @@ impl App {
         }))
     }
 
-    /// The user that a token names.
-    pub fn user_of(&self, token: &str) -> Result<i64, ApiError> {
+    /// Whom a token was issued to. Whether they are there is asked of [`App::accounts`].
+    pub fn holder_of(&self, token: &str) -> Result<Holder, ApiError> {
         let verified = self.tokens.verify(token);
-        let user_id = verified.map_err(|_| ApiError::new(Code::BAD_TOKEN))?;
-        access::asked_by(user_id);
-        Ok(user_id)
+        let holder = verified.map_err(|_| ApiError::new(Code::BAD_TOKEN))?;
+        access::asked_by(holder.user_id);
+        Ok(holder)
     }
 
-    /// A new token for a user.
-    pub fn token_for(&self, user_id: i64) -> Result<String, ApiError> {
+    /// A new token for a user whose account was made then.
+    pub fn token_for(&self, user_id: i64, created_ms: Option<i64>) -> Result<String, ApiError> {
         access::asked_by(user_id);
-        self.tokens.issue(user_id).map_err(|error| {
+        self.tokens.issue(user_id, created_ms).map_err(|error| {
             tracing::error!(%error, "token not issued");
             ApiError::new(Code::INTERNAL)
         })

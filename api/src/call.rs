@@ -1,5 +1,6 @@
 //! One request on its way through a route: what it asks, and who asks.
 
+use auth::Holder;
 use http::{HeaderMap, HeaderValue, header};
 use idl::base::Code;
 
@@ -40,13 +41,23 @@ impl Call {
 
     /// The user who asks, on a route that needs one.
     pub fn user(&self, app: &App) -> Result<i64, ApiError> {
-        self.viewer(app)?
-            .ok_or_else(|| ApiError::new(Code::NOT_LOGGED_IN))
+        Ok(self.holder(app)?.user_id)
     }
 
     /// The user who asks, if one is named; a broken token is an error.
     pub fn viewer(&self, app: &App) -> Result<Option<i64>, ApiError> {
-        self.token().map(|token| app.user_of(token)).transpose()
+        Ok(self.named(app)?.map(|holder| holder.user_id))
+    }
+
+    /// Whom the token was issued to, if there is one.
+    pub fn named(&self, app: &App) -> Result<Option<Holder>, ApiError> {
+        self.token().map(|token| app.holder_of(token)).transpose()
+    }
+
+    /// Whom the token was issued to, on a route that needs one.
+    pub fn holder(&self, app: &App) -> Result<Holder, ApiError> {
+        self.named(app)?
+            .ok_or_else(|| ApiError::new(Code::NOT_LOGGED_IN))
     }
 
     /// The idempotency key; its rule stands in the interfaces.

@@ -3,6 +3,7 @@
 //! `router` names all routes; each is a file in `routes`. Knows the services by their interfaces alone: no SQL, no Redis.
 
 pub mod access;
+mod accounts;
 pub mod answer;
 pub mod app;
 pub mod call;

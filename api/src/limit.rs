@@ -97,8 +97,8 @@ fn enter(
     }
     let in_query = params::in_query(request.uri().query().unwrap_or_default(), "token");
     let token = in_query.as_deref().or(call::bearer(request.headers()));
-    match token.and_then(|token| app.user_of(token).ok()) {
-        Some(user_id) => count(app, client, Some(user_id))?,
+    match token.and_then(|token| app.holder_of(token).ok()) {
+        Some(holder) => count(app, client, Some(holder.user_id))?,
         None if request.body().is_end_stream() => count(app, client, None)?,
         None => return Ok(Some(Uncounted::default())),
     }

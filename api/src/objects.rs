@@ -31,6 +31,8 @@ pub struct User {
     /// Videos that this user likes.
     #[schema(minimum = 0)]
     favorite_count: i64,
+    #[serde(skip)]
+    created_ms: Option<i64>,
 }
 
 impl User {
@@ -49,7 +51,13 @@ impl User {
             total_favorited: exact.map_or(user.total_favorited, |counts| counts.total_favorited),
             work_count: exact.map_or(user.work_count, |counts| counts.work_count),
             favorite_count: exact.map_or(user.favorite_count, |counts| counts.favorite_count),
+            created_ms: user.created_ms,
         }
+    }
+
+    /// When the account was made; none from a user service that doesn't tell.
+    pub fn created_ms(&self) -> Option<i64> {
+        self.created_ms
     }
 }
 

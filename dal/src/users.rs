@@ -1,7 +1,9 @@
 //! Accounts: `users` is the truth of who exists and of the hash of their password.
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, Select,
+    ActiveValue::Set,
+    ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, QuerySelect, Select,
+    sea_query::{Expr, SimpleExpr},
 };
 
 use crate::{
@@ -35,6 +37,14 @@ pub struct User {
     /// Videos that the user has published, folded.
     #[sea_orm(from_expr = r#"folded(Counter::UserWorks, "users.id")"#)]
     pub work_count: i64,
+    /// When the account was made; UTC, by the primary's clock. With the id it names the account for ever: after a restore an id may
+    /// be given once more.
+    #[sea_orm(from_expr = "created_ms()")]
+    pub created_ms: i64,
+}
+
+fn created_ms() -> SimpleExpr {
+    Expr::cust("CAST(UNIX_TIMESTAMP(users.created_at) * 1000 AS SIGNED)")
 }
 
 /// What decides a login. Has no `Debug`, so that no log shows it.
@@ -48,6 +58,9 @@ pub struct Credentials {
     pub name: String,
     /// As the hash function wrote it.
     pub password_hash: String,
+    /// As of the [`User`].
+    #[sea_orm(from_expr = "created_ms()")]
+    pub created_ms: i64,
 }
 
 /// Creates a user and returns the id. [`DalError::Duplicate`] when the name is somebody's: the unique key decides, so of two
@@ -60,6 +73,17 @@ pub async fn create(db: &Db, name: &str, password_hash: &str) -> Result<i64, Dal
     };
     let inserted = Entity::insert(row).exec(&db.write()).await?;
     Ok(inserted.last_insert_id)
+}
+
+/// When the account was made, as of the [`User`]; read on the primary. [`DalError::NotFound`] when there is no such user.
+pub async fn created_ms_of(db: &Db, user_id: i64) -> Result<i64, DalError> {
+    let created_ms = Entity::find_by_id(user_id)
+        .select_only()
+        .expr(created_ms())
+        .into_tuple()
+        .one(&db.read_own_writes())
+        .await?;
+    created_ms.ok_or(DalError::NotFound)
 }
 
 /// The credentials of the user with exactly this name. Decides a login, so it sees every acknowledged write.

@@ -29,6 +29,7 @@ pub fn user() -> User {
         total_favorited: 2,
         favorite_count: 1,
         work_count: 1,
+        created_ms: None,
     };
     User::new(user, None)
 }

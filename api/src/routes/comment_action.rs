@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use auth::Holder;
 use idl::{
     base::Code,
     comment::{AddCommentRequest, DeleteCommentRequest},
@@ -14,7 +15,7 @@ use crate::{
     call::{Call, IDEMPOTENCY_KEY},
     error::ApiError,
     limit,
-    objects::Comment,
+    objects::{Comment, User},
     page,
 };
 
@@ -29,7 +30,8 @@ pub struct Commented {
 
 /// Adds a comment, or deletes one.
 pub async fn comment_action(app: Arc<App>, call: Call) -> Result<Commented, ApiError> {
-    let user_id = call.user(&app)?;
+    let holder = call.holder(&app)?;
+    let user_id = holder.user_id;
     let video_id = call
         .params
         .id("video_id")?
@@ -43,7 +45,7 @@ pub async fn comment_action(app: Arc<App>, call: Call) -> Result<Commented, ApiE
             content: call.params.text("comment_text")?.to_owned().into(),
             idempotency_key: call.idempotency_key()?.map(|key| key.to_owned().into()),
         };
-        add(&app, request).await
+        add(&app, &holder, request).await
     } else {
         let comment_id = call
             .params
@@ -54,22 +56,32 @@ pub async fn comment_action(app: Arc<App>, call: Call) -> Result<Commented, ApiE
             video_id,
             comment_id,
         };
+        app.accounts.must_be_there(&app, &holder).await?;
         app.comment.delete_comment(request).await?;
         Ok(Commented { comment: None })
     }
 }
 
-async fn add(app: &App, request: AddCommentRequest) -> Result<Commented, ApiError> {
+/// The writer is shown with the comment, and must be there before it is.
+async fn add(
+    app: &App,
+    holder: &Holder,
+    request: AddCommentRequest,
+) -> Result<Commented, ApiError> {
+    let writer = page::users(app, vec![holder.user_id])
+        .await?
+        .remove(&holder.user_id);
+    let created_ms = writer.as_ref().map(User::created_ms);
+    app.accounts.judge(holder, created_ms)?;
+    let Some(writer) = writer else {
+        return Err(ApiError::new(Code::BAD_TOKEN));
+    };
     let added = app.comment.add_comment(request).await.map_err(|error| {
         ApiError::from(error)
             .renamed("content", "comment_text")
             .renamed("idempotency_key", IDEMPOTENCY_KEY)
     })?;
-    let comment = page::comments(app, vec![added.comment]).await?.pop();
-    match comment {
-        Some(comment) => Ok(Commented {
-            comment: Some(comment),
-        }),
-        None => Err(ApiError::new(Code::INTERNAL)),
-    }
+    Ok(Commented {
+        comment: Some(Comment::new(added.comment, writer, app.utc_offset)),
+    })
 }

@@ -12,6 +12,6 @@ pub async fn login(app: Arc<App>, call: Call) -> Result<Session, ApiError> {
         password: call.params.text("password")?.to_owned().into(),
     };
     limit::login(&app, call.client, &request.username).await?;
-    let user_id = app.user.login(request).await?.user_id;
-    Session::start(&app, user_id)
+    let known = app.user.login(request).await?;
+    Session::start(&app, known.user_id, known.created_ms)
 }

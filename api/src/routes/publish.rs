@@ -5,6 +5,7 @@
 
 use std::{pin::Pin, sync::Arc};
 
+use auth::Holder;
 use bytes::Bytes;
 use futures::Stream;
 use idl::{Validate as _, base::Code, video::PublishRequest};
@@ -109,8 +110,8 @@ impl Form<'_> {
     async fn receive(&mut self, content_type: &str, chunks: Chunks) -> Result<(), ApiError> {
         // What came ahead of the body is judged before a byte of it is read.
         self.judge()?;
-        if let Some(author_id) = self.call.viewer(self.app)? {
-            self.admit(Some(author_id)).await?;
+        if let Some(author) = self.call.named(self.app)? {
+            self.admit(Some(author)).await?;
         }
         let max_bytes = self.app.settings.upload.max_bytes;
         let limits = limits(Some(max_bytes));
@@ -122,8 +123,8 @@ impl Form<'_> {
                 let name = part.name.clone();
                 self.call.params.add(name, part.text().await?);
                 self.judge()?;
-                if let Some(author_id) = self.call.viewer(self.app)? {
-                    self.admit(Some(author_id)).await?;
+                if let Some(author) = self.call.named(self.app)? {
+                    self.admit(Some(author)).await?;
                 }
             }
         }
@@ -155,20 +156,22 @@ impl Form<'_> {
         request.validate().map_err(renamed)
     }
 
-    /// Counts this upload: for its author as soon as that is known, until then once for its address; and tells the connection.
-    async fn admit(&mut self, author_id: Option<i64>) -> Result<(), ApiError> {
+    /// Counts this upload: for its author, who must be there, as soon as that is known, until then once for its address; and tells the
+    /// connection.
+    async fn admit(&mut self, author: Option<Holder>) -> Result<(), ApiError> {
         let (app, client) = (self.app, self.call.client);
         if let Some(uncounted) = &self.uncounted {
-            uncounted.count(app, client, author_id)?;
+            uncounted.count(app, client, author.map(|author| author.user_id))?;
         }
-        match (self.admitted, author_id) {
+        match (self.admitted, author) {
             (Admitted::Nobody, None) => {
                 limit::publish_of_stranger(app, client).await?;
                 self.admitted = Admitted::Address;
                 self.admission.counted();
             }
-            (Admitted::Nobody | Admitted::Address, Some(author_id)) => {
-                limit::publish(app, author_id).await?;
+            (Admitted::Nobody | Admitted::Address, Some(author)) => {
+                limit::publish(app, author.user_id).await?;
+                app.accounts.look_for(app, &author).await?;
                 self.admitted = Admitted::Author;
                 self.admission.admitted();
                 self.spool_claim.keep();
@@ -183,10 +186,10 @@ impl Form<'_> {
             return Err(ApiError::bad_parameter("data", Rule::GivenTwice));
         }
         let bytes = Box::pin(part.into_stream());
-        let author_id = self.call.viewer(self.app)?;
-        self.admit(author_id).await?;
-        self.file = match author_id {
-            Some(author_id) => File::Stored(store(self.app, author_id, bytes).await?),
+        let author = self.call.named(self.app)?;
+        self.admit(author).await?;
+        self.file = match author {
+            Some(author) => File::Stored(store(self.app, author.user_id, bytes).await?),
             None => File::Spooled(Spool::fill(self.app, &self.spool_claim, bytes).await?),
         };
         Ok(())
@@ -211,13 +214,14 @@ impl Form<'_> {
 
     /// Checks that all but the file is there, and stores a file that waited for its token.
     async fn complete(&mut self) -> Result<Rest, ApiError> {
-        let author_id = self.call.user(self.app)?;
+        let author = self.call.holder(self.app)?;
+        let author_id = author.user_id;
         let rest = Rest {
             author_id,
             title: self.call.params.text("title")?.to_owned(),
             idempotency_key: self.call.idempotency_key()?.map(str::to_owned),
         };
-        self.admit(Some(author_id)).await?;
+        self.admit(Some(author)).await?;
         self.file = match std::mem::replace(&mut self.file, File::Missing) {
             File::Spooled(spool) => File::Stored(store(self.app, author_id, spool.read()).await?),
             file => file,

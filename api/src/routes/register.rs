@@ -18,11 +18,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// A fresh token for the user.
-    pub fn start(app: &App, user_id: i64) -> Result<Self, ApiError> {
+    /// A fresh token for the user, whose account was made then.
+    pub fn start(app: &App, user_id: i64, created_ms: Option<i64>) -> Result<Self, ApiError> {
         Ok(Self {
             user_id,
-            token: app.token_for(user_id)?,
+            token: app.token_for(user_id, created_ms)?,
         })
     }
 }
@@ -34,8 +34,8 @@ pub async fn register(app: Arc<App>, call: Call) -> Result<Session, ApiError> {
         password: call.params.text("password")?.to_owned().into(),
     };
     limit::register(&app, call.client).await?;
-    let user_id = app.user.register(request).await?.user_id;
-    Session::start(&app, user_id)
+    let made = app.user.register(request).await?;
+    Session::start(&app, made.user_id, made.created_ms)
 }
 
 /// A name in NFC, so that its length is counted, and its owner found, in one form.

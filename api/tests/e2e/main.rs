@@ -41,6 +41,7 @@ mod raw;
 mod readiness;
 mod refusals;
 mod replies;
+mod restored;
 mod scene;
 mod secrets;
 mod shapes;

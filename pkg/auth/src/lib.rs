@@ -8,7 +8,7 @@ mod passwords;
 mod tokens;
 
 pub use passwords::Passwords;
-pub use tokens::{TokenError, Tokens};
+pub use tokens::{Holder, TokenError, Tokens};
 
 /// What bcrypt asks of a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -3,6 +3,7 @@
 //! `kid` in the header chooses among the configured keys: the first signs, all verify. A key is replaced in three steps, each on
 //! every process before the next: the new one is added last, put first, and a token's life later the old one is dropped. So at any
 //! moment each process takes what each other signs. A token can't be taken back before it expires.
+//! It names its account by id and by the moment when that was made: ids may be given once more after a restore, such a pair isn't.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -15,8 +16,10 @@ use settings::Secret;
 
 use crate::{AuthError, hs256};
 
-/// How far the clocks of two of our machines may be apart.
+/// For how long an expired token is taken.
 const LEEWAY_S: u64 = 5;
+/// How far in the future a token may have been issued: how far the clocks of two of our machines may be apart.
+const CLOCKS_APART_S: u64 = 60;
 /// Ours have about 250 bytes; nothing longer is decoded.
 const MAX_BYTES: usize = 1024;
 
@@ -45,11 +48,39 @@ struct Inner {
     ttl: Duration,
 }
 
+/// Whom a good token was issued to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    /// From 1 up.
+    pub user_id: i64,
+    /// When the account was made; none in a token of before that was named.
+    pub created_ms: Option<i64>,
+    /// When the token was issued, by the clock of who did.
+    pub issued_s: u64,
+}
+
+impl Holder {
+    /// Whether the account with this id that was made at `created_ms` is the one that the token was issued to. By a token that doesn't
+    /// say when, it is if it was there by then.
+    pub fn is_of(&self, created_ms: i64) -> bool {
+        match self.created_ms {
+            Some(named) => named == created_ms,
+            None => {
+                let by_then_s = self.issued_s.saturating_add(CLOCKS_APART_S);
+                i64::try_from(by_then_s.saturating_mul(1000)).is_ok_and(|then| created_ms <= then)
+            }
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Claims<'a> {
     iss: &'a str,
     aud: &'a str,
     sub: String,
+    /// When the subject was made, in ms. (`_ms`, for `iat` and `exp` are seconds.)
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub_created_ms: Option<i64>,
     iat: u64,
     exp: u64,
 }
@@ -58,6 +89,8 @@ struct Claims<'a> {
 #[derive(Deserialize)]
 struct Rest {
     sub: String,
+    #[serde(default)]
+    sub_created_ms: Option<i64>,
     iat: u64,
 }
 
@@ -96,21 +129,22 @@ impl Tokens {
         })))
     }
 
-    /// A token for this user, valid from now on for the configured time.
-    pub fn issue(&self, user_id: i64) -> Result<String, AuthError> {
+    /// A token for this user, whose account was made at `created_ms`, valid from now on for the configured time.
+    pub fn issue(&self, user_id: i64, created_ms: Option<i64>) -> Result<String, AuthError> {
         let now = get_current_timestamp();
         let claims = Claims {
             iss: &self.0.issuer,
             aud: &self.0.audience,
             sub: user_id.to_string(),
+            sub_created_ms: created_ms,
             iat: now,
             exp: now.saturating_add(self.0.ttl.as_secs()),
         };
         encode(&self.0.header, &claims, &self.0.signing).map_err(AuthError::Sign)
     }
 
-    /// The user id in a good token, from 1 up.
-    pub fn verify(&self, token: &str) -> Result<i64, TokenError> {
+    /// Whom a good token was issued to.
+    pub fn verify(&self, token: &str) -> Result<Holder, TokenError> {
         if token.len() > MAX_BYTES {
             return Err(TokenError::Invalid);
         }
@@ -124,18 +158,26 @@ impl Tokens {
             .iter()
             .find(|(known, _)| *known == kid)
             .ok_or(TokenError::Invalid)?;
-        let Rest { sub, iat } = decode(token, key, &self.0.validation)
+        let Rest {
+            sub,
+            sub_created_ms,
+            iat,
+        } = decode(token, key, &self.0.validation)
             .map_err(|error| match error.kind() {
                 ErrorKind::ExpiredSignature => TokenError::Expired,
                 _ => TokenError::Invalid,
             })?
             .claims;
         // The library doesn't look at it. Ours are never from the future, further than clocks are apart.
-        if iat > get_current_timestamp().saturating_add(LEEWAY_S) {
+        if iat > get_current_timestamp().saturating_add(CLOCKS_APART_S) {
             return Err(TokenError::Invalid);
         }
         match sub.parse() {
-            Ok(user_id) if user_id >= 1 => Ok(user_id),
+            Ok(user_id) if user_id >= 1 => Ok(Holder {
+                user_id,
+                created_ms: sub_created_ms,
+                issued_s: iat,
+            }),
             _ => Err(TokenError::Invalid),
         }
     }

@@ -32,6 +32,7 @@ impl UserService {
         }
         Ok(LoginResponse {
             user_id: known.user_id,
+            created_ms: Some(known.created_ms),
         })
     }
 

@@ -18,6 +18,7 @@ impl UserService {
             total_favorited: user.total_favorited,
             favorite_count: user.favorite_count,
             work_count: user.work_count,
+            created_ms: Some(user.created_ms),
         });
         Ok(MGetUsersResponse {
             users: users.collect(),

@@ -15,10 +15,21 @@ impl UserService {
     ) -> Result<RegisterResponse, ServerError> {
         let hash = self.passwords.hash(password).await.outcome()?;
         match dal::users::create(&self.db, &normal(name), &hash).await {
-            Ok(user_id) => Ok(RegisterResponse { user_id }),
+            Ok(user_id) => Ok(RegisterResponse {
+                user_id,
+                created_ms: self.created_ms(user_id).await,
+            }),
             Err(DalError::Duplicate) => Err(biz(Code::NAME_TAKEN, "").into()),
             Err(error) => Err(error).outcome(),
         }
+    }
+
+    /// None when that can't be found out: the account is made either way.
+    async fn created_ms(&self, user_id: i64) -> Option<i64> {
+        let created = dal::users::created_ms_of(&self.db, user_id).await;
+        created
+            .inspect_err(|error| tracing::warn!(user_id, %error, "a token doesn't say when its account was made"))
+            .ok()
     }
 }
 
