@@ -31,6 +31,6 @@ gzip -dc "$dump.part" | tail -n 1 | grep -q '^-- Dump completed' || {
 }
 sync "$dump.part"
 mv "$dump.part" "$dump"
-# What lies under a name never changes, so what is there already is left alone.
-objects copy "store:$DOUSHENG_OBJECT_STORE__BUCKET" "$1/objects" --ignore-existing
+# What lies under a name never changes, so what is there already is left alone. The bucket's own marker isn't part of it.
+objects copy "store:$DOUSHENG_OBJECT_STORE__BUCKET" "$1/objects" --ignore-existing --exclude "/$MARKER"
 say "$dump ($(stat -c %s "$dump") bytes) and $(find "$1/objects" -type f | wc -l) objects"

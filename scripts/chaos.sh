@@ -39,7 +39,7 @@ lock chaos
 need_cargo
 trap leave EXIT
 trap 'exit 130' INT TERM
-step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install
+step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install rclone
 step servers "a port that is taken is named above with its setting" servers_up
 eval "$(test_env_lines)"
 step build "cargo build --workspace --bins --tests" build

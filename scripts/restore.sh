@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Puts a backup into a system that is empty; its services must not run.
 #   scripts/restore.sh DIRECTORY [DUMP]    DUMP: one of DIRECTORY/database-*.sql.gz, by default the newest
+# New rows get ids above all that were given since the dump was made.
 # Refused where there are users, so that nobody's data is overwritten. Redis needs no backup: empty it (scripts/infra.sh replace-redis)
 # before the services start; counts are made anew from the rows.
 # Which database and which store: DOUSHENG_MYSQL__MIGRATE_URL and DOUSHENG_OBJECT_STORE__*; unset, this machine's own.
@@ -13,8 +14,44 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib/backup.sh
 . "$HERE/lib/backup.sh"
 
+# Ids that were given after the dump was made must not be given to others: clients and tokens still name them. How many there were
+# nobody knows; more than so many a second, since the dump, there were not.
+IDS_PER_SECOND=1000
+LEAST_IDS=10000000
+
+raise_ids() {
+    local made age step table last
+    made=$(gzip -dc "$dump" | sed -n 's/^-- Dump completed on *//p' | tail -n 1)
+    # The dump's own word is in local time; its name is UTC, where backup.sh gave it one.
+    if [[ $(basename "$dump") =~ ^database-([0-9]{8})T([0-9]{2})([0-9]{2})([0-9]{2})Z ]]; then
+        made="${BASH_REMATCH[1]} ${BASH_REMATCH[2]}:${BASH_REMATCH[3]}:${BASH_REMATCH[4]} UTC"
+    fi
+    age=$(($(date +%s) - $(date -d "$made" +%s)))
+    step=$((IDS_PER_SECOND * (age > 0 ? age : 0)))
+    [ $step -ge $LEAST_IDS ] || step=$LEAST_IDS
+    for table in users videos comments; do
+        last=$(database mariadb -N -e "SELECT COALESCE(MAX(id), 0) FROM $table")
+        database mariadb -e "ALTER TABLE $table AUTO_INCREMENT = $((last + step))"
+    done
+}
+
+# Tells the reaper that this bucket is this database's. A new bucket gets a marker of its own: a copy of a database must not take the
+# bucket of the original for its own. A bucket that has one keeps it.
+tie() {
+    local marker
+    marker=$(objects cat "$bucket/$MARKER" 2>/dev/null || true)
+    if [ -z "$marker" ]; then
+        marker=$(cat /proc/sys/kernel/random/uuid)
+        # A dump of before there was this table gets it when the services start, and is tied then.
+        database mariadb -e "REPLACE INTO bucket (id, marker, bound_ms) VALUES (1, '$marker', UNIX_TIMESTAMP() * 1000)" 2>/dev/null || return 0
+        printf %s "$marker" | objects rcat "$bucket/$MARKER"
+    elif [ "$marker" != "$(database mariadb -N -e 'SELECT marker FROM bucket' 2>/dev/null)" ]; then
+        complain "the bucket $DOUSHENG_OBJECT_STORE__BUCKET is marked as another database's: nothing is removed from it until you say that it is this one's: make reap ARGS=--adopt"
+    fi
+}
+
 [ $# = 1 ] || [ $# = 2 ] || {
-    sed -n '2,6s/^# \?//p' "$0"
+    sed -n '2,7s/^# \?//p' "$0"
     exit 2
 }
 need_settings
@@ -47,4 +84,6 @@ objects check "$1/objects" "$bucket" --one-way 2>/dev/null || {
     exit 1
 }
 gzip -dc "$dump" | database mariadb
+raise_ids
+tie
 say "$dump and $(find "$1/objects" -type f | wc -l) objects are in place: $(database mariadb -N -e 'SELECT COUNT(*) FROM users') users, $(database mariadb -N -e 'SELECT COUNT(*) FROM videos') videos"

@@ -186,7 +186,14 @@ back_up() {
     fi
 }
 
+# What is made next has an id that nothing before had, also not what no backup knows.
+newest_user() {
+    curl -sS -m 20 "$API/douyin/user/register/" -d "username=newest-$RANDOM-$RANDOM" -d password=a-good-password | jq .user_id
+}
+
 restore() {
+    local last
+    last=$(newest_user)
     "$HERE/dousheng.sh" reset
     "$HERE/infra.sh" start
     "$HERE/restore.sh" "$BACKUP"
@@ -195,13 +202,18 @@ restore() {
     TOKEN=$(curl -sS -m 20 "$API/douyin/user/login/" -d username=runbook -d password=a-good-password | jq -r .token)
     same_is_seen "restored"
     "$HERE/dousheng.sh" reconcile
+    "$HERE/dousheng.sh" reap
     # The same rows, and the same objects.
     "$HERE/backup.sh" "$BACKUP-again"
     cmp <(newest_rows "$BACKUP") <(newest_rows "$BACKUP-again")
     diff -r "$BACKUP/objects" "$BACKUP-again/objects"
+    [ "$(newest_user)" -gt "$last" ]
 }
-# Without the moment of the dump, and what the process that folds counts remembers of itself.
-newest_rows() { gzip -dc "$(find "$1" -name 'database-*' | sort | tail -n 1)" | sed -e '/^-- /d' -e '/^INSERT INTO .folder. /,/;$/d'; }
+# Without the moment of the dump, what the processes that fold and reap remember of themselves, and where ids go on.
+newest_rows() {
+    gzip -dc "$(find "$1" -name 'database-*' | sort | tail -n 1)" |
+        sed -e '/^-- /d' -e 's/ AUTO_INCREMENT=[0-9]*//' -e '/^INSERT INTO .\(folder\|bucket\|reaper_watermarks\). /,/;$/d'
+}
 
 session() { # COMMAND: as the user of this test
     # shellcheck source=/dev/null

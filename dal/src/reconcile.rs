@@ -87,13 +87,16 @@ pub async fn fix(db: &Db) -> Result<Vec<Difference>, DalError> {
 
 /// One at a time, or two would mend the same difference twice.
 async fn run(db: &Db, mend: bool) -> Result<Vec<Difference>, DalError> {
-    let Some(lock) = Lock::take(db, "reconcile").await? else {
-        let busy = DbErr::Custom("another reconciliation is under way".to_owned());
-        return Err(DalError::Unavailable(busy));
-    };
+    let lock = Lock::take(db, "reconcile").await?;
+    let lock = lock.ok_or_else(busy)?;
     let result = compare(&lock.session, mend).await;
     lock.release().await;
     result
+}
+
+pub(crate) fn busy() -> DalError {
+    let busy = DbErr::Custom("another reconciliation is under way".to_owned());
+    DalError::Unavailable(busy)
 }
 
 async fn compare(session: &DatabaseTransaction, mend: bool) -> Result<Vec<Difference>, DalError> {
@@ -126,7 +129,7 @@ async fn append(session: &DatabaseTransaction, page: &[Difference]) -> Result<()
     {
         deltas.add(*counter, rows.saturating_sub(*shown));
     }
-    ledger::append_and_commit(session, &deltas).await
+    ledger::append_and_commit(session, &deltas, None).await
 }
 
 impl Kind {

@@ -2,6 +2,10 @@
 # What backup.sh and restore.sh share: where the database and the objects are, by the settings of the services, or, where they say
 # nothing, those of this machine's own servers. Sourced; needs settings.sh, process.sh and HERE.
 
+# The object that ties a bucket to its database (rpc/video/src/reaper/bucket.rs).
+# shellcheck disable=SC2034  # used by the scripts that source this
+MARKER=bucket-id
+
 need_settings() {
     local variable
     [ -n "${DOUSHENG_MYSQL__MIGRATE_URL:-}" ] || eval "$("$HERE/infra.sh" env)"

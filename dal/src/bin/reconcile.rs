@@ -1,8 +1,15 @@
-//! Compares every count with its rows and prints the differences; `--fix` mends them.
+//! Compares every count with its rows and prints the differences; `--fix` mends them. And prints the rows that refer to nobody.
 
 use std::process::ExitCode;
 
-use dal::{Db, reconcile};
+use dal::{
+    Db,
+    orphans::{self, Orphans},
+    reconcile,
+};
+
+/// So many ids that nobody has are named.
+const NAMED: usize = 20;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -14,22 +21,31 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match run(fix).await {
-        Ok(0) => println!("counts: all equal to their rows"),
-        Ok(count) if fix => println!("counts: {count} mended, in Redis after the next fold"),
-        Ok(count) => {
-            println!("counts: {count} differ; --fix mends them");
-            return ExitCode::FAILURE;
-        }
+    let (counts, orphans) = match run(fix).await {
+        Ok(found) => found,
         Err(error) => {
             eprintln!("reconcile: {error}");
             return ExitCode::FAILURE;
         }
+    };
+    match counts {
+        0 => println!("counts: all equal to their rows"),
+        count if fix => println!("counts: {count} mended, in Redis after the next fold"),
+        count => println!("counts: {count} differ; --fix mends them"),
     }
-    ExitCode::SUCCESS
+    match orphans {
+        0 => println!("rows: all refer to what is there"),
+        orphans => println!(
+            "rows: {orphans} ids are referred to that nobody has, as after a restore of an older dump; they are shown nowhere, and left"
+        ),
+    }
+    match (counts == 0 || fix) && orphans == 0 {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
 }
 
-async fn run(fix: bool) -> Result<usize, Box<dyn std::error::Error>> {
+async fn run(fix: bool) -> Result<(usize, usize), Box<dyn std::error::Error>> {
     let settings = settings::Settings::load()?;
     let db = Db::connect(&settings.mysql)?;
     let found = match fix {
@@ -44,5 +60,16 @@ async fn run(fix: bool) -> Result<usize, Box<dyn std::error::Error>> {
     {
         println!("{counter:?}: {shown} shown, {rows} rows");
     }
-    Ok(found.len())
+    let orphans = orphans::find(&db).await?;
+    for Orphans {
+        table,
+        column,
+        refers_to,
+        id,
+        rows,
+    } in orphans.iter().take(NAMED)
+    {
+        println!("{table}.{column}: {rows} rows refer to {id}, which isn't in {refers_to}");
+    }
+    Ok((found.len(), orphans.len()))
 }

@@ -1,7 +1,9 @@
 use dal::{
     counts::{self, Counter},
     favorites::Favorites,
-    fold, reconcile,
+    fold,
+    orphans::{self, Orphans},
+    reconcile,
     reconcile::Difference,
 };
 
@@ -96,4 +98,38 @@ async fn what_is_written_meanwhile_is_no_difference_and_is_not_mended() {
     for writer in writers {
         writer.await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn rows_that_refer_to_nobody_are_found() {
+    let (database, db) = fixture::migrated().await;
+    for rows in [
+        "INSERT INTO users (id, name, password_hash) VALUES (1, 'a', '-'), (2, 'b', '-'), (50000, 'c', '-')",
+        "INSERT INTO videos (id, author_id, title, object_key, cover_key, size_bytes, sha256, duration_ms, width, height, published_ms) \
+         VALUES (1, 1, 't', 'k1', 'c', 1, '', 1, 1, 1, 1), (40000, 3, 't', 'k2', 'c', 1, '', 1, 1, 1, 2)",
+        "INSERT INTO favorites (user_id, video_id, author_id, liked_us, batch) VALUES \
+         (1, 1, 1, 1, 0), (2, 9, 1, 1, 0), (50000, 9, 1, 1, 0), (4, 1, 1, 1, 0)",
+        "INSERT INTO comments (id, video_id, user_id, content, created_ms) VALUES \
+         (1, 1, 1, 'x', 1), (2, 1, 5, 'x', 1), (30000, 1, 5, 'x', 1), (30001, 8, 1, 'x', 1)",
+    ] {
+        database.execute(rows).await;
+    }
+    let orphans = orphans::find(&db).await.unwrap();
+    let found = |table, column, refers_to, id, rows| Orphans {
+        table,
+        column,
+        refers_to,
+        id,
+        rows,
+    };
+    assert_eq!(
+        orphans,
+        [
+            found("videos", "author_id", "users", 3, 1),
+            found("favorites", "user_id", "users", 4, 1),
+            found("favorites", "video_id", "videos", 9, 2),
+            found("comments", "user_id", "users", 5, 2),
+            found("comments", "video_id", "videos", 8, 1),
+        ]
+    );
 }

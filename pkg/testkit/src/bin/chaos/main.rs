@@ -16,6 +16,7 @@ mod pairs;
 mod publishes;
 mod replicas;
 mod report;
+mod restore;
 mod servers;
 mod testbed;
 mod trial;
@@ -58,6 +59,9 @@ async fn main() -> ExitCode {
             .row("publish", victim.name(), publishes::HEADING, run)
             .await;
     }
+    table
+        .row("restore", "older dump", restore::HEADING, restore::run())
+        .await;
     match table.is_good {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
