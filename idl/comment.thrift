@@ -36,8 +36,8 @@ struct DeleteCommentResponse {
 
 struct ListCommentsRequest {
     1: required i64 video_id (vt.ge = "1"),
-    /** Id of the last comment already shown; absent: from the newest. */
-    2: optional i64 before_comment_id (vt.ge = "1"),
+    /** The last page's `next_before`; absent: from the newest. */
+    2: optional i64 before (vt.ge = "1"),
     3: required i32 limit (vt.ge = "1", vt.le = "300"),
 }
 
@@ -45,6 +45,8 @@ struct ListCommentsResponse {
     /** Newest first. */
     1: required list<Comment> comments,
     2: required bool has_more,
+    /** A place in this order, whatever becomes of the comment that stood there; absent: nothing follows. */
+    3: optional i64 next_before,
 }
 
 struct CountCommentsRequest {

@@ -18,15 +18,18 @@ struct SetFavoriteResponse {
 
 struct ListFavoritesRequest {
     1: required i64 user_id (vt.ge = "1"),
-    /** Id of the last video already shown; absent: from the latest like. */
-    2: optional i64 before_video_id (vt.ge = "1"),
+    // 2 was the id of a video.
     3: required i32 limit (vt.ge = "1", vt.le = "300"),
+    /** The last page's `next_before`; absent: from the latest like. */
+    4: optional i64 before (vt.ge = "1"),
 }
 
 struct ListFavoritesResponse {
     /** Latest like first. */
     1: required list<i64> video_ids,
     2: required bool has_more,
+    /** A place in this order, whatever becomes of the like that stood there; absent: nothing follows. */
+    3: optional i64 next_before,
 }
 
 /** Everything about likes that one page shows, in one call. */

@@ -27,19 +27,23 @@ struct FeedRequest {
 struct FeedResponse {
     /** Newest first. */
     1: required list<Video> videos,
+    /** Where there are no videos: a time after every publish so far, by the clock that stamps them; absent when that clock can't be asked. */
+    2: optional i64 now_ms,
 }
 
 struct ListByAuthorRequest {
     1: required i64 author_id (vt.ge = "1"),
-    /** Id of the last video already shown; absent: from the newest. NO_SUCH_VIDEO when it names none of this author. */
-    2: optional i64 before_video_id (vt.ge = "1"),
+    /** The last page's `next_before`; absent: from the newest. */
+    2: optional i64 before (vt.ge = "1"),
     3: required i32 limit (vt.ge = "1", vt.le = "300"),
 }
 
 struct ListByAuthorResponse {
-    /** Newest first. */
+    /** Newest first: in the order of their ids. */
     1: required list<Video> videos,
     2: required bool has_more,
+    /** A place in this order, whatever becomes of the video that stood there; absent: nothing follows. */
+    3: optional i64 next_before,
 }
 
 struct MGetVideosRequest {

@@ -90,7 +90,7 @@ impl Bench {
             sees,
         };
         let page = comments::list(&self.db, video_id, None, PAGE, &reader).await;
-        assert!(!page.unwrap().0.is_empty());
+        assert!(!page.unwrap().entries.is_empty());
     }
 }
 

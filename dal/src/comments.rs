@@ -10,9 +10,9 @@ use crate::{
     DalError, Db, Reader,
     counters::Counters,
     counts::Counter,
-    db::{Read, Transaction},
+    db::Transaction,
     entity::comment::{ActiveModel, Column, Entity},
-    id_list,
+    id_list::Page,
     idempotency::{First, Key},
     ledger::{self, Counted, Deltas},
 };
@@ -124,6 +124,7 @@ impl Transaction for NewComment {
             output: self.made(made),
             deltas: Deltas::of(Counter::VideoComments(self.video_id), 1),
             marked: self.marked(),
+            clock: None,
         })
     }
 }
@@ -176,52 +177,31 @@ impl Transaction for DeleteComment {
             deltas,
             // Also when it was gone already: its deletion may not have been marked.
             marked: vec![Subject::Video(self.video_id), Subject::User(self.user_id)],
+            clock: None,
         })
     }
 }
 
-/// The comments under a video: at most `limit`, newest first, and whether more follow; those after the comment
-/// `before_comment_id` (absent: from the newest). [`DalError::NotFound`] when that one isn't under this video.
+/// The comments under a video: at most `limit`, newest first; those before the place `before` (absent: from the newest).
 pub async fn list(
     db: &Db,
     video_id: i64,
-    before_comment_id: Option<i64>,
+    before: Option<i64>,
     limit: u64,
     reader: &Reader,
-) -> Result<(Vec<Comment>, bool), DalError> {
-    let page = |read| page(read, video_id, before_comment_id, limit);
-    db.find(reader, page).await
-}
-
-async fn page(
-    read: Read<'_>,
-    video_id: i64,
-    before_comment_id: Option<i64>,
-    limit: u64,
-) -> Result<(Vec<Comment>, bool), DalError> {
-    if let Some(id) = before_comment_id {
-        Entity::find_by_id(id)
-            .filter(Column::VideoId.eq(video_id))
-            .select_only()
-            .column(Column::Id)
-            .into_tuple::<i64>()
-            .one(&read)
-            .await?
-            .ok_or(DalError::NotFound)?;
-    }
-    let before = before_comment_id.unwrap_or(i64::MAX);
-    let mut comments: Vec<Comment> = under(video_id, before, limit.saturating_add(1))
+) -> Result<Page<Comment>, DalError> {
+    let before = before.unwrap_or(i64::MAX);
+    let comments = under(video_id, before, limit.saturating_add(1))
         .into_partial_model()
-        .all(&read)
+        .all(&db.read(reader))
         .await?;
-    let has_more = id_list::cut(&mut comments, limit);
-    Ok((comments, has_more))
+    Ok(Page::cut(comments, limit, |comment: &Comment| comment.id))
 }
 
-pub(crate) fn under(video_id: i64, before_comment_id: i64, limit: u64) -> Select<Entity> {
+pub(crate) fn under(video_id: i64, before: i64, limit: u64) -> Select<Entity> {
     Entity::find()
         .filter(Column::VideoId.eq(video_id))
-        .filter(Column::Id.lt(before_comment_id))
+        .filter(Column::Id.lt(before))
         .order_by_desc(Column::Id)
         .limit(limit)
 }

@@ -190,24 +190,6 @@ impl Db {
         }
     }
 
-    /// Runs `query` for `reader`; when a replica doesn't find what it was asked for, once more on the primary: it may only be
-    /// late.
-    pub(crate) async fn find<'a, T, F>(
-        &'a self,
-        reader: &'a Reader,
-        query: impl Fn(Read<'a>) -> F,
-    ) -> Result<T, DalError>
-    where
-        F: Future<Output = Result<T, DalError>>,
-    {
-        let read = self.read(reader);
-        let may_be_old = read.may_be_old();
-        match query(read).await {
-            Err(DalError::NotFound) if may_be_old => query(self.ask_again()).await,
-            result => result,
-        }
-    }
-
     /// Waits until every replica has this commit; for ever, when that can't be found out. Also one that isn't asked here: other
     /// processes may ask it, as they do when this one has just started.
     pub(crate) async fn all_replicas_have(&self, commit: &Commit) {

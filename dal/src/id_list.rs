@@ -16,12 +16,28 @@ pub(crate) fn padded<T: Ord + Clone>(ids: &[T]) -> Vec<T> {
     list
 }
 
-/// Cuts a list that was asked for one row more than `limit`; whether there is more.
-pub(crate) fn cut<T>(rows: &mut Vec<T>, limit: u64) -> bool {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_more = rows.len() > limit;
-    rows.truncate(limit);
-    has_more
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// In the list's order.
+    pub entries: Vec<T>,
+    /// Where the next page goes on: a place in the order, which stays one when the row that stood there is gone. None when nothing
+    /// follows.
+    pub next_before: Option<i64>,
+}
+
+impl<T> Page<T> {
+    /// Of rows that were asked for one more than `limit`; `place` is what the list is ordered by.
+    pub(crate) fn cut(mut rows: Vec<T>, limit: u64, place: impl Fn(&T) -> i64) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        let last = rows.last().filter(|_| has_more);
+        Self {
+            next_before: last.map(place),
+            entries: rows,
+        }
+    }
 }
 
 /// Runs `query` for `ids`, and for those that a replica didn't know once more on the primary: what another row refers to

@@ -15,9 +15,11 @@ mod gtid;
 mod id_list;
 pub mod idempotency;
 mod ledger;
+pub mod leftovers;
 mod lock;
 mod migration;
 mod observe;
+pub mod orphans;
 mod passes;
 #[cfg(test)]
 mod plans;
@@ -31,6 +33,7 @@ pub mod videos;
 
 pub use db::{Db, Server};
 pub use error::DalError;
+pub use id_list::Page;
 pub use lock::Lock;
 pub use marks::{Marks, Reader};
 pub use migration::migrate;

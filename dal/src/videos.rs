@@ -2,7 +2,7 @@
 
 use marks::Subject;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr,
     DerivePartialModel, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
     Statement,
 };
@@ -16,7 +16,8 @@ use crate::{
         upload,
         video::{ActiveModel, Column, Entity},
     },
-    error, id_list,
+    error,
+    id_list::{self, Page},
     idempotency::{First, Key},
     ledger::{self, Counted, Deltas},
     uploads,
@@ -24,6 +25,8 @@ use crate::{
 
 /// Most publishes that may meet in one chain of neighbouring milliseconds.
 const MAX_STAMPS: i64 = 1000;
+/// Neighbours that are tried before it is asked which one is free: few publishes meet as a rule.
+const STAMPS_IN_A_ROW: i64 = 16;
 
 /// What a page shows of a video. Only its counts ever change; these are as of the last fold.
 #[derive(Debug, Clone, PartialEq, Eq, DerivePartialModel)]
@@ -91,6 +94,17 @@ pub async fn feed_page(
     Ok(videos)
 }
 
+/// A time after every publish so far, by the primary's clock, which stamps them: also when the clock was set back since.
+pub async fn now_ms(db: &Db) -> Result<i64, DalError> {
+    let statement = Statement::from_string(
+        DbBackend::MySql,
+        "SELECT GREATEST(CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED), COALESCE(MAX(published_ms) + 1, 0)) AS now_ms FROM videos",
+    );
+    let row = db.read_own_writes().query_one_raw(statement).await?;
+    let row = row.ok_or(DalError::NotFound)?;
+    Ok(row.try_get("", "now_ms")?)
+}
+
 /// There is always a bound, so that every page is the same range.
 pub(crate) fn newest(before_ms: i64, limit: u64) -> Select<Entity> {
     Entity::find()
@@ -99,47 +113,29 @@ pub(crate) fn newest(before_ms: i64, limit: u64) -> Select<Entity> {
         .limit(limit)
 }
 
-/// The works of an author: at most `limit`, newest first, and whether more follow; those after the video `before_video_id`
-/// (absent: from the newest). [`DalError::NotFound`] when that is no video of this author.
+/// The works of an author: at most `limit`, in the order of their ids, newest first; those before the place `before` (absent: from
+/// the newest).
 pub async fn by_author(
     db: &Db,
     author_id: i64,
-    before_video_id: Option<i64>,
+    before: Option<i64>,
     limit: u64,
     reader: &Reader,
-) -> Result<(Vec<Video>, bool), DalError> {
-    let page = |read| works_page(read, author_id, before_video_id, limit);
-    db.find(reader, page).await
-}
-
-async fn works_page(
-    read: Read<'_>,
-    author_id: i64,
-    before_video_id: Option<i64>,
-    limit: u64,
-) -> Result<(Vec<Video>, bool), DalError> {
-    let before_ms = match before_video_id {
-        None => i64::MAX,
-        Some(id) => Entity::find_by_id(id)
-            .filter(Column::AuthorId.eq(author_id))
-            .select_only()
-            .column(Column::PublishedMs)
-            .into_tuple()
-            .one(&read)
-            .await?
-            .ok_or(DalError::NotFound)?,
-    };
-    let one_more = limit.saturating_add(1);
-    let mut videos: Vec<Video> = works_before(author_id, before_ms, one_more)
+) -> Result<Page<Video>, DalError> {
+    let before = before.unwrap_or(i64::MAX);
+    let videos = works_before(author_id, before, limit.saturating_add(1))
         .into_partial_model()
-        .all(&read)
+        .all(&db.read(reader))
         .await?;
-    let has_more = id_list::cut(&mut videos, limit);
-    Ok((videos, has_more))
+    Ok(Page::cut(videos, limit, |video: &Video| video.id))
 }
 
-pub(crate) fn works_before(author_id: i64, before_ms: i64, limit: u64) -> Select<Entity> {
-    newest(before_ms, limit).filter(Column::AuthorId.eq(author_id))
+pub(crate) fn works_before(author_id: i64, before: i64, limit: u64) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::AuthorId.eq(author_id))
+        .filter(Column::Id.lt(before))
+        .order_by_desc(Column::Id)
+        .limit(limit)
 }
 
 /// The videos with these ids, in no particular order; an id that names none is left out. One statement; what a replica lacks is
@@ -230,6 +226,7 @@ impl Transaction for NewVideo {
             output: stored,
             deltas: Deltas::of(Counter::UserWorks(self.author_id), 1),
             marked: vec![Subject::User(self.author_id)],
+            clock: None,
         })
     }
 }
@@ -257,7 +254,9 @@ async fn insert_stamped(
     video: &NewVideo,
     clock_ms: i64,
 ) -> Result<Video, DalError> {
-    for published_ms in clock_ms..clock_ms.saturating_add(MAX_STAMPS) {
+    let end_ms = clock_ms.saturating_add(MAX_STAMPS);
+    let (mut published_ms, mut tries) = (clock_ms, 0);
+    while published_ms < end_ms {
         let row = ActiveModel {
             author_id: Set(video.author_id),
             title: Set(video.title.clone()),
@@ -287,6 +286,28 @@ async fn insert_stamped(
                 });
             }
         }
+        tries += 1;
+        published_ms = match tries % STAMPS_IN_A_ROW {
+            0 => free_after(transaction, published_ms, end_ms).await?,
+            _ => published_ms.saturating_add(1),
+        };
     }
-    Err(DalError::TimedOut)
+    Err(DalError::NoPublishTime)
+}
+
+/// The first millisecond after `taken_ms` that is free as far as one can see; `end_ms` when none is before it.
+async fn free_after(
+    transaction: &DatabaseTransaction,
+    taken_ms: i64,
+    end_ms: i64,
+) -> Result<i64, DbErr> {
+    let statement = Statement::from_sql_and_values(
+        DbBackend::MySql,
+        "SELECT COALESCE(MIN(taken.published_ms) + 1, ?) AS free_ms FROM videos AS taken \
+         LEFT JOIN videos AS next ON next.published_ms = taken.published_ms + 1 \
+         WHERE taken.published_ms >= ? AND taken.published_ms < ? AND next.id IS NULL",
+        [end_ms.into(), taken_ms.into(), end_ms.into()],
+    );
+    let row = transaction.query_one_raw(statement).await?;
+    row.map_or(Ok(end_ms), |row| row.try_get("", "free_ms"))
 }

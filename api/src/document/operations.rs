@@ -117,6 +117,7 @@ pub fn operations() -> Vec<Operation> {
         Content::of(VideoPage {
             video_list: vec![examples::video()],
             has_more: false,
+            next_before: 0,
         })
     };
     vec![
@@ -197,7 +198,6 @@ pub fn operations() -> Vec<Operation> {
             Code::NOT_LOGGED_IN,
             Code::BAD_TOKEN,
             Code::NO_SUCH_USER,
-            Code::NO_SUCH_VIDEO,
         ]),
         Operation::new(
             Post,
@@ -226,7 +226,6 @@ pub fn operations() -> Vec<Operation> {
             Code::NOT_LOGGED_IN,
             Code::BAD_TOKEN,
             Code::NO_SUCH_USER,
-            Code::NO_SUCH_VIDEO,
         ]),
         Operation::new(
             Post,
@@ -259,6 +258,7 @@ pub fn operations() -> Vec<Operation> {
             Content::of(CommentPage {
                 comment_list: vec![examples::comment()],
                 has_more: false,
+                next_before: 0,
             }),
         )
         .asks(Token::Optional, &[VIDEO_ID, BEFORE])
@@ -266,7 +266,6 @@ pub fn operations() -> Vec<Operation> {
             Code::BAD_PARAMETER,
             Code::BAD_TOKEN,
             Code::NO_SUCH_VIDEO,
-            Code::NO_SUCH_COMMENT,
         ]),
     ]
 }

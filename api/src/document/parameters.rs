@@ -135,7 +135,7 @@ pub const COMMENT_ID: Parameter = id("comment_id", "Required for `action_type` 2
 /// Of every list.
 pub const BEFORE: Parameter = id(
     "before",
-    "Goes on with what follows this one: the id of the last entry shown (of favorite/list: of its last video). An addition of ours.",
+    "Goes on from here: the last page's `next_before`. An addition of ours.",
 )
 .optional();
 /// Of a publish.

@@ -17,6 +17,9 @@ pub struct CommentPage {
     pub comment_list: Vec<Comment>,
     /// Whether more follows after the last; an addition of ours.
     pub has_more: bool,
+    /// The next page's `before`: a place in the list's order, also when what stood there is gone. 0 when nothing follows.
+    #[schema(minimum = 0)]
+    pub next_before: i64,
 }
 
 /// The comments under a video, newest first.
@@ -28,7 +31,7 @@ pub async fn comment_list(app: Arc<App>, call: Call) -> Result<CommentPage, ApiE
         .ok_or_else(|| ApiError::missing("video_id"))?;
     let request = ListCommentsRequest {
         video_id,
-        before_comment_id: call.params.id("before")?,
+        before: call.params.id("before")?,
         limit: app.settings.page.list,
     };
     app.reading(viewer, &[Subject::Video(video_id)], comments(&app, request))
@@ -47,5 +50,6 @@ async fn comments(app: &App, request: ListCommentsRequest) -> Result<CommentPage
     Ok(CommentPage {
         comment_list: page::comments(app, list.comments).await?,
         has_more: list.has_more,
+        next_before: list.next_before.unwrap_or(0),
     })
 }

@@ -15,7 +15,7 @@ pub async fn favorite_list(app: Arc<App>, call: Call) -> Result<VideoPage, ApiEr
     let user_id = call.list_owner(&app)?;
     let request = ListFavoritesRequest {
         user_id,
-        before_video_id: call.params.id("before")?,
+        before: call.params.id("before")?,
         limit: app.settings.page.list,
     };
     app.reading(
@@ -47,6 +47,7 @@ async fn liked(
         return Ok(VideoPage {
             video_list: Vec::new(),
             has_more: false,
+            next_before: 0,
         });
     }
     let videos = app
@@ -67,5 +68,6 @@ async fn liked(
     Ok(VideoPage {
         video_list,
         has_more: list.has_more,
+        next_before: list.next_before.unwrap_or(0),
     })
 }

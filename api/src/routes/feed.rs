@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use idl::video::FeedRequest;
+use idl::video::{FeedRequest, FeedResponse};
 use marks::Subject;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -39,10 +39,11 @@ async fn feed_page(
         before_ms,
         limit: app.settings.page.feed,
     };
-    let videos = app.video.feed(request).await?.videos;
-    let next_time = videos
-        .last()
-        .map_or_else(now_ms, |oldest| oldest.published_ms);
+    let FeedResponse { videos, now_ms } = app.video.feed(request).await?;
+    let next_time = match videos.last() {
+        Some(oldest) => oldest.published_ms,
+        None => now_ms.unwrap_or_else(surely_later),
+    };
     let video_list = page::videos(app, videos, viewer).await?;
     Ok(FeedPage {
         video_list,
@@ -63,8 +64,12 @@ fn before_ms(latest_time: Option<i64>) -> Result<Option<i64>, ApiError> {
     }
 }
 
-fn now_ms() -> i64 {
-    chrono::Utc::now().timestamp_millis()
+/// How far the clocks of two of our machines may be apart.
+const MAX_SKEW_MS: i64 = 300_000;
+
+/// After every publish so far, however far this clock is behind the one that stamps them.
+fn surely_later() -> i64 {
+    chrono::Utc::now().timestamp_millis() + MAX_SKEW_MS
 }
 
 #[cfg(test)]

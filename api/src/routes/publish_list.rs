@@ -17,6 +17,9 @@ pub struct VideoPage {
     pub video_list: Vec<Video>,
     /// Whether more follows after the last; an addition of ours.
     pub has_more: bool,
+    /// The next page's `before`: a place in the list's order, also when what stood there is gone. 0 when nothing follows.
+    #[schema(minimum = 0)]
+    pub next_before: i64,
 }
 
 /// The works of one user, newest first.
@@ -25,7 +28,7 @@ pub async fn publish_list(app: Arc<App>, call: Call) -> Result<VideoPage, ApiErr
     let author_id = call.list_owner(&app)?;
     let request = ListByAuthorRequest {
         author_id,
-        before_video_id: call.params.id("before")?,
+        before: call.params.id("before")?,
         limit: app.settings.page.list,
     };
     app.reading(
@@ -59,5 +62,6 @@ async fn works(
     Ok(VideoPage {
         video_list,
         has_more: list.has_more,
+        next_before: list.next_before.unwrap_or(0),
     })
 }

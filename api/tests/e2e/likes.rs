@@ -110,29 +110,63 @@ async fn the_list_of_likes_is_bounded_and_pages_on() {
     for id in &all {
         client.like(&fan.token, *id).await.ok();
     }
-    let mut shown = Vec::new();
+    let ask = async |before: &str| {
+        let query = [("token", fan.token.as_str()), ("before", before)];
+        client.favorite_list(&query).await
+    };
+    let (mut shown, mut before) = (Vec::new(), String::new());
     for expected in [3, 3, 2] {
-        let before = shown.last().map_or_else(String::new, i64::to_string);
-        let query = [("token", fan.token.as_str()), ("before", &before)];
-        let reply = client.favorite_list(&query).await.ok();
+        let reply = ask(&before).await.ok();
         assert_eq!(reply["has_more"], expected == 3, "{}", shown.len());
+        before = reply["next_before"].to_string();
         let page = ids(&videos(&reply));
         assert_eq!(page.len(), expected);
         shown.extend(page);
     }
     let latest_first: Vec<i64> = all.iter().rev().copied().collect();
-    assert_eq!(shown, latest_first);
-
-    let ask = async |before: &str| {
-        let query = [("token", fan.token.as_str()), ("before", before)];
-        client.favorite_list(&query).await
-    };
-    assert_eq!(videos(&ask(&all[0].to_string()).await.ok()).len(), 0);
+    assert_eq!((shown, before.as_str()), (latest_first, "0"));
     assert_names(ask("x").await, "before");
-    // What isn't liked has no place in the list.
-    client.unlike(&fan.token, all[4]).await.ok();
-    ask(&all[4].to_string()).await.refused(10007);
-    ask(&NO_VIDEO.to_string()).await.refused(10007);
+    assert_names(ask("0").await, "before");
+}
+
+#[tokio::test]
+async fn a_list_pages_on_whatever_is_taken_away_meanwhile() {
+    let system = system_builder().set("page.list", 3).start().await;
+    let client = system.client();
+    seed(&system, (0..8).map(|n| 1_700_000_000_000 + n)).await;
+    let all: Vec<i64> = system.database().column("SELECT id FROM videos").await;
+    let fan = client.new_account().await;
+    let film = all[0].to_string();
+    let mut said = Vec::new();
+    for id in &all {
+        client.like(&fan.token, *id).await.ok();
+        let reply = client.comment(&fan.token, all[0], "说").await.ok();
+        said.push(reply["comment"]["id"].as_i64().unwrap());
+    }
+    let likes = async |before: &str| {
+        let query = [("token", fan.token.as_str()), ("before", before)];
+        client.favorite_list(&query).await.ok()
+    };
+    let comments = async |before: &str| {
+        let query = [("video_id", film.as_str()), ("before", before)];
+        client.comment_list(&query).await.ok()
+    };
+    let place = |reply: &serde_json::Value| reply["next_before"].to_string();
+    let (liked, commented) = (likes("").await, comments("").await);
+    // The last one shown, and the first of those that weren't.
+    for n in [5, 4] {
+        client.unlike(&fan.token, all[n]).await.ok();
+        let deleted = client.delete_comment(&fan.token, all[0], said[n]).await;
+        deleted.ok();
+    }
+    let liked = likes(&place(&liked)).await;
+    assert_eq!(ids(&videos(&liked)), [all[3], all[2], all[1]]);
+    let commented = comments(&place(&commented)).await;
+    let page = crate::shapes::comments(&commented);
+    assert_eq!(ids(&page), [said[3], said[2], said[1]]);
+    assert_eq!(ids(&videos(&likes(&place(&liked)).await)), [all[0]]);
+    let rest = comments(&place(&commented)).await;
+    assert_eq!(ids(&crate::shapes::comments(&rest)), [said[0]]);
 }
 
 #[tokio::test]

@@ -135,7 +135,14 @@ pub fn assert_comment(comment: &Value) {
 /// The comments of a list, each checked.
 pub fn comments(reply: &Value) -> Vec<Value> {
     assert_reply(reply);
-    check(reply, &[("comment_list", List), ("has_more", Bool)]);
+    check(
+        reply,
+        &[
+            ("comment_list", List),
+            ("has_more", Bool),
+            ("next_before", Int),
+        ],
+    );
     let comments = reply["comment_list"].as_array().unwrap();
     comments.iter().for_each(assert_comment);
     comments.clone()

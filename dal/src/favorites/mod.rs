@@ -5,16 +5,12 @@
 mod batch;
 mod queue;
 
-use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select,
-    sea_query::Condition,
-};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
 use crate::{
     DalError, Db, Reader,
-    db::Read,
     entity::favorite::{Column, Entity},
-    id_list,
+    id_list::{self, Page},
 };
 
 pub use queue::{Favorites, set_alone};
@@ -39,61 +35,38 @@ impl FavoriteOp {
     }
 }
 
-/// The videos that a user likes: at most `limit`, the latest like first, and whether more follow; those after the video
-/// `before_video_id` (absent: from the latest). [`DalError::NotFound`] when the user doesn't like that one.
+/// The videos that a user likes: at most `limit`, the latest like first; those before the place `before` (absent: from the latest).
 pub async fn list(
     db: &Db,
     user_id: i64,
-    before_video_id: Option<i64>,
+    before: Option<i64>,
     limit: u64,
     reader: &Reader,
-) -> Result<(Vec<i64>, bool), DalError> {
-    let page = |read| page(read, user_id, before_video_id, limit);
-    db.find(reader, page).await
-}
-
-async fn page(
-    read: Read<'_>,
-    user_id: i64,
-    before_video_id: Option<i64>,
-    limit: u64,
-) -> Result<(Vec<i64>, bool), DalError> {
-    let before = match before_video_id {
-        None => (i64::MAX, i64::MAX),
-        Some(video_id) => Entity::find_by_id((user_id, video_id))
-            .select_only()
-            .column(Column::LikedUs)
-            .column(Column::VideoId)
-            .into_tuple()
-            .one(&read)
-            .await?
-            .ok_or(DalError::NotFound)?,
-    };
-    let mut videos: Vec<i64> = liked_before(user_id, before, limit.saturating_add(1))
+) -> Result<Page<i64>, DalError> {
+    let before = before.unwrap_or(i64::MAX);
+    let liked: Vec<(i64, i64)> = liked_before(user_id, before, limit.saturating_add(1))
         .into_tuple()
-        .all(&read)
+        .all(&db.read(reader))
         .await?;
-    let has_more = id_list::cut(&mut videos, limit);
-    Ok((videos, has_more))
+    let Page {
+        entries,
+        next_before,
+    } = Page::cut(liked, limit, |(_, liked_us)| *liked_us);
+    Ok(Page {
+        entries: entries.into_iter().map(|(video_id, _)| video_id).collect(),
+        next_before,
+    })
 }
 
-/// `before` is the order's key: when it was liked, and for likes of one moment the id.
-pub(crate) fn liked_before(user_id: i64, before: (i64, i64), limit: u64) -> Select<Entity> {
-    let (liked_us, video_id) = before;
-    let same_moment = Column::LikedUs
-        .eq(liked_us)
-        .and(Column::VideoId.lt(video_id));
+/// When it was liked is the place in the list: no two likes of a user have the same.
+pub(crate) fn liked_before(user_id: i64, before: i64, limit: u64) -> Select<Entity> {
     Entity::find()
         .select_only()
         .column(Column::VideoId)
+        .column(Column::LikedUs)
         .filter(Column::UserId.eq(user_id))
-        .filter(
-            Condition::any()
-                .add(Column::LikedUs.lt(liked_us))
-                .add(same_moment),
-        )
+        .filter(Column::LikedUs.lt(before))
         .order_by_desc(Column::LikedUs)
-        .order_by_desc(Column::VideoId)
         .limit(limit)
 }
 

@@ -6,6 +6,8 @@
 mod m0001_users;
 mod m0002_videos;
 mod m0003_favorites_comments_counters;
+mod m0004_places;
+mod m0005_reaper;
 
 use std::time::Duration;
 
@@ -35,6 +37,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_users::Migration),
             Box::new(m0002_videos::Migration),
             Box::new(m0003_favorites_comments_counters::Migration),
+            Box::new(m0004_places::Migration),
+            Box::new(m0005_reaper::Migration),
         ]
     }
 }

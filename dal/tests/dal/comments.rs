@@ -39,7 +39,7 @@ async fn a_comment_is_what_was_written_stamped_and_counted() {
     let listed = comments::list(&db, VIDEO, None, 10, &Reader::STRICT)
         .await
         .unwrap();
-    assert_eq!(listed, (vec![comment], false));
+    assert_eq!((listed.entries, listed.next_before), (vec![comment], None));
     assert_eq!(count(&db).await, 1);
 }
 
@@ -57,7 +57,7 @@ async fn a_comment_that_does_not_fit_changes_nothing() {
     let listed = comments::list(&db, VIDEO, None, 10, &Reader::STRICT)
         .await
         .unwrap();
-    assert_eq!((listed.0.len(), count(&db).await), (0, 0));
+    assert_eq!((listed.entries.len(), count(&db).await), (0, 0));
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn of_many_who_delete_a_comment_one_does_and_it_is_counted_once() {
 }
 
 #[tokio::test]
-async fn comments_page_by_the_last_one_shown() {
+async fn comments_page_on_from_a_place_whatever_becomes_of_who_stood_there() {
     let (_database, db) = fixture::migrated().await;
     let counters = fixture::without_redis(&db);
     let mut ids = Vec::new();
@@ -122,25 +122,25 @@ async fn comments_page_by_the_last_one_shown() {
         ids.push(add(&db, &counters, 1, &format!("{n}")).await.id);
     }
     ids.reverse();
-    let elsewhere = NewComment {
-        video_id: VIDEO + 1,
-        user_id: 1,
-        content: "a".to_owned(),
-        key: None,
-    };
-    let elsewhere = comments::add(&db, &counters, &elsewhere).await.unwrap().id;
     let page = async |before, limit| {
-        let (page, more) = comments::list(&db, VIDEO, before, limit, &Reader::STRICT)
-            .await
-            .unwrap();
-        let ids: Vec<i64> = page.iter().map(|comment| comment.id).collect();
-        (ids, more)
+        let page = comments::list(&db, VIDEO, before, limit, &Reader::STRICT);
+        let page = page.await.unwrap();
+        let ids: Vec<i64> = page.entries.iter().map(|comment| comment.id).collect();
+        (ids, page.next_before)
     };
-    assert_eq!(page(None, 2).await, (ids[..2].to_vec(), true));
-    assert_eq!(page(Some(ids[1]), 3).await, (ids[2..].to_vec(), false));
-    assert_eq!(page(Some(ids[4]), 3).await, (vec![], false));
-    for stranger in [elsewhere, 404] {
-        let refused = comments::list(&db, VIDEO, Some(stranger), 3, &Reader::STRICT).await;
-        assert!(matches!(refused, Err(DalError::NotFound)));
+    let (first, place) = page(None, 2).await;
+    assert_eq!(first, ids[..2]);
+    assert_eq!(page(place, 3).await, (ids[2..].to_vec(), None));
+    assert_eq!(page(Some(ids[4]), 3).await, (vec![], None));
+    for comment_id in [ids[1], ids[2]] {
+        let comment = DeleteComment {
+            video_id: VIDEO,
+            comment_id,
+            user_id: 1,
+            video_author_id: AUTHOR,
+        };
+        comments::delete(&db, &counters, &comment).await.unwrap();
     }
+    assert_eq!(page(place, 3).await, (ids[3..].to_vec(), None));
+    assert_eq!(page(place, 1).await, (vec![ids[3]], Some(ids[3])));
 }

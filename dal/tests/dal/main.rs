@@ -15,6 +15,7 @@ mod counters_model;
 mod favorites;
 mod fixture;
 mod fold;
+mod given_up;
 mod idempotency;
 mod marked;
 mod model;

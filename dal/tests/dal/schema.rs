@@ -9,7 +9,7 @@ use crate::fixture;
 async fn migrating_again_changes_nothing() {
     let database = Database::create().await;
     let mysql = fixture::mysql(database.primary_url(), &[]);
-    assert_eq!(dal::migrate(&mysql).await.unwrap().len(), 3);
+    assert_eq!(dal::migrate(&mysql).await.unwrap().len(), 5);
     assert!(dal::migrate(&mysql).await.unwrap().is_empty());
 }
 
@@ -31,19 +31,55 @@ async fn a_migration_killed_half_way_is_finished_by_the_next() {
     let database = Database::create().await;
     let mysql = fixture::mysql(database.primary_url(), &[]);
     dal::migrate(&mysql).await.unwrap();
-    // As if the last step had made some of its tables and not been noted.
-    database
-        .execute("DELETE FROM seaql_migrations ORDER BY version DESC LIMIT 1")
-        .await;
-    database.execute("DROP TABLE folder, ledger").await;
+    // As if the last steps had made some of their tables and keys and not been noted.
+    for undo in [
+        "DELETE FROM seaql_migrations ORDER BY version DESC LIMIT 3",
+        "DROP TABLE folder, ledger, bucket",
+        "ALTER TABLE videos DROP KEY videos_works",
+    ] {
+        database.execute(undo).await;
+    }
     assert_eq!(
         dal::migrate(&mysql).await.unwrap(),
-        ["m0003_favorites_comments_counters"]
+        [
+            "m0003_favorites_comments_counters",
+            "m0004_places",
+            "m0005_reaper"
+        ]
     );
     assert_eq!(
         database.value::<i64>("SELECT COUNT(*) FROM folder").await,
         1
     );
+    assert!(dal::migrate(&mysql).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn likes_of_one_moment_get_places_of_their_own_in_the_order_that_they_had() {
+    let database = Database::create().await;
+    let mysql = fixture::mysql(database.primary_url(), &[]);
+    dal::migrate(&mysql).await.unwrap();
+    for before in [
+        "DELETE FROM seaql_migrations WHERE version = 'm0004_places'",
+        "ALTER TABLE favorites DROP KEY favorites_place",
+        // Moved apart, the second and the third of the first user meet the next like.
+        "INSERT INTO favorites (user_id, video_id, author_id, liked_us, batch) VALUES \
+         (1, 1, 1, 5, 0), (1, 2, 1, 5, 0), (1, 3, 1, 5, 0), (1, 4, 1, 4, 0), (1, 5, 1, 6, 0), (2, 1, 1, 5, 0), (2, 2, 1, 5, 0)",
+    ] {
+        database.execute(before).await;
+    }
+    assert_eq!(dal::migrate(&mysql).await.unwrap(), ["m0004_places"]);
+    let ties = "SELECT COUNT(*) - COUNT(DISTINCT user_id, liked_us) FROM favorites";
+    assert_eq!(database.value::<i64>(ties).await, 0);
+    let places: Vec<i64> = database
+        .column("SELECT video_id FROM favorites WHERE user_id = 1 ORDER BY liked_us")
+        .await;
+    assert_eq!((places.len(), &places[..2]), (5, &[4, 1][..]));
+    let other: Vec<i64> = database
+        .column("SELECT video_id FROM favorites WHERE user_id = 2 ORDER BY liked_us")
+        .await;
+    assert_eq!(other, [1, 2]);
+    assert!(dal::migrate(&mysql).await.unwrap().is_empty());
 }
 
 #[tokio::test]

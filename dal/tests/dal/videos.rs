@@ -2,6 +2,8 @@ use std::{collections::HashSet, time::Instant};
 
 use dal::{DalError, Reader, counts::Counter, uploads, videos};
 
+use testkit::Database;
+
 use crate::fixture::{self, new_video, publish, without_redis};
 
 fn ids(videos: &[videos::Video]) -> Vec<i64> {
@@ -145,42 +147,79 @@ async fn the_feed_pages_from_the_newest_to_the_oldest_without_gap_or_repeat() {
 }
 
 #[tokio::test]
-async fn an_authors_works_page_by_the_last_video_shown() {
-    let (_database, db) = fixture::migrated().await;
+async fn an_authors_works_page_on_from_a_place_whatever_becomes_of_who_stood_there() {
+    let (database, db) = fixture::migrated().await;
     let mut mine = Vec::new();
     for n in 0..5 {
         mine.push(publish(&db, 1, &format!("mine{n}")).await.id);
         publish(&db, 2, &format!("other{n}")).await;
     }
     mine.reverse();
-    let other = videos::by_author(&db, 2, None, 1, &Reader::STRICT)
-        .await
-        .unwrap()
-        .0[0]
-        .id;
+    let page = async |author_id, before, limit| {
+        let page = videos::by_author(&db, author_id, before, limit, &Reader::STRICT);
+        let page = page.await.unwrap();
+        (ids(&page.entries), page.next_before)
+    };
+    let (first, place) = page(1, None, 2).await;
+    assert_eq!((first, place), (mine[..2].to_vec(), Some(mine[1])));
+    assert_eq!(page(1, place, 3).await, (mine[2..].to_vec(), None));
+    assert_eq!(page(1, Some(mine[4]), 3).await, (Vec::new(), None));
+    // A place is one whoever stands there, or nobody.
+    database
+        .execute(&format!("DELETE FROM videos WHERE id = {}", mine[1]))
+        .await;
+    assert_eq!(page(1, place, 3).await, (mine[2..].to_vec(), None));
+    assert_eq!(page(1, Some(mine[0] + 1), 1).await.0, mine[..1]);
+    assert_eq!(page(3, None, 3).await, (Vec::new(), None));
+}
 
-    let (page, more) = videos::by_author(&db, 1, None, 2, &Reader::STRICT)
-        .await
-        .unwrap();
-    assert_eq!((ids(&page), more), (mine[..2].to_vec(), true));
-    let (page, more) = videos::by_author(&db, 1, Some(mine[1]), 3, &Reader::STRICT)
-        .await
-        .unwrap();
-    assert_eq!((ids(&page), more), (mine[2..].to_vec(), false));
-    let (page, more) = videos::by_author(&db, 1, Some(mine[4]), 3, &Reader::STRICT)
-        .await
-        .unwrap();
-    assert_eq!((ids(&page), more), (Vec::new(), false));
-    for stranger in [other, 404] {
-        let refused = videos::by_author(&db, 1, Some(stranger), 3, &Reader::STRICT).await;
-        assert!(matches!(refused, Err(DalError::NotFound)));
-    }
-    assert_eq!(
-        videos::by_author(&db, 3, None, 3, &Reader::STRICT)
-            .await
-            .unwrap(),
-        (Vec::new(), false)
+/// The primary's clock, in ms.
+const CLOCK: &str = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
+
+/// Takes the publish times from `from_ms` on.
+async fn take_times(database: &Database, from_ms: i64, count: i64) {
+    let rows: Vec<String> = (from_ms..from_ms + count)
+        .map(|ms| format!("(1, 't', 'taken{ms}', 'c', 1, '', 1, 1, 1, {ms})"))
+        .collect();
+    let insert = format!(
+        "INSERT INTO videos (author_id, title, object_key, cover_key, size_bytes, sha256, duration_ms, width, height, published_ms) \
+         VALUES {}",
+        rows.join(", ")
     );
+    database.execute(&insert).await;
+}
+
+#[tokio::test]
+async fn when_no_publish_time_is_free_that_is_told_and_nothing_is_written() {
+    let (database, db) = fixture::migrated().await;
+    uploads::record(&db, "k", 1).await.unwrap();
+    take_times(&database, database.value(CLOCK).await, 60_000).await;
+    let refused = videos::publish(&db, &without_redis(&db), &new_video(1, "k")).await;
+    assert!(
+        matches!(refused, Err(DalError::NoPublishTime)),
+        "{refused:?}"
+    );
+    // Not published, and not unknown: the upload can be taken back at once.
+    assert!(uploads::begin_abort(&db, "k").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn now_is_after_every_publish_also_when_the_clock_was_set_back() {
+    let (database, db) = fixture::migrated().await;
+    let before: i64 = database.value(CLOCK).await;
+    let empty = videos::now_ms(&db).await.unwrap();
+    let after: i64 = database.value(CLOCK).await;
+    assert!(
+        (before..=after).contains(&empty),
+        "{before} {empty} {after}"
+    );
+    // Stamped by a clock that was 90 s ahead.
+    let ahead = after + 90_000;
+    take_times(&database, ahead, 1).await;
+    assert_eq!(videos::now_ms(&db).await.unwrap(), ahead + 1);
+    let now = Some(ahead + 1);
+    let page = videos::feed_page(&db, now, 30, &Reader::STRICT).await;
+    assert_eq!(page.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -20,8 +20,6 @@ pub(crate) enum VideoError {
     UploadTooOld,
     #[error("size_bytes: the object has another size")]
     OtherSize,
-    #[error("no such video")]
-    NoSuchVideo,
     #[error(transparent)]
     NotAVideo(Refusal),
     #[error(transparent)]
@@ -74,13 +72,14 @@ impl VideoError {
         match self {
             Self::Dal(DalError::KeyReused) => Code::IDEMPOTENCY_KEY_REUSED,
             Self::NoSuchUpload | Self::OtherSize => Code::BAD_PARAMETER,
-            Self::NoSuchVideo => Code::NO_SUCH_VIDEO,
             Self::NotAVideo(_) => Code::NOT_A_VIDEO,
             // Whoever sends so slowly has done nothing wrong, and may try again.
             Self::UploadTooOld | Self::TimedOut(_) | Self::Dal(DalError::TimedOut) => {
                 Code::TIMED_OUT
             }
-            Self::Dal(DalError::Unavailable(_) | DalError::Overloaded)
+            Self::Dal(
+                DalError::Unavailable(_) | DalError::Overloaded | DalError::NoPublishTime,
+            )
             | Self::Storage(StorageError::Unavailable { .. })
             | Self::Media(MediaError::Unavailable(_) | MediaError::Busy) => Code::UNAVAILABLE,
             Self::Dal(_) | Self::Storage(_) | Self::Media(_) | Self::MadeBefore(_) => {

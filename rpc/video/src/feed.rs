@@ -13,9 +13,21 @@ impl VideoService {
             &service::reader(),
         )
         .await?;
+        let now_ms = match page.is_empty() {
+            true => self.now_ms().await,
+            false => None,
+        };
         let videos = page.into_iter().map(|video| self.shown(video));
         Ok(FeedResponse {
             videos: videos.collect::<Result<_, _>>()?,
+            now_ms,
         })
+    }
+
+    /// None while the primary is away: the end of the feed can be told without it.
+    async fn now_ms(&self) -> Option<i64> {
+        let now = dal::videos::now_ms(&self.db).await;
+        now.inspect_err(|error| tracing::warn!(%error, "the end of the feed is told without the primary's clock"))
+            .ok()
     }
 }

@@ -1,6 +1,6 @@
 //! The works of an author, newest first.
 
-use dal::DalError;
+use dal::Page;
 use idl::video::{ListByAuthorRequest, ListByAuthorResponse};
 
 use crate::{VideoService, error::VideoError};
@@ -10,22 +10,22 @@ impl VideoService {
         &self,
         request: ListByAuthorRequest,
     ) -> Result<ListByAuthorResponse, VideoError> {
-        let (page, has_more) = dal::videos::by_author(
+        let Page {
+            entries,
+            next_before,
+        } = dal::videos::by_author(
             &self.db,
             request.author_id,
-            request.before_video_id,
+            request.before,
             u64::from(request.limit.unsigned_abs()),
             &service::reader(),
         )
-        .await
-        .map_err(|error| match error {
-            DalError::NotFound => VideoError::NoSuchVideo,
-            error => error.into(),
-        })?;
-        let videos = page.into_iter().map(|video| self.shown(video));
+        .await?;
+        let videos = entries.into_iter().map(|video| self.shown(video));
         Ok(ListByAuthorResponse {
             videos: videos.collect::<Result<_, _>>()?,
-            has_more,
+            has_more: next_before.is_some(),
+            next_before,
         })
     }
 }

@@ -48,10 +48,7 @@ fn routes(scene: &Scene) -> Vec<Route> {
             no_id("user_id"),
             no_id("before"),
             no_token(false),
-            vec![
-                value("user_id", NOBODYS, 10006, ""),
-                value("before", NOBODYS, 10007, ""),
-            ],
+            vec![value("user_id", NOBODYS, 10006, "")],
         ]
         .concat(),
     };
@@ -196,7 +193,7 @@ fn routes(scene: &Scene) -> Vec<Route> {
                 no_id("video_id"),
                 no_id("before"),
                 no_token(false),
-                vec![no_video(), value("before", NOBODYS, 10008, "")],
+                vec![no_video()],
             ]
             .concat(),
         },

@@ -19,6 +19,8 @@ interface Props {
 export function Comments({ video, mayDeleteAll, onCount, onClose }: Props) {
   const [comments, setComments] = useState<Comment[]>([]);
   const [hasMore, setHasMore] = useState(false);
+  // Where the next page goes on.
+  const [place, setPlace] = useState(0);
   const [loaded, setLoaded] = useState(false);
   const [text, setText] = useState("");
   const [busy, setBusy] = useState(false);
@@ -27,9 +29,10 @@ export function Comments({ video, mayDeleteAll, onCount, onClose }: Props) {
 
   async function load() {
     try {
-      const page = await api.comments(video.id, comments.at(-1)?.id);
+      const page = await api.comments(video.id, place);
       setComments((before) => [...before, ...page.comment_list]);
       setHasMore(page.has_more);
+      setPlace(page.next_before);
     } catch (error) {
       complain(error);
     }

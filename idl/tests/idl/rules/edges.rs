@@ -200,8 +200,8 @@ fn video() -> Vec<Edge> {
         at_least("author_id", 1, |r: &mut ListByAuthorRequest, v| {
             r.author_id = v
         }),
-        at_least("before_video_id", 1, |r: &mut ListByAuthorRequest, v| {
-            r.before_video_id = Some(v)
+        at_least("before", 1, |r: &mut ListByAuthorRequest, v| {
+            r.before = Some(v)
         }),
         not_empty("video_ids", videos),
         not_empty("video_ids", authors),
@@ -263,8 +263,8 @@ fn favorite() -> Vec<Edge> {
         at_least("user_id", 1, |r: &mut ListFavoritesRequest, v| {
             r.user_id = v
         }),
-        at_least("before_video_id", 1, |r: &mut ListFavoritesRequest, v| {
-            r.before_video_id = Some(v)
+        at_least("before", 1, |r: &mut ListFavoritesRequest, v| {
+            r.before = Some(v)
         }),
         at_least("viewer_id", 1, |r: &mut FavoritePageRequest, v| {
             r.viewer_id = Some(v)
@@ -304,8 +304,8 @@ fn comment() -> Vec<Edge> {
         at_least("video_id", 1, |r: &mut ListCommentsRequest, v| {
             r.video_id = v
         }),
-        at_least("before_comment_id", 1, |r: &mut ListCommentsRequest, v| {
-            r.before_comment_id = Some(v)
+        at_least("before", 1, |r: &mut ListCommentsRequest, v| {
+            r.before = Some(v)
         }),
         not_empty("video_ids", videos),
     ];

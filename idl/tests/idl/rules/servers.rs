@@ -111,7 +111,7 @@ services! {
     }
     VideoService VideoServiceClient video {
         feed(FeedRequest { before_ms: None, limit: 1 }) -> FeedResponse;
-        list_by_author(ListByAuthorRequest { author_id: 1, before_video_id: None, limit: 1 })
+        list_by_author(ListByAuthorRequest { author_id: 1, before: None, limit: 1 })
             -> ListByAuthorResponse;
         mget_videos(MGetVideosRequest { video_ids: vec![1] }) -> MGetVideosResponse;
         mget_authors(MGetAuthorsRequest { video_ids: vec![1] }) -> MGetAuthorsResponse;
@@ -129,7 +129,7 @@ services! {
     }
     FavoriteService FavoriteServiceClient favorite {
         set_favorite(SetFavoriteRequest { user_id: 1, video_id: 1, liked: true }) -> SetFavoriteResponse;
-        list_favorites(ListFavoritesRequest { user_id: 1, before_video_id: None, limit: 1 })
+        list_favorites(ListFavoritesRequest { user_id: 1, before: None, limit: 1 })
             -> ListFavoritesResponse;
         favorite_page(FavoritePageRequest { video_ids: vec![], user_ids: vec![], viewer_id: None })
             -> FavoritePageResponse;
@@ -137,7 +137,7 @@ services! {
     CommentService CommentServiceClient comment {
         add_comment(AddCommentRequest { user_id: 1, video_id: 1, content: text("c", 1), idempotency_key: None }) -> AddCommentResponse;
         delete_comment(DeleteCommentRequest { user_id: 1, video_id: 1, comment_id: 1 }) -> DeleteCommentResponse;
-        list_comments(ListCommentsRequest { video_id: 1, before_comment_id: None, limit: 1 })
+        list_comments(ListCommentsRequest { video_id: 1, before: None, limit: 1 })
             -> ListCommentsResponse;
         count_comments(CountCommentsRequest { video_ids: vec![1] }) -> CountCommentsResponse;
     }
