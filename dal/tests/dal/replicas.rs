@@ -43,7 +43,9 @@ fn liked(user_id: i64, video_id: i64) -> String {
 }
 
 async fn likes(db: &Db, user_id: i64, reader: &Reader) -> Result<Vec<i64>, DalError> {
-    Ok(favorites::list(db, user_id, None, 1000, reader).await?.0)
+    Ok(favorites::list(db, user_id, None, 1000, reader)
+        .await?
+        .entries)
 }
 
 fn reader(user_id: i64) -> Reader {
@@ -243,10 +245,10 @@ async fn a_switchover_with_the_old_primary_alive_costs_no_write_and_leaves_no_co
         key: None,
     };
     let comment = comments::add(&db, &counters, &new).await.unwrap();
-    let (listed, _) = comments::list(&db, 1, None, 10, &Reader::STRICT)
+    let listed = comments::list(&db, 1, None, 10, &Reader::STRICT)
         .await
         .unwrap();
-    assert_eq!(listed, [comment]);
+    assert_eq!(listed.entries, [comment]);
     // Who only reads learns of it, too; without being told by a write.
     eventually(PATIENCE, "no connection to the old primary", async || {
         users::mget(&db, &[user], &Reader::STRICT).await.unwrap();
