@@ -251,7 +251,8 @@ mod tests {
         let database = testkit::Database::create().await;
         let mysql = crate::plans::mysql(&database);
         crate::migrate(&mysql).await.unwrap();
-        let pool = crate::pool::open(&mysql.primary_url, 1, Duration::from_secs(5)).unwrap();
+        let pool =
+            crate::pool::open_replica(&mysql.primary_url, 1, Duration::from_secs(5)).unwrap();
         let transaction = pool.begin().await.unwrap();
         let stand_still = "SET SESSION timestamp = 1700000000.5";
         execute_text(&transaction, stand_still).await.unwrap();
