@@ -99,7 +99,7 @@ impl App {
     }
 
     /// Does `work` for somebody whose page shows `subjects`: what was just written to them is seen, by whomever and whichever
-    /// server answers. One round trip to Redis; none without subjects.
+    /// server answers. One round trip to Redis, also without subjects: whether marks can be trusted at all.
     pub async fn reading<F: Future>(
         &self,
         viewer: Option<i64>,

@@ -71,13 +71,13 @@ pub(crate) async fn exact_on<C: ConnectionTrait>(
     values(counters, &rows)
 }
 
-/// The last commit on `session`, and the exact values as of then or later: of these counters at least one has
-/// just been added to.
+/// The last commit on `session` (none on a server without GTIDs), and the exact values as of then or later: of these counters at
+/// least one has just been added to.
 pub(crate) async fn after_commit<C: ConnectionTrait>(
     db: &Db,
     session: &C,
     counters: &[Counter],
-) -> Result<(Commit, HashMap<Counter, i64>), DbErr> {
+) -> Result<(Option<Commit>, HashMap<Counter, i64>), DbErr> {
     let dialect = db.dialect(session).await?;
     if dialect == Dialect::MySql {
         // Not in one statement: a commit between its snapshot and the position could be told and not counted.
@@ -86,9 +86,7 @@ pub(crate) async fn after_commit<C: ConnectionTrait>(
     }
     let position = format!("{} AS position, ", dialect.last_commit());
     let rows = session.query_all_raw(parts(counters, &position)).await?;
-    let commit = dialect.commit(rows.first())?;
-    let commit = commit.ok_or_else(position::without_gtids)?;
-    Ok((commit, values(counters, &rows)?))
+    Ok((dialect.commit(rows.first())?, values(counters, &rows)?))
 }
 
 /// What the rows of [`parts`] add up to.

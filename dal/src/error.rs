@@ -153,6 +153,11 @@ pub(crate) fn is_schema_behind(error: &DbErr) -> bool {
     matches!(mysql_number(error), Some(1049 | 1054 | 1146))
 }
 
+/// The server has no variable of that name.
+pub(crate) fn is_unknown_variable(error: &DbErr) -> bool {
+    matches!(mysql_number(error), Some(1193))
+}
+
 /// The account may not do that.
 pub(crate) fn is_forbidden(error: &DbErr) -> bool {
     matches!(mysql_number(error), Some(1044 | 1045 | 1142 | 1227))

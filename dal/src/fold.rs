@@ -21,7 +21,7 @@ use crate::{
     observe::on_primary,
     passes::Passes,
     pool::{execute_text, within},
-    position,
+    position::{self, Position},
 };
 
 /// Ledger rows in a transaction of the folder.
@@ -171,11 +171,18 @@ async fn round(
             }
             // The position before the counts: they include all commits up to it.
             let (position, exact) = step(async {
-                let position = position::mark_on(db, session).await?.into();
+                let position = position::mark_on(db, session).await?.map(Position::from);
                 let known: Vec<Counter> = page.iter().filter_map(Row::counter).collect();
                 Ok::<_, DbErr>((position, counts::exact_on(session, &known).await?))
             })
             .await?;
+            let Some(position) = position else {
+                // What can't be told to be the newer one isn't there.
+                let known: Vec<Counter> = exact.into_keys().collect();
+                counters.forget(&known).await;
+                step(clean(session, dirty, &page)).await?;
+                continue;
+            };
             match counters.compare(position, &exact).await {
                 Ok(mended) => metrics::counters_repaired(Repair::Fold, mended),
                 Err(error) => {

@@ -5,12 +5,17 @@ use std::collections::BTreeMap;
 use marks::Commit;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
+use crate::error;
+
 /// How a server speaks of commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     MariaDb,
     MySql,
 }
+
+/// All commits, unless new ones get no GTIDs: those of the past stay in the set.
+const MYSQL_COMMITS: &str = "IF(@@global.gtid_mode LIKE 'ON%', @@global.gtid_executed, '')";
 
 impl Dialect {
     /// Of a server that says this of its version.
@@ -27,7 +32,7 @@ impl Dialect {
         match self {
             Self::MariaDb => "@@last_gtid",
             // Grows when a commit is visible, not before: at least this session's own, and nothing that can't be seen.
-            Self::MySql => "@@global.gtid_executed",
+            Self::MySql => MYSQL_COMMITS,
         }
     }
 
@@ -35,7 +40,7 @@ impl Dialect {
     pub(crate) fn newest(self) -> &'static str {
         match self {
             Self::MariaDb => "@@global.gtid_binlog_pos",
-            Self::MySql => "@@global.gtid_executed",
+            Self::MySql => MYSQL_COMMITS,
         }
     }
 
@@ -55,6 +60,14 @@ impl Dialect {
         }
     }
 
+    /// What a server without GTIDs lacks.
+    pub(crate) fn to_have_gtids(self) -> &'static str {
+        match self {
+            Self::MariaDb => "log_bin (and server_id) must be set on it",
+            Self::MySql => "gtid_mode = ON and enforce_gtid_consistency = ON must be set on it",
+        }
+    }
+
     /// What `expression` is on this session; `None` for nothing, as on a server without GTIDs.
     pub(crate) async fn ask<C: ConnectionTrait>(
         self,
@@ -62,10 +75,12 @@ impl Dialect {
         expression: &str,
     ) -> Result<Option<Commit>, DbErr> {
         let sql = format!("SELECT {expression} AS position");
-        let row = session
-            .query_one_raw(Statement::from_string(DbBackend::MySql, sql))
-            .await?;
-        self.commit(row.as_ref())
+        let ask = Statement::from_string(DbBackend::MySql, sql);
+        match session.query_one_raw(ask).await {
+            // Another engine that speaks MySQL.
+            Err(error) if error::is_unknown_variable(&error) => Ok(None),
+            row => self.commit(row?.as_ref()),
+        }
     }
 
     /// The commit in the column `position` of a row.

@@ -6,10 +6,10 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::Write as _,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use marks::Subject;
+use marks::{Commit, Marks, Subject};
 use sea_orm::{DatabaseTransaction, DbErr};
 use telemetry::metrics::Verb;
 use tracing::Instrument as _;
@@ -27,6 +27,8 @@ use crate::{
 
 /// The primary's clock, in microseconds.
 pub(crate) const NOW_US: &str = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
+/// The most that an acknowledgement waits for Redis: more than the life of a lease, less than a caller waits for a write.
+const ACKNOWLEDGED_BY: Duration = Duration::from_secs(3);
 
 /// By how much each counter moves. One that doesn't move isn't in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -198,7 +200,7 @@ where
             return Err(error);
         }
     };
-    publish(db, counters, session, &news).await;
+    publish(db, counters, session, &news).await?;
     Ok(output)
 }
 
@@ -242,12 +244,17 @@ where
     }
 }
 
-/// Tells Redis the exact counts after the commit that `session` has just made, and marks who must see it, all at once. The
-/// commit stands whatever happens here.
-async fn publish(db: &Db, counters: &Counters, session: DatabaseTransaction, news: &News) {
+/// Tells Redis the exact counts after the commit that `session` has just made, and marks who must see it, all at once. What it
+/// can't be told is made harmless first. The commit stands whatever happens here; an error: it may not be acknowledged.
+async fn publish(
+    db: &Db,
+    counters: &Counters,
+    session: DatabaseTransaction,
+    news: &News,
+) -> Result<(), DalError> {
     let marks = db.marks().filter(|_| !news.marked.is_empty());
     if news.moved.is_empty() && marks.is_none() {
-        return;
+        return Ok(());
     }
     let read = within(READ_DEADLINE, async {
         if news.moved.is_empty() {
@@ -259,29 +266,64 @@ async fn publish(db: &Db, counters: &Counters, session: DatabaseTransaction, new
     let exact = on_primary(Verb::ReadOwnWrites, read).await;
     // Nothing is open in it. Others need the connection more than Redis does.
     drop(session);
-    match exact {
-        Ok((commit, exact)) => {
-            db.saw(&commit);
-            let mark = async {
-                if let Some(marks) = marks
-                    && !marks.set(&news.marked, &commit).await
-                {
-                    tokio::select! {
-                        () = marks.settled() => {}
-                        () = db.all_replicas_have(&commit) => {}
-                    }
+    let (commit, exact) = match exact {
+        Ok((Some(commit), exact)) => (commit, exact),
+        unknown => {
+            match unknown {
+                Err(error) => {
+                    tracing::warn!(%error, "counts not read after a commit; Redis forgets them");
+                    counters.forget(&news.moved).await;
                 }
-            };
-            let position = Position { seq: commit.seq };
-            tokio::join!(counters.committed(position, &exact), mark);
-        }
-        Err(error) => {
-            tracing::warn!(%error, "counts not read after a commit; Redis forgets them");
-            counters.forget(&news.moved).await;
+                // Nothing can be said to be newer than another.
+                Ok(_) => counters.distrust(&news.moved).await,
+            }
             if let Some(marks) = marks {
                 marks.invalidate(&news.marked);
-                marks.settled().await;
             }
+            return settle(db, counters, marks, None).await;
         }
+    };
+    db.saw(&commit);
+    let position = Position { seq: commit.seq };
+    let mark = async {
+        match marks {
+            Some(marks) => marks.set(&news.marked, &commit).await,
+            None => true,
+        }
+    };
+    match tokio::join!(counters.committed(position, &exact), mark) {
+        (true, true) => Ok(()),
+        (_, is_marked) => settle(db, counters, marks.filter(|_| !is_marked), Some(&commit)).await,
+    }
+}
+
+/// Waits until nobody can miss what Redis couldn't be told. `marks`: if what is missing are marks.
+async fn settle(
+    db: &Db,
+    counters: &Counters,
+    marks: Option<&Marks>,
+    commit: Option<&Commit>,
+) -> Result<(), DalError> {
+    let marked = async {
+        let Some(marks) = marks else { return Ok(true) };
+        let on_replicas = async {
+            match commit {
+                Some(commit) => db.all_replicas_have(commit).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            settled = marks.settled() => db.is_settled(Marks::NAME, settled).await,
+            () = on_replicas => Ok(true),
+        }
+    };
+    let all = async { tokio::try_join!(counters.settled(), marked) };
+    match tokio::time::timeout(ACKNOWLEDGED_BY, all).await {
+        Ok(Ok((true, true))) => Ok(()),
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(_)) | Err(_) => Err(DalError::Unavailable(DbErr::Custom(
+            "it is committed, but Redis can't be told, and others may trust what is there"
+                .to_owned(),
+        ))),
     }
 }

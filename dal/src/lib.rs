@@ -30,6 +30,7 @@ mod rotation;
 pub mod uploads;
 pub mod users;
 pub mod videos;
+mod writers;
 
 pub use db::{Db, Server};
 pub use error::DalError;

@@ -29,6 +29,11 @@ pub struct Lock {
     pub(crate) session: DatabaseTransaction,
 }
 
+/// What the server calls the lock of this database that an SQL expression names.
+pub(crate) fn on_the_server(name: &str) -> String {
+    format!("CONCAT({name}, ' ', LEFT(SHA2(DATABASE(), 256), 32))")
+}
+
 impl Lock {
     /// Takes the lock with this name; `None` when somebody else has it.
     pub async fn take(db: &Db, name: &str) -> Result<Option<Self>, DalError> {
@@ -38,8 +43,7 @@ impl Lock {
             let sql = format!("SET SESSION wait_timeout = {SILENCE_SECONDS}");
             execute_text(&session, &sql).await?;
             // A lock is the server's, not the database's; its name has 64 characters at most.
-            let sql =
-                "SELECT GET_LOCK(CONCAT(?, ' ', LEFT(SHA2(DATABASE(), 256), 32)), 0) AS locked";
+            let sql = format!("SELECT GET_LOCK({}, 0) AS locked", on_the_server("?"));
             let ask = Statement::from_sql_and_values(DbBackend::MySql, sql, [name.into()]);
             let row = session.query_one_raw(ask).await?;
             let locked: Option<Option<i64>> =

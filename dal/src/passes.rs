@@ -70,7 +70,11 @@ impl Passes {
 }
 
 async fn pass(db: &Db, counters: &Counters, run_id: &str) -> Result<(), DalError> {
-    let position = position::mark(db).await?.into();
+    // Without places in the order of commits nothing in Redis is trusted, so there is nothing to set right.
+    let Some(commit) = position::mark(db).await? else {
+        return Ok(());
+    };
+    let position = commit.into();
     counters.scan_pass(position).await?;
     let sql =
         format!("UPDATE folder SET redis_run_id = ?, redis_passed_ms = {NOW_MS} WHERE id = 1");

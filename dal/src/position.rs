@@ -2,6 +2,7 @@
 //!
 //! A server gives its commits GTIDs in the order in which they become visible. Only the place of a commit that is known to be
 //! visible is ever used here: a server's newest GTID isn't, since MariaDB tells it while the commit still waits for a replica.
+//! A server without GTIDs has no such places; nothing else that it counts is in the order of its commits.
 
 use marks::Commit;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
@@ -33,22 +34,28 @@ pub(crate) async fn commit_and_chain(transaction: &DatabaseTransaction) -> Resul
     Ok(())
 }
 
-/// The last commit on `session`.
-pub(crate) async fn last_commit<C: ConnectionTrait>(db: &Db, session: &C) -> Result<Commit, DbErr> {
+/// The last commit on `session`; none on a server without GTIDs.
+pub(crate) async fn last_commit<C: ConnectionTrait>(
+    db: &Db,
+    session: &C,
+) -> Result<Option<Commit>, DbErr> {
     let dialect = db.dialect(session).await?;
-    let commit = dialect.ask(session, dialect.last_commit()).await?;
-    commit.ok_or_else(without_gtids)
+    dialect.ask(session, dialect.last_commit()).await
 }
 
-/// A commit that every other is in which `session` may have seen: what it found done already was in one of them.
-pub(crate) async fn newest<C: ConnectionTrait>(db: &Db, session: &C) -> Result<Commit, DbErr> {
+/// A commit that every other is in which `session` may have seen: what it found done already was in one of them. None on a server
+/// without GTIDs.
+pub(crate) async fn newest<C: ConnectionTrait>(
+    db: &Db,
+    session: &C,
+) -> Result<Option<Commit>, DbErr> {
     let dialect = db.dialect(session).await?;
-    let commit = dialect.ask(session, dialect.newest()).await?;
-    commit.ok_or_else(without_gtids)
+    dialect.ask(session, dialect.newest()).await
 }
 
-/// A commit of its own that changes nothing else: what is read afterwards includes all commits up to it.
-pub(crate) async fn mark(db: &Db) -> Result<Commit, DalError> {
+/// A commit of its own that changes nothing else: what is read afterwards includes all commits up to it. None on a server without
+/// GTIDs.
+pub(crate) async fn mark(db: &Db) -> Result<Option<Commit>, DalError> {
     let work = within(WRITE_DEADLINE, async {
         let session = db.write().begin().await?;
         Ok(mark_on(db, &session).await?)
@@ -57,13 +64,11 @@ pub(crate) async fn mark(db: &Db) -> Result<Commit, DalError> {
 }
 
 /// [`mark`] on a session that has nothing else to commit.
-pub(crate) async fn mark_on(db: &Db, session: &DatabaseTransaction) -> Result<Commit, DbErr> {
+pub(crate) async fn mark_on(
+    db: &Db,
+    session: &DatabaseTransaction,
+) -> Result<Option<Commit>, DbErr> {
     execute_text(session, "UPDATE folder SET marks = marks + 1 WHERE id = 1").await?;
     commit_and_chain(session).await?;
     last_commit(db, session).await
-}
-
-/// What reads after writes and Redis' counts can't do without.
-pub(crate) fn without_gtids() -> DbErr {
-    DbErr::Custom("the primary has no GTIDs: its binary log must be on".to_owned())
 }

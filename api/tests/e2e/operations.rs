@@ -103,9 +103,11 @@ async fn each_family_is_there_and_moves_with_what_happens() {
         (reaped == Some(1.0)).then_some(())
     })
     .await;
-    let folder = &admins[3..];
+    let (video, folder) = (&admins[2], &admins[3..]);
     eventually(SOON, "a fold, and a look at the dependencies", async || {
         let mut sums = Vec::new();
+        let metrics = Metrics::of(video).await;
+        metrics.sum("dependency_up", "dependency=primary")?;
         for admin in folder {
             let metrics = Metrics::of(admin).await;
             sums.push(metrics.sum("counter_folds_total", "outcome=folded"));

@@ -185,7 +185,9 @@ impl Counters {
         if later.is_empty() {
             return Ok(0);
         }
-        let newest = Position::from(position::mark(&self.db).await?);
+        let Some(newest) = position::mark(&self.db).await? else {
+            return Ok(0);
+        };
         let future: Vec<Counter> = later
             .iter()
             .filter(|(_, seq)| *seq > newest.seq)

@@ -2,8 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use redis::leases::Bucket;
+
 use crate::counts::Counter;
 
+/// Of each of the two kinds in a cluster: a page's are on all its nodes, and few enough to renew a lease in each.
+const CLUSTER_BUCKETS: usize = 64;
 /// Longest count, in digits: any i64 has as many or nearly.
 const COUNT_DIGITS: usize = 18;
 /// Longest sequence and time, in digits: what Lua's numbers hold exactly.
@@ -36,6 +40,14 @@ impl Entry {
     }
 }
 
+/// The database of a counter, by the first letter of its name.
+pub(super) fn database(counter: Counter) -> char {
+    match counter {
+        Counter::VideoComments(_) => 'c',
+        _ => 'f',
+    }
+}
+
 /// A count as it is shown and stored: whatever the rows say, never below 0.
 pub(super) fn shown(count: i64) -> i64 {
     count.max(0)
@@ -46,13 +58,37 @@ pub(super) fn now_s() -> u64 {
     since.map_or(0, |since| since.as_secs())
 }
 
-/// The names of the keys. What is in braces decides the node in a cluster: a counter and its lock are together.
+/// The names of the keys.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
     pub(super) prefix: String,
+    /// In a cluster what is in braces decides the node. Counters share their bucket's there, so that they are beside the leases by
+    /// which they are trusted.
+    pub(super) is_cluster: bool,
 }
 
 impl Keys {
+    /// By which bucket of its database a counter is trusted.
+    pub(super) fn bucket(&self, counter: Counter) -> usize {
+        let (_, id) = counter.parts();
+        let buckets = self.buckets() as u64;
+        usize::try_from(id.unsigned_abs() % buckets).unwrap_or_default()
+    }
+
+    /// How many a database has.
+    pub(super) fn buckets(&self) -> usize {
+        if self.is_cluster { CLUSTER_BUCKETS } else { 1 }
+    }
+
+    /// A bucket of the database whose name begins like this.
+    pub(super) fn trusted_by(&self, database: char, bucket: usize) -> Bucket {
+        let Self { prefix, is_cluster } = self;
+        Bucket::new(&match is_cluster {
+            true => format!("{prefix}{{{database}{bucket}}}"),
+            false => format!("{prefix}counts"),
+        })
+    }
+
     pub(super) fn of(&self, counter: Counter) -> String {
         let (owner, id, what) = match counter {
             Counter::VideoFavorites(id) => ('v', id, "favorites"),
@@ -61,7 +97,18 @@ impl Keys {
             Counter::UserFavorites(id) => ('u', id, "favorites"),
             Counter::UserWorks(id) => ('u', id, "works"),
         };
-        format!("{}{{{owner}{id}}}:{what}", self.prefix)
+        match self.is_cluster {
+            true => {
+                let (database, bucket) = (database(counter), self.bucket(counter));
+                format!("{}{{{database}{bucket}}}:{owner}{id}:{what}", self.prefix)
+            }
+            false => format!("{}{{{owner}{id}}}:{what}", self.prefix),
+        }
+    }
+
+    /// The key that a lock belongs to.
+    pub(super) fn locked(lock: &str) -> Option<&str> {
+        lock.strip_suffix(":lock")
     }
 
     /// Held by whoever loads the counter.
@@ -76,10 +123,11 @@ impl Keys {
 
     /// The inverse of [`Self::of`]; none for a lock, or a key of somebody else.
     pub(super) fn parse(&self, key: &str) -> Option<Counter> {
-        let (tag, what) = key
-            .strip_prefix(&self.prefix)?
-            .strip_prefix('{')?
-            .split_once("}:")?;
+        let tag = key.strip_prefix(&self.prefix)?.strip_prefix('{')?;
+        let (tag, what) = match (tag.split_once("}:")?, self.is_cluster) {
+            ((_, counter), true) => counter.split_once(':')?,
+            (counter, false) => counter,
+        };
         let id = tag.get(1..)?.parse().ok()?;
         let counter = match (tag.get(..1)?, what) {
             ("v", "favorites") => Counter::VideoFavorites(id),
@@ -129,6 +177,7 @@ mod tests {
     fn a_key_names_its_counter_and_nothing_else_does() {
         let keys = Keys {
             prefix: "p:".to_owned(),
+            is_cluster: false,
         };
         for (counter, key) in [
             (Counter::VideoFavorites(1), "p:{v1}:favorites"),
@@ -152,7 +201,37 @@ mod tests {
             "p:{é1}:favorites",
             "p:{v1}:works",
             "q:{v1}:favorites",
+            "p:{f1}:v1:favorites",
         ] {
+            assert_eq!(keys.parse(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn in_a_cluster_a_counter_is_where_the_leases_are_by_which_it_is_trusted() {
+        let keys = Keys {
+            prefix: "p:".to_owned(),
+            is_cluster: true,
+        };
+        for (counter, key, leases) in [
+            (
+                Counter::VideoFavorites(65),
+                "p:{f1}:v65:favorites",
+                "p:{f1}:leases",
+            ),
+            (
+                Counter::VideoComments(64),
+                "p:{c0}:v64:comments",
+                "p:{c0}:leases",
+            ),
+            (Counter::UserWorks(7), "p:{f7}:u7:works", "p:{f7}:leases"),
+        ] {
+            assert_eq!(keys.of(counter), key);
+            assert_eq!(keys.parse(key), Some(counter));
+            let bucket = keys.trusted_by(database(counter), keys.bucket(counter));
+            assert_eq!(bucket.leases, leases);
+        }
+        for foreign in ["p:{f2}:v65:favorites", "p:{v65}:favorites", "p:{f1}:epoch"] {
             assert_eq!(keys.parse(foreign), None, "{foreign}");
         }
     }

@@ -40,18 +40,62 @@
 //! * *Redis comes back empty.* Everything is loaded or written anew. *With yesterday's data:* it has another run id, upon which
 //!   the folder makes a complete pass ([`Counters::scan_pass`]); also at start, hourly, and after Redis was away.
 //! * *Below 0?* Every value is a sum over committed rows, of which each is removed once.
+//!
+//! # Why a reader may trust Redis at all, race by race
+//!
+//! The above is about a writer that reaches Redis, or comes back. Until it does, others would read old counts and miss marks. So each
+//! process that writes holds a lease in each database of Redis, and readers trust nothing while one has run out
+//! ([`redis::leases`]; what is said here holds for the marks as well). Untrusted, counts come from MySQL, and rows from the primary.
+//!
+//! * *A writer can't tell Redis of a commit* (read-only, too few replicas, a full disk, a time-out, cut off, alone or with all). It
+//!   owes a deletion from now on, and as long as it owes one it renews no lease. It acknowledges when the deletion is paid, or when
+//!   its last lease has run out by its own clock: then the readers trust nothing. Whoever reads before the acknowledgement may
+//!   miss the commit.
+//! * *A renewal is late*: it waits in a socket, Redis stands still. A renewal names the end of the lease by the server's clock, from
+//!   an earlier answer of the server and the time since: whenever it arrives, the lease ends when its sender believes.
+//! * *The server's clock is set back, or another server takes over.* An end further away than a lease can be counts as run out at
+//!   the next renewal by anybody, so does every lease of another run of the server. (Set back by less than a lease's life, a lease
+//!   may last so much longer: clocks are slewed, not set.)
+//! * *A writer comes back.* It pays what it owes first. Only then it renews, and only then readers trust.
+//! * *A writer is killed.* Its lease runs out, and readers trust nothing until it is removed. The primary knows that it is dead: a
+//!   lock by name belongs to its connection. Its row there tells whether it ever acknowledged something untold. If not, it is
+//!   removed. If so, all counts of the database are deleted before, and of marks the epoch is made anew after, with a newer commit.
+//! * *A writer is cut off, and others think it dead* (its connection to the primary broke as well). Whoever finds a writer dead
+//!   notes that in its row before anything else. Whoever acknowledges by the end of its lease looks at its own row after the
+//!   commit: still there as it was, then it is removed later, and what is done at the removal covers the commit. Otherwise it
+//!   doesn't acknowledge.
+//! * *It is noted as owing nothing and acknowledges something untold meanwhile.* It notes that it owes in the same row first: one of
+//!   the two comes first.
+//! * *The set of leases is lost*: `FLUSHALL`, eviction, an empty restart. The epoch is gone, too, or the member is by which a whole set
+//!   is known. A new epoch is made after all live writers were read from the primary; each of them is in the set again, as run
+//!   out, until it renews. Who registers first in the primary and then in Redis can't be passed over.
+//! * *A process starts.* It counts on its lease only after it has been in the set. One that never reaches Redis acknowledges when all
+//!   replicas have the commit; its counts are right after the fold's comparison.
+//! * *A reader trusts, and trust ends while its answer is on the way.* The script looks at leases and values at one moment; what is
+//!   acknowledged after that moment was acknowledged after the read began.
+//! * *A loader loads while nobody trusts.* It does so under a lock that was taken before, and stores an exact count. What it may
+//!   lack is deleted together with its lock, by whoever owes that deletion, or by whoever removes the one that owed it.
+//! * *A server without GTIDs*: no epoch is ever made, so nothing is trusted. Writers delete what they can't order.
 
 mod compare;
 mod entry;
 mod load;
+mod purge;
 mod scripts;
 mod stats;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
-use redis::{Away, Bytes, Call, Link, Script, Value};
+use redis::{
+    Away, Bytes, Call, Link, Script, Value,
+    leases::{Bucket, Leases},
+};
 use sea_orm::{DbErr, RuntimeErr};
 
 pub use compare::Pass;
@@ -63,8 +107,15 @@ use crate::{
     position::Position,
 };
 use entry::{Entry, Keys, now_s, shown};
-use scripts::{COMMIT_SCRIPT, RENEW_SCRIPT};
+use purge::Owner;
+use scripts::{COMMIT_SCRIPT, LOOK_UP_SCRIPT, RENEW_SCRIPT};
 use stats::Tally;
+
+/// What the databases and the leases on them are called.
+const FAVORITES: &str = "favorites";
+const COMMENTS: &str = "comments";
+/// Keys in one call of a script: well within what Lua can pass on.
+const MAX_KEYS: usize = 1000;
 
 /// The counters. Cheap to clone; one a process.
 #[derive(Clone)]
@@ -72,6 +123,8 @@ pub struct Counters {
     db: Db,
     favorites: Arc<Link>,
     comments: Arc<Link>,
+    /// On the same two.
+    leases: [Arc<Leases>; 2],
     keys: Keys,
     ttl_s: u64,
     tally: Arc<Tally>,
@@ -86,13 +139,28 @@ impl Counters {
                 DalError::Unavailable(DbErr::Conn(RuntimeErr::Internal(error.to_string())))
             })
         };
+        let favorites = open(FAVORITES, redis.favorites_db)?;
+        let comments = open(COMMENTS, redis.comments_db)?;
+        let keys = Keys {
+            prefix: redis.key_prefix.clone(),
+            is_cluster: favorites.is_cluster(),
+        };
+        db.is_writer();
+        let leases = [(&favorites, FAVORITES, 'f'), (&comments, COMMENTS, 'c')];
+        let leases = leases.map(|(link, name, database)| {
+            let bucket = |bucket| keys.trusted_by(database, bucket);
+            let buckets: Vec<Bucket> = (0..keys.buckets()).map(bucket).collect();
+            let leases = Leases::new(link.clone(), name, buckets, Duration::ZERO);
+            let owner = Owner::new(db.clone(), link.clone(), keys.clone());
+            tokio::spawn(Leases::keep(Arc::downgrade(&leases), owner));
+            leases
+        });
         Ok(Self {
             db,
-            favorites: open("favorites", redis.favorites_db)?,
-            comments: open("comments", redis.comments_db)?,
-            keys: Keys {
-                prefix: redis.key_prefix.clone(),
-            },
+            favorites,
+            comments,
+            leases,
+            keys,
             ttl_s: redis.counter_ttl_s,
             tally: Arc::default(),
         })
@@ -115,9 +183,9 @@ impl Counters {
     }
 
     /// Tells Redis what a commit has made of these counters: `exact_now` was read after it, in one statement, and `position` is
-    /// the commit's. Called before the commit is acknowledged to whoever asked for it. Never fails: Redis away, or an unknown
-    /// outcome, is repaired later. Takes at most the time of one command.
-    pub async fn committed(&self, position: Position, exact_now: &HashMap<Counter, i64>) {
+    /// the commit's. Called before the commit is acknowledged to whoever asked for it. False: what Redis has is old, until the
+    /// deletion that is owed now is paid. Takes at most the time of one command.
+    pub async fn committed(&self, position: Position, exact_now: &HashMap<Counter, i64>) -> bool {
         let counters: Vec<Counter> = exact_now.keys().copied().collect();
         let (now, expiry) = (now_s().to_string(), self.expiry_ms());
         let call = |counter: Counter, key| {
@@ -142,9 +210,43 @@ impl Counters {
             if !failed.is_empty() {
                 link.forget_later(self.with_locks(&failed));
             }
+            failed.is_empty()
         };
         let [favorites, comments] = self.by_link(&counters);
-        tokio::join!(tell(favorites), tell(comments));
+        let told = tokio::join!(tell(favorites), tell(comments));
+        told == (true, true)
+    }
+
+    /// Waits until nobody can read what Redis couldn't be told of a commit that was made before this call; whether that is so. A
+    /// process that has never reached Redis can't tell: the comparison after the fold is what there is then.
+    pub(crate) async fn settled(&self) -> Result<bool, DalError> {
+        let settled = async |leases: &Leases, name| {
+            if !leases.is_registered() {
+                return Ok(true);
+            }
+            self.db.is_settled(name, leases.settled().await).await
+        };
+        let [favorites, comments] = &self.leases;
+        let (favorites, comments) =
+            tokio::try_join!(settled(favorites, FAVORITES), settled(comments, COMMENTS))?;
+        Ok(favorites && comments)
+    }
+
+    /// Waits until it is known in both databases that this process counts.
+    pub(crate) async fn join(&self) {
+        let [favorites, comments] = &self.leases;
+        tokio::join!(favorites.join(), comments.join());
+    }
+
+    /// For a process that counts no more.
+    pub(crate) async fn leave(&self) {
+        let leave = async |leases: &Leases, name| {
+            if leases.leave().await {
+                self.db.has_left(name).await;
+            }
+        };
+        let [favorites, comments] = &self.leases;
+        tokio::join!(leave(favorites, FAVORITES), leave(comments, COMMENTS));
     }
 
     /// Deletes these counters from Redis, for whoever doesn't know what a commit made of them; later, if Redis is away.
@@ -156,6 +258,18 @@ impl Counters {
             }
         };
         tokio::join!(forget(favorites), forget(comments));
+    }
+
+    /// For a server without GTIDs: deletes these, and ends the trust in all others. No epoch is made there.
+    pub(crate) async fn distrust(&self, counters: &[Counter]) {
+        self.forget(counters).await;
+        let databases = [(&self.favorites, 'f'), (&self.comments, 'c')];
+        let end = databases.map(|(link, database)| {
+            let buckets = 0..self.keys.buckets();
+            let trust = buckets.map(|bucket| self.keys.trusted_by(database, bucket).trust());
+            link.forget(trust.collect())
+        });
+        futures::future::join_all(end).await;
     }
 
     /// What tells one life of the Redis server from another; none while it is away.
@@ -176,16 +290,14 @@ impl Counters {
             .stats([self.favorites.stats(), self.comments.stats()])
     }
 
-    /// What Redis has of these counters; renews in the background what wasn't for long.
+    /// What Redis has of these counters; renews in the background what wasn't for long. Away also while it can't be trusted.
     async fn look_up(&self, counters: &[Counter]) -> Result<HashMap<Counter, i64>, Away> {
         let long_ago = now_s().saturating_sub(self.ttl_s.div_ceil(2));
         let (mut values, mut old) = (HashMap::new(), Vec::new());
-        for (counter, text) in self.texts(counters).await? {
-            if let Some(entry) = Entry::parse(&text) {
-                values.insert(counter, entry.count);
-                if entry.renewed_s < long_ago {
-                    old.push(counter);
-                }
+        for (counter, entry) in self.trusted(counters).await? {
+            values.insert(counter, entry.count);
+            if entry.renewed_s < long_ago {
+                old.push(counter);
             }
         }
         self.tally.hits.add(values.len());
@@ -218,7 +330,54 @@ impl Counters {
         Ok(exact.into_iter().map(|(c, n)| (c, shown(n))).collect())
     }
 
-    /// The texts that Redis holds of these counters, from both databases at once; absent ones are left out.
+    /// What Redis holds of these counters, from both databases at once, if it may be trusted; absent ones are left out.
+    async fn trusted(&self, counters: &[Counter]) -> Result<Vec<(Counter, Entry)>, Away> {
+        let look_up = async |(link, counters): (&Arc<Link>, Vec<Counter>)| {
+            let mut by_bucket: BTreeMap<usize, Vec<Counter>> = BTreeMap::new();
+            for counter in counters {
+                let bucket = by_bucket.entry(self.keys.bucket(counter)).or_default();
+                bucket.push(counter);
+            }
+            let groups: Vec<&[Counter]> = by_bucket
+                .values()
+                .flat_map(|counters| counters.chunks(MAX_KEYS))
+                .collect();
+            let calls: Vec<Call> = groups
+                .iter()
+                .map(|group| self.look_up_call(group))
+                .collect();
+            let replies = link.get_by_script(&LOOK_UP_SCRIPT, &calls).await?;
+            let mut entries = Vec::new();
+            for (group, reply) in groups.into_iter().zip(replies) {
+                let Ok(Value::Array(texts)) = reply else {
+                    return Err(Away);
+                };
+                let texts = group.iter().zip(texts);
+                entries.extend(texts.filter_map(|(counter, text)| {
+                    Some((*counter, Entry::parse(text.as_bytes()?)?))
+                }));
+            }
+            Ok(entries)
+        };
+        let [favorites, comments] = self.by_link(counters);
+        let (favorites, comments) = tokio::join!(look_up(favorites), look_up(comments));
+        let mut entries: Vec<(Counter, Entry)> = favorites?;
+        entries.extend(comments?);
+        Ok(entries)
+    }
+
+    /// Of counters of one bucket.
+    fn look_up_call(&self, counters: &[Counter]) -> Call {
+        let bucket = counters.first().map(|first| {
+            self.keys
+                .trusted_by(entry::database(*first), self.keys.bucket(*first))
+        });
+        let trust = bucket.into_iter().flat_map(|b| [b.epoch, b.leases]);
+        let keys = trust.chain(self.keys_of(counters)).collect();
+        (keys, Vec::new())
+    }
+
+    /// The texts that Redis holds of these counters, trusted or not, from both databases at once; absent ones are left out.
     async fn texts(&self, counters: &[Counter]) -> Result<Vec<(Counter, Bytes)>, Away> {
         let get = async |(link, counters): (&Arc<Link>, Vec<Counter>)| {
             if counters.is_empty() {

@@ -1,10 +1,10 @@
-//! What must happen in Redis at once. Each script is about one counter, so a cluster could run it too.
+//! What must happen in Redis at once. Each script is about one counter, or about those of one bucket, so a cluster can run it too.
 //!
-//! Every one of them may be run twice, late or never: none adds, all set what is exact and not older.
+//! Every one of those that write may be run twice, late or never: none adds, all set what is exact and not older.
 
 use std::sync::LazyLock;
 
-use redis::Script;
+use redis::{Script, leases};
 
 /// Reads an entry as [`super::entry::Entry::parse`] does: nothing for an absent key, another type, or garbage.
 const READ: &str = "
@@ -15,6 +15,12 @@ local function read(key)
   if count and #count <= 18 and #seq <= 15 and #renewed <= 15 then return count, seq, renewed end
   return nil
 end
+";
+
+/// A reader's. KEYS: epoch, leases, counters. Their texts; nothing at all while they can't be trusted.
+const LOOK_UP: &str = "
+if not epoch(KEYS[1]) or not all_hold(KEYS[2]) then return false end
+return redis.call('MGET', unpack(KEYS, 3))
 ";
 
 /// A writer's: sets its exact count unless the key's is as new. Renews first; where that fails there is no key, and it is
@@ -72,6 +78,8 @@ fn script(body: &str) -> Script {
     Script::from_lua(format!("{READ}{body}"))
 }
 
+pub(super) static LOOK_UP_SCRIPT: LazyLock<Script> =
+    LazyLock::new(|| Script::from_lua(format!("{}{LOOK_UP}", leases::READING)));
 pub(super) static COMMIT_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(COMMIT));
 pub(super) static ACQUIRE_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(ACQUIRE));
 pub(super) static LOADED_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(LOADED));

@@ -36,11 +36,18 @@ async fn counters() -> (Redis, Counters) {
         ca_file: None,
     };
     let counters = Counters::connect(&settings, Db::connect(&mysql).unwrap()).unwrap();
+    trust(&redis);
     testkit::eventually(Duration::from_secs(10), "Redis", async || {
         counters.look_up(&[HOT]).await.ok()
     })
     .await;
     (redis, counters)
+}
+
+/// As a keeper does, and nobody here is one.
+fn trust(redis: &Redis) {
+    redis.command(DATABASE, &["SET", "counts:epoch", "run 1 1 0-1-1"]);
+    redis.command(DATABASE, &["ZADD", "counts:leases", "+inf", "whole"]);
 }
 
 fn exact(count: i64) -> HashMap<Counter, i64> {
@@ -55,6 +62,25 @@ async fn held(counters: &Counters) -> Option<i64> {
 async fn acquires(counters: &Counters, token: &str) -> bool {
     let acquired = counters.acquire(&[HOT], token).await.unwrap();
     acquired.won == [HOT]
+}
+
+#[tokio::test]
+async fn nothing_is_trusted_while_a_lease_has_run_out_or_a_key_of_the_trust_is_missing() {
+    let (redis, counters) = counters().await;
+    counters.committed(Position { seq: 5 }, &exact(8)).await;
+    let takes_away: [&[&str]; 4] = [
+        &["ZADD", "counts:leases", "1", "a writer"],
+        &["DEL", "counts:leases"],
+        &["DEL", "counts:epoch"],
+        &["SET", "counts:epoch", "nonsense"],
+    ];
+    for command in takes_away {
+        assert_eq!(held(&counters).await, Some(8));
+        redis.command(DATABASE, command);
+        assert!(counters.look_up(&[HOT]).await.is_err(), "{command:?}");
+        redis.command(DATABASE, &["ZREM", "counts:leases", "a writer"]);
+        trust(&redis);
+    }
 }
 
 #[tokio::test]
@@ -104,6 +130,7 @@ async fn a_load_does_not_survive_a_deletion() {
             "forget" => counters.forget(&[HOT]).await,
             "flushall" => {
                 redis.command(DATABASE, &["FLUSHALL"]);
+                trust(&redis);
             }
             _ => {
                 redis.command(DATABASE, &["DEL", KEY, &Keys::lock(KEY)]);

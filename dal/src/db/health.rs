@@ -4,7 +4,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use telemetry::metrics;
 
 use super::Db;
-use crate::{DalError, pool::on_a_whole_connection};
+use crate::{DalError, pool::on_a_whole_connection, position};
 
 /// One of the servers. Cheap to clone.
 #[derive(Clone)]
@@ -14,6 +14,23 @@ pub struct Server {
 }
 
 impl Db {
+    /// Whether the primary has names for its commits. Without them every read goes to the primary and every count to MySQL: right, and
+    /// slow. The error names the settings.
+    pub async fn has_gtids(self) -> Result<(), DalError> {
+        let primary = &self.primary;
+        let dialect = self.dialect(primary).await?;
+        match position::newest(&self, primary).await? {
+            Some(_) => Ok(()),
+            None => {
+                let reason = format!(
+                    "the primary has no GTIDs, so it answers all reads and counts itself: {}",
+                    dialect.to_have_gtids()
+                );
+                Err(DalError::Unavailable(DbErr::Custom(reason)))
+            }
+        }
+    }
+
     /// The primary, then the replicas in the order of the settings.
     pub fn servers(&self) -> Vec<Server> {
         let replicas = (0..self.rotation.all().len()).map(metrics::Server::Replica);

@@ -8,6 +8,7 @@ mod m0002_videos;
 mod m0003_favorites_comments_counters;
 mod m0004_places;
 mod m0005_reaper;
+mod m0006_writers;
 
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_favorites_comments_counters::Migration),
             Box::new(m0004_places::Migration),
             Box::new(m0005_reaper::Migration),
+            Box::new(m0006_writers::Migration),
         ]
     }
 }

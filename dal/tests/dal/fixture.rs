@@ -85,18 +85,21 @@ pub async fn publish(db: &Db, author_id: i64, object_key: &str) -> dal::videos::
 
 /// Counters whose Redis is away: MySQL answers.
 pub fn without_redis(db: &Db) -> Counters {
-    let redis = Redis {
-        url: Secret::new("redis://127.0.0.1:1"),
+    Counters::connect(&redis("redis://127.0.0.1:1"), db.clone()).unwrap()
+}
+
+pub fn redis(url: &str) -> Redis {
+    Redis {
+        url: Secret::new(url),
         favorites_db: 1,
         comments_db: 2,
         marks_db: 3,
         limits_db: 4,
-        key_prefix: String::new(),
+        key_prefix: "t:".to_owned(),
         counter_ttl_s: 60,
         command_timeout_ms: 200,
         ca_file: None,
-    };
-    Counters::connect(&redis, db.clone()).unwrap()
+    }
 }
 
 /// The author of a video in these tests.

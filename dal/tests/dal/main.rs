@@ -12,6 +12,7 @@ mod comments;
 mod counters;
 mod counters_faults;
 mod counters_model;
+mod fail_together;
 mod favorites;
 mod fixture;
 mod fold;

@@ -8,24 +8,27 @@
 //!   in, and a commit that is newer than all whose marks may be lost. It is read with the marks, by one script, at one moment.
 //!   Missing or of another run: everyone counts as marked with everything ([`Sees::All`]), until a keeper ([`Marks::keep`]) has
 //!   made a new one. Where commits can't be compared ([`settings::ReadsAfterWrites::Mark`]), it waits for [`Marks::life`] instead.
-//! * *A mark that couldn't be written.* The epoch of its bucket is deleted before this process uses Redis again. Whoever shares the
-//!   reason (Redis away) reads [`Sees::All`] until then. Others may not share it: so the write isn't acknowledged before the epoch
-//!   is gone ([`Marks::settled`]), or all replicas have the commit.
+//! * *A mark that couldn't be written.* The epoch of its bucket is deleted before this process uses Redis again. Others may be able
+//!   to use it meanwhile, and must not: each writer holds a lease ([`redis::leases`]), and the script of the readers trusts nothing
+//!   while one has run out. The write isn't acknowledged before the epoch is gone or that lease has run out ([`Marks::settled`]).
 //! * *Messages in the wrong order.* A mark only ever moves forward.
 //! * *Expiry.* A mark outlives the worst lag of a replica that is still asked, and the time to notice it.
 //!
-//! Keys of one bucket share a hash tag, so that a script finds a mark and its epoch on one node of a cluster.
+//! Keys of one bucket share a hash tag, so that a script finds a mark, its epoch and the leases on one node of a cluster.
 
-mod keeper;
 mod reader;
 mod scripts;
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{Away, BadUrl, Link, Value};
+use redis::{
+    Away, BadUrl, Link, Value,
+    leases::{Bucket, Leases, Registry, Settled},
+};
 use settings::ReadsAfterWrites;
 
-pub use keeper::Newest;
+pub use redis::leases;
+
 pub use reader::{Commit, Reader, Sees, Why};
 use scripts::{MARK_SCRIPT, READ_SCRIPT};
 
@@ -33,10 +36,6 @@ use scripts::{MARK_SCRIPT, READ_SCRIPT};
 const BUCKETS: u64 = 8;
 /// What a mark's life adds to the worst lag: the time to notice that a replica is worse, and the clocks' doubts.
 const TIME_TO_NOTICE: Duration = Duration::from_secs(5);
-/// A process that alone can't reach Redis, for it has just started or is starved, reaches it by then.
-const CUT_OFF: Duration = Duration::from_secs(1);
-/// A mark that says no more than that something was written.
-const SOMETHING: &str = "0 -";
 
 /// What can be marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,23 +57,50 @@ impl Subject {
 #[derive(Clone)]
 pub struct Marks {
     link: Arc<Link>,
+    leases: Arc<Leases>,
     prefix: Arc<str>,
     mode: ReadsAfterWrites,
     life: Duration,
 }
 
 impl Marks {
+    /// What the leases on the marks are called.
+    pub const NAME: &'static str = "marks";
+
     /// Connects in the background, for ever: Redis may be away, then everyone reads [`Sees::All`]. Must be called in a tokio runtime.
     ///
     /// # Errors
     /// The URL can't be read.
     pub fn connect(redis: &settings::Redis, mysql: &settings::Mysql) -> Result<Self, BadUrl> {
+        let link = Link::open(Self::NAME, redis, redis.marks_db)?;
+        let life = Duration::from_secs(mysql.max_lag_s).saturating_add(TIME_TO_NOTICE);
+        let buckets = (0..BUCKETS).map(|bucket| trusted_by(&redis.key_prefix, bucket));
+        let wait = match mysql.reads_after_writes {
+            ReadsAfterWrites::Gtid => Duration::ZERO,
+            ReadsAfterWrites::Mark => life,
+        };
         Ok(Self {
-            link: Link::open("marks", redis, redis.marks_db)?,
+            leases: Leases::new(link.clone(), Self::NAME, buckets.collect(), wait),
+            link,
             prefix: redis.key_prefix.as_str().into(),
             mode: mysql.reads_after_writes,
-            life: Duration::from_secs(mysql.max_lag_s).saturating_add(TIME_TO_NOTICE),
+            life,
         })
+    }
+
+    /// Makes this process one that may set marks, and keeps the epochs, for ever; meant for a task of its own.
+    pub async fn keep(self, registry: impl Registry) {
+        Leases::keep(Arc::downgrade(&self.leases), registry).await;
+    }
+
+    /// Waits until it is one: then its end would be noticed.
+    pub async fn join(&self) {
+        self.leases.join().await;
+    }
+
+    /// Ends that: it writes no more. False: a keeper must find out.
+    pub async fn leave(&self) -> bool {
+        self.leases.leave().await
     }
 
     /// How long a mark lives.
@@ -119,10 +145,9 @@ impl Marks {
         unmarked.is_empty()
     }
 
-    /// Waits until no other process can miss what couldn't be marked: the epochs are deleted, or Redis has been away for so long
-    /// that it is away for the others, too.
-    pub async fn settled(&self) {
-        self.link.settled(CUT_OFF).await;
+    /// Waits until no other process can miss what couldn't be marked.
+    pub async fn settled(&self) -> Settled {
+        self.leases.settled().await
     }
 
     /// Makes everyone count as marked who shares a bucket with these, for a commit whose outcome or place is unknown.
@@ -131,23 +156,28 @@ impl Marks {
         buckets.sort_unstable();
         buckets.dedup();
         // With its candidate: an epoch that is being made may be older than the commit.
-        let epochs = buckets.into_iter().map(|bucket| self.epoch_keys(bucket));
-        self.link.forget_later(epochs.collect());
+        let trust = buckets
+            .into_iter()
+            .map(|bucket| self.bucket(bucket).trust());
+        self.link.forget_later(trust.collect());
     }
 
-    /// What a read that shows these subjects must see, in one round trip. No subjects, no round trip.
+    /// What a read that shows these subjects must see, in one round trip. Without subjects it is whatever a replica has, as long as
+    /// the writers are able to mark.
     pub async fn read(&self, subjects: &[Subject]) -> Sees {
-        if subjects.is_empty() {
-            return Sees::Any;
-        }
-        let calls: Vec<redis::Call> = subjects
+        let mut calls: Vec<redis::Call> = subjects
             .iter()
             .map(|subject| {
-                let keys = vec![self.epoch(subject.bucket()), self.key(*subject)];
-                (keys, Vec::new())
+                let Bucket { epoch, leases, .. } = self.bucket(subject.bucket());
+                (vec![epoch, leases, self.key(*subject)], Vec::new())
             })
             .collect();
-        let Ok(replies) = self.link.run_script(&READ_SCRIPT, &calls).await else {
+        if calls.is_empty() {
+            // The leases are the same in all.
+            let Bucket { epoch, leases, .. } = self.bucket(0);
+            calls.push((vec![epoch, leases], Vec::new()));
+        }
+        let Ok(replies) = self.link.get_by_script(&READ_SCRIPT, &calls).await else {
             return Sees::All(Why::Unknown);
         };
         let found = replies.into_iter().map(|reply| Found::parse(reply.ok()?));
@@ -193,9 +223,13 @@ impl Marks {
         format!("{}{{m{}}}:{kind}{id}", self.prefix, subject.bucket())
     }
 
-    fn epoch(&self, bucket: u64) -> String {
-        format!("{}{{m{bucket}}}:epoch", self.prefix)
+    fn bucket(&self, bucket: u64) -> Bucket {
+        trusted_by(&self.prefix, bucket)
     }
+}
+
+fn trusted_by(prefix: &str, bucket: u64) -> Bucket {
+    Bucket::new(&format!("{prefix}{{m{bucket}}}"))
 }
 
 /// A bucket's epoch and a mark in it.
@@ -205,7 +239,7 @@ struct Found {
 }
 
 impl Found {
-    /// None when the epoch is missing, or of another run of the server.
+    /// None when the epoch is missing or of another run of the server, or a writer's lease has run out.
     fn parse(reply: Value) -> Option<Self> {
         let Value::Array(parts) = reply else {
             return None;

@@ -2,37 +2,102 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::{
+    collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use marks::{
-    Commit, Marks, Newest, Sees, Subject,
+    Commit, Marks, Sees, Subject,
     Subject::{User, Video},
     Why,
+    leases::{Cleansed, Fate, Registry, Roll, Settled},
 };
 use settings::{ReadsAfterWrites, Secret};
-use testkit::{Gate, Redis, RedisCluster, eventually};
+use testkit::{Gate, Redis, RedisCluster, Refusal, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const DATABASE: u8 = 3;
 
-/// A primary that commits whenever it is asked.
+/// A primary that commits whenever it is asked, and knows its writers.
 #[derive(Clone, Default)]
-struct Primary(Arc<AtomicU64>);
+struct Primary {
+    commits: Arc<AtomicU64>,
+    writers: Arc<Mutex<BTreeMap<String, Fate>>>,
+    id: String,
+}
 
 impl Primary {
+    fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// The same, as another process knows it.
+    fn of_process(&self, id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            ..self.clone()
+        }
+    }
+
     fn commit(&self) -> Commit {
-        commit(self.0.fetch_add(1, Ordering::SeqCst) + 1)
+        commit(self.commits.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+
+    /// From now on this writer is that.
+    fn is(&self, id: &str, fate: Fate) {
+        self.writers.lock().unwrap().insert(id.to_owned(), fate);
+    }
+
+    fn knows(&self, id: &str) -> bool {
+        self.writers.lock().unwrap().contains_key(id)
     }
 }
 
-impl Newest for Primary {
-    async fn newest(&self) -> Option<Commit> {
-        Some(self.commit())
+impl Registry for Primary {
+    async fn id(&self, _: &'static str) -> Option<String> {
+        let mut writers = self.writers.lock().unwrap();
+        writers.entry(self.id.clone()).or_insert(Fate::Alive);
+        Some(self.id.clone())
+    }
+
+    async fn fates(&self, _: &'static str, ids: &[String]) -> Option<Vec<(String, Fate)>> {
+        let writers = self.writers.lock().unwrap();
+        let fate = |id: &String| *writers.get(id).unwrap_or(&Fate::Owing);
+        Some(ids.iter().map(|id| (id.clone(), fate(id))).collect())
+    }
+
+    async fn roll(&self, _: &'static str) -> Option<Roll> {
+        let alive = |(id, fate): (&String, &Fate)| (*fate == Fate::Alive).then(|| id.clone());
+        let writers = self
+            .writers
+            .lock()
+            .unwrap()
+            .iter()
+            .filter_map(alive)
+            .collect();
+        let Commit { seq, gtid } = self.commit();
+        Some(Roll {
+            writers,
+            commit: format!("{seq} {gtid}"),
+        })
+    }
+
+    async fn removed(&self, _: &'static str, ids: &[String]) {
+        self.writers
+            .lock()
+            .unwrap()
+            .retain(|id, _| !ids.contains(id));
+    }
+
+    async fn cleanse(&self) -> Option<Cleansed> {
+        Some(Cleansed::ByEpoch)
     }
 }
 
@@ -84,7 +149,7 @@ fn marks_at(url: String, mode: ReadsAfterWrites) -> Marks {
 async fn kept() -> (Redis, Marks, Primary) {
     let redis = Redis::start().await;
     let marks = marks(&redis, ReadsAfterWrites::Gtid);
-    let primary = Primary::default();
+    let primary = Primary::new("a");
     tokio::spawn(marks.clone().keep(primary.clone()));
     known(&marks).await;
     (redis, marks, primary)
@@ -120,7 +185,8 @@ async fn who_wrote_and_what_they_wrote_to_are_marked_and_nobody_else() {
     for subject in [User(9), Video(7), User(15)] {
         assert_eq!(marks.read(&[subject]).await, up_to(floor, false));
     }
-    assert_eq!(marks.read(&[]).await, Sees::Any);
+    // Who asks for nothing that is marked must see what is older than all marks.
+    assert_eq!(marks.read(&[]).await, up_to(floor, false));
 }
 
 #[tokio::test]
@@ -187,16 +253,42 @@ async fn a_commit_that_could_not_be_marked_is_covered_by_the_next_epoch() {
     assert!(commit.seq >= unmarked.seq, "{commit:?}");
 }
 
+/// Marks of another process on the same Redis, which go through a gate; kept as the writer with this id.
+async fn through_a_gate(redis: &Redis, primary: &Primary, id: &str) -> (Gate, Marks) {
+    let gate = Gate::to(&redis.url().replace("redis://", "")).await;
+    let url = format!("redis://{}", gate.address());
+    let marks = marks_at(url, ReadsAfterWrites::Gtid);
+    tokio::spawn(marks.clone().keep(primary.of_process(id)));
+    registered(redis, id).await;
+    known(&marks).await;
+    (gate, marks)
+}
+
+/// Waits until a writer is known in all buckets.
+async fn registered(redis: &Redis, id: &str) {
+    eventually(PATIENCE, "a lease", async || {
+        let in_bucket = |n: u64| {
+            let key = format!("t:{{m{n}}}:leases");
+            !redis.command(DATABASE, &["ZSCORE", &key, id]).is_empty()
+        };
+        (0..8).all(in_bucket).then_some(())
+    })
+    .await;
+}
+
+/// Nobody who asks now is told less than that commit.
+async fn nobody_misses(marks: &Marks, subjects: &[Subject], unmarked: &Commit) {
+    match marks.read(subjects).await {
+        Sees::All(Why::Unknown) => {}
+        Sees::UpTo { commit, .. } if commit.seq >= unmarked.seq => {}
+        other => panic!("{other:?} misses {unmarked:?}"),
+    }
+}
+
 #[tokio::test]
 async fn a_process_that_alone_is_cut_off_waits_until_others_can_not_miss_what_it_wrote() {
     let (redis, others, primary) = kept().await;
-    let address = redis.url().replace("redis://", "");
-    let gate = Gate::to(&address).await;
-    let cut_off = marks_at(
-        format!("redis://{}", gate.address()),
-        ReadsAfterWrites::Gtid,
-    );
-    known(&cut_off).await;
+    let (gate, cut_off) = through_a_gate(&redis, &primary, "b").await;
     for _ in 0..3 {
         gate.shut();
         let unmarked = primary.commit();
@@ -207,15 +299,131 @@ async fn a_process_that_alone_is_cut_off_waits_until_others_can_not_miss_what_it
             gate.open();
         };
         tokio::join!(cut_off.settled(), reconnects);
-        match others.read(&[User(7)]).await {
-            Sees::All(Why::Unknown) => {}
-            Sees::UpTo { commit, .. } if commit.seq >= unmarked.seq => {}
-            other => panic!("{other:?} misses {unmarked:?}"),
-        }
+        nobody_misses(&others, &[User(7)], &unmarked).await;
         known(&cut_off).await;
     }
     assert!(cut_off.set(&[User(7)], &primary.commit()).await);
-    cut_off.settled().await;
+    assert_eq!(cut_off.settled().await, Settled::Deleted);
+}
+
+#[tokio::test]
+async fn a_process_that_stays_cut_off_ends_the_trust_of_all_until_it_is_back() {
+    let (redis, others, primary) = kept().await;
+    let (gate, cut_off) = through_a_gate(&redis, &primary, "b").await;
+    gate.shut();
+    for loses_all in [false, true] {
+        if loses_all {
+            redis.command(DATABASE, &["FLUSHALL"]);
+        }
+        let unmarked = primary.commit();
+        assert!(!cut_off.set(&[User(7)], &unmarked).await);
+        assert_eq!(cut_off.settled().await, Settled::RunOut("b".to_owned()));
+        // Keepers have all the time that they need to make an epoch.
+        for _ in 0..30 {
+            for subjects in [&[User(7)][..], &[]] {
+                assert_eq!(others.read(subjects).await, Sees::All(Why::Unknown));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    let newest = primary.commit();
+    gate.open();
+    known(&others).await;
+    nobody_misses(&others, &[User(7)], &newest).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_refuses_to_write_ends_the_trust_of_all_until_it_writes_again() {
+    let (redis, marks, primary) = kept().await;
+    // Who only reads: nothing of what fails comes to its notice.
+    let reader = self::marks(&redis, ReadsAfterWrites::Gtid);
+    known(&reader).await;
+    for why in [Refusal::ReadOnly, Refusal::NoReplicas, Refusal::Unsaved] {
+        redis.refuse_writes(why).await;
+        let unmarked = primary.commit();
+        assert!(!marks.set(&[User(7)], &unmarked).await, "{why:?}");
+        assert_eq!(marks.settled().await, Settled::RunOut("a".to_owned()));
+        for subjects in [&[User(7)][..], &[User(8)], &[]] {
+            let sees = reader.read(subjects).await;
+            assert_eq!(sees, Sees::All(Why::Unknown), "{why:?}");
+        }
+        redis.accept_writes();
+        known(&reader).await;
+        nobody_misses(&reader, &[User(7)], &unmarked).await;
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_is_gone_is_removed_with_a_new_epoch_only_if_it_owed_something() {
+    let (redis, marks, primary) = kept().await;
+    for (id, fate) in [("b", Fate::Gone), ("c", Fate::Owing)] {
+        let process = primary.of_process(id);
+        let of_it = self::marks(&redis, ReadsAfterWrites::Gtid);
+        let task = tokio::spawn(of_it.clone().keep(process));
+        registered(&redis, id).await;
+        known(&marks).await;
+        let before = floor(&marks).await;
+        // Killed: it can't say goodbye.
+        task.abort();
+        eventually(PATIENCE, "the end of its lease", async || {
+            (marks.read(&[User(1)]).await == Sees::All(Why::Unknown)).then_some(())
+        })
+        .await;
+        let unmarked = primary.commit();
+        primary.is(id, fate);
+        known(&marks).await;
+        let after = floor(&marks).await;
+        assert_eq!(after > unmarked.seq, fate == Fate::Owing, "{id}: {after}");
+        assert_eq!(after == before, fate == Fate::Gone, "{id}: {after}");
+        assert!(!primary.knows(id));
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_leaves_costs_the_others_no_trust() {
+    let (redis, marks, primary) = kept().await;
+    let leaving = self::marks(&redis, ReadsAfterWrites::Gtid);
+    tokio::spawn(leaving.clone().keep(primary.of_process("b")));
+    registered(&redis, "b").await;
+    known(&marks).await;
+    assert!(leaving.leave().await);
+    for _ in 0..60 {
+        assert_ne!(marks.read(&[User(1)]).await, Sees::All(Why::Unknown));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // One that can't be sure that nothing is missing doesn't leave.
+    redis.refuse_writes(Refusal::NoReplicas).await;
+    assert!(!marks.set(&[User(7)], &primary.commit()).await);
+    assert!(!marks.leave().await);
+}
+
+#[tokio::test]
+async fn a_set_of_leases_that_was_lost_is_no_empty_one() {
+    let (redis, marks, primary) = kept().await;
+    let before = primary.commit();
+    marks.set(&[User(7)], &before).await;
+    redis.command(DATABASE, &["DEL", "t:{m7}:leases"]);
+    assert_eq!(marks.read(&[User(7)]).await, Sees::All(Why::Unknown));
+    known(&marks).await;
+    nobody_misses(&marks, &[User(7)], &before).await;
+}
+
+#[tokio::test]
+async fn a_process_that_never_held_a_lease_does_not_count_on_its_end() {
+    let redis = Redis::start().await;
+    let marks = marks(&redis, ReadsAfterWrites::Gtid);
+    redis.refuse_writes(Refusal::NoReplicas).await;
+    let primary = Primary::new("a");
+    tokio::spawn(marks.clone().keep(primary.clone()));
+    eventually(PATIENCE, "a refusal", async || {
+        (!marks.set(&[User(7)], &primary.commit()).await).then_some(())
+    })
+    .await;
+    let life = marks::leases::LIFE * 2;
+    let settled = tokio::time::timeout(life, marks.settled()).await;
+    assert!(settled.is_err(), "{settled:?}");
+    redis.accept_writes();
+    assert_eq!(marks.settled().await, Settled::Deleted);
 }
 
 /// Loses all marks while it tells its newest commit: once more, as often as it is told to.
@@ -225,15 +433,31 @@ struct Loses {
     times: AtomicU64,
 }
 
-impl Newest for Loses {
-    async fn newest(&self) -> Option<Commit> {
-        let newest = self.primary.commit();
+impl Registry for Loses {
+    async fn id(&self, name: &'static str) -> Option<String> {
+        self.primary.id(name).await
+    }
+
+    async fn fates(&self, name: &'static str, ids: &[String]) -> Option<Vec<(String, Fate)>> {
+        self.primary.fates(name, ids).await
+    }
+
+    async fn roll(&self, name: &'static str) -> Option<Roll> {
+        let roll = self.primary.roll(name).await;
         if self.times.fetch_sub(1, Ordering::SeqCst) > 1 {
             // Somebody wrote after the commit that is told, and their mark is lost.
             self.primary.commit();
             self.redis.command(DATABASE, &["FLUSHALL"]);
         }
-        Some(newest)
+        roll
+    }
+
+    async fn removed(&self, name: &'static str, ids: &[String]) {
+        self.primary.removed(name, ids).await;
+    }
+
+    async fn cleanse(&self) -> Option<Cleansed> {
+        self.primary.cleanse().await
     }
 }
 
@@ -243,7 +467,7 @@ async fn an_epoch_is_not_made_of_a_commit_from_before_the_last_loss() {
     let marks = marks(&redis, ReadsAfterWrites::Gtid);
     let loses = Loses {
         redis,
-        primary: Primary::default(),
+        primary: Primary::new("a"),
         times: AtomicU64::new(3),
     };
     tokio::spawn(marks.clone().keep(loses));
@@ -256,7 +480,7 @@ async fn an_epoch_is_not_made_of_a_commit_from_before_the_last_loss() {
 async fn without_comparable_commits_a_mark_means_everything_and_an_epoch_waits_its_life() {
     let redis = Redis::start().await;
     let marks = marks(&redis, ReadsAfterWrites::Mark);
-    tokio::spawn(marks.clone().keep(Primary::default()));
+    tokio::spawn(marks.clone().keep(Primary::new("a")));
     let started = std::time::Instant::now();
     known(&marks).await;
     assert!(started.elapsed() >= marks.life(), "{:?}", started.elapsed());
@@ -270,7 +494,7 @@ async fn without_comparable_commits_a_mark_means_everything_and_an_epoch_waits_i
 async fn on_a_redis_cluster_a_node_that_is_away_or_comes_back_empty_hides_no_commit() {
     let cluster = RedisCluster::start().await;
     let marks = marks_at(cluster.url(), ReadsAfterWrites::Gtid);
-    let primary = Primary::default();
+    let primary = Primary::new("a");
     tokio::spawn(marks.clone().keep(primary.clone()));
     known(&marks).await;
     // Their marks lie on every node.

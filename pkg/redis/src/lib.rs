@@ -2,8 +2,10 @@
 //! doesn't answer.
 //!
 //! After a failure the link is suspended: nobody waits for it, until a probe in the background was answered. What may be wrong
-//! in Redis since then is owed a deletion, which is paid before the link is used again. What the keys mean is their owners' affair.
+//! in Redis since then is owed a deletion, which is paid before the link is used again; until then others must not trust what they
+//! find there ([`leases`]). What the keys mean is their owners' affair.
 
+pub mod leases;
 mod nodes;
 mod url;
 
@@ -56,6 +58,9 @@ const MAX_OWED: usize = 65_536;
 /// Keys deleted at once.
 const DELETE_AT_ONCE: usize = 512;
 
+/// What the metrics call a command of the leases.
+const LEASE: &str = "lease";
+
 /// Redis can't be used at the moment.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("Redis can't be asked at the moment")]
@@ -81,6 +86,14 @@ pub struct Stats {
     pub forgotten: u64,
 }
 
+/// What this process must still set right, and until when others may trust that there is nothing.
+#[derive(Default)]
+struct Owed {
+    keys: HashSet<Together>,
+    /// When the last lease ends that was asked for.
+    lease_ends: Option<Instant>,
+}
+
 /// A connection to one logical database.
 pub struct Link {
     client: Client,
@@ -91,7 +104,7 @@ pub struct Link {
     /// Since when it may not be used; none: it may.
     suspended: watch::Sender<Option<Instant>>,
     /// Changed together with `suspended`.
-    owed: Mutex<HashSet<Together>>,
+    owed: Mutex<Owed>,
     round_trips: AtomicU64,
     forgotten: AtomicU64,
 }
@@ -177,10 +190,38 @@ impl Link {
         script: &Script,
         calls: &[Call],
     ) -> Result<Vec<Reply<Value>>, Away> {
+        self.run_script_as("script", script, calls).await
+    }
+
+    /// [`Self::run_script`] for one that only reads: the metrics tell it from those that write.
+    pub async fn get_by_script(
+        self: &Arc<Self>,
+        script: &Script,
+        calls: &[Call],
+    ) -> Result<Vec<Reply<Value>>, Away> {
+        self.run_script_as("get", script, calls).await
+    }
+
+    /// [`Self::run_script`] for a lease: nobody waits for it, so it is no round trip in [`Stats`].
+    pub(crate) async fn run_lease_script(
+        self: &Arc<Self>,
+        script: &Script,
+        calls: &[Call],
+    ) -> Result<Vec<Reply<Value>>, Away> {
+        self.run_script_as(LEASE, script, calls).await
+    }
+
+    async fn run_script_as(
+        self: &Arc<Self>,
+        operation: &'static str,
+        script: &Script,
+        calls: &[Call],
+    ) -> Result<Vec<Reply<Value>>, Away> {
         if calls.is_empty() {
             return Ok(Vec::new());
         }
-        self.run("script", async {
+        // On the heap: callers of callers would be too deep a type otherwise.
+        let work = Box::pin(async {
             let mut replies = self.pipeline(script, calls).await?;
             // A server that has just started, or forgot its scripts; in a cluster it may be one of many.
             let unknown: Vec<usize> = (0..)
@@ -201,8 +242,8 @@ impl Link {
                 }
             }
             Ok(replies)
-        })
-        .await
+        });
+        self.run(operation, work).await
     }
 
     async fn pipeline(&self, script: &Script, calls: &[Call]) -> Reply<Vec<Reply<Value>>> {
@@ -233,10 +274,15 @@ impl Link {
     pub async fn forget(self: &Arc<Self>, keys: Vec<Together>) {
         self.count_forgotten(&keys);
         for chunk in keys.chunks(DELETE_AT_ONCE) {
-            if self.run("delete", self.delete(chunk)).await.is_err() {
+            if self.remove(chunk).await.is_err() {
                 self.owe(chunk.iter().cloned());
             }
         }
+    }
+
+    /// Deletes these keys now or not at all.
+    pub async fn remove(self: &Arc<Self>, keys: &[Together]) -> Result<(), Away> {
+        self.run("delete", self.delete(keys)).await
     }
 
     /// As [`Self::forget`], but not now: the link has just failed.
@@ -245,14 +291,37 @@ impl Link {
         self.owe(keys.into_iter());
     }
 
-    /// Waits until nothing is owed any more; but not when it has been away for `grace` already: then it is away for others, too.
-    pub async fn settled(&self, grace: Duration) {
+    /// Waits until nothing is owed any more.
+    pub async fn paid(&self) {
         let mut suspended = self.suspended.subscribe();
-        let since = *suspended.borrow_and_update();
-        if let Some(since) = since {
-            let paid = suspended.wait_for(Option::is_none);
-            let _ = tokio::time::timeout_at(since + grace, paid).await;
+        // An error would be the end of the link, which is here.
+        let _ = suspended.wait_for(Option::is_none).await;
+    }
+
+    /// Whether it may be used, and nothing in Redis may be wrong because of this process.
+    pub(crate) fn owes_nothing(&self) -> bool {
+        self.owed().keys.is_empty() && !self.is_suspended()
+    }
+
+    /// Whether a lease may be asked for that ends so much later: only while nothing is owed. From now on whoever owes something
+    /// must count on it.
+    pub(crate) fn may_hold_until(&self, life: Duration) -> bool {
+        let mut owed = self.owed();
+        let may = owed.keys.is_empty() && !self.is_suspended();
+        if may {
+            owed.lease_ends = Some(Instant::now() + life);
         }
+        may
+    }
+
+    /// When the last lease ends that was asked for.
+    pub(crate) fn lease_ends(&self) -> Option<Instant> {
+        self.owed().lease_ends
+    }
+
+    /// Whether it is a cluster: one keyspace, whose keys are together where their hash tags are the same.
+    pub fn is_cluster(&self) -> bool {
+        self.is_cluster
     }
 
     fn is_suspended(&self) -> bool {
@@ -287,8 +356,8 @@ impl Link {
 
     fn owe(self: &Arc<Self>, keys: impl Iterator<Item = Together>) {
         let mut owed = self.owed();
-        let room = MAX_OWED.saturating_sub(owed.len());
-        owed.extend(keys.take(room));
+        let room = MAX_OWED.saturating_sub(owed.keys.len());
+        owed.keys.extend(keys.take(room));
         self.suspend(&"its state is unknown");
     }
 
@@ -309,7 +378,9 @@ impl Link {
             self.suspend(&"not connected");
             return Err(Away);
         }
-        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        if operation != LEASE {
+            self.round_trips.fetch_add(1, Ordering::Relaxed);
+        }
         let span = trace::call("redis", operation);
         match tokio::time::timeout(self.deadline, work)
             .instrument(span.clone())
@@ -352,7 +423,13 @@ impl Link {
             if !self.client.is_connected() {
                 return false;
             }
-            let keys: Vec<Together> = self.owed().iter().take(DELETE_AT_ONCE).cloned().collect();
+            let keys: Vec<Together> = self
+                .owed()
+                .keys
+                .iter()
+                .take(DELETE_AT_ONCE)
+                .cloned()
+                .collect();
             let work = async {
                 if keys.is_empty() {
                     self.ping_all().await
@@ -365,9 +442,9 @@ impl Link {
             };
             let mut owed = self.owed();
             for keys in &keys {
-                owed.remove(keys);
+                owed.keys.remove(keys);
             }
-            if owed.is_empty() {
+            if owed.keys.is_empty() {
                 // Under the lock: whoever owes from now on suspends again.
                 self.suspended.send_replace(None);
                 return true;
@@ -375,7 +452,7 @@ impl Link {
         }
     }
 
-    fn owed(&self) -> MutexGuard<'_, HashSet<Together>> {
+    fn owed(&self) -> MutexGuard<'_, Owed> {
         self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

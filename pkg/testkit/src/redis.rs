@@ -28,6 +28,17 @@ pub struct Redis {
     data: TempDir,
 }
 
+/// Why a Redis refuses to write, while it goes on answering reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// `READONLY`: it has become a replica, of a primary that is away.
+    ReadOnly,
+    /// `NOREPLICAS`: it has fewer than it must have.
+    NoReplicas,
+    /// `MISCONF`: it couldn't save its data.
+    Unsaved,
+}
+
 impl Redis {
     /// Starts on a free port; answers when this returns.
     pub async fn start() -> Self {
@@ -82,6 +93,44 @@ impl Redis {
     /// Ends a freeze.
     pub fn thaw(&self) {
         self.process().thaw();
+    }
+
+    /// From now on it refuses to write.
+    pub async fn refuse_writes(&self, why: Refusal) {
+        let config = |name: &str, value: &str| self.command(0, &["CONFIG", "SET", name, value]);
+        match why {
+            Refusal::ReadOnly => {
+                self.command(0, &["REPLICAOF", "127.0.0.1", "1"]);
+            }
+            Refusal::NoReplicas => {
+                config("min-replicas-to-write", "1");
+            }
+            Refusal::Unsaved => {
+                // Where the file belongs there is a directory.
+                let file = self.data.path().join("dump.rdb");
+                std::fs::create_dir_all(file).expect("a directory in the way");
+                config("stop-writes-on-bgsave-error", "yes");
+                config("save", "3600 1");
+                self.command(0, &["BGSAVE"]);
+                eventually(START_LIMIT, "a save that failed", async || {
+                    let info = self.command(0, &["INFO", "persistence"]);
+                    info.contains("rdb_last_bgsave_status:err").then_some(())
+                })
+                .await;
+            }
+        }
+    }
+
+    /// Ends that, whyever it did.
+    pub fn accept_writes(&self) {
+        self.command(0, &["REPLICAOF", "NO", "ONE"]);
+        for (name, value) in [
+            ("min-replicas-to-write", "0"),
+            ("stop-writes-on-bgsave-error", "no"),
+            ("save", ""),
+        ] {
+            self.command(0, &["CONFIG", "SET", name, value]);
+        }
     }
 
     /// Brings it back with its data; kills it first if it runs. Answers when this returns.

@@ -26,6 +26,8 @@ pub const FOLD_PERIOD: Duration = Duration::from_secs(1);
 pub struct Builder {
     instances: BTreeMap<String, usize>,
     settings: BTreeMap<String, String>,
+    /// By service.
+    settings_of: BTreeMap<String, BTreeMap<String, String>>,
     files: BTreeMap<String, u32>,
     own_etcd: bool,
     own_redis: bool,
@@ -42,6 +44,7 @@ pub struct System {
     database: Database,
     bucket: Bucket,
     variables: BTreeMap<String, String>,
+    variables_of: BTreeMap<String, BTreeMap<String, String>>,
     http: Option<String>,
 }
 
@@ -53,6 +56,7 @@ impl System {
                 .map(|name| (name.to_owned(), 1))
                 .into(),
             settings: BTreeMap::new(),
+            settings_of: BTreeMap::new(),
             files: BTreeMap::new(),
             own_etcd: false,
             own_redis: false,
@@ -87,7 +91,7 @@ impl System {
 
     /// One more instance of a service; it may not be registered yet when this returns.
     pub async fn start_instance(&mut self, service: &str) {
-        let process = Process::workspace_binary(service, &self.variables);
+        let process = Process::workspace_binary(service, self.variables_of(service));
         process.address().await;
         self.processes
             .entry(service.to_owned())
@@ -99,7 +103,7 @@ impl System {
     /// registered yet when this returns.
     pub async fn replace_instance(&mut self, service: &str, n: usize) {
         self.instances(service)[n].kill9();
-        let process = Process::workspace_binary(service, &self.variables);
+        let process = Process::workspace_binary(service, self.variables_of(service));
         process.address().await;
         let place = self
             .processes
@@ -154,6 +158,13 @@ impl System {
             .expect("a system built with own_redis()")
     }
 
+    /// As [`Self::variables`], with those of this service alone.
+    fn variables_of(&self, service: &str) -> BTreeMap<String, String> {
+        let mut variables = self.variables.clone();
+        variables.extend(self.variables_of.get(service).cloned().unwrap_or_default());
+        variables
+    }
+
     /// The `DOUSHENG_*` variables that its processes run with.
     pub fn variables(&self) -> &BTreeMap<String, String> {
         &self.variables
@@ -170,6 +181,13 @@ impl Builder {
     /// A setting by its key in `defaults.toml`, for example `upload.max_bytes`.
     pub fn set(mut self, key: &str, value: impl ToString) -> Self {
         self.settings.insert(variable(key), value.to_string());
+        self
+    }
+
+    /// A setting that the processes of this service alone have.
+    pub fn set_of(mut self, service: &str, key: &str, value: impl ToString) -> Self {
+        let of_service = self.settings_of.entry(service.to_owned()).or_default();
+        of_service.insert(variable(key), value.to_string());
         self
     }
 
@@ -230,6 +248,8 @@ impl Builder {
 
         let mut processes: BTreeMap<String, Vec<Process>> = BTreeMap::new();
         for (service, count) in self.instances {
+            let mut variables = variables.clone();
+            variables.extend(self.settings_of.get(&service).cloned().unwrap_or_default());
             let start = |_| match self.files.get(&service) {
                 Some(files) => Process::with_few_files(&service, &variables, *files),
                 None => Process::workspace_binary(&service, &variables),
@@ -253,6 +273,7 @@ impl Builder {
             database,
             bucket,
             variables,
+            variables_of: self.settings_of,
             http,
         };
         if system.http.is_some() {

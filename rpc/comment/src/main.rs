@@ -22,6 +22,8 @@ fn main() -> ExitCode {
             let need = Need::required_if(server.is_primary());
             process.check(&server.name(), need, move || server.clone().ping());
         }
+        let names = db.clone();
+        process.check("gtids", Need::Optional, move || names.clone().has_gtids());
         let counters = Counters::connect(&settings.redis, db.clone())?;
         let redis = counters.clone();
         process.check("redis", Need::Optional, move || redis.clone().ping());
@@ -33,11 +35,14 @@ fn main() -> ExitCode {
                 _ => Call::once(READ),
             },
         );
+        let (last_db, last_counters) = (db.clone(), counters.clone());
         let handler = CommentService::new(db, counters, video);
+        last_db.join(&last_counters).await;
         let served = process
             .serve_rpc::<_, CommentServiceRequestRecv>(CommentServiceServer::from_handler(handler))
             .await;
         folder.stop().await;
+        last_db.leave(&last_counters).await;
         served
     })
 }

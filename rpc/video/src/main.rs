@@ -17,6 +17,8 @@ fn main() -> ExitCode {
             let need = Need::required_if(server.is_primary());
             process.check(&server.name(), need, move || server.clone().ping());
         }
+        let names = db.clone();
+        process.check("gtids", Need::Optional, move || names.clone().has_gtids());
         let counters = Counters::connect(&settings.redis, db.clone())?;
         let redis = counters.clone();
         process.check("redis", Need::Optional, move || redis.clone().ping());
@@ -30,11 +32,14 @@ fn main() -> ExitCode {
         media.check_programs().await?;
         let reaper = Reaper::new(db.clone(), store.clone(), &settings.reaper);
         let reaping = Reaping::start(reaper, &settings.reaper);
+        let (last_db, last_counters) = (db.clone(), counters.clone());
         let handler = VideoService::new(db, counters, store, media, &settings.upload);
+        last_db.join(&last_counters).await;
         let served = process
             .serve_rpc::<_, VideoServiceRequestRecv>(VideoServiceServer::from_handler(handler))
             .await;
         reaping.stop().await;
+        last_db.leave(&last_counters).await;
         served
     })
 }

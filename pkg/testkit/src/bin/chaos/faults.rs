@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use testkit::Builder;
+use testkit::{Builder, Refusal};
 
 use crate::{
     servers::{self, Server},
@@ -38,6 +38,10 @@ pub enum Break {
     FlushRedis,
     /// Only of one that is no cluster, whose nodes name each other's real addresses.
     DelayRedis(Duration),
+    /// It goes on answering reads.
+    RefuseRedisWrites(Refusal),
+    /// For all processes of a service alone. Of no cluster, as above.
+    CutFromRedis(&'static str),
     /// One process of a service, by its number.
     KillOne(&'static str, usize),
     /// The primary's address leads to a replica that takes its place; the old primary lives on, read-only.
@@ -47,7 +51,8 @@ pub enum Break {
 }
 
 use Break::{
-    Burst, DelayRedis, FlushRedis, Kill, KillOne, LosePrimary, Nothing, StopApplying, SwitchOver,
+    Burst, CutFromRedis, DelayRedis, FlushRedis, Kill, KillOne, LosePrimary, Nothing,
+    RefuseRedisWrites, StopApplying, SwitchOver,
 };
 use MayFail::{AtFirst, WhileBroken};
 
@@ -74,6 +79,31 @@ pub const FAULTS: &[Fault] = &[
         DelayRedis(Duration::from_millis(200)),
         AtFirst,
     ),
+    fault(
+        "Redis read-only",
+        RefuseRedisWrites(Refusal::ReadOnly),
+        AtFirst,
+    ),
+    fault(
+        "Redis without its replicas",
+        RefuseRedisWrites(Refusal::NoReplicas),
+        AtFirst,
+    ),
+    fault(
+        "Redis can't save",
+        RefuseRedisWrites(Refusal::Unsaved),
+        AtFirst,
+    ),
+    fault(
+        "favorite cut off from Redis",
+        CutFromRedis("favorite"),
+        AtFirst,
+    ),
+    fault(
+        "comment cut off from Redis",
+        CutFromRedis("comment"),
+        AtFirst,
+    ),
     fault("etcd's leader killed", Kill(Server::EtcdLeader), AtFirst),
     fault("object store killed", Kill(Server::Store), AtFirst),
     fault("one user killed", KillOne("user", 0), AtFirst),
@@ -86,7 +116,12 @@ pub const FAULTS: &[Fault] = &[
 impl Break {
     /// Whether it can break in what these servers are.
     pub fn is_possible(self) -> bool {
-        !matches!(self, DelayRedis(_)) || servers::redis_nodes().len() == 1
+        // A node of a cluster can't be made a replica like that.
+        let of_one_node = matches!(
+            self,
+            DelayRedis(_) | CutFromRedis(_) | RefuseRedisWrites(Refusal::ReadOnly)
+        );
+        !of_one_node || servers::redis_nodes().len() == 1
     }
 
     /// Settings under which it breaks something.
@@ -108,6 +143,8 @@ impl Break {
             StopApplying => servers::stop_applying().await,
             FlushRedis => servers::flush_redis().await,
             DelayRedis(delay) => bed.delay_redis(delay),
+            RefuseRedisWrites(why) => servers::refuse_redis_writes(why).await,
+            CutFromRedis(service) => bed.cut_from_redis(service),
             KillOne(service, instance) => bed.system.instances(service)[instance].kill9(),
             SwitchOver => {
                 servers::switch(Server::Primary, Server::Replica).await;
@@ -127,6 +164,8 @@ impl Break {
                 servers::back().await;
             }
             DelayRedis(_) => bed.delay_redis(Duration::ZERO),
+            RefuseRedisWrites(_) => servers::accept_redis_writes().await,
+            CutFromRedis(service) => bed.reconnect_redis(service),
             KillOne(service, instance) => bed.replace(service, instance).await,
             SwitchOver => {
                 servers::follow(Server::Primary, Server::Replica).await;

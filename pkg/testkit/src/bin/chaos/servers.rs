@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use etcd_client::Client;
-use testkit::{environment, eventually};
+use testkit::{Refusal, environment, eventually};
 use tokio::process::Command;
 
 /// How long a killed process may take until it is gone.
@@ -171,8 +171,64 @@ async fn admin(server: Server, sql: &str) -> String {
 /// Empties all of Redis, every node of it.
 pub async fn flush_redis() {
     for node in redis_nodes() {
-        run(Command::new("redis-cli").args(["-u", &format!("redis://{node}"), "FLUSHALL"])).await;
+        redis(&node, &["FLUSHALL"]).await;
     }
+}
+
+/// All of Redis goes on answering reads, and refuses to write.
+pub async fn refuse_redis_writes(why: Refusal) {
+    for node in redis_nodes() {
+        match why {
+            Refusal::ReadOnly => redis(&node, &["REPLICAOF", "127.0.0.1", "1"]).await,
+            Refusal::NoReplicas => {
+                redis(&node, &["CONFIG", "SET", "min-replicas-to-write", "1"]).await;
+            }
+            Refusal::Unsaved => {
+                let ask = format!("redis://{node}");
+                let ask = Command::new("redis-cli")
+                    .args(["-u", &ask, "CONFIG", "GET", "dir"])
+                    .output();
+                let answer = ask.await.expect("run redis-cli").stdout;
+                let answer = String::from_utf8_lossy(&answer).into_owned();
+                let directory = answer.lines().nth(1).expect("Redis's directory");
+                // Where the file belongs there is a directory.
+                let in_the_way = PathBuf::from(directory).join("dump.rdb");
+                std::fs::create_dir_all(in_the_way).expect("a directory in the way");
+                redis(
+                    &node,
+                    &["CONFIG", "SET", "stop-writes-on-bgsave-error", "yes"],
+                )
+                .await;
+                redis(&node, &["CONFIG", "SET", "save", "3600 1"]).await;
+                redis(&node, &["BGSAVE"]).await;
+            }
+        }
+    }
+}
+
+/// Ends that, whyever it did.
+pub async fn accept_redis_writes() {
+    let nodes = redis_nodes();
+    for node in &nodes {
+        if nodes.len() == 1 {
+            redis(node, &["REPLICAOF", "NO", "ONE"]).await;
+        }
+        for (name, value) in [
+            ("min-replicas-to-write", "0"),
+            ("stop-writes-on-bgsave-error", "no"),
+            ("save", ""),
+        ] {
+            redis(node, &["CONFIG", "SET", name, value]).await;
+        }
+    }
+}
+
+async fn redis(node: &str, command: &[&str]) {
+    let url = format!("redis://{node}");
+    run(Command::new("redis-cli")
+        .args(["-e", "-u", &url])
+        .args(command))
+    .await;
 }
 
 /// Host and port of each; one that is no cluster is one node.

@@ -1,6 +1,6 @@
-//! The system under test: two processes of each service, and the primary and a Redis behind gates.
+//! The system under test: two processes of each service, the primary behind a gate, and a gate to Redis for each service.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use testkit::{Builder, Gate, System, environment, eventually, free_port};
 use tokio::task::JoinSet;
@@ -21,30 +21,30 @@ pub struct Testbed {
     // The system goes before the ways to its servers.
     pub system: System,
     primary: Gate,
-    /// None before a cluster.
-    redis: Option<Gate>,
+    /// By service. None before a cluster.
+    redis: BTreeMap<&'static str, Gate>,
 }
 
 impl Testbed {
     /// With settings of its own.
     pub async fn start(settings: impl FnOnce(Builder) -> Builder) -> Self {
-        let redis = match &servers::redis_nodes()[..] {
-            [node] => Some(Gate::to(node).await),
-            _ => None,
-        };
-        let redis_url = match &redis {
-            Some(gate) => format!("redis://{}", gate.address()),
-            None => environment::redis(),
-        };
+        let services = ["user", "video", "favorite", "comment"];
+        let mut builder = services.iter().fold(System::builder(), |builder, name| {
+            builder.instances(name, 2)
+        });
+        let mut redis = BTreeMap::new();
+        if let [node] = &servers::redis_nodes()[..] {
+            for service in services.into_iter().chain(["api"]) {
+                let gate = Gate::to(node).await;
+                let url = format!("redis://{}", gate.address());
+                builder = builder.set_of(service, "redis.url", url);
+                redis.insert(service, gate);
+            }
+        }
         let primary = Gate::to(&servers::address(Server::Primary)).await;
-        let builder = ["user", "video", "favorite", "comment"]
-            .into_iter()
-            .fold(System::builder(), |builder, name| {
-                builder.instances(name, 2)
-            });
         let builder = builder
             .primary_at(&primary.address().to_string())
-            .set("redis.url", redis_url)
+            .set("redis.url", environment::redis())
             .set("mysql.max_connections", 16)
             // The API comes back where it was.
             .set("http.listen", format!("127.0.0.1:{}", free_port()));
@@ -81,8 +81,19 @@ impl Testbed {
 
     /// Lets every answer of Redis come so much later.
     pub fn delay_redis(&self, delay: Duration) {
-        let gate = self.redis.as_ref().expect("a Redis that is no cluster");
-        gate.delay(delay);
+        for gate in self.redis.values() {
+            gate.delay(delay);
+        }
+    }
+
+    /// Nothing of this service reaches Redis any more.
+    pub fn cut_from_redis(&self, service: &str) {
+        self.redis[service].shut();
+    }
+
+    /// Ends that.
+    pub fn reconnect_redis(&self, service: &str) {
+        self.redis[service].open();
     }
 
     /// Ends it; what went on can be read up where something was wrong.

@@ -1,0 +1,77 @@
+//! What a writer left behind that was found dead, and had acknowledged counts that Redis wasn't told of: nobody knows which. So all
+//! counts of that database go; until then nobody trusts any.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use redis::{
+    Link, Together,
+    leases::{Cleansed, Fate, Registry, Roll},
+};
+
+use super::entry::Keys;
+use crate::Db;
+
+/// Keys of a page of the `SCAN`.
+const PAGE: u32 = 512;
+
+/// Keeps the leases on one of the databases.
+pub(super) struct Owner {
+    db: Db,
+    link: Arc<Link>,
+    keys: Keys,
+}
+
+impl Owner {
+    pub(super) fn new(db: Db, link: Arc<Link>, keys: Keys) -> Self {
+        Self { db, link, keys }
+    }
+
+    /// Deletes all counts with their locks: each with its own at one moment, so that no load that is under way survives.
+    async fn purge(&self) -> Result<(), redis::Away> {
+        let mut cursor = "0".to_owned();
+        loop {
+            let (next, names) = (self.link)
+                .scan_page(&cursor, &self.keys.pattern(), PAGE)
+                .await?;
+            let counters: BTreeSet<&str> = names
+                .iter()
+                .filter_map(|name| std::str::from_utf8(name).ok())
+                .map(|name| Keys::locked(name).unwrap_or(name))
+                .filter(|name| self.keys.parse(name).is_some())
+                .collect();
+            let keys: Vec<Together> = counters
+                .into_iter()
+                .map(|key| vec![Keys::lock(key), key.to_owned()])
+                .collect();
+            if !keys.is_empty() {
+                self.link.remove(&keys).await?;
+            }
+            if next == "0" {
+                return Ok(());
+            }
+            cursor = next;
+        }
+    }
+}
+
+impl Registry for Owner {
+    async fn id(&self, name: &'static str) -> Option<String> {
+        self.db.id(name).await
+    }
+
+    async fn fates(&self, name: &'static str, ids: &[String]) -> Option<Vec<(String, Fate)>> {
+        self.db.fates(name, ids).await
+    }
+
+    async fn roll(&self, name: &'static str) -> Option<Roll> {
+        self.db.roll(name).await
+    }
+
+    async fn removed(&self, name: &'static str, ids: &[String]) {
+        self.db.removed(name, ids).await;
+    }
+
+    async fn cleanse(&self) -> Option<Cleansed> {
+        self.purge().await.ok().map(|()| Cleansed::Deleted)
+    }
+}

@@ -1,0 +1,250 @@
+//! The processes that write, as the primary knows them: rows in `writers`, and a lock by name that each holds as long as it lives.
+//!
+//! Redis asks for two things that only the primary can tell: whether a writer whose lease has run out is dead or only cut off, and
+//! who writes at all when the set of leases was lost. A writer that was found dead and isn't finds its row changed, and acknowledges
+//! nothing more that it can't tell Redis.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use marks::leases::{Cleansed, Fate, Registry, Roll, Settled};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    DalError, Db,
+    lock::{Lock, on_the_server},
+    pool::within,
+    position,
+};
+
+/// Between two looks whether the lock is still held: well within the silence that the server bears.
+const LOOK_PERIOD: Duration = Duration::from_secs(5);
+/// Between two attempts to take it.
+const RETRY_PERIOD: Duration = Duration::from_millis(500);
+/// For one statement.
+const DEADLINE: Duration = Duration::from_secs(1);
+/// In [`state`](STATES): well, and has acknowledged what it couldn't tell Redis. More than that: found dead.
+const WELL: i8 = 0;
+const OWING: i8 = 1;
+const DEAD: i8 = 2;
+
+/// This process among them.
+#[derive(Default)]
+pub(crate) struct Writers {
+    /// While it holds the lock of that name, or did.
+    id: watch::Sender<Option<String>>,
+    /// Somebody has found out that it counts as dead.
+    is_dead: Notify,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    is_started: bool,
+    /// Which of its ids has a row, by the name of the leases.
+    rows: HashMap<&'static str, String>,
+    /// Rows that say that it owes something.
+    owing: HashSet<(&'static str, String)>,
+}
+
+impl Writers {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Db {
+    /// Makes this process one that writes, if it isn't yet. Must be called in a tokio runtime.
+    pub(crate) fn is_writer(&self) {
+        let started = std::mem::replace(&mut self.writers.known().is_started, true);
+        if !started {
+            tokio::spawn(live(self.clone()));
+        }
+    }
+
+    /// Whether what `settled` says makes it harmless to acknowledge a commit that Redis wasn't told of: called after that commit.
+    pub(crate) async fn is_settled(
+        &self,
+        name: &'static str,
+        settled: Settled,
+    ) -> Result<bool, DalError> {
+        let Settled::RunOut(id) = settled else {
+            return Ok(true);
+        };
+        let row = (name, id);
+        let is_recorded = self.writers.known().owing.contains(&row);
+        if !is_recorded {
+            let sql = "UPDATE writers SET state = ? WHERE name = ? AND id = ? AND state = ?";
+            let values = [OWING.into(), name.into(), row.1.clone().into(), WELL.into()];
+            let record = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
+            self.write().execute_raw(record).await?;
+        }
+        let sql = "SELECT 1 FROM writers WHERE name = ? AND id = ? AND state = ?";
+        let values = [name.into(), row.1.clone().into(), OWING.into()];
+        let look = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
+        let is_owing = self.read_own_writes().query_one_raw(look).await?.is_some();
+        if !is_owing {
+            self.writers.is_dead.notify_one();
+        } else if !is_recorded {
+            self.writers.known().owing.insert(row);
+        }
+        Ok(is_owing)
+    }
+
+    /// Forgets this process: it writes no more, and Redis knows.
+    pub(crate) async fn has_left(&self, name: &'static str) {
+        let id = self.writers.known().rows.remove(name);
+        if let Some(id) = id {
+            let sql = format!("DELETE FROM writers WHERE name = ? AND id = ? AND state < {DEAD}");
+            let values = [name.into(), id.into()];
+            let delete = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
+            // A row too many is found to be a dead writer's.
+            let _ = within(DEADLINE, self.write().execute_raw(delete)).await;
+        }
+    }
+
+    /// Of these writers, or of all: which are alive. Those that aren't are found dead from now on.
+    async fn look_up_writers(
+        &self,
+        name: &'static str,
+        ids: Option<&[String]>,
+    ) -> Result<Vec<(String, Fate)>, DbErr> {
+        let condition = match ids {
+            None => format!("state < {DEAD}"),
+            Some(ids) => format!("id IN ({})", vec!["?"; ids.len()].join(", ")),
+        };
+        let values = || -> Vec<Value> {
+            let ids = ids.unwrap_or_default().iter().cloned().map(Value::from);
+            std::iter::once(name.into()).chain(ids).collect()
+        };
+        let lock = on_the_server("CONCAT('writer ', id)");
+        let sql = format!(
+            "SELECT id, state, CAST(IS_USED_LOCK({lock}) IS NULL AS SIGNED) AS is_free \
+             FROM writers WHERE name = ? AND {condition}"
+        );
+        let look = Statement::from_sql_and_values(DbBackend::MySql, sql, values());
+        let mut fates = Vec::new();
+        for row in self.read_own_writes().query_all_raw(look).await? {
+            let (id, state): (String, i8) = (row.try_get("", "id")?, row.try_get("", "state")?);
+            if state < DEAD && row.try_get::<i64>("", "is_free")? == 0 {
+                fates.push((id, Fate::Alive));
+                continue;
+            }
+            // It may have acknowledged something since: then this finds it owing.
+            let sql = format!(
+                "UPDATE writers SET state = state + {DEAD} WHERE name = ? AND id = ? AND state < {DEAD}"
+            );
+            let of_it = [name.into(), id.clone().into()];
+            let bury = Statement::from_sql_and_values(DbBackend::MySql, sql, of_it.clone());
+            self.write().execute_raw(bury).await?;
+            let sql = "SELECT state FROM writers WHERE name = ? AND id = ?";
+            let look = Statement::from_sql_and_values(DbBackend::MySql, sql, of_it);
+            let row = self.read_own_writes().query_one_raw(look).await?;
+            let state: Option<i8> = row.map(|row| row.try_get("", "state")).transpose()?;
+            let fate = match state {
+                Some(state) if state == WELL + DEAD => Fate::Gone,
+                _ => Fate::Owing,
+            };
+            fates.push((id, fate));
+        }
+        for id in ids.unwrap_or_default() {
+            // Without a row nobody knows what it owed.
+            if !fates.iter().any(|(known, _)| known == id) {
+                fates.push((id.clone(), Fate::Owing));
+            }
+        }
+        Ok(fates)
+    }
+}
+
+impl Registry for Db {
+    async fn id(&self, name: &'static str) -> Option<String> {
+        let mut known = self.writers.id.subscribe();
+        let id = known.wait_for(Option::is_some).await.ok()?.clone()?;
+        if self.writers.known().rows.get(name) == Some(&id) {
+            return Some(id);
+        }
+        let sql = "INSERT IGNORE INTO writers (name, id) VALUES (?, ?)";
+        let values = [name.into(), id.clone().into()];
+        let insert = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
+        within(DEADLINE, self.write().execute_raw(insert))
+            .await
+            .ok()?;
+        self.writers.known().rows.insert(name, id.clone());
+        Some(id)
+    }
+
+    async fn fates(&self, name: &'static str, ids: &[String]) -> Option<Vec<(String, Fate)>> {
+        self.look_up_writers(name, Some(ids)).await.ok()
+    }
+
+    async fn roll(&self, name: &'static str) -> Option<Roll> {
+        let all = self.look_up_writers(name, None).await.ok()?;
+        // Rows of those that aren't in Redis any more, either.
+        let gone = all.iter().filter(|(_, fate)| *fate == Fate::Gone);
+        let gone: Vec<String> = gone.map(|(id, _)| id.clone()).collect();
+        if !gone.is_empty() {
+            self.removed(name, &gone).await;
+        }
+        let alive = all.into_iter().filter(|(_, fate)| *fate == Fate::Alive);
+        let commit = position::mark(self).await.ok()??;
+        Some(Roll {
+            writers: alive.map(|(id, _)| id).collect(),
+            commit: format!("{} {}", commit.seq, commit.gtid),
+        })
+    }
+
+    async fn removed(&self, name: &'static str, ids: &[String]) {
+        let list = vec!["?"; ids.len()].join(", ");
+        let sql =
+            format!("DELETE FROM writers WHERE name = ? AND id IN ({list}) AND state >= {DEAD}");
+        let ids = ids.iter().cloned().map(Value::from);
+        let values: Vec<Value> = std::iter::once(name.into()).chain(ids).collect();
+        let delete = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
+        // A row too many does no harm.
+        let _ = within(DEADLINE, self.write().execute_raw(delete)).await;
+    }
+
+    async fn cleanse(&self) -> Option<Cleansed> {
+        Some(Cleansed::ByEpoch)
+    }
+}
+
+/// Holds the lock that says that this process lives. When it is lost, for the connection is, others may have found us dead; and after
+/// a dump was restored nobody knows us. Then there is a new lock, with a new id.
+async fn live(db: Db) {
+    loop {
+        let id = format!("{:016x}", rand::random::<u64>());
+        if let Ok(Some(lock)) = Lock::take(&db, &format!("writer {id}")).await {
+            db.writers.id.send_replace(Some(id.clone()));
+            let mut is_alive = true;
+            while is_alive {
+                is_alive = tokio::select! {
+                    () = tokio::time::sleep(LOOK_PERIOD) => {
+                        let look = within(DEADLINE, is_known(&db, &lock, &id));
+                        look.await.unwrap_or(false)
+                    }
+                    () = db.writers.is_dead.notified() => false,
+                };
+            }
+            lock.release().await;
+        }
+        tokio::time::sleep(RETRY_PERIOD).await;
+    }
+}
+
+/// Whether the primary still has the rows that this process wrote. Asked over the connection that holds the lock.
+async fn is_known(db: &Db, lock: &Lock, id: &str) -> Result<bool, DbErr> {
+    let of_id = |row: &&String| row.as_str() == id;
+    let written = db.writers.known().rows.values().filter(of_id).count();
+    let sql = format!("SELECT COUNT(*) AS found FROM writers WHERE id = ? AND state < {DEAD}");
+    let look = Statement::from_sql_and_values(DbBackend::MySql, sql, [id.into()]);
+    let row = lock.session.query_one_raw(look).await?;
+    let found: Option<i64> = row.map(|row| row.try_get("", "found")).transpose()?;
+    // One that is being written now may be there already.
+    Ok(found.is_some_and(|found| usize::try_from(found).is_ok_and(|found| found >= written)))
+}

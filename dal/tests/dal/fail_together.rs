@@ -1,0 +1,250 @@
+//! A process that can't tell Redis what it wrote: nobody trusts Redis until it can. And servers on which nobody ever may.
+
+use std::time::Duration;
+
+use dal::{
+    Db, Marks,
+    comments::{self, NewComment},
+    counters::Counters,
+    counts::Counter::{self, VideoComments, VideoFavorites},
+    favorites::Favorites,
+    fold::{Folded, fold_once},
+};
+use marks::{
+    Sees,
+    Subject::{self, User, Video},
+    Why,
+};
+use testkit::{Gate, PlainMariaDb, Refusal, eventually};
+use tokio::runtime::Runtime;
+
+use crate::{
+    fixture::{self, like},
+    stage::{HOT, KEY, PATIENCE, Stage},
+};
+
+/// What a process has of the databases.
+struct Process {
+    db: Db,
+    counters: Counters,
+    marks: Marks,
+    favorites: Favorites,
+}
+
+impl Process {
+    /// Another one on the same servers, which reaches Redis at this URL.
+    async fn start(stage: &Stage, redis: String) -> Self {
+        let mut settings = stage.settings.clone();
+        settings.url = settings::Secret::new(redis);
+        let mysql = fixture::mysql(
+            stage.database.primary_url(),
+            &[stage.database.replica_url()],
+        );
+        let process = Self::on(&settings, &mysql);
+        process.db.join(&process.counters).await;
+        eventually(PATIENCE, "trust", async || process.trusts().await).await;
+        process
+    }
+
+    fn on(redis: &settings::Redis, mysql: &settings::Mysql) -> Self {
+        let marks = Marks::connect(redis, mysql).unwrap();
+        let db = Db::connect(mysql).unwrap().with_marks(marks.clone());
+        let counters = Counters::connect(redis, db.clone()).unwrap();
+        let favorites = Favorites::start(db.clone(), counters.clone());
+        Self {
+            db,
+            counters,
+            marks,
+            favorites,
+        }
+    }
+
+    /// Whether both databases of counts and all marks are in use.
+    async fn trusts(&self) -> Option<()> {
+        let all: Vec<Subject> = (0..64).map(User).collect();
+        let before = self.counters.stats().exact_reads;
+        let counters = [VideoFavorites(99), VideoComments(99)];
+        self.counters.read(&counters).await.ok()?;
+        let is_known = self.marks.read(&all).await != Sees::All(Why::Unknown);
+        (is_known && self.counters.stats().exact_reads == before).then_some(())
+    }
+
+    async fn count(&self, counter: Counter) -> i64 {
+        self.counters.read(&[counter]).await.unwrap()[&counter]
+    }
+
+    async fn comment(&self, n: i64) {
+        let new = NewComment {
+            video_id: 1,
+            user_id: n,
+            content: "好".to_owned(),
+            key: None,
+        };
+        comments::add(&self.db, &self.counters, &new).await.unwrap();
+    }
+}
+
+/// Likes and comments of `writer`, each counted by `reader` at once and missed by nobody there.
+async fn everything_is_seen(writer: &Process, reader: &Process, from: i64, to: i64) {
+    for n in from..=to {
+        assert!(writer.favorites.set(like(n, 1)).await.unwrap());
+        assert_eq!(reader.count(HOT).await, n, "likes");
+        writer.comment(n).await;
+        assert_eq!(reader.count(VideoComments(1)).await, n, "comments");
+    }
+}
+
+/// Whoever reads anything through `reader` must see everything.
+async fn nothing_is_trusted(reader: &Process) {
+    for subjects in [&[Video(1)][..], &[User(77)], &[]] {
+        assert_eq!(reader.marks.read(subjects).await, Sees::All(Why::Unknown));
+    }
+    let before = reader.counters.stats();
+    reader.count(HOT).await;
+    assert_eq!(reader.counters.stats().hits, before.hits);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_redis_refuses_to_write_is_counted_and_seen_by_others() {
+    let stage = Stage::set(2000).await;
+    let writer = Process::start(&stage, stage.redis.url()).await;
+    let reader = Process::start(&stage, stage.redis.url()).await;
+    let mut n = 0;
+    for why in [Refusal::ReadOnly, Refusal::NoReplicas, Refusal::Unsaved] {
+        everything_is_seen(&writer, &reader, n + 1, n + 3).await;
+        stage.redis.refuse_writes(why).await;
+        everything_is_seen(&writer, &reader, n + 4, n + 8).await;
+        nothing_is_trusted(&reader).await;
+        n += 8;
+        stage.redis.accept_writes();
+        for process in [&writer, &reader] {
+            eventually(PATIENCE, "trust", async || process.trusts().await).await;
+        }
+        // Nobody compared anything: the writer itself has deleted what was wrong.
+        assert_eq!(reader.count(HOT).await, n, "{why:?}");
+        assert_eq!(reader.count(VideoComments(1)).await, n, "{why:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_process_alone_can_not_tell_redis_is_counted_and_seen_by_others() {
+    let stage = Stage::set(200).await;
+    let gate = Gate::to(&stage.redis.url().replace("redis://", "")).await;
+    let writer = Process::start(&stage, format!("redis://{}", gate.address())).await;
+    let reader = Process::start(&stage, stage.redis.url()).await;
+    let mut n = 0;
+    for fault in [Gate::shut, Gate::stall] {
+        everything_is_seen(&writer, &reader, n + 1, n + 3).await;
+        fault(&gate);
+        everything_is_seen(&writer, &reader, n + 4, n + 8).await;
+        nothing_is_trusted(&reader).await;
+        n += 8;
+        gate.open();
+        for process in [&writer, &reader] {
+            eventually(PATIENCE, "trust", async || process.trusts().await).await;
+        }
+        assert_eq!(reader.count(HOT).await, n);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_dies_with_debts_leaves_no_wrong_count_and_no_missing_mark() {
+    let stage = Stage::set(200).await;
+    let reader = Process::start(&stage, stage.redis.url()).await;
+    let gate = Gate::to(&stage.redis.url().replace("redis://", "")).await;
+    let redis = format!("redis://{}", gate.address());
+    let run = || {
+        let runtime = Runtime::new().unwrap();
+        let last = runtime.block_on(async {
+            let writer = Process::start(&stage, redis).await;
+            for n in 1..=5 {
+                if n == 4 {
+                    gate.shut();
+                }
+                assert!(writer.favorites.set(like(n, 1)).await.unwrap());
+                writer.comment(n).await;
+            }
+            stage.position().await
+        });
+        // As when it is killed: all its connections are closed, and nothing is said.
+        runtime.shutdown_timeout(Duration::from_secs(5));
+        last
+    };
+    let last = tokio::task::block_in_place(|| {
+        std::thread::scope(|scope| scope.spawn(run).join().unwrap())
+    });
+    assert_eq!(reader.count(HOT).await, 5);
+    eventually(PATIENCE, "trust", async || reader.trusts().await).await;
+    assert_eq!(reader.count(HOT).await, 5);
+    assert_eq!(reader.count(VideoComments(1)).await, 5);
+    let sees = reader.marks.read(&[Video(1)]).await;
+    assert!(
+        matches!(&sees, Sees::UpTo { commit, .. } if commit.seq > last.seq),
+        "{sees:?} misses {last:?}"
+    );
+    let rows = "SELECT COUNT(*) FROM writers WHERE state <> 0";
+    eventually(PATIENCE, "its rows removed", async || {
+        (stage.database.value::<i64>(rows).await == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_leaves_costs_nobody_anything() {
+    let stage = Stage::set(2000).await;
+    let reader = Process::start(&stage, stage.redis.url()).await;
+    let leaving = Process::start(&stage, stage.redis.url()).await;
+    everything_is_seen(&leaving, &reader, 1, 2).await;
+    let rows = async || {
+        let count = "SELECT COUNT(*) FROM writers";
+        stage.database.value::<i64>(count).await
+    };
+    let before = rows().await;
+    leaving.db.leave(&leaving.counters).await;
+    assert_eq!(rows().await, before - 3);
+    for _ in 0..60 {
+        assert!(reader.trusts().await.is_some());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_gtids_answers_everything_itself_and_says_what_it_lacks() {
+    let (server, redis) = tokio::join!(PlainMariaDb::start(), testkit::Redis::start());
+    let mysql = fixture::mysql(&server.url(), &[]);
+    dal::migrate(&mysql).await.unwrap();
+    let process = Process::on(&fixture::redis(&redis.url()), &mysql);
+    // As if it had had them once: old counts, and nothing that says that they are old.
+    redis.command(1, &["SET", KEY, "77 1 1"]);
+    redis.command(1, &["SET", "t:counts:epoch", "run 1 1 0-1-1"]);
+    redis.command(1, &["ZADD", "t:counts:leases", "+inf", "whole"]);
+    for n in 1..=5 {
+        assert!(process.favorites.set(like(n, 1)).await.unwrap());
+        process.comment(n).await;
+        assert_eq!(process.count(HOT).await, n);
+        assert_eq!(process.count(VideoComments(1)).await, n);
+    }
+    nothing_is_trusted(&process).await;
+    assert_eq!(redis.command(1, &["EXISTS", KEY]), "0");
+    let folded = fold_once(&process.db, &process.counters).await.unwrap();
+    // Likes count for the video, its author and who likes.
+    assert_eq!(
+        folded,
+        Some(Folded {
+            rows: 20,
+            compared: 0,
+            redis_away: false
+        })
+    );
+    assert_eq!(process.count(HOT).await, 5);
+    let lacks = process
+        .db
+        .clone()
+        .has_gtids()
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(lacks.contains("log_bin"), "{lacks}");
+    let (_database, with) = fixture::migrated().await;
+    with.has_gtids().await.unwrap();
+}

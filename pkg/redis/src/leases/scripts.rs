@@ -1,0 +1,104 @@
+//! What runs in Redis, each script at one moment, about one bucket. KEYS: epoch, candidate, leases.
+//!
+//! An epoch is "run token seq gtid": the run of the server that it was made in, who made it, and a commit that is newer than all
+//! whose traces may be lost. The leases are a sorted set: writers, by the server's time in ms at which their lease ends; and one
+//! member that isn't a writer, by which a set that is whole is told from one that was lost and has begun anew.
+
+use std::sync::LazyLock;
+
+use crate::Script;
+
+/// For the scripts of those who read: whether every writer holds its lease, and what an epoch says.
+pub const READING: &str = "
+local function now_ms()
+    local time = redis.call('TIME')
+    return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local function all_hold(leases)
+    return redis.call('ZSCORE', leases, 'whole') and redis.call('ZCOUNT', leases, '-inf', now_ms()) == 0
+end
+local function text(key)
+    local held = redis.pcall('GET', key)
+    return type(held) == 'string' and held or ''
+end
+local function epoch(key)
+    return string.match(text(key), '^(%w+) (%x+) (%d+ %S+)$')
+end
+";
+
+/// In front of the others: the run of this server.
+const RUN: &str = "
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+";
+
+/// A writer's. ARGV: its id, when its lease shall end ('' to look only), life of a lease in ms, an id that it had before or '',
+/// life of the set in ms. Gives the time, 1 when the epoch and the set are there, and all writers whose lease has run out.
+///
+/// In a new run of the server everything may be old, and the clock another: then nobody holds a lease before they renew it. The
+/// same for an end that is further away than a life: the clock was set back.
+const RENEW: &str = "
+local now, life = now_ms(), tonumber(ARGV[3])
+local of = epoch(KEYS[1])
+local from = '(' .. string.format('%.0f', now + life)
+if of and of ~= run then
+    redis.call('DEL', KEYS[1], KEYS[2])
+    of, from = nil, '-inf'
+end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], from, '(inf')) do
+    redis.call('ZADD', KEYS[3], 0, id)
+end
+if ARGV[2] ~= '' then
+    local ends = tonumber(ARGV[2])
+    if from == '-inf' or ends > now + life then ends = 0 end
+    redis.call('ZADD', KEYS[3], ends, ARGV[1])
+    if ARGV[4] ~= '' then redis.call('ZREM', KEYS[3], ARGV[4]) end
+    redis.call('PEXPIRE', KEYS[3], ARGV[5])
+end
+local whole = of and redis.call('ZSCORE', KEYS[3], 'whole') and 1 or 0
+return { now, whole, redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now) }
+";
+
+/// A keeper's, first half. ARGV: token, life of the candidate in ms. 1 when this keeper makes the epoch.
+const BEGIN: &str = "
+if epoch(KEYS[1]) == run and redis.call('ZSCORE', KEYS[3], 'whole') then return 0 end
+if string.match(text(KEYS[2]), ' (%w+)$') == run then return 0 end
+redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. run, 'PX', ARGV[2])
+return 1
+";
+
+/// A keeper's, second half: only if nothing was lost since the first. ARGV: token, 'seq gtid', life of the set in ms, all writers.
+/// Who isn't in the set may have been, and holds no lease before they renew it. 1 when made.
+const MAKE: &str = "
+if text(KEYS[2]) ~= ARGV[1] .. ' ' .. run then return 0 end
+for at = 4, #ARGV do redis.call('ZADD', KEYS[3], 'NX', 0, ARGV[at]) end
+redis.call('ZADD', KEYS[3], '+inf', 'whole')
+redis.call('PEXPIRE', KEYS[3], ARGV[3])
+redis.call('SET', KEYS[1], run .. ' ' .. ARGV[1] .. ' ' .. ARGV[2])
+redis.call('DEL', KEYS[2])
+return 1
+";
+
+/// A keeper's: removes writers whose lease has run out, with the epoch if their traces may be missing.
+/// ARGV: 1 for with the epoch, writers.
+const REMOVE: &str = "
+local now, removed = now_ms(), 0
+for at = 2, #ARGV do
+    local ends = redis.call('ZSCORE', KEYS[3], ARGV[at])
+    if ends and tonumber(ends) <= now then removed = removed + redis.call('ZREM', KEYS[3], ARGV[at]) end
+end
+if removed > 0 and ARGV[1] == '1' then redis.call('DEL', KEYS[1], KEYS[2]) end
+return removed
+";
+
+/// A writer's that has told everything and ends. ARGV: its id.
+const LEAVE: &str = "return redis.call('ZREM', KEYS[3], ARGV[1])";
+
+fn script(body: &str) -> Script {
+    Script::from_lua(format!("{READING}{RUN}{body}"))
+}
+
+pub(super) static RENEW_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(RENEW));
+pub(super) static BEGIN_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(BEGIN));
+pub(super) static MAKE_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(MAKE));
+pub(super) static REMOVE_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(REMOVE));
+pub(super) static LEAVE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::from_lua(LEAVE));
