@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     DalError, Db,
     lock::{Lock, on_the_server},
-    pool::within,
+    pool::{execute_text, within},
     position,
 };
 
@@ -62,7 +62,7 @@ impl Db {
     pub(crate) fn is_writer(&self) {
         let started = std::mem::replace(&mut self.writers.known().is_started, true);
         if !started {
-            tokio::spawn(live(self.clone()));
+            vital::spawn("registration of writers", live(self.clone()));
         }
     }
 
@@ -237,13 +237,16 @@ async fn live(db: Db) {
     }
 }
 
-/// Whether the primary still has the rows that this process wrote. Asked over the connection that holds the lock.
+/// Whether the lock is still held, and the primary still has the rows that this process wrote.
 async fn is_known(db: &Db, lock: &Lock, id: &str) -> Result<bool, DbErr> {
+    // Nothing but this goes over the session that holds the lock: it never commits, so a table that it read couldn't be changed or
+    // dropped as long as this process lives.
+    execute_text(&lock.session, "DO 1").await?;
     let of_id = |row: &&String| row.as_str() == id;
     let written = db.writers.known().rows.values().filter(of_id).count();
     let sql = format!("SELECT COUNT(*) AS found FROM writers WHERE id = ? AND state < {DEAD}");
     let look = Statement::from_sql_and_values(DbBackend::MySql, sql, [id.into()]);
-    let row = lock.session.query_one_raw(look).await?;
+    let row = db.read_own_writes().query_one_raw(look).await?;
     let found: Option<i64> = row.map(|row| row.try_get("", "found")).transpose()?;
     // One that is being written now may be there already.
     Ok(found.is_some_and(|found| usize::try_from(found).is_ok_and(|found| found >= written)))

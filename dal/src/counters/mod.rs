@@ -152,7 +152,10 @@ impl Counters {
             let buckets: Vec<Bucket> = (0..keys.buckets()).map(bucket).collect();
             let leases = Leases::new(link.clone(), name, buckets, Duration::ZERO);
             let owner = Owner::new(db.clone(), link.clone(), keys.clone());
-            tokio::spawn(Leases::keep(Arc::downgrade(&leases), owner));
+            vital::spawn(
+                "keeper of counters",
+                Leases::keep(Arc::downgrade(&leases), owner),
+            );
             leases
         });
         Ok(Self {
