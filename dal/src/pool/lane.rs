@@ -95,7 +95,8 @@ impl<'a> Waiting<'a> {
     fn begin(waiting: &'a AtomicUsize, max: usize) -> Option<Self> {
         let one_more = |count: usize| (count < max).then_some(count + 1);
         let begun = waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-        begun.is_ok().then_some(Self(waiting))
+        // Made only if it was counted: being dropped takes one off.
+        begun.is_ok().then(|| Self(waiting))
     }
 }
 

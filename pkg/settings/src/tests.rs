@@ -93,7 +93,7 @@ fn counts_need_a_redis_of_two_databases_and_a_plain_prefix() {
     let settings = load(&[("DOUSHENG_REDIS__KEY_PREFIX", "test-1:a_b.c:")]).unwrap();
     assert_eq!(settings.redis.key_prefix, "test-1:a_b.c:");
     for (variable, bad, key) in [
-        ("REDIS__URL", "rediss://127.0.0.1", "redis.url"),
+        ("REDIS__URL", "http://127.0.0.1", "redis.url"),
         ("REDIS__COMMENTS_DB", "1", "redis.comments_db"),
         ("REDIS__KEY_PREFIX", "a*", "redis.key_prefix"),
         ("REDIS__KEY_PREFIX", "{a}", "redis.key_prefix"),
