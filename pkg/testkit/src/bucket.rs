@@ -36,10 +36,10 @@ impl Bucket {
         &self.name
     }
 
-    /// Keys of all objects but the bucket's own marker, which alone is in no folder, sorted.
+    /// Keys of all objects but the video service's marker of the bucket, sorted.
     pub async fn keys(&self) -> Vec<String> {
         let mut keys = keys(&client(), &self.name).boxed().await;
-        keys.retain(|key| key.contains('/'));
+        keys.retain(|key| key != "bucket-id");
         keys
     }
 

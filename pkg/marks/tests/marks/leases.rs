@@ -1,0 +1,176 @@
+//! A process that can't write to Redis ends everybody's trust in it.
+
+use super::*;
+
+/// Marks of another process on the same Redis, which go through a gate; kept as the writer with this id.
+async fn through_a_gate(redis: &Redis, primary: &Primary, id: &str) -> (Gate, Marks) {
+    let gate = Gate::to(&redis.url().replace("redis://", "")).await;
+    let url = format!("redis://{}", gate.address());
+    let marks = marks_at(url, ReadsAfterWrites::Gtid);
+    tokio::spawn(marks.clone().keep(primary.of_process(id)));
+    registered(redis, id).await;
+    known(&marks).await;
+    (gate, marks)
+}
+
+/// Waits until a writer is known in all buckets.
+async fn registered(redis: &Redis, id: &str) {
+    eventually(PATIENCE, "a lease", async || {
+        let in_bucket = |n: u64| {
+            let key = format!("t:{{m{n}}}:leases");
+            !redis.command(DATABASE, &["ZSCORE", &key, id]).is_empty()
+        };
+        (0..8).all(in_bucket).then_some(())
+    })
+    .await;
+}
+
+/// Nobody who asks now is told less than that commit.
+async fn nobody_misses(marks: &Marks, subjects: &[Subject], unmarked: &Commit) {
+    match marks.read(subjects).await {
+        Sees::All(Why::Unknown) => {}
+        Sees::UpTo { commit, .. } if commit.seq >= unmarked.seq => {}
+        other => panic!("{other:?} misses {unmarked:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_alone_is_cut_off_waits_until_others_can_not_miss_what_it_wrote() {
+    let (redis, others, primary) = kept().await;
+    let (gate, cut_off) = through_a_gate(&redis, &primary, "b").await;
+    for _ in 0..3 {
+        gate.shut();
+        let unmarked = primary.commit();
+        assert!(!cut_off.set(&[User(7)], &unmarked).await);
+        // Now somebody else could miss it.
+        let reconnects = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            gate.open();
+        };
+        tokio::join!(cut_off.settled(), reconnects);
+        nobody_misses(&others, &[User(7)], &unmarked).await;
+        known(&cut_off).await;
+    }
+    assert!(cut_off.set(&[User(7)], &primary.commit()).await);
+    assert_eq!(cut_off.settled().await, Settled::Deleted);
+}
+
+#[tokio::test]
+async fn a_process_that_stays_cut_off_ends_the_trust_of_all_until_it_is_back() {
+    let (redis, others, primary) = kept().await;
+    let (gate, cut_off) = through_a_gate(&redis, &primary, "b").await;
+    gate.shut();
+    for loses_all in [false, true] {
+        if loses_all {
+            redis.command(DATABASE, &["FLUSHALL"]);
+        }
+        let unmarked = primary.commit();
+        assert!(!cut_off.set(&[User(7)], &unmarked).await);
+        assert_eq!(cut_off.settled().await, Settled::RunOut("b".to_owned()));
+        // Keepers have all the time that they need to make an epoch.
+        for _ in 0..30 {
+            for subjects in [&[User(7)][..], &[]] {
+                assert_eq!(others.read(subjects).await, Sees::All(Why::Unknown));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    let newest = primary.commit();
+    gate.open();
+    known(&others).await;
+    nobody_misses(&others, &[User(7)], &newest).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_refuses_to_write_ends_the_trust_of_all_until_it_writes_again() {
+    let (redis, marks, primary) = kept().await;
+    // Who only reads: nothing of what fails comes to its notice.
+    let reader = self::marks(&redis, ReadsAfterWrites::Gtid);
+    known(&reader).await;
+    for why in [Refusal::ReadOnly, Refusal::NoReplicas, Refusal::Unsaved] {
+        redis.refuse_writes(why).await;
+        let unmarked = primary.commit();
+        assert!(!marks.set(&[User(7)], &unmarked).await, "{why:?}");
+        assert_eq!(marks.settled().await, Settled::RunOut("a".to_owned()));
+        for subjects in [&[User(7)][..], &[User(8)], &[]] {
+            let sees = reader.read(subjects).await;
+            assert_eq!(sees, Sees::All(Why::Unknown), "{why:?}");
+        }
+        redis.accept_writes();
+        known(&reader).await;
+        nobody_misses(&reader, &[User(7)], &unmarked).await;
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_is_gone_is_removed_with_a_new_epoch_only_if_it_owed_something() {
+    let (redis, marks, primary) = kept().await;
+    for (id, fate) in [("b", Fate::Gone), ("c", Fate::Owing)] {
+        let process = primary.of_process(id);
+        let of_it = self::marks(&redis, ReadsAfterWrites::Gtid);
+        let task = tokio::spawn(of_it.clone().keep(process));
+        registered(&redis, id).await;
+        known(&marks).await;
+        let before = floor(&marks).await;
+        // Killed: it can't say goodbye.
+        task.abort();
+        eventually(PATIENCE, "the end of its lease", async || {
+            (marks.read(&[User(1)]).await == Sees::All(Why::Unknown)).then_some(())
+        })
+        .await;
+        let unmarked = primary.commit();
+        primary.is(id, fate);
+        known(&marks).await;
+        let after = floor(&marks).await;
+        assert_eq!(after > unmarked.seq, fate == Fate::Owing, "{id}: {after}");
+        assert_eq!(after == before, fate == Fate::Gone, "{id}: {after}");
+        assert!(!primary.knows(id));
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_leaves_costs_the_others_no_trust() {
+    let (redis, marks, primary) = kept().await;
+    let leaving = self::marks(&redis, ReadsAfterWrites::Gtid);
+    tokio::spawn(leaving.clone().keep(primary.of_process("b")));
+    registered(&redis, "b").await;
+    known(&marks).await;
+    assert!(leaving.leave().await);
+    for _ in 0..60 {
+        assert_ne!(marks.read(&[User(1)]).await, Sees::All(Why::Unknown));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // One that can't be sure that nothing is missing doesn't leave.
+    redis.refuse_writes(Refusal::NoReplicas).await;
+    assert!(!marks.set(&[User(7)], &primary.commit()).await);
+    assert!(!marks.leave().await);
+}
+
+#[tokio::test]
+async fn a_set_of_leases_that_was_lost_is_no_empty_one() {
+    let (redis, marks, primary) = kept().await;
+    let before = primary.commit();
+    marks.set(&[User(7)], &before).await;
+    redis.command(DATABASE, &["DEL", "t:{m7}:leases"]);
+    assert_eq!(marks.read(&[User(7)]).await, Sees::All(Why::Unknown));
+    known(&marks).await;
+    nobody_misses(&marks, &[User(7)], &before).await;
+}
+
+#[tokio::test]
+async fn a_process_that_never_held_a_lease_does_not_count_on_its_end() {
+    let redis = Redis::start().await;
+    let marks = marks(&redis, ReadsAfterWrites::Gtid);
+    redis.refuse_writes(Refusal::NoReplicas).await;
+    let primary = Primary::new("a");
+    tokio::spawn(marks.clone().keep(primary.clone()));
+    eventually(PATIENCE, "a refusal", async || {
+        (!marks.set(&[User(7)], &primary.commit()).await).then_some(())
+    })
+    .await;
+    let life = marks::leases::LIFE * 2;
+    let settled = tokio::time::timeout(life, marks.settled()).await;
+    assert!(settled.is_err(), "{settled:?}");
+    redis.accept_writes();
+    assert_eq!(marks.settled().await, Settled::Deleted);
+}
