@@ -32,7 +32,7 @@ fn read(limits: Limits, pieces: impl Iterator<Item = Bytes>) -> Seen {
     let read = || {
         for piece in pieces {
             reader.push(piece);
-            while let Some(event) = reader.next()? {
+            while let Some(event) = reader.next_event()? {
                 match event {
                     Event::Part(name) => assert!(part.replace((name, Vec::new())).is_none()),
                     Event::Content(bytes) => {
@@ -166,7 +166,7 @@ fn print_speeds() {
                 let starts = (0..body.len()).step_by(piece);
                 for start in starts {
                     reader.push(body.slice(start..body.len().min(start + piece)));
-                    while let Ok(Some(_)) = reader.next() {}
+                    while let Ok(Some(_)) = reader.next_event() {}
                 }
             });
         }

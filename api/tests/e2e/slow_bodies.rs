@@ -94,6 +94,9 @@ async fn serves(system: &System, account: &Account) {
     }
 }
 
+/// From which address the client with this number comes.
+type AddressOf = fn(u8) -> Ipv4Addr;
+
 #[tokio::test]
 async fn more_dripping_uploads_than_places_leave_everybody_else_served() {
     let system = system_builder()
@@ -103,7 +106,7 @@ async fn more_dripping_uploads_than_places_leave_everybody_else_served() {
         .await;
     let account = system.client().new_account().await;
     let to = system.api().address().await;
-    let cases: [(&str, fn(u8) -> Ipv4Addr); 2] = [
+    let cases: [(&str, AddressOf); 2] = [
         ("one address", |_| host(2)),
         ("as many addresses", |n| host(10 + n)),
     ];
@@ -218,7 +221,7 @@ async fn dripping_files_without_a_token_give_their_places_to_an_honest_one() {
         .await;
     let account = system.client().new_account().await;
     let to = system.api().address().await;
-    let cases: [(&str, fn(u8) -> Ipv4Addr); 3] = [
+    let cases: [(&str, AddressOf); 3] = [
         ("another address", |_| host(2)),
         ("the same address", |_| host(1)),
         ("an address each", |n| host(10 + n)),

@@ -104,7 +104,7 @@ where
     /// What comes next; none at the end of the body.
     async fn next(&mut self) -> Result<Option<Event>, ApiError> {
         loop {
-            if let Some(event) = self.reader.next()? {
+            if let Some(event) = self.reader.next_event()? {
                 return Ok(Some(event));
             }
             match self.chunks.next().await {

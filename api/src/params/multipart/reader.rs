@@ -156,7 +156,7 @@ impl Reader {
     ///
     /// # Errors
     /// What this form may not be.
-    pub fn next(&mut self) -> Result<Option<Event>, FormError> {
+    pub fn next_event(&mut self) -> Result<Option<Event>, FormError> {
         loop {
             match self.state {
                 State::Preamble => match self.find() {

@@ -28,7 +28,7 @@ fn read<'a>(boundary: &[u8], limits: Limits, chunks: impl Iterator<Item = &'a [u
     let all = || -> Result<(), FormError> {
         for chunk in chunks {
             reader.push(Bytes::copy_from_slice(chunk));
-            while let Some(event) = reader.next()? {
+            while let Some(event) = reader.next_event()? {
                 match event {
                     Event::Part(name) => part = Some((name, Vec::new())),
                     Event::Content(bytes) => part.as_mut().unwrap().1.extend(bytes),
@@ -239,11 +239,14 @@ fn a_file_passes_through_in_slices_of_what_arrived() {
     let chunk = Bytes::from(vec![7; 64 << 10]);
     let mut reader = Reader::new(b"b", limits(Some(u64::MAX)));
     reader.push(Bytes::from(header("data")));
-    assert!(matches!(reader.next(), Ok(Some(Event::Part(Some(_))))));
-    assert_eq!(reader.next(), Ok(None));
+    assert!(matches!(
+        reader.next_event(),
+        Ok(Some(Event::Part(Some(_))))
+    ));
+    assert_eq!(reader.next_event(), Ok(None));
     for _ in 0..100 {
         reader.push(chunk.clone());
-        match reader.next() {
+        match reader.next_event() {
             Ok(Some(Event::Content(content))) => {
                 assert_eq!(
                     (content.as_ptr(), content.len()),
@@ -252,7 +255,7 @@ fn a_file_passes_through_in_slices_of_what_arrived() {
             }
             other => panic!("{other:?}"),
         }
-        assert_eq!(reader.next(), Ok(None));
+        assert_eq!(reader.next_event(), Ok(None));
     }
 }
 

@@ -195,7 +195,8 @@ async fn one_of_two_late() -> Report {
     );
     let mut readers = JoinSet::new();
     // The first one publishes, and so sees more.
-    for user in scene.users.iter().skip(1).cloned() {
+    for user in scene.users.iter().skip(1) {
+        let user = user.clone();
         let (client, seen, is_over) = (bed.system.client(), seen.clone(), is_over.clone());
         readers.spawn(async move {
             let mut newest = HashMap::new();
@@ -211,9 +212,10 @@ async fn one_of_two_late() -> Report {
         let reply = client
             .publish(token, &format!("film {n}"), media::mp4())
             .await;
-        let mut seen = seen.lock().expect("no panic holds it");
-        note(&mut seen.failed, "publish", &reply.body, reply.http);
-        drop(seen);
+        {
+            let mut seen = seen.lock().expect("no panic holds it");
+            note(&mut seen.failed, "publish", &reply.body, reply.http);
+        }
         sleep(Duration::from_millis(500)).await;
     }
     sleep(Duration::from_secs(4)).await;
