@@ -27,6 +27,8 @@ const LOOK_PERIOD: Duration = Duration::from_secs(5);
 const RETRY_PERIOD: Duration = Duration::from_millis(500);
 /// For one statement.
 const DEADLINE: Duration = Duration::from_secs(1);
+/// For the row of a new id while a former one holds the lease: a fraction of a lease's life, which a primary that hangs mustn't end.
+const RENAMING_DEADLINE: Duration = Duration::from_millis(300);
 /// In [`state`](STATES): well, and has acknowledged what it couldn't tell Redis. More than that: found dead.
 const WELL: i8 = 0;
 const OWING: i8 = 1;
@@ -165,15 +167,25 @@ impl Registry for Db {
     async fn id(&self, name: &'static str) -> Option<String> {
         let mut known = self.writers.id.subscribe();
         let id = known.wait_for(Option::is_some).await.ok()?.clone()?;
-        if self.writers.known().rows.get(name) == Some(&id) {
+        let former = self.writers.known().rows.get(name).cloned();
+        if former.as_ref() == Some(&id) {
             return Some(id);
         }
         let sql = "INSERT IGNORE INTO writers (name, id) VALUES (?, ?)";
         let values = [name.into(), id.clone().into()];
         let insert = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
-        within(DEADLINE, self.write().execute_raw(insert))
+        let limit = match former {
+            // Until the primary knows the new id, the lease is held under the former one. It may have been found dead; what that
+            // forbids is asked of its row (`is_settled`).
+            Some(_) => RENAMING_DEADLINE,
+            None => DEADLINE,
+        };
+        if within(limit, self.write().execute_raw(insert))
             .await
-            .ok()?;
+            .is_err()
+        {
+            return former;
+        }
         self.writers.known().rows.insert(name, id.clone());
         Some(id)
     }

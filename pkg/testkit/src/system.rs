@@ -288,7 +288,7 @@ impl System {
     async fn ready(&self) {
         let client = self.client();
         let runs = |service: &str| !self.instances(service).is_empty();
-        let token = token_of(1, READY_LIMIT);
+        let token = token_of(READY_USER, READY_LIMIT);
         // Each is asked until it has answered once: a system with limits of its own lets nobody ask for ever.
         let (mut feed, mut user) = (!runs("video"), !runs("user"));
         // Whose tables are on servers of the test's own says itself what it has found.
@@ -301,7 +301,7 @@ impl System {
             |service: &str| !has_own_tables && runs(service) && runs("video") && runs("user");
         let (mut favorite, mut comment) = (!writes("favorite"), !writes("comment"));
         if !has_own_tables {
-            self.database.execute(USER_1).await;
+            self.database.execute(ADD_READY_USER).await;
         }
         eventually(READY_LIMIT, "the first answers of the system", async || {
             feed = feed || client.feed(&[]).await.try_code() == Some(0);
@@ -315,7 +315,7 @@ impl System {
         })
         .await;
         if !has_own_tables {
-            for undo in NO_USER_1 {
+            for undo in REMOVE_READY_USER {
                 self.database.execute(undo).await;
             }
         }
@@ -333,10 +333,12 @@ impl System {
     }
 }
 
-/// A user who is there until the system is ready; tests make users of their own, from 1 up.
-const USER_1: &str = "INSERT INTO users (id, name, password_hash) VALUES (1, 'ready?', '-')";
-const NO_USER_1: [&str; 2] = [
-    "DELETE FROM users WHERE id = 1",
+/// A user who is there until the system is ready. Tests make users of their own, from 1 up: whose id this is, the API would remember.
+const READY_USER: i64 = 4_000_000_000;
+const ADD_READY_USER: &str =
+    "INSERT INTO users (id, name, password_hash) VALUES (4000000000, 'ready?', '-')";
+const REMOVE_READY_USER: [&str; 2] = [
+    "DELETE FROM users WHERE id = 4000000000",
     "ALTER TABLE users AUTO_INCREMENT = 1",
 ];
 
