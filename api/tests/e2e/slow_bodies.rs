@@ -147,6 +147,12 @@ async fn behind_a_trusted_proxy_its_client_with_the_most_places_gives_one_up() {
     honest.write_all(head_of_honest.as_bytes()).await.unwrap();
     let (first, rest) = body.split_at(10);
     honest.write_all(first).await.unwrap();
+    // Until its head is read, a connection is the proxy's own, as those that come next are at first.
+    eventually(SOON, "a head that was read", async || {
+        let metrics = Metrics::of(system.api()).await;
+        (metrics.sum("uploads_in_progress", &[]) >= 1.0).then_some(())
+    })
+    .await;
     let mut drips = JoinSet::new();
     for _ in 0..PLACES + 5 {
         let begin = head("", "x-forwarded-for: 192.0.2.1\r\n");

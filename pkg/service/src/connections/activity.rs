@@ -61,7 +61,8 @@ impl Phase {
         match self {
             Self::Discarding => Some(Rank::Discarding),
             Self::Idle => Some(Rank::Idle),
-            Self::Head | Self::Body => Some(Rank::Unadmitted),
+            Self::Head => Some(Rank::Head),
+            Self::Body => Some(Rank::Unadmitted),
             Self::Counted => Some(Rank::Counted),
             Self::Working | Self::Cut => None,
         }
@@ -98,6 +99,8 @@ pub(crate) struct Activity {
 pub(crate) enum Rank {
     Discarding,
     Idle,
+    /// Behind a proxy each of these is its own client until its head is read: a crowd of them mustn't cost an older one its upload.
+    Head,
     Unadmitted,
     Counted,
 }
