@@ -209,10 +209,10 @@ restore() {
     diff -r "$BACKUP/objects" "$BACKUP-again/objects"
     [ "$(newest_user)" -gt "$last" ]
 }
-# Without the moment of the dump, what the processes that fold and reap remember of themselves, and where ids go on.
+# Without the moment of the dump, what processes remember of themselves, and where ids go on.
 newest_rows() {
     gzip -dc "$(find "$1" -name 'database-*' | sort | tail -n 1)" |
-        sed -e '/^-- /d' -e 's/ AUTO_INCREMENT=[0-9]*//' -e '/^INSERT INTO .\(folder\|bucket\|reaper_watermarks\). /,/;$/d'
+        sed -e '/^-- /d' -e 's/ AUTO_INCREMENT=[0-9]*//' -e '/^INSERT INTO .\(folder\|bucket\|reaper_watermarks\|writers\). /,/;$/d'
 }
 
 session() { # COMMAND: as the user of this test
