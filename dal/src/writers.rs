@@ -251,8 +251,8 @@ async fn live(db: Db) {
 
 /// Whether the lock is still held, and the primary still has the rows that this process wrote.
 async fn is_known(db: &Db, lock: &Lock, id: &str) -> Result<bool, DbErr> {
-    // Nothing but this goes over the session that holds the lock: it never commits, so a table that it read couldn't be changed or
-    // dropped as long as this process lives.
+    // The session that holds the lock reads no table. Its transaction stays open, so a table that it had read could not be altered
+    // while this process lives.
     execute_text(&lock.session, "DO 1").await?;
     let of_id = |row: &&String| row.as_str() == id;
     let written = db.writers.known().rows.values().filter(of_id).count();

@@ -32,8 +32,8 @@ use crate::{
 pub const ADDRESS_FILE_VARIABLE: &str = "DOUSHENG_ADDRESS_FILE";
 /// The environment variable that names a file for the address of this process's admin port, likewise.
 pub const ADMIN_ADDRESS_FILE_VARIABLE: &str = "DOUSHENG_ADMIN_ADDRESS_FILE";
-/// Of a worker thread, in bytes; only what is touched is memory. Statements nest deeply, and in a development build a like needs more than
-/// the usual 2 MiB.
+/// Stack of a worker thread, in bytes; only the part that is used takes memory. Futures nest deeply: in a build without optimisation a
+/// like overflows the usual 2 MiB.
 const THREAD_STACK: usize = 8 << 20;
 /// Blocking work that is still under way at the end is waited for this long.
 const RUNTIME_SHUTDOWN: Duration = Duration::from_secs(1);
