@@ -22,6 +22,8 @@ pub(crate) struct Pace {
     pub(crate) send: Duration,
     /// The body of a request.
     pub(crate) body: BodyPace,
+    /// From the connection on: while the first head may still come, the connection is closed for another only when no other can be.
+    pub(crate) first_head: Duration,
 }
 
 /// What a connection is at.
@@ -103,6 +105,8 @@ pub(crate) enum Rank {
     Head,
     Unadmitted,
     Counted,
+    /// Hundreds of slow uploads, each from an address of its own, mustn't close a connection before its request can arrive.
+    New,
 }
 
 /// A connection that may be cut, and since when it has been at what it is at: the least admitted comes first, then the oldest.
@@ -241,8 +245,12 @@ impl Activity {
     /// None while it works.
     pub(crate) fn spare(&self) -> Option<Spare> {
         let word = self.word.load(Ordering::Acquire);
+        let rank = match Phase::of(word).rank()? {
+            Rank::Head if self.opened.elapsed() < self.pace.first_head => Rank::New,
+            rank => rank,
+        };
         Some(Spare {
-            rank: Phase::of(word).rank()?,
+            rank,
             since: self.since(word),
             word,
         })
@@ -304,6 +312,7 @@ mod tests {
             grace: Duration::from_secs(10),
             stall: Duration::from_secs(20),
         },
+        first_head: Duration::ZERO,
     };
 
     /// Time that passes between two events, and what the word's whole milliseconds leave off.

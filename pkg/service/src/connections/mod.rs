@@ -53,6 +53,7 @@ const PACE: Pace = Pace {
         grace: Duration::from_secs(10),
         stall: Duration::from_secs(20),
     },
+    first_head: Duration::from_secs(1),
 };
 /// A server that stops goes on answering for so long on the connections that it has, each answer asking the caller to take
 /// another: so none is closed just when it is used.
@@ -170,7 +171,7 @@ impl Connections {
             let Some(place) = self.place(&mut listener, &mut plan).await else {
                 break;
             };
-            let activity = Arc::new(Activity::new(self.pace, client));
+            let activity = Arc::new(Activity::new(self.pace_of(peer), client));
             self.open().insert(number, activity.clone());
             let open = Open {
                 peer,
@@ -231,12 +232,27 @@ impl Connections {
 
     /// Who is counted for a new connection: of a proxy's, whose clients are known by their requests alone, nobody else.
     fn client_of(&self, peer: SocketAddr, number: u64) -> u64 {
-        let is_proxy = |network: &Network| network.contains(peer.ip());
-        match self.trusted_proxies.iter().any(is_proxy) {
+        match self.is_proxy(peer) {
             // Multicast, as an address: nobody's.
             true => u64::MAX - number,
             false => client_network(peer.ip()),
         }
+    }
+
+    /// A proxy sends the head at once; until then nobody knows whose connection it is, and a crowd of these could close older uploads.
+    fn pace_of(&self, peer: SocketAddr) -> Pace {
+        match self.is_proxy(peer) {
+            true => Pace {
+                first_head: Duration::ZERO,
+                ..self.pace
+            },
+            false => self.pace,
+        }
+    }
+
+    fn is_proxy(&self, peer: SocketAddr) -> bool {
+        let mut networks = self.trusted_proxies.iter();
+        networks.any(|network| network.contains(peer.ip()))
     }
 
     /// Counts the request that is worked on for another client than the connection's own; false: that one has as many as it may.

@@ -26,6 +26,7 @@ const PACE: Pace = Pace {
     idle: Duration::from_millis(1200),
     send: Duration::from_millis(400),
     body: super::PACE.body,
+    first_head: super::PACE.first_head,
 };
 
 struct Server {

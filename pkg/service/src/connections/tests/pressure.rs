@@ -20,6 +20,7 @@ const PATIENT: Pace = Pace {
         grace: Duration::from_secs(60),
         stall: Duration::from_secs(60),
     },
+    first_head: Duration::from_secs(60),
 };
 
 struct Pressed {
@@ -107,6 +108,23 @@ async fn whoever_drips_more_bodies_than_there_are_places_loses_them_to_the_next(
     assert!(is_closed(&mut dripping[0]).await);
     end(&mut honest).await;
     end(&mut dripping[1]).await;
+}
+
+#[tokio::test]
+async fn a_new_connection_is_not_closed_for_another_before_its_head_can_come() {
+    let server = pressed(2, None, 0);
+    let mut dripping = server.begin(2, "counted/", Phase::Counted).await;
+    let mut new = server.connect(3).await;
+    eventually(SOON, "the new connection", async || {
+        (server.count(Phase::Head) == 1).then_some(())
+    })
+    .await;
+    let mut other = server.begin(4, "upload/", Phase::Body).await;
+    assert!(is_closed(&mut dripping).await);
+    let request = b"POST /x/ HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nwell";
+    new.write_all(request).await.unwrap();
+    assert!(answer(&mut new).await.unwrap().ends_with("well"));
+    end(&mut other).await;
 }
 
 #[tokio::test]
