@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use marks::leases::{Cleansed, Fate, Registry, Roll, Settled};
+use marks::leases::{Cleanup, EpochBase, Registry, Settled, WriterStatus};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 use tokio::sync::{Notify, watch};
 
@@ -114,7 +114,7 @@ impl Db {
         &self,
         name: &'static str,
         ids: Option<&[String]>,
-    ) -> Result<Vec<(String, Fate)>, DbErr> {
+    ) -> Result<Vec<(String, WriterStatus)>, DbErr> {
         let condition = match ids {
             None => format!("state < {DEAD}"),
             Some(ids) => format!("id IN ({})", vec!["?"; ids.len()].join(", ")),
@@ -129,11 +129,11 @@ impl Db {
              FROM writers WHERE name = ? AND {condition}"
         );
         let look = Statement::from_sql_and_values(DbBackend::MySql, sql, values());
-        let mut fates = Vec::new();
+        let mut statuses = Vec::new();
         for row in self.read_own_writes().query_all_raw(look).await? {
             let (id, state): (String, i8) = (row.try_get("", "id")?, row.try_get("", "state")?);
             if state < DEAD && row.try_get::<i64>("", "is_free")? == 0 {
-                fates.push((id, Fate::Alive));
+                statuses.push((id, WriterStatus::Alive));
                 continue;
             }
             // It may have acknowledged something since: then this finds it owing.
@@ -147,19 +147,19 @@ impl Db {
             let look = Statement::from_sql_and_values(DbBackend::MySql, sql, of_it);
             let row = self.read_own_writes().query_one_raw(look).await?;
             let state: Option<i8> = row.map(|row| row.try_get("", "state")).transpose()?;
-            let fate = match state {
-                Some(state) if state == WELL + DEAD => Fate::Gone,
-                _ => Fate::Owing,
+            let status = match state {
+                Some(state) if state == WELL + DEAD => WriterStatus::Gone,
+                _ => WriterStatus::Owing,
             };
-            fates.push((id, fate));
+            statuses.push((id, status));
         }
         for id in ids.unwrap_or_default() {
             // Without a row nobody knows what it owed.
-            if !fates.iter().any(|(known, _)| known == id) {
-                fates.push((id.clone(), Fate::Owing));
+            if !statuses.iter().any(|(known, _)| known == id) {
+                statuses.push((id.clone(), WriterStatus::Owing));
             }
         }
-        Ok(fates)
+        Ok(statuses)
     }
 }
 
@@ -190,21 +190,29 @@ impl Registry for Db {
         Some(id)
     }
 
-    async fn fates(&self, name: &'static str, ids: &[String]) -> Option<Vec<(String, Fate)>> {
+    async fn statuses(
+        &self,
+        name: &'static str,
+        ids: &[String],
+    ) -> Option<Vec<(String, WriterStatus)>> {
         self.look_up_writers(name, Some(ids)).await.ok()
     }
 
-    async fn roll(&self, name: &'static str) -> Option<Roll> {
+    async fn epoch_base(&self, name: &'static str) -> Option<EpochBase> {
         let all = self.look_up_writers(name, None).await.ok()?;
         // Rows of those that aren't in Redis any more, either.
-        let gone = all.iter().filter(|(_, fate)| *fate == Fate::Gone);
+        let gone = all
+            .iter()
+            .filter(|(_, status)| *status == WriterStatus::Gone);
         let gone: Vec<String> = gone.map(|(id, _)| id.clone()).collect();
         if !gone.is_empty() {
             self.removed(name, &gone).await;
         }
-        let alive = all.into_iter().filter(|(_, fate)| *fate == Fate::Alive);
+        let alive = all
+            .into_iter()
+            .filter(|(_, status)| *status == WriterStatus::Alive);
         let commit = position::mark(self).await.ok()??;
-        Some(Roll {
+        Some(EpochBase {
             writers: alive.map(|(id, _)| id).collect(),
             commit: format!("{} {}", commit.seq, commit.gtid),
         })
@@ -221,8 +229,8 @@ impl Registry for Db {
         let _ = within(DEADLINE, self.write().execute_raw(delete)).await;
     }
 
-    async fn cleanse(&self) -> Option<Cleansed> {
-        Some(Cleansed::ByEpoch)
+    async fn clean_up(&self) -> Option<Cleanup> {
+        Some(Cleanup::ByEpoch)
     }
 }
 

@@ -3,16 +3,12 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
+use idl_rules::{Kind, Rules, Schema, stem};
 use pilota_build::{
     Context, DefId, IdentName as _, Plugin,
     db::RirDatabase as _,
     rir::{FieldKind, Item, Message},
     ty::TyKind,
-};
-
-use crate::{
-    rules::{Kind, Rules},
-    schema::{Schema, stem},
 };
 
 /// Hooks into the code generator, which knows the Rust name of everything.

@@ -2,12 +2,10 @@
 //! A rule that cannot be meant ends the build with its file, struct and field.
 
 mod emit;
-mod rules;
-mod schema;
-
-use schema::Schema;
 
 use std::{env, fs, path::PathBuf, process::ExitCode};
+
+use idl_rules::Schema;
 
 /// A new file is named here.
 const FILES: [&str; 5] = [

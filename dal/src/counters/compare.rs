@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use redis::Value;
+use redis_client::Value;
 use telemetry::metrics::{self, Repair};
 
 use super::{
@@ -174,7 +174,7 @@ impl Counters {
         }
         // Refused, for lack of memory for example.
         if replies.iter().any(|(_, reply)| reply.is_err()) {
-            return Err(redis::Away.into());
+            return Err(redis_client::Unavailable.into());
         }
         Ok(mended.len())
     }

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use redis::leases::Bucket;
+use redis_client::leases::Bucket;
 
 use crate::counts::Counter;
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use redis::{Away, Value};
+use redis_client::{Unavailable, Value};
 use sea_orm::DbErr;
 use telemetry::cost;
 use tokio::time::Instant;
@@ -55,7 +55,11 @@ impl Counters {
         Ok(values)
     }
 
-    pub(super) async fn acquire(&self, missing: &[Counter], token: &str) -> Result<Acquired, Away> {
+    pub(super) async fn acquire(
+        &self,
+        missing: &[Counter],
+        token: &str,
+    ) -> Result<Acquired, Unavailable> {
         let life = LOCK_LIFE.as_millis().to_string();
         let replies = self
             .run_scripts(&ACQUIRE_SCRIPT, missing, |_, key| {
@@ -141,7 +145,7 @@ impl Counters {
             pause = longest.min(pause * 2);
             match self.look_up(&open).await {
                 Ok(values) => found.extend(values),
-                Err(Away) => return found,
+                Err(Unavailable) => return found,
             }
         }
     }

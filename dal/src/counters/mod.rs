@@ -45,7 +45,7 @@
 //!
 //! The above is about a writer that reaches Redis, or comes back. Until it does, others would read old counts and miss marks. So each
 //! process that writes holds a lease in each database of Redis, and readers trust nothing while one has run out
-//! ([`redis::leases`]; what is said here holds for the marks as well). Untrusted, counts come from MySQL, and rows from the primary.
+//! ([`redis_client::leases`]; what is said here holds for the marks as well). Untrusted, counts come from MySQL, and rows from the primary.
 //!
 //! * *A writer can't tell Redis of a commit* (read-only, too few replicas, a full disk, a time-out, cut off, alone or with all). It
 //!   owes a deletion from now on, and as long as it owes one it renews no lease. It acknowledges when the deletion is paid, or when
@@ -92,8 +92,8 @@ use std::{
     time::Duration,
 };
 
-use redis::{
-    Away, Bytes, Call, Link, Script, Value,
+use redis_client::{
+    Bytes, Client, Script, ScriptCall, Unavailable, Value,
     leases::{Bucket, Leases},
 };
 use sea_orm::{DbErr, RuntimeErr};
@@ -121,8 +121,8 @@ const MAX_KEYS: usize = 1000;
 #[derive(Clone)]
 pub struct Counters {
     db: Db,
-    favorites: Arc<Link>,
-    comments: Arc<Link>,
+    favorites: Arc<Client>,
+    comments: Arc<Client>,
     /// On the same two.
     leases: [Arc<Leases>; 2],
     keys: Keys,
@@ -135,7 +135,7 @@ impl Counters {
     /// a URL that can't be read.
     pub fn connect(redis: &settings::Redis, db: Db) -> Result<Self, DalError> {
         let open = |name, database| {
-            Link::open(name, redis, database).map_err(|error| {
+            Client::open(name, redis, database).map_err(|error| {
                 DalError::Unavailable(DbErr::Conn(RuntimeErr::Internal(error.to_string())))
             })
         };
@@ -181,7 +181,7 @@ impl Counters {
                 }
                 Ok(values)
             }
-            Err(Away) => self.exact(&distinct(counters.to_vec())).await,
+            Err(Unavailable) => self.exact(&distinct(counters.to_vec())).await,
         }
     }
 
@@ -201,17 +201,17 @@ impl Counters {
             ];
             (vec![key], arguments)
         };
-        let tell = async |(link, counters): (&Arc<Link>, Vec<Counter>)| {
+        let tell = async |(link, counters): (&Arc<Client>, Vec<Counter>)| {
             let failed: Vec<Counter> =
                 match self.scripted(link, &COMMIT_SCRIPT, &counters, &call).await {
                     Ok(replies) => replies
                         .into_iter()
                         .filter_map(|(counter, reply)| reply.is_err().then_some(counter))
                         .collect(),
-                    Err(Away) => counters,
+                    Err(Unavailable) => counters,
                 };
             if !failed.is_empty() {
-                link.forget_later(self.with_locks(&failed));
+                link.invalidate_later(self.with_locks(&failed));
             }
             failed.is_empty()
         };
@@ -255,9 +255,9 @@ impl Counters {
     /// Deletes these counters from Redis, for whoever doesn't know what a commit made of them; later, if Redis is away.
     pub async fn forget(&self, counters: &[Counter]) {
         let [favorites, comments] = self.by_link(counters);
-        let forget = async |(link, counters): (&Arc<Link>, Vec<Counter>)| {
+        let forget = async |(link, counters): (&Arc<Client>, Vec<Counter>)| {
             if !counters.is_empty() {
-                link.forget(self.with_locks(&counters)).await;
+                link.invalidate(self.with_locks(&counters)).await;
             }
         };
         tokio::join!(forget(favorites), forget(comments));
@@ -270,7 +270,7 @@ impl Counters {
         let end = databases.map(|(link, database)| {
             let buckets = 0..self.keys.buckets();
             let trust = buckets.map(|bucket| self.keys.trusted_by(database, bucket).trust());
-            link.forget(trust.collect())
+            link.invalidate(trust.collect())
         });
         futures::future::join_all(end).await;
     }
@@ -284,7 +284,7 @@ impl Counters {
     /// The error says no more than that.
     pub async fn ping(self) -> Result<(), &'static str> {
         let answers = tokio::try_join!(self.favorites.ping(), self.comments.ping());
-        answers.map(drop).map_err(|Away| "no answer")
+        answers.map(drop).map_err(|Unavailable| "no answer")
     }
 
     /// What happened so far, in this process.
@@ -293,8 +293,8 @@ impl Counters {
             .stats([self.favorites.stats(), self.comments.stats()])
     }
 
-    /// What Redis has of these counters; renews in the background what wasn't for long. Away also while it can't be trusted.
-    async fn look_up(&self, counters: &[Counter]) -> Result<HashMap<Counter, i64>, Away> {
+    /// What Redis has of these counters; renews in the background what wasn't for long. Unavailable also while it can't be trusted.
+    async fn look_up(&self, counters: &[Counter]) -> Result<HashMap<Counter, i64>, Unavailable> {
         let long_ago = now_s().saturating_sub(self.ttl_s.div_ceil(2));
         let (mut values, mut old) = (HashMap::new(), Vec::new());
         for (counter, entry) in self.trusted(counters).await? {
@@ -334,8 +334,8 @@ impl Counters {
     }
 
     /// What Redis holds of these counters, from both databases at once, if it may be trusted; absent ones are left out.
-    async fn trusted(&self, counters: &[Counter]) -> Result<Vec<(Counter, Entry)>, Away> {
-        let look_up = async |(link, counters): (&Arc<Link>, Vec<Counter>)| {
+    async fn trusted(&self, counters: &[Counter]) -> Result<Vec<(Counter, Entry)>, Unavailable> {
+        let look_up = async |(link, counters): (&Arc<Client>, Vec<Counter>)| {
             let mut by_bucket: BTreeMap<usize, Vec<Counter>> = BTreeMap::new();
             for counter in counters {
                 let bucket = by_bucket.entry(self.keys.bucket(counter)).or_default();
@@ -345,7 +345,7 @@ impl Counters {
                 .values()
                 .flat_map(|counters| counters.chunks(MAX_KEYS))
                 .collect();
-            let calls: Vec<Call> = groups
+            let calls: Vec<ScriptCall> = groups
                 .iter()
                 .map(|group| self.look_up_call(group))
                 .collect();
@@ -353,7 +353,7 @@ impl Counters {
             let mut entries = Vec::new();
             for (group, reply) in groups.into_iter().zip(replies) {
                 let Ok(Value::Array(texts)) = reply else {
-                    return Err(Away);
+                    return Err(Unavailable);
                 };
                 let texts = group.iter().zip(texts);
                 entries.extend(texts.filter_map(|(counter, text)| {
@@ -370,7 +370,7 @@ impl Counters {
     }
 
     /// Of counters of one bucket.
-    fn look_up_call(&self, counters: &[Counter]) -> Call {
+    fn look_up_call(&self, counters: &[Counter]) -> ScriptCall {
         let bucket = counters.first().map(|first| {
             self.keys
                 .trusted_by(entry::database(*first), self.keys.bucket(*first))
@@ -381,8 +381,8 @@ impl Counters {
     }
 
     /// The texts that Redis holds of these counters, trusted or not, from both databases at once; absent ones are left out.
-    async fn texts(&self, counters: &[Counter]) -> Result<Vec<(Counter, Bytes)>, Away> {
-        let get = async |(link, counters): (&Arc<Link>, Vec<Counter>)| {
+    async fn texts(&self, counters: &[Counter]) -> Result<Vec<(Counter, Bytes)>, Unavailable> {
+        let get = async |(link, counters): (&Arc<Client>, Vec<Counter>)| {
             if counters.is_empty() {
                 return Ok(Vec::new());
             }
@@ -402,8 +402,8 @@ impl Counters {
         &self,
         script: &Script,
         counters: &[Counter],
-        call: impl Fn(Counter, String) -> Call,
-    ) -> Result<Vec<(Counter, redis::Reply<Value>)>, Away> {
+        call: impl Fn(Counter, String) -> ScriptCall,
+    ) -> Result<Vec<(Counter, redis_client::Reply<Value>)>, Unavailable> {
         let [(favorites, likes), (comments, others)] = self.by_link(counters);
         let (likes, others) = tokio::join!(
             self.scripted(favorites, script, &likes, &call),
@@ -416,12 +416,12 @@ impl Counters {
 
     async fn scripted(
         &self,
-        link: &Arc<Link>,
+        link: &Arc<Client>,
         script: &Script,
         counters: &[Counter],
-        call: impl Fn(Counter, String) -> Call,
-    ) -> Result<Vec<(Counter, redis::Reply<Value>)>, Away> {
-        let calls: Vec<Call> = counters
+        call: impl Fn(Counter, String) -> ScriptCall,
+    ) -> Result<Vec<(Counter, redis_client::Reply<Value>)>, Unavailable> {
+        let calls: Vec<ScriptCall> = counters
             .iter()
             .map(|counter| call(*counter, self.keys.of(*counter)))
             .collect();
@@ -429,19 +429,19 @@ impl Counters {
         Ok(counters.iter().copied().zip(replies).collect())
     }
 
-    fn links(&self) -> [&Arc<Link>; 2] {
+    fn links(&self) -> [&Arc<Client>; 2] {
         [&self.favorites, &self.comments]
     }
 
     /// The database of a counter.
-    fn link(&self, counter: Counter) -> &Arc<Link> {
+    fn link(&self, counter: Counter) -> &Arc<Client> {
         match counter {
             Counter::VideoComments(_) => &self.comments,
             _ => &self.favorites,
         }
     }
 
-    fn by_link(&self, counters: &[Counter]) -> [(&Arc<Link>, Vec<Counter>); 2] {
+    fn by_link(&self, counters: &[Counter]) -> [(&Arc<Client>, Vec<Counter>); 2] {
         self.links().map(|link| {
             let of_link = |counter: &&Counter| Arc::ptr_eq(self.link(**counter), link);
             (link, counters.iter().filter(of_link).copied().collect())
@@ -453,7 +453,7 @@ impl Counters {
     }
 
     /// For deleting: each with its lock, so that no load that is under way survives.
-    fn with_locks(&self, counters: &[Counter]) -> Vec<redis::Together> {
+    fn with_locks(&self, counters: &[Counter]) -> Vec<redis_client::KeyGroup> {
         let keys = self.keys_of(counters).into_iter();
         keys.map(|key| vec![Keys::lock(&key), key]).collect()
     }
@@ -463,8 +463,8 @@ impl Counters {
     }
 }
 
-impl From<Away> for DalError {
-    fn from(away: Away) -> Self {
+impl From<Unavailable> for DalError {
+    fn from(away: Unavailable) -> Self {
         Self::Unavailable(DbErr::Conn(RuntimeErr::Internal(away.to_string())))
     }
 }

@@ -3,9 +3,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use redis::{
-    Link, Together,
-    leases::{Cleansed, Fate, Registry, Roll},
+use redis_client::{
+    Client, KeyGroup,
+    leases::{Cleanup, EpochBase, Registry, WriterStatus},
 };
 
 use super::entry::Keys;
@@ -17,17 +17,17 @@ const PAGE: u32 = 512;
 /// Keeps the leases on one of the databases.
 pub(super) struct Owner {
     db: Db,
-    link: Arc<Link>,
+    link: Arc<Client>,
     keys: Keys,
 }
 
 impl Owner {
-    pub(super) fn new(db: Db, link: Arc<Link>, keys: Keys) -> Self {
+    pub(super) fn new(db: Db, link: Arc<Client>, keys: Keys) -> Self {
         Self { db, link, keys }
     }
 
     /// Deletes all counts with their locks: each with its own at one moment, so that no load that is under way survives.
-    async fn purge(&self) -> Result<(), redis::Away> {
+    async fn purge(&self) -> Result<(), redis_client::Unavailable> {
         let mut cursor = "0".to_owned();
         loop {
             let (next, names) = (self.link)
@@ -39,12 +39,12 @@ impl Owner {
                 .map(|name| Keys::locked(name).unwrap_or(name))
                 .filter(|name| self.keys.parse(name).is_some())
                 .collect();
-            let keys: Vec<Together> = counters
+            let keys: Vec<KeyGroup> = counters
                 .into_iter()
                 .map(|key| vec![Keys::lock(key), key.to_owned()])
                 .collect();
             if !keys.is_empty() {
-                self.link.remove(&keys).await?;
+                self.link.delete(&keys).await?;
             }
             if next == "0" {
                 return Ok(());
@@ -59,19 +59,23 @@ impl Registry for Owner {
         self.db.id(name).await
     }
 
-    async fn fates(&self, name: &'static str, ids: &[String]) -> Option<Vec<(String, Fate)>> {
-        self.db.fates(name, ids).await
+    async fn statuses(
+        &self,
+        name: &'static str,
+        ids: &[String],
+    ) -> Option<Vec<(String, WriterStatus)>> {
+        self.db.statuses(name, ids).await
     }
 
-    async fn roll(&self, name: &'static str) -> Option<Roll> {
-        self.db.roll(name).await
+    async fn epoch_base(&self, name: &'static str) -> Option<EpochBase> {
+        self.db.epoch_base(name).await
     }
 
     async fn removed(&self, name: &'static str, ids: &[String]) {
         self.db.removed(name, ids).await;
     }
 
-    async fn cleanse(&self) -> Option<Cleansed> {
-        self.purge().await.ok().map(|()| Cleansed::Deleted)
+    async fn clean_up(&self) -> Option<Cleanup> {
+        self.purge().await.ok().map(|()| Cleanup::Deleted)
     }
 }

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use redis::{Script, leases};
+use redis_client::{Script, leases};
 
 /// Reads an entry as [`super::entry::Entry::parse`] does: nothing for an absent key, another type, or garbage.
 const READ: &str = "

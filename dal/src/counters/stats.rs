@@ -46,14 +46,14 @@ impl Default for Tally {
 
 impl Tally {
     /// With what happened on the connections.
-    pub(super) fn stats(&self, links: [redis::Stats; 2]) -> Stats {
+    pub(super) fn stats(&self, links: [redis_client::Stats; 2]) -> Stats {
         Stats {
             hits: self.hits.get(),
             loads: self.loads.get(),
             exact_reads: self.exact_reads.get(),
             renewals: self.renewals.get(),
             mended: self.mended.get(),
-            invalidated: links.iter().map(|link| link.forgotten).sum(),
+            invalidated: links.iter().map(|link| link.invalidated).sum(),
             round_trips: links.iter().map(|link| link.round_trips).sum(),
         }
     }

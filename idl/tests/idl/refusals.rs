@@ -1,21 +1,8 @@
 //! A rule that cannot be meant is refused with file, struct, field and rule.
 
-#[allow(
-    dead_code,
-    reason = "a part of the build script; what it emits is tested elsewhere"
-)]
-#[path = "../../build/rules.rs"]
-mod rules;
-#[allow(
-    dead_code,
-    reason = "a part of the build script; what it emits is tested elsewhere"
-)]
-#[path = "../../build/schema.rs"]
-mod schema;
-
 use std::fs;
 
-use schema::Schema;
+use idl_rules::Schema;
 
 /// What the build says to a struct with this field.
 fn build(field: &str) -> Result<Schema, String> {

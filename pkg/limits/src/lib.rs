@@ -7,23 +7,22 @@
 //!
 //! Nothing here knows what is limited, nor who a client is; names are kept as hashes only.
 
+mod claim;
 mod gcra;
 mod local;
 mod shared;
 
 use std::{
     collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher as _},
-    net::IpAddr,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
-use redis::BadUrl;
-use settings::client_network;
+use redis_client::BadUrl;
 use telemetry::metrics;
 use tokio::time::{Instant, MissedTickBehavior};
 
+pub use claim::{Claim, Class};
 pub use gcra::Rate;
 use gcra::Step;
 use local::Local;
@@ -34,109 +33,6 @@ const TELL_PERIOD: Duration = Duration::from_millis(250);
 /// Claims that wait to be told at most, and that are told at once.
 const MOST_UNTOLD: usize = 10_000;
 const TELL_AT_ONCE: usize = 500;
-/// Rates are given for a minute.
-const MINUTE: Duration = Duration::from_secs(60);
-/// As a name one may try so many times as often from all addresses together as from one: so nobody keeps its owner out from a
-/// single place, and nobody guesses for ever from many.
-const ANYWHERE: u64 = 10;
-/// Quotas are given for a day.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-macro_rules! classes {
-    ($($(#[$doc:meta])* $class:ident = $name:literal, $field:ident $(* $times:ident)?, $window:expr;)*) => {
-        /// What is limited.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Class { $($(#[$doc])* $class),* }
-
-        impl Class {
-            /// In metrics and keys.
-            fn name(self) -> &'static str {
-                match self { $(Self::$class => $name),* }
-            }
-
-            fn rate(self, settings: &settings::Limits) -> Rate {
-                match self {
-                    $(Self::$class => Rate {
-                        amount: settings.$field $(.saturating_mul($times))?,
-                        window: $window,
-                    }),*
-                }
-            }
-        }
-    };
-}
-
-classes! {
-    /// Logins from an address.
-    Login = "login", login_per_address, MINUTE;
-    /// Logins as a name, from an address.
-    LoginName = "login_name", login_per_name, MINUTE;
-    /// Logins as a name, from wherever.
-    LoginNameAnywhere = "login_name_anywhere", login_per_name * ANYWHERE, MINUTE;
-    /// New accounts from an address.
-    Register = "register", register_per_address, MINUTE;
-    /// Uploads from an address whose file comes before their token.
-    Publish = "publish", publish_per_address, MINUTE;
-    /// Uploads of a user.
-    PublishUser = "publish_user", publish_per_user, MINUTE;
-    /// Likes and comments of a user.
-    WriteUser = "write_user", write_per_user, MINUTE;
-    /// Everything from an address that shows no token.
-    Request = "request", request_per_address, MINUTE;
-    /// Everything of a user.
-    RequestUser = "request_user", request_per_user, MINUTE;
-    /// Bytes that a user uploads.
-    UploadBytes = "upload_bytes", upload_bytes_per_user_day, DAY;
-}
-
-/// A class, and who.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Claim {
-    class: Class,
-    subject: u64,
-}
-
-impl Claim {
-    /// Of an address, or of those that are one client's.
-    pub fn address(class: Class, address: IpAddr) -> Self {
-        Self {
-            class,
-            subject: client_network(address),
-        }
-    }
-
-    /// Of a user.
-    pub fn user(class: Class, user_id: i64) -> Self {
-        Self {
-            class,
-            subject: user_id.unsigned_abs(),
-        }
-    }
-
-    /// Of a name. Two names may count as one; nobody can choose which, but for those who try very many.
-    pub fn name(class: Class, name: &str) -> Self {
-        Self {
-            class,
-            subject: hash(name),
-        }
-    }
-
-    /// Of a name as far as it is used from an address; both as above.
-    pub fn name_from(class: Class, name: &str, address: IpAddr) -> Self {
-        Self {
-            class,
-            subject: hash((name, client_network(address))),
-        }
-    }
-}
-
-fn hash(subject: impl Hash) -> u64 {
-    // The same in every process: its keys are fixed.
-    let mut hasher = DefaultHasher::new();
-    subject.hash(&mut hasher);
-    hasher.finish()
-}
-
 /// Too often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too often; again in {wait:?}")]
@@ -242,7 +138,7 @@ impl Limits {
 
 impl Inner {
     fn step(&self, claim: Claim, amount: u64) -> Step {
-        let rate = claim.class.rate(&self.settings);
+        let rate = claim.class().rate(&self.settings);
         Step {
             cost: rate.cost(amount),
             window: rate.window(),
@@ -295,6 +191,6 @@ async fn tell(limits: Weak<Inner>) {
 }
 
 fn refused(claim: Claim, wait: Duration) -> Refused {
-    metrics::limit_refused(claim.class.name());
+    metrics::limit_refused(claim.class().name());
     Refused { wait }
 }

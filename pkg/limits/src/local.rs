@@ -70,7 +70,7 @@ impl Local {
     }
 
     fn shard(&self, claim: Claim) -> MutexGuard<'_, HashMap<Claim, u64>> {
-        let at = usize::try_from(claim.subject % SHARDS as u64).unwrap_or_default();
+        let at = usize::try_from(claim.subject() % SHARDS as u64).unwrap_or_default();
         let shard = self.shards.get(at).unwrap_or(&self.shards[0]);
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -97,10 +97,7 @@ mod tests {
     use crate::Class;
 
     fn claim(subject: u64) -> Claim {
-        Claim {
-            class: Class::Request,
-            subject,
-        }
+        Claim::user(Class::Request, i64::try_from(subject).unwrap())
     }
 
     #[test]

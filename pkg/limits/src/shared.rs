@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use redis::{Away, BadUrl, Link, Script, Value};
+use redis_client::{BadUrl, Client, Script, Unavailable, Value};
 
 use crate::{Claim, gcra::Step};
 
@@ -49,14 +49,14 @@ pub(crate) struct Answer {
 
 #[derive(Clone)]
 pub(crate) struct Shared {
-    link: Arc<Link>,
+    client: Arc<Client>,
     prefix: Arc<str>,
 }
 
 impl Shared {
     pub(crate) fn connect(redis: &settings::Redis) -> Result<Self, BadUrl> {
         Ok(Self {
-            link: Link::open("limits", redis, redis.limits_db)?,
+            client: Client::open("limits", redis, redis.limits_db)?,
             prefix: redis.key_prefix.as_str().into(),
         })
     }
@@ -65,11 +65,11 @@ impl Shared {
     pub(crate) async fn steps(
         &self,
         steps: &[(Claim, Step, When)],
-    ) -> Result<Vec<Option<Answer>>, Away> {
-        let calls: Vec<redis::Call> = steps
+    ) -> Result<Vec<Option<Answer>>, Unavailable> {
+        let calls: Vec<redis_client::ScriptCall> = steps
             .iter()
             .map(|(claim, step, when)| {
-                let Claim { class, subject } = claim;
+                let (class, subject) = (claim.class(), claim.subject());
                 let key = format!("{}{{l:{}:{subject:016x}}}", self.prefix, class.name());
                 let (happened, ago) = match when {
                     When::IfAllowed => (0, 0),
@@ -84,7 +84,7 @@ impl Shared {
                 (vec![key], arguments)
             })
             .collect();
-        let replies = self.link.run_script(&STEP, &calls).await?;
+        let replies = self.client.run_script(&STEP, &calls).await?;
         Ok(replies
             .into_iter()
             .map(|reply| parse(reply.ok()?))

@@ -9,7 +9,7 @@
 //!   Missing or of another run: everyone counts as marked with everything ([`Sees::All`]), until a keeper ([`Marks::keep`]) has
 //!   made a new one. Where commits can't be compared ([`settings::ReadsAfterWrites::Mark`]), it waits for [`Marks::life`] instead.
 //! * *A mark that couldn't be written.* The epoch of its bucket is deleted before this process uses Redis again. Others may be able
-//!   to use it meanwhile, and must not: each writer holds a lease ([`redis::leases`]), and the script of the readers trusts nothing
+//!   to use it meanwhile, and must not: each writer holds a lease ([`redis_client::leases`]), and the script of the readers trusts nothing
 //!   while one has run out. The write isn't acknowledged before the epoch is gone or that lease has run out ([`Marks::settled`]).
 //! * *Messages in the wrong order.* A mark only ever moves forward.
 //! * *Expiry.* A mark outlives the worst lag of a replica that is still asked, and the time to notice it.
@@ -21,13 +21,13 @@ mod scripts;
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{
-    Away, BadUrl, Link, Value,
+use redis_client::{
+    BadUrl, Client, Unavailable, Value,
     leases::{Bucket, Leases, Registry, Settled},
 };
 use settings::ReadsAfterWrites;
 
-pub use redis::leases;
+pub use redis_client::leases;
 
 pub use reader::{Commit, Reader, Sees, Why};
 use scripts::{MARK_SCRIPT, READ_SCRIPT};
@@ -56,7 +56,7 @@ impl Subject {
 /// The marks. Cheap to clone; one a process.
 #[derive(Clone)]
 pub struct Marks {
-    link: Arc<Link>,
+    client: Arc<Client>,
     leases: Arc<Leases>,
     prefix: Arc<str>,
     mode: ReadsAfterWrites,
@@ -72,7 +72,7 @@ impl Marks {
     /// # Errors
     /// The URL can't be read.
     pub fn connect(redis: &settings::Redis, mysql: &settings::Mysql) -> Result<Self, BadUrl> {
-        let link = Link::open(Self::NAME, redis, redis.marks_db)?;
+        let client = Client::open(Self::NAME, redis, redis.marks_db)?;
         let life = Duration::from_secs(mysql.max_lag_s).saturating_add(TIME_TO_NOTICE);
         let buckets = (0..BUCKETS).map(|bucket| trusted_by(&redis.key_prefix, bucket));
         let wait = match mysql.reads_after_writes {
@@ -80,8 +80,8 @@ impl Marks {
             ReadsAfterWrites::Mark => life,
         };
         Ok(Self {
-            leases: Leases::new(link.clone(), Self::NAME, buckets.collect(), wait),
-            link,
+            leases: Leases::new(client.clone(), Self::NAME, buckets.collect(), wait),
+            client,
             prefix: redis.key_prefix.as_str().into(),
             mode: mysql.reads_after_writes,
             life,
@@ -112,8 +112,8 @@ impl Marks {
     ///
     /// # Errors
     /// It doesn't.
-    pub async fn ping(&self) -> Result<(), Away> {
-        self.link.ping().await
+    pub async fn ping(&self) -> Result<(), Unavailable> {
+        self.client.ping().await
     }
 
     /// Marks `subjects` with a commit, in one round trip; called before the commit is acknowledged to whoever asked for it. What
@@ -124,20 +124,20 @@ impl Marks {
             ReadsAfterWrites::Gtid => (commit.seq.to_string(), commit.gtid.clone()),
             ReadsAfterWrites::Mark => ("0".to_owned(), "-".to_owned()),
         };
-        let calls: Vec<redis::Call> = subjects
+        let calls: Vec<redis_client::ScriptCall> = subjects
             .iter()
             .map(|subject| {
                 let arguments = vec![seq.clone(), gtid.clone(), life.clone()];
                 (vec![self.key(*subject)], arguments)
             })
             .collect();
-        let unmarked: Vec<Subject> = match self.link.run_script(&MARK_SCRIPT, &calls).await {
+        let unmarked: Vec<Subject> = match self.client.run_script(&MARK_SCRIPT, &calls).await {
             Ok(replies) => subjects
                 .iter()
                 .zip(replies)
                 .filter_map(|(subject, reply)| reply.is_err().then_some(*subject))
                 .collect(),
-            Err(Away) => subjects.to_vec(),
+            Err(Unavailable) => subjects.to_vec(),
         };
         if !unmarked.is_empty() {
             self.invalidate(&unmarked);
@@ -159,13 +159,13 @@ impl Marks {
         let trust = buckets
             .into_iter()
             .map(|bucket| self.bucket(bucket).trust());
-        self.link.forget_later(trust.collect());
+        self.client.invalidate_later(trust.collect());
     }
 
     /// What a read that shows these subjects must see, in one round trip. Without subjects it is whatever a replica has, as long as
     /// the writers are able to mark.
     pub async fn read(&self, subjects: &[Subject]) -> Sees {
-        let mut calls: Vec<redis::Call> = subjects
+        let mut calls: Vec<redis_client::ScriptCall> = subjects
             .iter()
             .map(|subject| {
                 let Bucket { epoch, leases, .. } = self.bucket(subject.bucket());
@@ -177,7 +177,7 @@ impl Marks {
             let Bucket { epoch, leases, .. } = self.bucket(0);
             calls.push((vec![epoch, leases], Vec::new()));
         }
-        let Ok(replies) = self.link.get_by_script(&READ_SCRIPT, &calls).await else {
+        let Ok(replies) = self.client.get_by_script(&READ_SCRIPT, &calls).await else {
             return Sees::All(Why::Unknown);
         };
         let found = replies.into_iter().map(|reply| Found::parse(reply.ok()?));

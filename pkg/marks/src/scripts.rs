@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use redis::{Script, leases};
+use redis_client::{Script, leases};
 
 /// A writer's. KEYS: mark. ARGV: seq, gtid, life in ms. 1 when set, 0 when a later commit's mark is there, which lives longer.
 const MARK: &str = "

@@ -4,7 +4,8 @@
 //! registration. What is signed is text, a field a line, so that any language can do it: idl/README.md has the recipe. Nothing
 //! here knows what carries a proof. This is no encryption: who listens on the network reads what is called, but can't repeat it.
 
-mod seen;
+mod nonces;
+mod refusal;
 mod verifier;
 
 use std::{
@@ -19,7 +20,8 @@ use settings::Settings;
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq as _};
 
-pub use verifier::{Refusal, Verifier};
+pub use refusal::Refusal;
+pub use verifier::Verifier;
 
 /// How far the clock of a caller may be from that of whom it calls, both ways.
 const MAX_SKEW_MS: u64 = 5 * 60 * 1000;

@@ -1,4 +1,4 @@
-use super::{verifier::Refusal, *};
+use super::*;
 
 const OURS: &str = "0123456789abcdef0123456789abcdef";
 const OTHER: &str = "fedcba9876543210fedcba9876543210";
@@ -169,7 +169,7 @@ fn a_registration_is_signed_for_its_service_and_its_address() {
 
 #[test]
 fn when_there_is_no_more_room_the_oldest_proofs_are_refused_and_none_is_good_twice() {
-    let seen = seen::Seen::with_room(1, 100);
+    let seen = nonces::SeenNonces::with_room(1, 100);
     let slot = 10_000;
     for nonce in 0..100 {
         let time_ms = NOW + (nonce % 10) * slot;

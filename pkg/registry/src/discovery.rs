@@ -12,7 +12,11 @@ use proof::Secrets;
 use rand::Rng as _;
 use tokio::{sync::watch, time::Instant};
 
-use crate::{Backoff, Instance, LONGEST_WAIT, RegistryError, login::log_in_again, within};
+use crate::{
+    Instance, RegistryError,
+    login::log_in_again,
+    retry::{Backoff, LONGEST_WAIT, within},
+};
 
 /// By etcd key.
 type Listed = BTreeMap<String, Instance>;

@@ -6,60 +6,35 @@
 
 mod balance;
 mod discovery;
+mod error;
 mod instance;
 mod login;
 mod registration;
+mod retry;
 
 use std::{
     collections::HashMap,
-    error::Error as _,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use etcd_client::{Client, ConnectOptions, GetOptions, TlsOptions};
 use proof::Secrets;
-use rand::Rng as _;
 use settings::{ClearSecret, Settings};
 
 pub use balance::Balancer;
 pub use discovery::Instances;
 use discovery::Source;
+pub use error::RegistryError;
 pub use instance::Instance;
 pub use registration::Registration;
+use retry::within;
 
-/// How long one call to etcd may take.
-const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long opening a connection to etcd may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// An idle connection to etcd is probed this often, and given up when a probe stays unanswered.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
-/// Waits after a failure, doubled each time up to the longest. The longest is also the most that a registration comes
-/// late after etcd returned.
-const SHORTEST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
-
-/// Why the registry can't serve.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
-    /// etcd refused or can't be reached.
-    #[error("etcd: {}", chain(.0))]
-    Etcd(#[from] etcd_client::Error),
-    /// etcd didn't answer in time.
-    #[error("etcd: no answer in time")]
-    Timeout(#[from] tokio::time::error::Elapsed),
-    /// The list of a service wasn't read yet, because etcd is away since this process started.
-    #[error("the instances of {0} are not known yet")]
-    Unknown(String),
-    /// No instance is registered.
-    #[error("no instance of {0}")]
-    Empty(String),
-    /// Nobody can be trusted.
-    #[error(transparent)]
-    Tls(#[from] tls::TlsError),
-}
-
 /// One etcd, and what this process asked of it. Cheap to clone.
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
@@ -170,46 +145,4 @@ impl Registry {
     fn service_prefix(&self, service: &str) -> String {
         format!("{}/{service}/", self.0.prefix)
     }
-}
-
-/// The waits between attempts: growing, bounded, and different in each process.
-struct Backoff(Duration);
-
-impl Backoff {
-    fn new() -> Self {
-        Self(SHORTEST_WAIT)
-    }
-
-    async fn wait(&mut self) {
-        let jitter = rand::rng().random_range(0.5..1.0);
-        tokio::time::sleep(self.0.mul_f64(jitter)).await;
-        self.0 = (self.0 * 2).min(LONGEST_WAIT);
-    }
-}
-
-/// Every call to etcd passes here, so that each has its deadline.
-async fn within<T>(
-    call: impl Future<Output = Result<T, etcd_client::Error>>,
-) -> Result<T, RegistryError> {
-    Ok(tokio::time::timeout(CALL_TIMEOUT, call).await??)
-}
-
-/// An error with its causes, each once: gRPC itself says only that there was one.
-fn chain(error: &etcd_client::Error) -> String {
-    let (mut text, mut cause) = match error {
-        etcd_client::Error::GRpcStatus(status) => {
-            let text = format!("{}: {}", status.code(), status.message());
-            (text, status.source())
-        }
-        etcd_client::Error::TransportError(error) => (error.to_string(), error.source()),
-        error => (error.to_string(), None),
-    };
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    tls::explain(&text)
 }

@@ -4,7 +4,10 @@
 use etcd_client::{Client, Error};
 use settings::Secret;
 
-use crate::{Backoff, CALL_TIMEOUT, RegistryError};
+use crate::{
+    RegistryError,
+    retry::{Backoff, CALL_TIMEOUT},
+};
 
 /// Logs in for the first time, however long that takes: etcd may be away. Until then it refuses whatever it is asked.
 pub(crate) async fn log_in(mut client: Client, name: String, password: Secret) {

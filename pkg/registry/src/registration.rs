@@ -5,7 +5,11 @@ use std::time::Duration;
 use etcd_client::{Client, Error, GetOptions, PutOptions};
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::{Backoff, RegistryError, login::log_in_again, within};
+use crate::{
+    RegistryError,
+    login::log_in_again,
+    retry::{Backoff, within},
+};
 
 /// The lease is renewed this often while it lives.
 const RENEWALS_PER_TTL: u32 = 3;

@@ -2,9 +2,6 @@
 
 #![allow(clippy::panic, reason = "a vital task panics, when told to")]
 
-#[path = "../tests/rpc/echo.rs"]
-mod echo;
-
 use std::{path::Path, process::ExitCode, time::Duration};
 
 use idl::user::{UserServiceRequestRecv, UserServiceServer};

@@ -23,6 +23,7 @@ use volo_thrift::{
 };
 
 use crate::{
+    Call,
     attempts::{AttemptsLayer, Shared},
     budget::RetryBudget,
     secret::Prover,
@@ -31,34 +32,6 @@ use crate::{
 /// Idle connections that a client keeps to one instance at most, and for how long.
 const MAX_IDLE: usize = 256;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// How a method is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call {
-    /// Limit for the whole call, all attempts together.
-    pub timeout: Duration,
-    /// Whether executing it twice is the same as executing it once.
-    pub idempotent: bool,
-}
-
-impl Call {
-    /// A call that may be executed again: when an attempt fails, another instance is tried.
-    pub const fn idempotent(timeout: Duration) -> Self {
-        Self {
-            timeout,
-            idempotent: true,
-        }
-    }
-
-    /// A call that isn't repeated once it may have been executed. As long as no connection was opened, another instance
-    /// is tried.
-    pub const fn once(timeout: Duration) -> Self {
-        Self {
-            timeout,
-            idempotent: false,
-        }
-    }
-}
 
 /// What a generated `…ServiceClientBuilder::new` gives.
 pub(crate) type Builder<MkC, Req, Resp, Lb> = ClientBuilder<

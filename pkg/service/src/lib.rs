@@ -7,6 +7,7 @@
 mod admin;
 mod attempts;
 mod budget;
+mod call;
 mod client;
 mod connections;
 mod descriptors;
@@ -21,7 +22,8 @@ mod server;
 mod signals;
 
 pub use admin::{ADMIN_PATHS, Admin, HEALTH_PATH};
-pub use client::{Call, Clients};
+pub use call::Call;
+pub use client::Clients;
 pub use connections::{Admission, BodyError, RequestBody};
 use connections::{Closer, Listener};
 pub use error::{RpcError, internal, overloaded, timed_out, unavailable};

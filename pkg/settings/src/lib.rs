@@ -14,7 +14,6 @@ use std::{fmt, net::SocketAddr, path::PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use network::{Network, client_network};
-use sources::Sources;
 
 /// The defaults, with every key explained: also the example of a settings file.
 pub const DEFAULTS: &str = include_str!("../defaults.toml");
@@ -333,16 +332,6 @@ pub enum LogFormat {
 }
 
 impl Settings {
-    /// Reads defaults, the file named by [`FILE_VARIABLE`] if set, and `DOUSHENG_<SECTION>__<KEY>` variables; checks them.
-    pub fn load() -> Result<Self, SettingsError> {
-        Sources::of_process()?.settings()
-    }
-
-    /// What [`load`](Self::load) gives, as TOML for people: secrets masked, behind each value who decided it.
-    pub fn explain() -> Result<String, SettingsError> {
-        Sources::of_process()?.explain()
-    }
-
     /// Whether `/readyz` and `/metrics` are answered on `http.listen`, too.
     pub fn has_admin_paths(&self) -> bool {
         match self.http.admin_paths {

@@ -142,6 +142,18 @@ impl Sources {
     }
 }
 
+impl Settings {
+    /// Reads defaults, the file named by [`FILE_VARIABLE`] if set, and `DOUSHENG_<SECTION>__<KEY>` variables; checks them.
+    pub fn load() -> Result<Self, SettingsError> {
+        Sources::of_process()?.settings()
+    }
+
+    /// What [`load`](Self::load) gives, as TOML for people: secrets masked, behind each value who decided it.
+    pub fn explain() -> Result<String, SettingsError> {
+        Sources::of_process()?.explain()
+    }
+}
+
 fn defaults() -> File<config::FileSourceString, FileFormat> {
     File::from_str(DEFAULTS, FileFormat::Toml)
 }

@@ -1,6 +1,6 @@
 use std::{collections::HashMap, io::Write as _};
 
-use super::*;
+use super::{sources::Sources, *};
 
 mod secrets;
 mod tls;

@@ -6,6 +6,7 @@
 mod call;
 mod error;
 mod upload;
+mod url_cache;
 mod urls;
 
 use std::{fmt, sync::Arc};
@@ -30,7 +31,7 @@ use xmltree::Element;
 
 use call::{BULK, ONCE, QUICK, call};
 pub use error::{SendError, StorageError};
-use urls::PlayUrls;
+use url_cache::UrlCache;
 
 /// A bucket in the object store. Cheap to clone; clones share connections and signed URLs.
 #[derive(Clone)]
@@ -41,7 +42,7 @@ struct Inner {
     /// Only signs: URLs carry the host that viewers use.
     public: MinioClient,
     bucket: BucketName,
-    play_urls: PlayUrls,
+    url_cache: UrlCache,
 }
 
 /// What the store knows of an object.
@@ -107,7 +108,7 @@ impl Store {
                 key: "bucket",
                 reason: error.to_string(),
             })?,
-            play_urls: PlayUrls::new(settings.url_ttl_s),
+            url_cache: UrlCache::new(settings.url_ttl_s),
         })))
     }
 
@@ -330,8 +331,8 @@ impl Store {
         &self.0.bucket
     }
 
-    fn play_urls(&self) -> &PlayUrls {
-        &self.0.play_urls
+    fn url_cache(&self) -> &UrlCache {
+        &self.0.url_cache
     }
 }
 

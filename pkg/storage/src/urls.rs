@@ -10,28 +10,10 @@ use std::{
 use futures::FutureExt;
 use http::Method;
 use minio::s3::{MinioClient, error::Error as S3Error, utils::UtcTime};
-use quick_cache::sync::Cache;
 
-use crate::{StorageError, Store};
-
-/// Play URLs remembered at most: about 10 MB.
-const REMEMBERED: usize = 16_384;
+use crate::{StorageError, Store, url_cache::UrlCache};
 
 const OPERATION: &str = "sign URL";
-
-/// Play URLs that were signed, each with the second (since 1970) as of which it was signed.
-#[derive(Debug)]
-pub(crate) struct PlayUrls {
-    signed: Cache<Box<str>, (Arc<str>, u64)>,
-    ttl_s: u32,
-}
-
-impl PlayUrls {
-    pub(crate) fn new(ttl_s: u32) -> Self {
-        let signed = Cache::new(REMEMBERED);
-        Self { signed, ttl_s }
-    }
-}
 
 impl Store {
     /// A URL at the public endpoint by which anyone can get this object, whole or in ranges. At least half of the life that
@@ -42,7 +24,7 @@ impl Store {
     }
 
     fn play_url_at(&self, key: &str, now_s: u64) -> Result<Arc<str>, StorageError> {
-        let PlayUrls { signed, ttl_s } = self.play_urls();
+        let UrlCache { signed, ttl_s } = self.url_cache();
         // Signed as of the last multiple of half a life: the same for everybody who signs in this half.
         let half_s = u64::from(ttl_s / 2).max(1);
         let as_of_s = now_s - now_s % half_s;

@@ -4,45 +4,22 @@
 //! `tokio::spawn` loses them. Nothing secret may be passed to a log line; nothing here filters it out.
 
 pub mod cost;
+mod error;
 pub mod metrics;
 mod output;
 mod request;
+mod service;
 pub mod trace;
 
-use std::{
-    io::IsTerminal as _,
-    panic::PanicHookInfo,
-    sync::{Mutex, OnceLock},
-};
+use std::{io::IsTerminal as _, panic::PanicHookInfo, sync::Mutex};
 
 use settings::{Log, LogFormat, Trace};
 use tracing_subscriber::{
     EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
+pub use error::TelemetryError;
 pub use request::{RequestId, scope};
-
-static SERVICE: OnceLock<String> = OnceLock::new();
-
-/// Why the logs can't be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum TelemetryError {
-    /// `log.filter` isn't a tracing filter.
-    #[error("settings: log.filter: {0}")]
-    Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// Something in this process set up its own logs before.
-    #[error("logs were already set up in this process")]
-    AlreadySet(#[from] tracing_subscriber::util::TryInitError),
-    /// Traces can't be sent there.
-    #[error("settings: trace.endpoint: {0}")]
-    Trace(#[from] opentelemetry_otlp::ExporterBuildError),
-    /// Nobody can be trusted.
-    #[error(transparent)]
-    Tls(#[from] tls::TlsError),
-    /// Something in this process set up its own metrics before.
-    #[error("metrics: {0}")]
-    Metrics(#[from] metrics_exporter_prometheus::BuildError),
-}
 
 /// Sends the log lines of this process to standard output, in the settings' format and with their filter, and makes a
 /// panic one such line (with the id of the request it happened in). Begins to record [`metrics`], and to send [`trace`]s if the
@@ -74,14 +51,9 @@ pub fn init(service: &str, log: &Log, trace: &Trace) -> Result<(), TelemetryErro
         .with(trace::layer(service, trace)?)
         .try_init()?;
     metrics::install(service)?;
-    SERVICE.get_or_init(|| service.to_owned());
+    service::set_name(service);
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
-}
-
-/// The name given to [`init`]; empty before it.
-pub fn service() -> &'static str {
-    SERVICE.get().map_or("", String::as_str)
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {

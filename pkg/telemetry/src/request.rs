@@ -53,7 +53,7 @@ impl fmt::Display for RequestId {
 pub async fn scope<F: Future>(id: RequestId, request: F) -> F::Output {
     let span = tracing::info_span!(
         "request",
-        service = crate::service(),
+        service = crate::service::name(),
         request_id = %id,
         // Known once it turns out to be traced.
         trace_id = tracing::field::Empty,

@@ -153,7 +153,7 @@ pub fn rpc_served(method: &str, traceparent: Option<&str>) -> Span {
             otel.name = method,
             otel.kind = "server",
             otel.status_code = Empty,
-            rpc.service = crate::service(),
+            rpc.service = crate::service::name(),
             rpc.method = method,
         ),
         traceparent,

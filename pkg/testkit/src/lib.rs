@@ -18,7 +18,6 @@ pub mod environment;
 mod etcd;
 mod etcd_cluster;
 mod gate;
-pub mod history;
 mod mariadb;
 pub mod media;
 mod metrics;

@@ -7,10 +7,8 @@ mod folder;
 
 use std::{io::Write as _, time::Duration};
 
-use testkit::{
-    Builder, RedisCluster, System, eventually,
-    history::{Crowd, Reference, Scene, Size, Verdict},
-};
+use chaos::history::{Fixture, Reference, Size, Verdict, Workload};
+use testkit::{Builder, RedisCluster, System, eventually};
 use tokio::time::{Instant, sleep};
 
 /// Whether every operation must be answered with success: where nothing breaks that an operation needs.
@@ -28,33 +26,33 @@ fn size_of_this_run() -> Size {
             users: 200,
             videos: 50,
             clients: 32,
-            rest: Duration::from_millis(1),
+            think_time: Duration::from_millis(1),
         },
         None => Size {
             operations: 600,
             users: 20,
             videos: 8,
             clients: 8,
-            rest: Duration::from_millis(60),
+            think_time: Duration::from_millis(60),
         },
     }
 }
 
-/// Runs the crowd while `breaks` runs, again and again until there were operations enough, and judges what is there then.
+/// Runs the workload while `breaks` runs, again and again until there were operations enough, and judges what is there then.
 async fn trial(fault: &str, builder: Builder, answers: Answers, breaks: impl AsyncFn(&mut System)) {
     let size = size_of_this_run();
     let mut system = builder.start().await;
-    let scene = Scene::make(&system, &size).await;
-    let crowd = Crowd::start(&system, scene.clone(), size);
+    let fixture = Fixture::make(&system, &size).await;
+    let workload = Workload::start(&system, fixture.clone(), size);
     loop {
         breaks(&mut system).await;
-        if crowd.has_done_enough() {
+        if workload.has_done_enough() {
             break;
         }
         sleep(Duration::from_millis(100)).await;
     }
-    let reference = crowd.finish().await;
-    let verdict = Verdict::of(&system, &scene, &reference, Instant::now()).await;
+    let reference = workload.finish().await;
+    let verdict = Verdict::of(&system, &fixture, &reference, Instant::now()).await;
     let row = row(fault, &reference, &verdict);
     println!("{row}");
     // `make soak` collects the rows in a file.

@@ -105,7 +105,7 @@ async fn a_redis_that_refuses_to_write_ends_the_trust_of_all_until_it_writes_aga
 #[tokio::test]
 async fn a_writer_that_is_gone_is_removed_with_a_new_epoch_only_if_it_owed_something() {
     let (redis, marks, primary) = kept().await;
-    for (id, fate) in [("b", Fate::Gone), ("c", Fate::Owing)] {
+    for (id, status) in [("b", WriterStatus::Gone), ("c", WriterStatus::Owing)] {
         let process = primary.of_process(id);
         let of_it = self::marks(&redis, ReadsAfterWrites::Gtid);
         let task = tokio::spawn(of_it.clone().keep(process));
@@ -119,11 +119,19 @@ async fn a_writer_that_is_gone_is_removed_with_a_new_epoch_only_if_it_owed_somet
         })
         .await;
         let unmarked = primary.commit();
-        primary.is(id, fate);
+        primary.is(id, status);
         known(&marks).await;
         let after = floor(&marks).await;
-        assert_eq!(after > unmarked.seq, fate == Fate::Owing, "{id}: {after}");
-        assert_eq!(after == before, fate == Fate::Gone, "{id}: {after}");
+        assert_eq!(
+            after > unmarked.seq,
+            status == WriterStatus::Owing,
+            "{id}: {after}"
+        );
+        assert_eq!(
+            after == before,
+            status == WriterStatus::Gone,
+            "{id}: {after}"
+        );
         assert!(!primary.knows(id));
     }
 }

@@ -16,7 +16,7 @@ use marks::{
     Commit, Marks, Sees, Subject,
     Subject::{User, Video},
     Why,
-    leases::{Cleansed, Fate, Registry, Roll, Settled},
+    leases::{Cleanup, EpochBase, Registry, Settled, WriterStatus},
 };
 use settings::{ReadsAfterWrites, Secret};
 use testkit::{Gate, Redis, RedisCluster, Refusal, eventually};
@@ -28,7 +28,7 @@ const DATABASE: u8 = 3;
 #[derive(Clone, Default)]
 struct Primary {
     commits: Arc<AtomicU64>,
-    writers: Arc<Mutex<BTreeMap<String, Fate>>>,
+    writers: Arc<Mutex<BTreeMap<String, WriterStatus>>>,
     id: String,
 }
 
@@ -53,8 +53,8 @@ impl Primary {
     }
 
     /// From now on this writer is that.
-    fn is(&self, id: &str, fate: Fate) {
-        self.writers.lock().unwrap().insert(id.to_owned(), fate);
+    fn is(&self, id: &str, status: WriterStatus) {
+        self.writers.lock().unwrap().insert(id.to_owned(), status);
     }
 
     fn knows(&self, id: &str) -> bool {
@@ -65,18 +65,26 @@ impl Primary {
 impl Registry for Primary {
     async fn id(&self, _: &'static str) -> Option<String> {
         let mut writers = self.writers.lock().unwrap();
-        writers.entry(self.id.clone()).or_insert(Fate::Alive);
+        writers
+            .entry(self.id.clone())
+            .or_insert(WriterStatus::Alive);
         Some(self.id.clone())
     }
 
-    async fn fates(&self, _: &'static str, ids: &[String]) -> Option<Vec<(String, Fate)>> {
+    async fn statuses(
+        &self,
+        _: &'static str,
+        ids: &[String],
+    ) -> Option<Vec<(String, WriterStatus)>> {
         let writers = self.writers.lock().unwrap();
-        let fate = |id: &String| *writers.get(id).unwrap_or(&Fate::Owing);
-        Some(ids.iter().map(|id| (id.clone(), fate(id))).collect())
+        let status = |id: &String| *writers.get(id).unwrap_or(&WriterStatus::Owing);
+        Some(ids.iter().map(|id| (id.clone(), status(id))).collect())
     }
 
-    async fn roll(&self, _: &'static str) -> Option<Roll> {
-        let alive = |(id, fate): (&String, &Fate)| (*fate == Fate::Alive).then(|| id.clone());
+    async fn epoch_base(&self, _: &'static str) -> Option<EpochBase> {
+        let alive = |(id, status): (&String, &WriterStatus)| {
+            (*status == WriterStatus::Alive).then(|| id.clone())
+        };
         let writers = self
             .writers
             .lock()
@@ -85,7 +93,7 @@ impl Registry for Primary {
             .filter_map(alive)
             .collect();
         let Commit { seq, gtid } = self.commit();
-        Some(Roll {
+        Some(EpochBase {
             writers,
             commit: format!("{seq} {gtid}"),
         })
@@ -98,8 +106,8 @@ impl Registry for Primary {
             .retain(|id, _| !ids.contains(id));
     }
 
-    async fn cleanse(&self) -> Option<Cleansed> {
-        Some(Cleansed::ByEpoch)
+    async fn clean_up(&self) -> Option<Cleanup> {
+        Some(Cleanup::ByEpoch)
     }
 }
 
@@ -271,12 +279,16 @@ impl Registry for Loses {
         self.primary.id(name).await
     }
 
-    async fn fates(&self, name: &'static str, ids: &[String]) -> Option<Vec<(String, Fate)>> {
-        self.primary.fates(name, ids).await
+    async fn statuses(
+        &self,
+        name: &'static str,
+        ids: &[String],
+    ) -> Option<Vec<(String, WriterStatus)>> {
+        self.primary.statuses(name, ids).await
     }
 
-    async fn roll(&self, name: &'static str) -> Option<Roll> {
-        let roll = self.primary.roll(name).await;
+    async fn epoch_base(&self, name: &'static str) -> Option<EpochBase> {
+        let roll = self.primary.epoch_base(name).await;
         if self.times.fetch_sub(1, Ordering::SeqCst) > 1 {
             // Somebody wrote after the commit that is told, and their mark is lost.
             self.primary.commit();
@@ -289,8 +301,8 @@ impl Registry for Loses {
         self.primary.removed(name, ids).await;
     }
 
-    async fn cleanse(&self) -> Option<Cleansed> {
-        self.primary.cleanse().await
+    async fn clean_up(&self) -> Option<Cleanup> {
+        self.primary.clean_up().await
     }
 }
 

@@ -9,22 +9,7 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-use super::body::BodyPace;
-
-/// How long a connection may take for what.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
-    /// From the first byte of a request to the last that is needed to begin with it; for the first one from the connection on.
-    pub(crate) receive: Duration,
-    /// From an answer to the first byte of the next request.
-    pub(crate) idle: Duration,
-    /// Without a byte of an answer being taken.
-    pub(crate) send: Duration,
-    /// The body of a request.
-    pub(crate) body: BodyPace,
-    /// From the connection on: while the first head may still come, the connection is closed for another only when no other can be.
-    pub(crate) first_head: Duration,
-}
+use super::pace::Pace;
 
 /// What a connection is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -300,7 +285,7 @@ impl Activity {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::pace::BodyPace, *};
 
     const PACE: Pace = Pace {
         receive: Duration::from_secs(10),

@@ -15,25 +15,13 @@ use tokio::time::Instant;
 
 use super::{
     activity::{Activity, Phase},
+    pace::BodyPace,
     paced::Timer,
 };
 
 /// What is thrown away must come at least so fast, in bytes a second, and within so long.
 const DISCARD_RATE: u64 = 256 << 10;
 const DISCARD_TIME: Duration = Duration::from_secs(5 * 60);
-
-/// How slowly a body may come.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BodyPace {
-    /// Until it is whole or admitted.
-    pub(crate) admission: Duration,
-    /// In bytes a second, from then on.
-    pub(crate) rate: u64,
-    /// For so long nothing need come at first.
-    pub(crate) grace: Duration,
-    /// What came faster than it had to is credit for a pause, of so long at most.
-    pub(crate) stall: Duration,
-}
 
 /// Why a body could not be read to its end.
 #[derive(Debug, thiserror::Error)]
@@ -189,7 +177,7 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
     use super::*;
-    use crate::connections::PACE;
+    use crate::connections::{PACE, Pace};
 
     const KIB: usize = 1 << 10;
     const PACED: BodyPace = BodyPace {
@@ -218,7 +206,7 @@ mod tests {
 
     fn request(pace: BodyPace) -> (UnboundedSender<Bytes>, Arc<Activity>, RequestBody<Sent>) {
         let (send, sent) = unbounded_channel();
-        let pace = super::super::Pace { body: pace, ..PACE };
+        let pace = Pace { body: pace, ..PACE };
         let activity = Arc::new(Activity::new(pace, 1));
         assert!(activity.begin(true));
         let body = RequestBody::new(Sent(sent), activity.clone());

@@ -10,6 +10,7 @@ mod body;
 mod eviction;
 pub(crate) mod http;
 mod listener;
+mod pace;
 mod paced;
 pub(crate) mod rpc;
 
@@ -31,11 +32,11 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use activity::{Activity, Pace, Spare};
+use activity::{Activity, Spare};
 pub use admission::Admission;
-use body::BodyPace;
 pub use body::{BodyError, RequestBody};
 pub use listener::{Closer, Listener};
+use pace::{BodyPace, Pace};
 
 /// What the metrics call the bounds.
 const CONNECTIONS: &str = "connections";
@@ -57,7 +58,7 @@ const PACE: Pace = Pace {
 };
 /// A server that stops goes on answering for so long on the connections that it has, each answer asking the caller to take
 /// another: so none is closed just when it is used.
-const PARTING: Duration = Duration::from_secs(2);
+const DRAIN_NOTICE: Duration = Duration::from_secs(2);
 /// And for so long it waits for answers that are under way.
 const DRAIN: Duration = Duration::from_secs(28);
 
@@ -298,11 +299,11 @@ impl Connections {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// See [`PARTING`] and [`DRAIN`].
+    /// See [`DRAIN_NOTICE`] and [`DRAIN`].
     async fn end(&self) {
         self.leaving.store(true, Ordering::Relaxed);
         // With all places back, no connection is left.
-        if timeout(PARTING, self.places.acquire_many(self.most))
+        if timeout(DRAIN_NOTICE, self.places.acquire_many(self.most))
             .await
             .is_ok()
         {

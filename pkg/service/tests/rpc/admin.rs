@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use echo::{NAME_VARIABLE, NEEDED_FILE_VARIABLE, SERVICE};
 use serde_json::Value;
 use testkit::{Client, Etcd, Process, eventually};
 
 use crate::{
-    echo::{NAME_VARIABLE, NEEDED_FILE_VARIABLE, SERVICE},
     process::{command, spawn},
     support::{SOON, ask, client, until_registered},
 };

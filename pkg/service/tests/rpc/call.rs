@@ -2,16 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use echo::{LIMIT, SERVICE, login};
 use idl::base::Code;
 use service::RpcError;
 use telemetry::{RequestId, cost, cost::Cost};
 use testkit::{Etcd, eventually};
 
-use crate::{
-    echo::{LIMIT, SERVICE, login},
-    support::{
-        Breaking, SOON, ask, ask_once, client, client_of, nobody, register, serve, until_registered,
-    },
+use crate::support::{
+    Breaking, SOON, ask, ask_once, client, client_of, nobody, register, serve, until_registered,
 };
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,6 @@
 
 mod admin;
 mod call;
-mod echo;
 mod process;
 mod retries;
 mod secret;

@@ -12,14 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use echo::{SERVICE, STALL_VARIABLE};
 use service::RpcError;
 use testkit::{Etcd, Process, eventually};
 use tokio::net::TcpStream;
 
-use crate::{
-    echo::{SERVICE, STALL_VARIABLE},
-    support::{SOON, ask, ask_once, client, settings, until_registered},
-};
+use crate::support::{SOON, ask, ask_once, client, settings, until_registered};
 
 const CALLERS: usize = 8;
 

@@ -1,14 +1,12 @@
 //! A service in trouble gets little more calls than its callers make.
 
+use echo::SERVICE;
 use idl::user::UserServiceClient;
 use service::RpcError;
 use settings::Settings;
 use testkit::Etcd;
 
-use crate::{
-    echo::SERVICE,
-    support::{Breaking, ask, client_by, serve, settings, until_registered},
-};
+use crate::support::{Breaking, ask, client_by, serve, settings, until_registered};
 
 const CALLS: usize = 300;
 const BURST: usize = 10;

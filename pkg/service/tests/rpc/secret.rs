@@ -7,6 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use echo::{SERVICE, login};
 use hmac::{Hmac, Mac as _};
 use idl::{
     base::Code,
@@ -25,7 +26,6 @@ use tokio::{
 use volo_thrift::BizError;
 
 use crate::{
-    echo::{SERVICE, login},
     process::command,
     support::{SOON, ask, client_by, serve_by, settings, until_registered_by},
 };

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::echo::{Echo, SERVICE, calls, login};
+use echo::{Echo, SERVICE, calls, login};
 use idl::user::{
     RegisterRequest, UserServiceClient, UserServiceClientBuilder, UserServiceRequestRecv,
     UserServiceServer,

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use echo::{PANIC_FILE_VARIABLE, SERVICE, STALL_VARIABLE};
 use testkit::{Client, Etcd, Process, eventually};
 
 use crate::{
-    echo::{PANIC_FILE_VARIABLE, SERVICE, STALL_VARIABLE},
     process::command,
     support::{SOON, ask, client, until_registered},
 };

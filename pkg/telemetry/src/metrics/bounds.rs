@@ -5,7 +5,10 @@ use std::sync::{Arc, Weak};
 use metrics::{counter, gauge};
 use tokio::sync::Semaphore;
 
-use super::{InProgress, families as name, label, sample};
+use super::{
+    families as name,
+    recorder::{InProgress, label, sample},
+};
 
 label! {
     /// How an upload ended.

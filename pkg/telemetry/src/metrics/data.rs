@@ -7,7 +7,10 @@ use std::{
 
 use metrics::{counter, gauge, histogram};
 
-use super::{families as name, label, sample};
+use super::{
+    families as name,
+    recorder::{label, sample},
+};
 
 label! {
     /// What a statement was sent for, as its caller says it.
@@ -75,7 +78,7 @@ label! {
         /// Not within its limit.
         TimedOut = "timed_out",
         /// It wasn't sent, for Redis counts as away.
-        Away = "away",
+        Unavailable = "away",
     }
 }
 

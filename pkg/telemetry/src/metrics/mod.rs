@@ -8,14 +8,12 @@ mod bounds;
 mod data;
 mod families;
 mod process;
+mod recorder;
 mod requests;
 
-use std::{
-    fmt,
-    sync::{Mutex, OnceLock, PoisonError},
-};
+use std::sync::{Mutex, PoisonError};
 
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 
 pub use bounds::{
     Upload, UploadOutcome, in_queue, limit_refused, semaphore_refused, upload_bytes,
@@ -28,6 +26,8 @@ pub use data::{
     watch_replica,
 };
 pub use families::{FAMILIES, Family, Kind};
+use recorder::RENDERER;
+pub use recorder::{InProgress, render, upkeep};
 pub use requests::{
     AttemptOutcome, CallOutcome, DiscardOutcome, dependency, discarded, http_in_progress,
     http_request, registry_instances, registry_registered, rpc_attempt, rpc_call, rpc_clear_secret,
@@ -43,11 +43,6 @@ const TIME_BUCKETS: &[f64] = &[
 ];
 /// Bounds of the histogram of a fold's rows.
 const ROW_BUCKETS: &[f64] = &[1.0, 10.0, 100.0, 1000.0, 10_000.0, 100_000.0];
-
-type Sample = Box<dyn Fn() -> Option<()> + Send>;
-
-static RENDERER: OnceLock<PrometheusHandle> = OnceLock::new();
-static SAMPLES: Mutex<Vec<Sample>> = Mutex::new(Vec::new());
 
 /// Begins to record, with the label `service` on everything. What comes after the first call in a process does nothing.
 ///
@@ -70,70 +65,3 @@ pub fn install(service: &str) -> Result<(), BuildError> {
     }
     Ok(())
 }
-
-/// Everything recorded so far, and the states as they are now. Empty before [`install`].
-pub fn render() -> String {
-    let Some(renderer) = RENDERER.get() else {
-        return String::new();
-    };
-    let mut samples = SAMPLES.lock().unwrap_or_else(PoisonError::into_inner);
-    samples.retain(|sample| sample().is_some());
-    drop(samples);
-    renderer.render()
-}
-
-/// Takes in what histograms have collected. To be called every few seconds: a process that nobody asks would keep it all.
-pub fn upkeep() {
-    if let Some(renderer) = RENDERER.get() {
-        renderer.run_upkeep();
-    }
-}
-
-/// Has `read` called before each [`render`], to set gauges to what is now. It must not block, and gives `None` once its
-/// subject is gone: then it isn't called again. Before [`install`] it is dropped at once, with all that it holds.
-fn sample(read: impl Fn() -> Option<()> + Send + 'static) {
-    if RENDERER.get().is_none() {
-        return;
-    }
-    let mut samples = SAMPLES.lock().unwrap_or_else(PoisonError::into_inner);
-    samples.push(Box::new(read));
-}
-
-/// Work that a gauge counts until this is dropped.
-#[must_use = "the work is counted until this is dropped"]
-pub struct InProgress(metrics::Gauge);
-
-impl InProgress {
-    fn begin(gauge: metrics::Gauge) -> Self {
-        gauge.increment(1.0);
-        Self(gauge)
-    }
-}
-
-impl Drop for InProgress {
-    fn drop(&mut self) {
-        self.0.decrement(1.0);
-    }
-}
-
-impl fmt::Debug for InProgress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("InProgress")
-    }
-}
-
-/// An enum whose variants are the values of a label.
-macro_rules! label {
-    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $($(#[$variant_meta])* $variant,)* }
-
-        impl $name {
-            pub(crate) fn label(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-        }
-    };
-}
-use label;

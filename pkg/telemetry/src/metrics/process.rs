@@ -7,7 +7,7 @@ use std::{
 
 use metrics::{counter, gauge};
 
-use super::{families as name, sample};
+use super::{families as name, recorder::sample};
 
 /// The unit of processor times in /proc: fixed by the kernel's interface, whatever its own clock does.
 const TICKS_PER_SECOND: u64 = 100;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
 
-use super::{InProgress, families as name, label};
+use super::{
+    families as name,
+    recorder::{InProgress, label},
+};
 
 label! {
     /// How a call ended for its caller.

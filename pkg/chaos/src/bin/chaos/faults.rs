@@ -1,0 +1,180 @@
+//! What breaks. Another fault is a line in [`FAULTS`], and where it breaks in a new way, a variant of [`Break`] with what does it
+//! and what undoes it.
+
+use std::time::Duration;
+
+use testkit::{Builder, Refusal};
+
+use crate::{
+    servers::{self, Server},
+    testbed::Testbed,
+};
+
+/// Something that breaks for a while.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault {
+    pub name: &'static str,
+    pub breaks: Break,
+    pub may_fail: MayFail,
+}
+
+/// When requests may fail. Whatever else fails is a fault of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MayFail {
+    /// At the moment it breaks.
+    AtFirst,
+    /// As long as it is broken, and a moment longer.
+    WhileBroken,
+}
+
+/// How it breaks.
+#[derive(Debug, Clone, Copy)]
+pub enum Break {
+    Nothing,
+    Kill(Server),
+    /// And never comes back: a replica takes its place, and gets one in turn.
+    LosePrimary,
+    StopApplying,
+    FlushRedis,
+    /// Only of one that is no cluster, whose nodes name each other's real addresses.
+    DelayRedis(Duration),
+    /// It goes on answering reads.
+    RefuseRedisWrites(Refusal),
+    /// For all processes of a service alone. Of no cluster, as above.
+    CutFromRedis(&'static str),
+    /// One process of a service, by its number.
+    KillOne(&'static str, usize),
+    /// The primary's address leads to a replica that takes its place; the old primary lives on, read-only.
+    SwitchOver,
+    /// More reads at once than the pools of the services take, one workload after the other.
+    Burst,
+}
+
+use Break::{
+    Burst, CutFromRedis, DelayRedis, FlushRedis, Kill, KillOne, LosePrimary, Nothing,
+    RefuseRedisWrites, StopApplying, SwitchOver,
+};
+use MayFail::{AtFirst, WhileBroken};
+
+const fn fault(name: &'static str, breaks: Break, may_fail: MayFail) -> Fault {
+    Fault {
+        name,
+        breaks,
+        may_fail,
+    }
+}
+
+pub const FAULTS: &[Fault] = &[
+    fault("none", Nothing, AtFirst),
+    fault("replica killed", Kill(Server::Replica), AtFirst),
+    fault("replica stops applying", StopApplying, AtFirst),
+    fault("primary killed", Kill(Server::Primary), WhileBroken),
+    fault("primary lost, a replica promoted", LosePrimary, WhileBroken),
+    fault("switchover, the old primary alive", SwitchOver, WhileBroken),
+    fault("pools full of a burst of reads", Burst, WhileBroken),
+    fault("Redis killed", Kill(Server::Redis), AtFirst),
+    fault("Redis emptied", FlushRedis, AtFirst),
+    fault(
+        "Redis 200 ms late",
+        DelayRedis(Duration::from_millis(200)),
+        AtFirst,
+    ),
+    fault(
+        "Redis read-only",
+        RefuseRedisWrites(Refusal::ReadOnly),
+        AtFirst,
+    ),
+    fault(
+        "Redis without its replicas",
+        RefuseRedisWrites(Refusal::NoReplicas),
+        AtFirst,
+    ),
+    fault(
+        "Redis can't save",
+        RefuseRedisWrites(Refusal::Unsaved),
+        AtFirst,
+    ),
+    fault(
+        "favorite cut off from Redis",
+        CutFromRedis("favorite"),
+        AtFirst,
+    ),
+    fault(
+        "comment cut off from Redis",
+        CutFromRedis("comment"),
+        AtFirst,
+    ),
+    fault("etcd's leader killed", Kill(Server::EtcdLeader), AtFirst),
+    fault("object store killed", Kill(Server::Store), AtFirst),
+    fault("one user killed", KillOne("user", 0), AtFirst),
+    fault("one video killed", KillOne("video", 0), AtFirst),
+    fault("one favorite killed", KillOne("favorite", 0), AtFirst),
+    fault("one comment killed", KillOne("comment", 0), AtFirst),
+    fault("API killed", KillOne("api", 0), WhileBroken),
+];
+
+impl Break {
+    /// Whether it can break in what these servers are.
+    pub fn is_possible(self) -> bool {
+        // A node of a cluster can't be made a replica like that.
+        let of_one_node = matches!(
+            self,
+            DelayRedis(_) | CutFromRedis(_) | RefuseRedisWrites(Refusal::ReadOnly)
+        );
+        !of_one_node || servers::redis_nodes().len() == 1
+    }
+
+    /// Settings under which it breaks something.
+    pub fn settings(self, builder: Builder) -> Builder {
+        match self {
+            Burst => builder
+                .set("mysql.max_connections", 2)
+                .set("mysql.max_fallback_connections", 1),
+            _ => builder,
+        }
+    }
+
+    /// Breaks it.
+    pub async fn begin(self, bed: &mut Testbed) {
+        match self {
+            Nothing => {}
+            Kill(server) => server.kill().await,
+            LosePrimary => servers::lose_primary().await,
+            StopApplying => servers::stop_applying().await,
+            FlushRedis => servers::flush_redis().await,
+            DelayRedis(delay) => bed.delay_redis(delay),
+            RefuseRedisWrites(why) => servers::refuse_redis_writes(why).await,
+            CutFromRedis(service) => bed.cut_from_redis(service),
+            KillOne(service, instance) => bed.system.instances(service)[instance].kill9(),
+            SwitchOver => {
+                servers::switch(Server::Primary, Server::Replica).await;
+                bed.primary_is(Server::Replica);
+            }
+            Burst => bed.begin_burst(),
+        }
+    }
+
+    /// Mends it.
+    pub async fn end(self, bed: &mut Testbed) {
+        match self {
+            Nothing | FlushRedis => {}
+            Kill(_) | StopApplying => servers::back().await,
+            LosePrimary => {
+                servers::promote().await;
+                servers::back().await;
+            }
+            DelayRedis(_) => bed.delay_redis(Duration::ZERO),
+            RefuseRedisWrites(_) => servers::accept_redis_writes().await,
+            CutFromRedis(service) => bed.reconnect_redis(service),
+            KillOne(service, instance) => bed.replace(service, instance).await,
+            SwitchOver => {
+                servers::follow(Server::Primary, Server::Replica).await;
+                servers::switch(Server::Replica, Server::Primary).await;
+                bed.primary_is(Server::Primary);
+                servers::follow(Server::Replica, Server::Primary).await;
+                servers::back().await;
+            }
+            Burst => bed.end_burst().await,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! One fault under a workload, and what came of it.
+
+use std::time::{Duration, Instant};
+
+use chaos::history::{Fixture, Operation, Reference, Size, Verdict, Workload};
+use tokio::time::sleep;
+
+use crate::{
+    faults::{Fault, MayFail},
+    report::{Report, seconds},
+    testbed::Testbed,
+};
+
+pub const HEADING: &str =
+    "| fault | requests | failed | lost | doubled | stale | recovered after |";
+
+/// Before it breaks, and after it is mended.
+const WHOLE: Duration = Duration::from_secs(4);
+/// As long as it is broken.
+const BROKEN: Duration = Duration::from_secs(6);
+/// What is broken may be noticed by failures for so long.
+const GRACE: Duration = Duration::from_secs(2);
+/// A mixed load that leaves the machine some room: what fails then fails of the fault.
+const SIZE: Size = Size {
+    operations: 0,
+    users: 40,
+    videos: 12,
+    clients: 16,
+    think_time: Duration::from_millis(40),
+};
+
+/// The moments of a trial.
+struct Times {
+    broken: Instant,
+    mended: Instant,
+}
+
+/// Runs a workload, breaks, mends, and compares everything.
+pub async fn run(fault: &Fault) -> Report {
+    let mut bed = Testbed::start(|builder| fault.breaks.settings(builder)).await;
+    let fixture = Fixture::make(&bed.system, &SIZE).await;
+    let workload = Workload::start(&bed.system, fixture.clone(), SIZE);
+    sleep(WHOLE).await;
+    let broken = Instant::now();
+    fault.breaks.begin(&mut bed).await;
+    sleep(BROKEN).await;
+    fault.breaks.end(&mut bed).await;
+    let mended = Instant::now();
+    sleep(WHOLE).await;
+    let reference = workload.finish().await;
+    let last_write = tokio::time::Instant::now();
+    let verdict = Verdict::of(&bed.system, &fixture, &reference, last_write).await;
+    let verdict = verdict.and_replicas(&bed.system, &reference).await;
+    let times = Times { broken, mended };
+    bed.end(report(fault, &reference, &verdict, &times))
+}
+
+fn report(fault: &Fault, reference: &Reference, verdict: &Verdict, times: &Times) -> Report {
+    let failed: Vec<&Operation> = reference
+        .history
+        .iter()
+        .filter(|operation| operation.failure().is_some())
+        .collect();
+    let (requests, failures) = (reference.history.len(), failed.len());
+    let (lost, doubled) = (verdict.lost.len(), verdict.doubled.len());
+    let stale = verdict.stale.len();
+    let recovered = seconds(recovered_after(fault, &failed, reference, times));
+    let row = format!(
+        "| {} | {requests} | {failures} | {lost} | {doubled} | {stale} | {recovered} |",
+        fault.name
+    );
+    let mut report = Report::new(row);
+    report.must_be_empty("lost", verdict.lost.clone());
+    report.must_be_empty("doubled", verdict.doubled.clone());
+    report.must_be_empty("stale", verdict.stale.clone());
+    let wrongly = failed
+        .iter()
+        .filter(|failed| !may_fail(fault, failed, times));
+    let wrongly = wrongly.map(|operation| told(operation, times));
+    report.must_be_empty("failed", wrongly.collect());
+    report.must_be_empty("reconcile", verdict.differences.iter().cloned().collect());
+    report
+}
+
+fn may_fail(fault: &Fault, operation: &Operation, times: &Times) -> bool {
+    let until = match fault.may_fail {
+        MayFail::AtFirst => times.broken,
+        MayFail::WhileBroken => times.mended,
+    };
+    operation.ended >= times.broken && operation.began <= until + GRACE
+}
+
+fn told(operation: &Operation, times: &Times) -> String {
+    let at = |moment: Instant| {
+        let after = moment.saturating_duration_since(times.broken);
+        let before = times.broken.saturating_duration_since(moment);
+        after.as_secs_f64() - before.as_secs_f64()
+    };
+    format!(
+        "{} from {:.2} s to {:.2} s after the break (mended after {:.2} s): {}",
+        operation.what,
+        at(operation.began),
+        at(operation.ended),
+        at(times.mended),
+        operation.failure().unwrap_or_default()
+    )
+}
+
+/// From the break to the last bad answer; where things fail as long as it is broken, from its end.
+fn recovered_after(
+    fault: &Fault,
+    failed: &[&Operation],
+    reference: &Reference,
+    times: &Times,
+) -> Duration {
+    let from = match fault.may_fail {
+        MayFail::AtFirst => times.broken,
+        MayFail::WhileBroken => times.mended,
+    };
+    let wrong = reference.stale.iter().chain(&reference.denied);
+    let bad = failed
+        .iter()
+        .map(|operation| operation.ended)
+        .chain(wrong.map(|wrong| wrong.at));
+    bad.max()
+        .map_or(Duration::ZERO, |last| last.saturating_duration_since(from))
+}

@@ -1,0 +1,72 @@
+//! Who is there: users, and films by some of them.
+
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream};
+use testkit::{Account, System, media};
+
+/// How much of everything.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Likes, unlikes, comments and deletions at least.
+    pub operations: usize,
+    /// Accounts.
+    pub users: usize,
+    /// Films.
+    pub videos: usize,
+    /// Requests at once.
+    pub clients: usize,
+    /// The longest that a client rests between two operations.
+    pub think_time: Duration,
+}
+
+/// A published video.
+#[derive(Debug, Clone, Copy)]
+pub struct Film {
+    /// Its id.
+    pub id: i64,
+    /// Index of the author.
+    pub author: usize,
+}
+
+/// Where a workload acts.
+#[derive(Debug, Clone)]
+pub struct Fixture {
+    /// All of them; the first few have published the films.
+    pub users: Vec<Account>,
+    /// In the order of their ids.
+    pub films: Vec<Film>,
+}
+
+/// Users who publish; the rest only watches.
+const AUTHORS: usize = 4;
+
+impl Fixture {
+    /// Registers and publishes by HTTP, a few at once.
+    pub async fn make(system: &System, size: &Size) -> Self {
+        let client = &system.client();
+        let users = stream::iter(0..size.users)
+            .map(|_| client.new_account())
+            .buffered(8)
+            .collect::<Vec<_>>()
+            .await;
+        let film = media::mp4();
+        let published = stream::iter(0..size.videos).map(|n| {
+            let token = &users[n % AUTHORS].token;
+            client.publish(token, "A film", film.clone())
+        });
+        let replies: Vec<_> = published.buffer_unordered(2).collect().await;
+        replies.into_iter().for_each(|reply| drop(reply.ok()));
+        let mut films = Vec::new();
+        for (author, account) in users.iter().enumerate().take(AUTHORS) {
+            let works = client.works(account.user_id).await.ok();
+            for work in works["video_list"].as_array().unwrap() {
+                let id = work["id"].as_i64().unwrap();
+                films.push(Film { id, author });
+            }
+        }
+        assert_eq!(films.len(), size.videos);
+        films.sort_by_key(|film| film.id);
+        Self { users, films }
+    }
+}

@@ -1,0 +1,362 @@
+//! Clients who like, unlike, comment and look, at random and at once, and tell the reference what came of it.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rand::random_range;
+use serde_json::Value;
+use testkit::{Account, Client, Reply, System};
+use tokio::task::JoinSet;
+
+use super::{
+    fixture::{Film, Fixture, Size},
+    reference::{Answer, Operation, Pair, Reference, Wrong},
+};
+
+/// Users and films that half of the likes are between, so that operations meet on the same pair.
+const FANS: usize = 6;
+const HITS: usize = 3;
+/// A refusal comes at once: without a rest most operations would be of the moments when a service is away.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(300);
+
+/// Works until [`Workload::finish`].
+#[derive(Debug)]
+pub struct Workload {
+    shared: Arc<Shared>,
+    clients: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    fixture: Fixture,
+    size: Size,
+    reference: Mutex<Reference>,
+    /// Comments that are there and that nobody is deleting.
+    comments: Mutex<Vec<Written>>,
+    texts: AtomicUsize,
+    is_over: AtomicBool,
+}
+
+#[derive(Debug, Clone)]
+struct Written {
+    id: i64,
+    text: String,
+    film: Film,
+    writer: usize,
+}
+
+impl Workload {
+    /// As many clients as `size` says begin at once.
+    pub fn start(system: &System, fixture: Fixture, size: Size) -> Self {
+        let shared = Arc::new(Shared {
+            fixture,
+            size,
+            reference: Mutex::default(),
+            comments: Mutex::default(),
+            texts: AtomicUsize::new(0),
+            is_over: AtomicBool::new(false),
+        });
+        let mut clients = JoinSet::new();
+        for _ in 0..size.clients {
+            let (shared, client) = (shared.clone(), system.client());
+            clients.spawn(async move {
+                while !shared.is_over.load(Ordering::Relaxed) {
+                    shared.act(&client).await;
+                    let think_time = shared.size.think_time.mul_f64(rand::random());
+                    tokio::time::sleep(think_time).await;
+                }
+            });
+        }
+        Self { shared, clients }
+    }
+
+    /// As many likes, unlikes, comments and deletions as `size` asks for.
+    pub fn has_done_enough(&self) -> bool {
+        self.shared.reference().writes() >= self.shared.size.operations
+    }
+
+    /// What was done, when all of it is answered or given up.
+    pub async fn finish(mut self) -> Reference {
+        self.shared.is_over.store(true, Ordering::Relaxed);
+        while let Some(client) = self.clients.join_next().await {
+            client.unwrap();
+        }
+        std::mem::take(&mut *self.shared.reference())
+    }
+}
+
+impl Shared {
+    async fn act(&self, client: &Client) {
+        match random_range(0..100) {
+            0..30 => self.set(client, true).await,
+            30..55 => self.set(client, false).await,
+            55..70 => self.comment(client).await,
+            70..80 => self.delete(client).await,
+            80..83 => self.delete_anothers(client).await,
+            _ => self.look(client).await,
+        }
+    }
+
+    fn reference(&self) -> MutexGuard<'_, Reference> {
+        self.reference.lock().unwrap()
+    }
+
+    fn user(&self) -> usize {
+        random_range(0..self.fixture.users.len())
+    }
+
+    fn film(&self) -> Film {
+        self.fixture.films[random_range(0..self.fixture.films.len())]
+    }
+
+    fn account(&self, user: usize) -> &Account {
+        &self.fixture.users[user]
+    }
+
+    async fn write(
+        &self,
+        what: &'static str,
+        request: impl Future<Output = Reply>,
+    ) -> Result<Value, Option<i64>> {
+        self.send(what, true, request).await
+    }
+
+    async fn read(
+        &self,
+        what: &'static str,
+        request: impl Future<Output = Reply>,
+    ) -> Option<Value> {
+        self.send(what, false, request).await.ok()
+    }
+
+    /// Notes a request and what came of it: the body of a success, the code of a refusal, or nothing.
+    async fn send(
+        &self,
+        what: &'static str,
+        is_write: bool,
+        request: impl Future<Output = Reply>,
+    ) -> Result<Value, Option<i64>> {
+        let began = Instant::now();
+        let reply = request.await;
+        let answer = match (reply.http, reply.try_code()) {
+            (200, Some(0)) => Answer::Done,
+            (200, Some(code)) => Answer::Refused(code),
+            (0 | 500.., _) => Answer::Failed(format!("HTTP {} {}", reply.http, reply.text)),
+            _ => panic!("{what}: HTTP {} {}", reply.http, reply.text),
+        };
+        let result = match &answer {
+            Answer::Done => Ok(reply.body),
+            Answer::Refused(code) => Err(Some(*code)),
+            Answer::Failed(_) => Err(None),
+        };
+        {
+            let mut reference = self.reference();
+            if let (false, Answer::Refused(code)) = (is_write, &answer) {
+                let what = format!("{what}: {code}, though what it asks for exists");
+                reference.stale.push(Wrong::now(what));
+            }
+            reference.history.push(Operation {
+                what,
+                is_write,
+                began,
+                ended: Instant::now(),
+                answer,
+            });
+            if let Some(count) = result.as_ref().ok().and_then(negative_count) {
+                let what = format!("{what}: {count}");
+                reference.denied.push(Wrong::now(what));
+            }
+        }
+        if result == Err(None) {
+            tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+        }
+        result
+    }
+
+    fn denied(&self, what: String) {
+        self.reference().denied.push(Wrong::now(what));
+    }
+
+    async fn set(&self, client: &Client, liked: bool) {
+        let (mut user, mut film) = (self.user(), self.film());
+        if rand::random() {
+            (user, film) = (user % FANS, self.fixture.films[random_range(0..HITS)]);
+        }
+        let Account { token, user_id, .. } = self.account(user);
+        let pair = (*user_id, film.id);
+        let number = self.reference().begin(pair, liked);
+        let outcome = match liked {
+            true => self.write("like", client.like(token, film.id)).await,
+            false => self.write("unlike", client.unlike(token, film.id)).await,
+        };
+        match outcome {
+            Ok(_) => self.reference().answered(pair, number),
+            Err(None) => return,
+            Err(Some(code)) => {
+                return self.denied(format!("liked = {liked} was refused: {code}"));
+            }
+        }
+        if rand::random() {
+            self.look_at_likes(client, token, pair).await;
+        }
+    }
+
+    /// The very next request shows what was answered, unless others are at the same pair.
+    async fn look_at_likes(&self, client: &Client, token: &str, pair: Pair) {
+        let start = Instant::now();
+        let mut states = self.reference().states(pair);
+        let query = [("token", token)];
+        let body = self
+            .read("favorite list", client.favorite_list(&query))
+            .await;
+        let mut reference = self.reference();
+        states.extend(reference.begun_since(pair, start));
+        if let Some(list) = body.as_ref().and_then(|body| body["video_list"].as_array()) {
+            let is_liked = list.iter().any(|video| video["id"] == pair.1);
+            if !states.contains(&is_liked) {
+                let what = format!("{pair:?} was shown as liked = {is_liked} after its answer");
+                reference.stale.push(Wrong::now(what));
+            }
+        }
+    }
+
+    async fn comment(&self, client: &Client) {
+        let (writer, film) = (self.user(), self.film());
+        let number = self.texts.fetch_add(1, Ordering::Relaxed);
+        let text = format!("评论 {number}");
+        let token = &self.account(writer).token;
+        let outcome = self
+            .write("comment", client.comment(token, film.id, &text))
+            .await;
+        let id = match &outcome {
+            Ok(body) => Some(body["comment"]["id"].as_i64().unwrap()),
+            Err(None) => None,
+            Err(Some(code)) => {
+                return self.denied(format!("a comment was refused: {code}"));
+            }
+        };
+        self.reference().comment(text.clone(), film.id, id);
+        let Some(id) = id else { return };
+        // Nobody deletes it yet.
+        if rand::random() {
+            self.look_at_comments(client, film, id, true).await;
+        }
+        self.comments.lock().unwrap().push(Written {
+            id,
+            text,
+            film,
+            writer,
+        });
+    }
+
+    /// Whether a comment is shown, to anybody, as it was answered.
+    async fn look_at_comments(&self, client: &Client, film: Film, id: i64, is_there: bool) {
+        let body = self.read("comment list", client.comments(film.id)).await;
+        let list = body
+            .as_ref()
+            .and_then(|body| body["comment_list"].as_array());
+        if list.is_some_and(|list| list.iter().any(|found| found["id"] == id) != is_there) {
+            let what = format!("comment {id} was shown as there = {}", !is_there);
+            self.reference().stale.push(Wrong::now(what));
+        }
+    }
+
+    /// By its writer or by the video's author; each comment once.
+    async fn delete(&self, client: &Client) {
+        let written = {
+            let mut comments = self.comments.lock().unwrap();
+            if comments.is_empty() {
+                return;
+            }
+            let n = random_range(0..comments.len());
+            comments.swap_remove(n)
+        };
+        let Written {
+            id,
+            text,
+            film,
+            writer,
+        } = written;
+        let by = if rand::random() { writer } else { film.author };
+        let token = &self.account(by).token;
+        let deletion = client.delete_comment(token, film.id, id);
+        match self.write("delete comment", deletion).await {
+            Ok(_) => {
+                self.reference().deleted(&text, true);
+                if rand::random() {
+                    self.look_at_comments(client, film, id, false).await;
+                }
+            }
+            Err(None) => self.reference().deleted(&text, false),
+            Err(Some(code)) => {
+                self.denied(format!("the deletion of {id} {text} was refused: {code}"));
+            }
+        }
+    }
+
+    async fn delete_anothers(&self, client: &Client) {
+        let written = {
+            let comments = self.comments.lock().unwrap();
+            if comments.is_empty() {
+                return;
+            }
+            comments[random_range(0..comments.len())].clone()
+        };
+        let by = self.user();
+        if by == written.writer || by == written.film.author {
+            return;
+        }
+        let token = &self.account(by).token;
+        let deletion = client.delete_comment(token, written.film.id, written.id);
+        match self.write("delete another's comment", deletion).await {
+            // Its writer may have been faster.
+            Err(Some(10008 | 10009) | None) => {}
+            Err(Some(code)) => {
+                self.denied(format!("the deletion of another's comment: {code}"));
+            }
+            Ok(_) => self.denied(format!("another's comment was deleted: {}", written.text)),
+        }
+    }
+
+    /// Whatever is shown: no count is below 0.
+    async fn look(&self, client: &Client) {
+        let Account { token, user_id, .. } = self.account(self.user());
+        let query = [("token", token.as_str())];
+        match random_range(0..5) {
+            0 => self.read("feed", client.feed(&query)).await,
+            1 => self.read("user", client.user(*user_id, token)).await,
+            2 => {
+                let author = self.account(self.film().author);
+                self.read("works", client.works(author.user_id)).await
+            }
+            3 => {
+                self.read("comment list", client.comments(self.film().id))
+                    .await
+            }
+            _ => {
+                self.read("favorite list", client.favorite_list(&query))
+                    .await
+            }
+        };
+    }
+}
+
+/// Walks a reply: whatever its shape, a count is 0 or more.
+fn negative_count(value: &Value) -> Option<String> {
+    match value {
+        Value::Array(values) => values.iter().find_map(negative_count),
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| {
+            let is_count = name.ends_with("_count") || name == "total_favorited";
+            if is_count && value.as_i64() < Some(0) {
+                return Some(format!("{name} = {value}"));
+            }
+            negative_count(value)
+        }),
+        _ => None,
+    }
+}

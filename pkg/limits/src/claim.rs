@@ -1,0 +1,124 @@
+//! What is limited ([`Class`]), with its rates, and for whom ([`Claim`]).
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher as _},
+    net::IpAddr,
+    time::Duration,
+};
+
+use settings::client_network;
+
+use crate::gcra::Rate;
+
+/// Rates are given for a minute.
+const MINUTE: Duration = Duration::from_secs(60);
+/// As a name one may try so many times as often from all addresses together as from one: so nobody keeps its owner out from a
+/// single place, and nobody guesses for ever from many.
+const ANYWHERE: u64 = 10;
+/// Quotas are given for a day.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+macro_rules! classes {
+    ($($(#[$doc:meta])* $class:ident = $name:literal, $field:ident $(* $times:ident)?, $window:expr;)*) => {
+        /// What is limited.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Class { $($(#[$doc])* $class),* }
+
+        impl Class {
+            /// In metrics and keys.
+            pub(crate) fn name(self) -> &'static str {
+                match self { $(Self::$class => $name),* }
+            }
+
+            pub(crate) fn rate(self, settings: &settings::Limits) -> Rate {
+                match self {
+                    $(Self::$class => Rate {
+                        amount: settings.$field $(.saturating_mul($times))?,
+                        window: $window,
+                    }),*
+                }
+            }
+        }
+    };
+}
+
+classes! {
+    /// Logins from an address.
+    Login = "login", login_per_address, MINUTE;
+    /// Logins as a name, from an address.
+    LoginName = "login_name", login_per_name, MINUTE;
+    /// Logins as a name, from wherever.
+    LoginNameAnywhere = "login_name_anywhere", login_per_name * ANYWHERE, MINUTE;
+    /// New accounts from an address.
+    Register = "register", register_per_address, MINUTE;
+    /// Uploads from an address whose file comes before their token.
+    Publish = "publish", publish_per_address, MINUTE;
+    /// Uploads of a user.
+    PublishUser = "publish_user", publish_per_user, MINUTE;
+    /// Likes and comments of a user.
+    WriteUser = "write_user", write_per_user, MINUTE;
+    /// Everything from an address that shows no token.
+    Request = "request", request_per_address, MINUTE;
+    /// Everything of a user.
+    RequestUser = "request_user", request_per_user, MINUTE;
+    /// Bytes that a user uploads.
+    UploadBytes = "upload_bytes", upload_bytes_per_user_day, DAY;
+}
+
+/// A class, and who.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Claim {
+    class: Class,
+    subject: u64,
+}
+
+impl Claim {
+    /// What is limited.
+    pub(crate) fn class(self) -> Class {
+        self.class
+    }
+
+    /// The client, as a number.
+    pub(crate) fn subject(self) -> u64 {
+        self.subject
+    }
+
+    /// Of an address, or of those that are one client's.
+    pub fn address(class: Class, address: IpAddr) -> Self {
+        Self {
+            class,
+            subject: client_network(address),
+        }
+    }
+
+    /// Of a user.
+    pub fn user(class: Class, user_id: i64) -> Self {
+        Self {
+            class,
+            subject: user_id.unsigned_abs(),
+        }
+    }
+
+    /// Of a name. Two names may count as one; nobody can choose which, but for those who try very many.
+    pub fn name(class: Class, name: &str) -> Self {
+        Self {
+            class,
+            subject: hash(name),
+        }
+    }
+
+    /// Of a name as far as it is used from an address; both as above.
+    pub fn name_from(class: Class, name: &str, address: IpAddr) -> Self {
+        Self {
+            class,
+            subject: hash((name, client_network(address))),
+        }
+    }
+}
+
+fn hash(subject: impl Hash) -> u64 {
+    // The same in every process: its keys are fixed.
+    let mut hasher = DefaultHasher::new();
+    subject.hash(&mut hasher);
+    hasher.finish()
+}

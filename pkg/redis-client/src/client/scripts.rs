@@ -1,0 +1,114 @@
+//! Lua scripts: run by their hash, many at once, and loaded where the server doesn't know them.
+
+use std::sync::Arc;
+
+use fred::{
+    error::{Error, ErrorKind},
+    interfaces::{ClientLike as _, FredResult as Reply},
+    types::{ClusterHash, CustomCommand, Value, scripts::Script},
+    util::redis_keyslot,
+};
+
+use super::{Client, LEASE};
+use crate::{ScriptCall, Unavailable};
+
+impl Client {
+    /// Runs a script for each of `calls`, in one round trip; the answers are in their order.
+    pub async fn run_script(
+        self: &Arc<Self>,
+        script: &Script,
+        calls: &[ScriptCall],
+    ) -> Result<Vec<Reply<Value>>, Unavailable> {
+        self.run_script_as("script", script, calls).await
+    }
+
+    /// [`Self::run_script`] for one that only reads: the metrics tell it from those that write.
+    pub async fn get_by_script(
+        self: &Arc<Self>,
+        script: &Script,
+        calls: &[ScriptCall],
+    ) -> Result<Vec<Reply<Value>>, Unavailable> {
+        self.run_script_as("get", script, calls).await
+    }
+
+    /// [`Self::run_script`] for a lease: nobody waits for it, so it is no round trip in [`Stats`].
+    pub(crate) async fn run_lease_script(
+        self: &Arc<Self>,
+        script: &Script,
+        calls: &[ScriptCall],
+    ) -> Result<Vec<Reply<Value>>, Unavailable> {
+        self.run_script_as(LEASE, script, calls).await
+    }
+
+    async fn run_script_as(
+        self: &Arc<Self>,
+        operation: &'static str,
+        script: &Script,
+        calls: &[ScriptCall],
+    ) -> Result<Vec<Reply<Value>>, Unavailable> {
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        // On the heap: callers of callers would be too deep a type otherwise.
+        let work = Box::pin(async {
+            let mut replies = self.pipeline(script, calls).await?;
+            // A server that has just started, or forgot its scripts; in a cluster it may be one of many.
+            let unknown: Vec<usize> = (0..)
+                .zip(&replies)
+                .filter_map(|(at, reply)| is_unknown(reply).then_some(at))
+                .collect();
+            if !unknown.is_empty() {
+                script.load(&self.client).await?;
+                let again: Vec<ScriptCall> = unknown
+                    .iter()
+                    .filter_map(|at| calls.get(*at).cloned())
+                    .collect();
+                let answers = self.pipeline(script, &again).await?;
+                for (at, answer) in unknown.into_iter().zip(answers) {
+                    if let Some(reply) = replies.get_mut(at) {
+                        *reply = answer;
+                    }
+                }
+            }
+            Ok(replies)
+        });
+        self.run(operation, work).await
+    }
+
+    async fn pipeline(&self, script: &Script, calls: &[ScriptCall]) -> Reply<Vec<Reply<Value>>> {
+        let pipeline = self.client.pipeline();
+        for (keys, arguments) in calls {
+            // fred's pipelines have no method for it. Of custom commands it knows no place of the key: only a slot reaches the
+            // node that has it.
+            let slot = keys.first().map(|key| redis_keyslot(key.as_bytes()));
+            let command = CustomCommand::new("EVALSHA", ClusterHash::from(slot), false);
+            let head = [script.sha1().to_string(), keys.len().to_string()];
+            let arguments: Vec<String> =
+                head.iter().chain(keys).chain(arguments).cloned().collect();
+            let () = pipeline.custom(command, arguments).await?;
+        }
+        let mut replies: Vec<Reply<Value>> = pipeline.try_all().await;
+        if replies.len() == calls.len() && calls.len() > 1 {
+            return Ok(replies);
+        }
+        // The pipeline failed as a whole, or is one command whose error may be the connection's.
+        match replies.pop() {
+            Some(Err(error)) if calls.len() > 1 || is_connection_fault(&error) => Err(error),
+            Some(reply) if calls.len() == 1 => Ok(vec![reply]),
+            _ => Err(Error::new(ErrorKind::Protocol, "replies are missing")),
+        }
+    }
+}
+
+/// The server doesn't have the script.
+fn is_unknown(reply: &Reply<Value>) -> bool {
+    matches!(reply, Err(error) if error.details().starts_with("NOSCRIPT"))
+}
+
+/// Not the answer of a server.
+fn is_connection_fault(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::IO | ErrorKind::Timeout | ErrorKind::Canceled | ErrorKind::Routing
+    )
+}

@@ -1,0 +1,232 @@
+//! Renews the leases of this process, makes the epochs that are missing, and removes writers that are gone.
+//!
+//! Every process that writes does all of it; the candidate lets one at a time make an epoch. Which writers there are is told by the
+//! database, which is where they write: a writer that is cut off from Redis is no dead one.
+
+use std::{future::Future, sync::Weak, time::Duration};
+
+use tokio::{sync::watch, time::MissedTickBehavior};
+
+use super::{
+    Bucket, Found, Leases, PERIOD, SET_LIFE,
+    scripts::{BEGIN_SCRIPT, MAKE_SCRIPT, REMOVE_SCRIPT},
+};
+use crate::{Reply, ScriptCall, Value};
+
+/// A keeper that was killed keeps others away for so long, and what the epoch waits for.
+const CANDIDATE_LIFE: Duration = Duration::from_secs(5);
+
+/// What became of a writer whose lease has run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriterStatus {
+    /// It is alive, and may still acknowledge what it can't write to Redis.
+    Alive,
+    /// It is gone, and everything it acknowledged is in Redis.
+    Gone,
+    /// It is gone, and has acknowledged what isn't in Redis; or nobody knows.
+    Owing,
+}
+
+/// What a new epoch is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EpochBase {
+    /// All that write.
+    pub writers: Vec<String>,
+    /// "seq gtid" of a commit that was made, and acknowledged, after these were listed.
+    pub commit: String,
+}
+
+/// How what a writer left behind was made harmless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cleanup {
+    /// All that may be wrong is deleted.
+    Deleted,
+    /// The next epoch covers it.
+    ByEpoch,
+}
+
+/// Who writes, as the database that they write to knows it. `name` is the leases'. None everywhere: it can't be asked at the moment.
+pub trait Registry: Send + Sync + 'static {
+    /// The id of this process among the writers, which it is registered under.
+    fn id(&self, name: &'static str) -> impl Future<Output = Option<String>> + Send;
+    /// What became of these. Who is told to be gone acknowledges nothing from now on.
+    fn statuses(
+        &self,
+        name: &'static str,
+        ids: &[String],
+    ) -> impl Future<Output = Option<Vec<(String, WriterStatus)>>> + Send;
+    /// What a new epoch is made of; none also where commits have no names.
+    fn epoch_base(&self, name: &'static str) -> impl Future<Output = Option<EpochBase>> + Send;
+    /// These were removed from Redis.
+    fn removed(&self, name: &'static str, ids: &[String]) -> impl Future<Output = ()> + Send;
+    /// Deletes all that a writer may have left behind wrong, unless the next epoch covers that.
+    fn clean_up(&self) -> impl Future<Output = Option<Cleanup>> + Send;
+}
+
+/// What is wrong with a bucket, by the last look; nothing, where there was none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Wrong {
+    lacks_epoch: bool,
+    run_out: Vec<String>,
+}
+
+impl Leases {
+    /// Holds the leases and keeps the epochs until they are dropped; meant for a task of its own.
+    pub async fn keep(leases: Weak<Self>, registry: impl Registry) {
+        let seen = watch::Sender::new(Vec::new());
+        tokio::select! {
+            () = hold(&leases, &registry, &seen) => {}
+            () = mend(&leases, &registry, seen.subscribe()) => {}
+        }
+    }
+
+    fn calls<'a>(
+        &self,
+        buckets: impl Iterator<Item = &'a Bucket>,
+        arguments: &[String],
+    ) -> Vec<ScriptCall> {
+        buckets
+            .map(|bucket| (bucket.keys(), arguments.to_vec()))
+            .collect()
+    }
+
+    async fn mend_once(&self, registry: &impl Registry, seen: &[Wrong]) {
+        let mut run_out: Vec<String> = seen
+            .iter()
+            .flat_map(|wrong| wrong.run_out.clone())
+            .collect();
+        run_out.sort_unstable();
+        run_out.dedup();
+        let lacks_by_removal = match run_out.is_empty() {
+            true => false,
+            false => self.remove_dead(registry, &run_out).await,
+        };
+        if lacks_by_removal || seen.iter().any(|wrong| wrong.lacks_epoch) {
+            self.make_missing(registry).await;
+        }
+    }
+
+    /// Whether an epoch went with them.
+    async fn remove_dead(&self, registry: &impl Registry, run_out: &[String]) -> bool {
+        let Some(statuses) = registry.statuses(self.name, run_out).await else {
+            return false;
+        };
+        let with = |wanted: WriterStatus| -> Vec<String> {
+            let of = statuses.iter().filter(|(_, status)| *status == wanted);
+            of.map(|(id, _)| id.clone()).collect()
+        };
+        let (gone, owing) = (with(WriterStatus::Gone), with(WriterStatus::Owing));
+        self.remove(registry, &gone, false).await;
+        if owing.is_empty() {
+            return false;
+        }
+        // Until they are removed nobody trusts anything.
+        match registry.clean_up().await {
+            Some(Cleanup::Deleted) => {
+                self.remove(registry, &owing, false).await;
+                false
+            }
+            Some(Cleanup::ByEpoch) => {
+                self.remove(registry, &owing, true).await;
+                true
+            }
+            None => false,
+        }
+    }
+
+    async fn remove(&self, registry: &impl Registry, ids: &[String], with_epoch: bool) {
+        if ids.is_empty() {
+            return;
+        }
+        let mut arguments = vec![u8::from(with_epoch).to_string()];
+        arguments.extend_from_slice(ids);
+        let calls = self.calls(self.buckets.iter(), &arguments);
+        let replies = self.client.run_lease_script(&REMOVE_SCRIPT, &calls).await;
+        if replies.is_ok_and(|replies| replies.iter().all(Result::is_ok)) {
+            tracing::info!(leases = self.name, writers = ?ids, with_epoch, "writers that are gone removed");
+            registry.removed(self.name, ids).await;
+        }
+    }
+
+    async fn make_missing(&self, registry: &impl Registry) {
+        let token = format!("{:016x}", rand::random::<u64>());
+        let life = self.wait.saturating_add(CANDIDATE_LIFE).as_millis();
+        let calls = self.calls(self.buckets.iter(), &[token.clone(), life.to_string()]);
+        let replies = self.client.run_lease_script(&BEGIN_SCRIPT, &calls).await;
+        let Ok(replies) = replies else { return };
+        let missing: Vec<&Bucket> = (self.buckets.iter().zip(replies))
+            .filter_map(|(bucket, reply)| is_one(&reply).then_some(bucket))
+            .collect();
+        if missing.is_empty() {
+            return;
+        }
+        // By then a replica that is still asked has whatever was written before.
+        tokio::time::sleep(self.wait).await;
+        // The candidates end by themselves.
+        let Some(EpochBase { writers, commit }) = registry.epoch_base(self.name).await else {
+            return;
+        };
+        let mut arguments = vec![token, commit, SET_LIFE.as_millis().to_string()];
+        arguments.extend(writers);
+        let calls = self.calls(missing.iter().copied(), &arguments);
+        if let Ok(replies) = self.client.run_lease_script(&MAKE_SCRIPT, &calls).await {
+            let made = replies.iter().filter(|reply| is_one(reply)).count();
+            tracing::info!(
+                leases = self.name,
+                made,
+                missing = missing.len(),
+                "epochs made"
+            );
+        }
+    }
+}
+
+/// Renews for ever.
+async fn hold(leases: &Weak<Leases>, registry: &impl Registry, seen: &watch::Sender<Vec<Wrong>>) {
+    let mut tick = tokio::time::interval(PERIOD);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let Some(leases) = leases.upgrade() else {
+            return;
+        };
+        let Some(id) = registry.id(leases.name).await else {
+            continue;
+        };
+        let (mut found, is_ready) = leases.renew(&id).await;
+        if is_ready {
+            (found, _) = leases.renew(&id).await;
+        }
+        seen.send_replace(found.into_iter().map(Wrong::of).collect());
+    }
+}
+
+/// Mends what was seen, for ever; beside the renewals, which don't wait for it.
+async fn mend(
+    leases: &Weak<Leases>,
+    registry: &impl Registry,
+    mut seen: watch::Receiver<Vec<Wrong>>,
+) {
+    while seen.changed().await.is_ok() {
+        let wrong = seen.borrow_and_update().clone();
+        let Some(leases) = Weak::upgrade(leases) else {
+            return;
+        };
+        if wrong.iter().any(|wrong| *wrong != Wrong::default()) {
+            leases.mend_once(registry, &wrong).await;
+        }
+    }
+}
+
+impl Wrong {
+    fn of(found: Option<Found>) -> Self {
+        found.map_or_else(Self::default, |found| Self {
+            lacks_epoch: !found.is_whole,
+            run_out: found.run_out,
+        })
+    }
+}
+
+fn is_one(reply: &Reply<Value>) -> bool {
+    matches!(reply, Ok(Value::Integer(1)))
+}

@@ -1,0 +1,311 @@
+//! Whether what a database of Redis holds may be trusted: only while every process that writes there is known to be able to.
+//!
+//! Each writer holds a lease in Redis and renews it. Who couldn't write something stops renewing, and acknowledges it when what is
+//! wrong was deleted, or when its lease has surely run out ([`Leases::settled`]). Readers trust nothing while any lease has run out,
+//! or without an *epoch*. So whatever stops the writers stops the readers' trust: Redis away, read-only, full, or out of reach of one
+//! process alone. Why that is so, race by race, is told in `dal/src/counters/mod.rs`.
+
+mod keeper;
+mod scripts;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::Instant};
+
+use crate::{Client, KeyGroup, Reply, ScriptCall, Value};
+
+pub use keeper::{Cleanup, EpochBase, Registry, WriterStatus};
+pub use scripts::READING;
+use scripts::{LEAVE_SCRIPT, RENEW_SCRIPT};
+
+/// How long a lease runs. Who fails to write waits for so long before it acknowledges: well below the deadline of a write.
+pub const LIFE: Duration = Duration::from_secs(2);
+/// What a wait for the end of a lease adds: clocks that don't run at quite the same speed.
+const MARGIN: Duration = Duration::from_millis(50);
+/// Between two renewals.
+const PERIOD: Duration = Duration::from_millis(500);
+/// A set whose writers are all gone ends by itself. Without it nothing is trusted.
+const SET_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// Renewals that must be possible before a writer that has failed holds a lease again: else a Redis that comes and goes would let
+/// every other write wait for the end of one.
+const PROBES_AFTER_FAILURE: u32 = 2;
+
+/// The keys of a bucket, all of one slot: what is in its database and in its slot is trusted by these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// What must be there, and says since when what is lost is covered.
+    pub epoch: String,
+    /// The keeper who makes it.
+    candidate: String,
+    /// The sorted set.
+    pub leases: String,
+}
+
+impl Bucket {
+    /// Of what has this in front of its keys, a hash tag for a cluster in it.
+    pub fn new(prefix: &str) -> Self {
+        let epoch = format!("{prefix}:epoch");
+        Self {
+            candidate: format!("{epoch}:candidate"),
+            leases: format!("{prefix}:leases"),
+            epoch,
+        }
+    }
+
+    /// What is deleted to end all trust in it: the epoch, and with it one that is being made.
+    pub fn trust(&self) -> KeyGroup {
+        vec![self.epoch.clone(), self.candidate.clone()]
+    }
+
+    fn keys(&self) -> Vec<String> {
+        vec![
+            self.epoch.clone(),
+            self.candidate.clone(),
+            self.leases.clone(),
+        ]
+    }
+}
+
+/// How what couldn't be written was made harmless.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// What was wrong is deleted.
+    Deleted,
+    /// The lease of the writer with this id has run out: nobody trusts anything, as long as it is still registered.
+    RunOut(String),
+}
+
+/// The leases on one database.
+pub struct Leases {
+    client: Arc<Client>,
+    /// Tells them from those on another database.
+    name: &'static str,
+    buckets: Vec<Bucket>,
+    /// What an epoch waits for after it was begun.
+    wait: Duration,
+    held: Mutex<Held>,
+    /// Whether it is, in all buckets.
+    is_registered: watch::Sender<bool>,
+    /// Held by whoever renews or leaves.
+    renewing: tokio::sync::Mutex<()>,
+}
+
+/// What this process knows of its own leases.
+#[derive(Default)]
+struct Held {
+    id: Option<String>,
+    /// An id that it had before and may still be registered under.
+    former: Option<String>,
+    /// One a bucket.
+    slots: Vec<Slot>,
+    has_left: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Slot {
+    /// The server's time in ms, and a moment that isn't earlier.
+    clock: Option<(u64, Instant)>,
+    /// Whether the id has been in the set since it is ours.
+    is_registered: bool,
+    /// Renewals to try before it holds a lease.
+    probes: u32,
+}
+
+/// What a renewal found in a bucket.
+#[derive(Debug)]
+struct Found {
+    now_ms: u64,
+    is_whole: bool,
+    run_out: Vec<String>,
+}
+
+impl Leases {
+    /// None is held before [`Self::keep`] runs. `wait`: what an epoch waits for where it can't say what it covers.
+    pub fn new(
+        client: Arc<Client>,
+        name: &'static str,
+        buckets: Vec<Bucket>,
+        wait: Duration,
+    ) -> Arc<Self> {
+        let slot = Slot {
+            probes: 1,
+            ..Slot::default()
+        };
+        let held = Held {
+            slots: vec![slot; buckets.len()],
+            ..Held::default()
+        };
+        Arc::new(Self {
+            client,
+            name,
+            buckets,
+            wait,
+            held: Mutex::new(held),
+            is_registered: watch::Sender::new(false),
+            renewing: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Waits until nobody can miss what this process couldn't write and owes the deletion of: it is deleted, or its lease has surely
+    /// run out. For ever, when neither can be: it never held one, and Redis stays away.
+    pub async fn settled(&self) -> Settled {
+        tokio::select! {
+            biased;
+            () = self.client.deletions_done() => Settled::Deleted,
+            id = self.run_out() => Settled::RunOut(id),
+        }
+    }
+
+    async fn run_out(&self) -> String {
+        let Some(id) = self.registered() else {
+            return std::future::pending().await;
+        };
+        loop {
+            // None is renewed while a deletion is owed.
+            let ends = self.client.lease_ends();
+            if let Some(ends) = ends {
+                tokio::time::sleep_until(ends + MARGIN).await;
+            }
+            if self.client.lease_ends() == ends {
+                return id;
+            }
+        }
+    }
+
+    /// Waits until it is registered.
+    pub async fn join(&self) {
+        // An error would be the end of the leases, which are here.
+        let _ = self.is_registered.subscribe().wait_for(|is| *is).await;
+    }
+
+    /// Whether it is registered as a writer in all buckets: else nobody would notice its end.
+    pub fn is_registered(&self) -> bool {
+        self.registered().is_some()
+    }
+
+    fn registered(&self) -> Option<String> {
+        let held = self.held();
+        let everywhere = held.slots.iter().all(|slot| slot.is_registered);
+        held.id.clone().filter(|_| everywhere)
+    }
+
+    /// Ends the registration of a process that writes no more. False: Redis can't be asked, or something is still owed; then a keeper
+    /// finds out.
+    pub async fn leave(&self) -> bool {
+        let _alone = self.renewing.lock().await;
+        let id = {
+            let mut held = self.held();
+            held.has_left = true;
+            held.id.clone()
+        };
+        let Some(id) = id else { return true };
+        if !self.client.has_nothing_pending() {
+            return false;
+        }
+        let call = |bucket: &Bucket| (bucket.keys(), vec![id.clone()]);
+        let calls: Vec<ScriptCall> = self.buckets.iter().map(call).collect();
+        let replies = self.client.run_lease_script(&LEAVE_SCRIPT, &calls).await;
+        replies.is_ok_and(|replies| replies.iter().all(Result::is_ok))
+    }
+
+    /// Renews in all buckets at once, and tells what it saw there; none where it couldn't look. True: now there is a lease to take.
+    async fn renew(&self, id: &str) -> (Vec<Option<Found>>, bool) {
+        let _alone = self.renewing.lock().await;
+        let Some(calls) = self.renewals(id) else {
+            return (self.buckets.iter().map(|_| None).collect(), false);
+        };
+        let replies = self.client.run_lease_script(&RENEW_SCRIPT, &calls).await;
+        let answered = Instant::now();
+        let mut replies = replies.unwrap_or_default().into_iter();
+        let mut held = self.held();
+        let (mut found, mut is_ready, mut is_whole) = (Vec::new(), false, true);
+        for (slot, (_, arguments)) in held.slots.iter_mut().zip(&calls) {
+            let reply = replies.next().and_then(Found::parse);
+            let has_renewed = arguments.get(1).is_some_and(|ends| !ends.is_empty());
+            match &reply {
+                Some(found) => {
+                    slot.clock = Some((found.now_ms, answered));
+                    slot.is_registered |= has_renewed;
+                    is_ready |= !has_renewed && slot.probes == 1;
+                    slot.probes = slot.probes.saturating_sub(1);
+                }
+                None => {
+                    *slot = Slot {
+                        clock: None,
+                        probes: PROBES_AFTER_FAILURE,
+                        ..*slot
+                    };
+                }
+            }
+            is_whole &= reply.is_some() && has_renewed;
+            found.push(reply);
+        }
+        if is_whole {
+            held.former = None;
+        }
+        drop(held);
+        self.is_registered.send_replace(self.is_registered());
+        (found, is_ready)
+    }
+
+    /// What is sent to renew; none when this process has left. From now on a lease may be held.
+    fn renewals(&self, id: &str) -> Option<Vec<ScriptCall>> {
+        let mut held = self.held();
+        if held.has_left {
+            return None;
+        }
+        if held.id.as_deref() != Some(id) {
+            held.former = held.id.replace(id.to_owned());
+            for slot in &mut held.slots {
+                slot.is_registered = false;
+            }
+        }
+        let is_ready = |slot: &Slot| slot.probes == 0 && slot.clock.is_some();
+        // The end is the server's time as it is known, plus a life: whenever the message arrives, it ends no later than told here.
+        let holds = held.slots.iter().any(is_ready) && self.client.try_begin_lease(LIFE);
+        let life = LIFE.as_millis().to_string();
+        let former = held.former.clone().unwrap_or_default();
+        let calls = self.buckets.iter().zip(&held.slots).map(|(bucket, slot)| {
+            let ends = slot.clock.filter(|_| holds && is_ready(slot));
+            let ends = ends.map_or_else(String::new, |(server_ms, at)| {
+                let since = at.elapsed().saturating_add(LIFE).as_millis();
+                (u128::from(server_ms) + since).to_string()
+            });
+            let arguments = vec![
+                id.to_owned(),
+                ends,
+                life.clone(),
+                former.clone(),
+                SET_LIFE.as_millis().to_string(),
+            ];
+            (bucket.keys(), arguments)
+        });
+        Some(calls.collect())
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Found {
+    fn parse(reply: Reply<Value>) -> Option<Self> {
+        let Value::Array(parts) = reply.ok()? else {
+            return None;
+        };
+        let mut parts = parts.into_iter();
+        let now_ms = parts.next()?.as_u64()?;
+        let is_whole = parts.next()?.as_u64()? == 1;
+        let Value::Array(run_out) = parts.next()? else {
+            return None;
+        };
+        Some(Self {
+            now_ms,
+            is_whole,
+            run_out: run_out.into_iter().filter_map(Value::into_string).collect(),
+        })
+    }
+}

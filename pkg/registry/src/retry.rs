@@ -1,0 +1,36 @@
+//! Calls to etcd: a deadline for each ([`within`]), and a growing wait between attempts ([`Backoff`]).
+
+use std::time::Duration;
+
+use rand::Rng as _;
+
+use crate::RegistryError;
+
+/// How long one call to etcd may take.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Waits after a failure, doubled each time up to the longest. The longest is also the most that a registration comes
+/// late after etcd returned.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// The waits between attempts: growing, bounded, and different in each process.
+pub(crate) struct Backoff(Duration);
+
+impl Backoff {
+    pub(crate) fn new() -> Self {
+        Self(SHORTEST_WAIT)
+    }
+
+    pub(crate) async fn wait(&mut self) {
+        let jitter = rand::rng().random_range(0.5..1.0);
+        tokio::time::sleep(self.0.mul_f64(jitter)).await;
+        self.0 = (self.0 * 2).min(LONGEST_WAIT);
+    }
+}
+
+/// Every call to etcd passes here, so that each has its deadline.
+pub(crate) async fn within<T>(
+    call: impl Future<Output = Result<T, etcd_client::Error>>,
+) -> Result<T, RegistryError> {
+    Ok(tokio::time::timeout(CALL_TIMEOUT, call).await??)
+}

@@ -1,0 +1,109 @@
+//! Names that the field's terms have replaced don't come back, and no file is compiled into two crates.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{metadata, sources};
+
+/// Words that were names here, and what is said instead. Prose may use them; a name may not have one as a part.
+const REPLACED: &[(&str, &str)] = &[
+    ("adornment", "middleware"),
+    ("manners", "middleware, CORS, compression"),
+    ("parting", "drain"),
+];
+
+/// Rooms where some of them are still there. To become empty.
+const KNOWN: &[&str] = &["/api/"];
+
+/// All sources of the workspace, but for this file.
+fn all_sources() -> Vec<(PathBuf, String)> {
+    let root = metadata().workspace_root;
+    let mut files = Vec::new();
+    for room in ["idl", "api", "dal", "rpc", "pkg"] {
+        sources(&root.join(room), &mut files);
+    }
+    files.retain(|file| !file.ends_with("rooms/names.rs"));
+    assert!(files.len() > 10, "the sources were not found");
+    let read = |file: PathBuf| {
+        let text = fs::read_to_string(&file).unwrap();
+        (file, text)
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// The parts of the names in a line of code: `MAX_OPEN` has two, `OpenUpload` two, `open_uploads()` two.
+fn parts(line: &str) -> Vec<String> {
+    let code = line.split("//").next().unwrap_or_default();
+    let mut parts = vec![String::new()];
+    let mut was_lower = false;
+    for letter in code.chars() {
+        let begins = !letter.is_alphanumeric() || (letter.is_uppercase() && was_lower);
+        if begins {
+            parts.push(String::new());
+        }
+        if letter.is_alphanumeric() {
+            let last = parts.last_mut().unwrap();
+            last.extend(letter.to_lowercase());
+        }
+        was_lower = letter.is_lowercase();
+    }
+    parts
+}
+
+#[test]
+fn no_name_has_a_word_that_a_term_has_replaced() {
+    let mut found = Vec::new();
+    let is_known = |file: &Path| {
+        let file = file.to_string_lossy();
+        KNOWN.iter().any(|room| file.contains(room))
+    };
+    for (file, text) in all_sources() {
+        if is_known(&file) {
+            continue;
+        }
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        for line in text.lines().chain([&*stem]) {
+            // A text is prose.
+            let code = line.split('"').step_by(2).collect::<Vec<_>>().join(" ");
+            let parts = parts(&code);
+            for (word, term) in REPLACED {
+                if parts.iter().any(|part| part == word) {
+                    let place = file.display();
+                    found.push(format!("{place}: {word}: the term is {term}: {line}"));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn a_word_is_found_in_names_of_every_shape_and_not_in_comments() {
+    let has = |line: &str| parts(line).iter().any(|part| part == "parting");
+    for line in [
+        "const PARTING: u8 = 1;",
+        "mod parting;",
+        "struct PartingTime;",
+        "a_parting()",
+    ] {
+        assert!(has(line), "{line}");
+    }
+    for line in ["// parting", "imparting", "let parts = 1;"] {
+        assert!(!has(line), "{line}");
+    }
+}
+
+#[test]
+fn no_file_is_compiled_into_two_crates() {
+    let outside: Vec<String> = all_sources()
+        .into_iter()
+        .filter(|(_, text)| text.lines().any(|line| line.trim().starts_with("#[path =")))
+        .map(|(file, _)| file.display().to_string())
+        .collect();
+    assert!(
+        outside.is_empty(),
+        "#[path] takes a file in that belongs elsewhere; a library target shares it: {outside:#?}"
+    );
+}
