@@ -104,7 +104,9 @@ async fn redis_set_back_is_right_after_a_pass() {
     assert_eq!(stage.read(HOT).await, 8);
     stage.redis.restart_from(&backup).await;
     answers_without_forgetting(&stage.counters).await;
-    assert_eq!(stage.read(HOT).await, 7, "the test sets Redis back");
+    // Not by a read: until the writers' leases are renewed, reads take the exact count from MySQL.
+    let in_redis = stage.favorites(&["GET", KEY]);
+    assert!(in_redis.starts_with("7 "), "the test sets Redis back");
     assert_ne!(stage.counters.run_id().await.unwrap(), run_id);
     assert_eq!(stage.pass().await.mended, 1);
     assert_eq!(stage.read(HOT).await, 8);
