@@ -1,80 +1,98 @@
-//! Whether a token's account is there. A token outlives it when an older dump of the database is restored, and its id may be given
-//! to somebody else then. So whoever writes is looked for; who was found a moment ago isn't looked for again.
+//! Whether the account that a token was issued to still exists. After the restore of an older dump it may be gone, and its id given to
+//! somebody else; so every write asks. An account that was found is remembered for a short time.
 
 use std::time::{Duration, Instant};
 
 use auth::Holder;
-use idl::{base::Code, user::MGetUsersRequest};
+use idl::{
+    base::Code,
+    user::{MGetUsersRequest, UserServiceClient},
+};
 use quick_cache::sync::Cache;
 
-use crate::{app::App, error::ApiError};
+use crate::error::ApiError;
 
-/// Accounts that are remembered: some 50 bytes each.
-const REMEMBERED: usize = 100_000;
-/// For how long.
-const FRESH: Duration = Duration::from_secs(30);
+/// Accounts that are remembered at most: some 50 bytes each.
+const MAX_REMEMBERED: usize = 100_000;
+/// How long an account is not asked for again.
+const TTL: Duration = Duration::from_secs(30);
 
-/// What is known of accounts.
-pub struct Accounts(Cache<i64, Known>);
+/// The accounts that were found lately.
+pub struct Accounts {
+    user: UserServiceClient,
+    found: Cache<i64, Found>,
+}
 
 #[derive(Clone, Copy)]
-struct Known {
-    /// None from a user service that doesn't tell.
+struct Found {
+    /// None from a user service of a version that doesn't send it.
     created_ms: Option<i64>,
     at: Instant,
 }
 
-impl Known {
+impl Found {
     fn is_of(self, holder: &Holder) -> bool {
         self.created_ms.is_none_or(|created| holder.is_of(created))
     }
 }
 
 impl Accounts {
-    /// Knows nobody yet.
-    pub fn new() -> Self {
-        Self(Cache::new(REMEMBERED))
-    }
-
-    /// [`Code::BAD_TOKEN`] unless the account that the token was issued to is there, or was a moment ago.
-    pub async fn must_be_there(&self, app: &App, holder: &Holder) -> Result<(), ApiError> {
-        match self.known(holder) {
-            Some(known) if known.at.elapsed() < FRESH => Ok(()),
-            _ => self.look_for(app, holder).await,
+    /// Asks `user` for accounts; none is remembered yet.
+    pub fn new(user: UserServiceClient) -> Self {
+        Self {
+            user,
+            found: Cache::new(MAX_REMEMBERED),
         }
     }
 
-    fn known(&self, holder: &Holder) -> Option<Known> {
-        let known = self.0.get(&holder.user_id);
-        known.filter(|known| known.is_of(holder))
+    /// The account of this token must exist, or have existed a moment ago.
+    ///
+    /// # Errors
+    /// [`Code::BAD_TOKEN`]: it doesn't. Or it isn't remembered and the user service is away.
+    pub async fn must_exist(&self, holder: &Holder) -> Result<(), ApiError> {
+        match self.remembered(holder) {
+            Some(found) if found.at.elapsed() < TTL => Ok(()),
+            _ => self.look_up(holder).await,
+        }
     }
 
-    /// The same, whatever is known. While the user service is away, who was there once still is.
-    pub async fn look_for(&self, app: &App, holder: &Holder) -> Result<(), ApiError> {
+    fn remembered(&self, holder: &Holder) -> Option<Found> {
+        let found = self.found.get(&holder.user_id);
+        found.filter(|found| found.is_of(holder))
+    }
+
+    /// As [`Self::must_exist`], but the user service is asked in any case. While it is away, whoever is remembered passes.
+    ///
+    /// # Errors
+    /// As [`Self::must_exist`].
+    pub async fn look_up(&self, holder: &Holder) -> Result<(), ApiError> {
         let request = MGetUsersRequest {
             user_ids: vec![holder.user_id],
         };
-        match app.user.mget_users(request).await {
-            Ok(found) => self.judge(holder, found.users.first().map(|user| user.created_ms)),
-            Err(_) if self.known(holder).is_some() => Ok(()),
+        match self.user.mget_users(request).await {
+            Ok(found) => self.check(holder, found.users.first().map(|user| user.created_ms)),
+            Err(_) if self.remembered(holder).is_some() => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The same, when the account has just been looked for: this was found, or nothing.
-    pub fn judge(&self, holder: &Holder, found: Option<Option<i64>>) -> Result<(), ApiError> {
-        let known = found.map(|created_ms| Known {
+    /// As [`Self::must_exist`], for a caller who has just asked the user service: it found an account made at this time, or none.
+    ///
+    /// # Errors
+    /// [`Code::BAD_TOKEN`]: there is no account, or the token was issued to another one.
+    pub fn check(&self, holder: &Holder, found: Option<Option<i64>>) -> Result<(), ApiError> {
+        let found = found.map(|created_ms| Found {
             created_ms,
             at: Instant::now(),
         });
-        match known.filter(|known| known.is_of(holder)) {
-            Some(known) => {
-                self.0.insert(holder.user_id, known);
+        match found.filter(|found| found.is_of(holder)) {
+            Some(found) => {
+                self.found.insert(holder.user_id, found);
                 Ok(())
             }
             None => {
-                self.0.remove(&holder.user_id);
-                tracing::info!("refused: the account that the token was issued to isn't there");
+                self.found.remove(&holder.user_id);
+                tracing::info!("refused: the token's account doesn't exist");
                 Err(ApiError::new(Code::BAD_TOKEN))
             }
         }

@@ -1,4 +1,4 @@
-//! What every route works with: clients of the services, tokens, the object store, settings. Shared, never changed.
+//! What every handler works with: clients of the services, tokens, the object store, settings. Shared by all requests.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -14,7 +14,9 @@ use service::{Admin, Need, Process};
 use settings::{Network, Settings};
 use storage::Store;
 
-use crate::{access, accounts::Accounts, clients, error::ApiError, upload::slots::SpoolSlots};
+use crate::{
+    accounts::Accounts, clients, error::ApiError, request_logging, upload::slots::SpoolSlots,
+};
 
 /// One API process.
 pub struct App {
@@ -32,13 +34,13 @@ pub struct App {
     pub settings: Settings,
     /// Bounds the temporary files of uploads whose file comes before their token.
     pub spool_slots: SpoolSlots,
-    /// How often somebody may do something.
+    /// The rate limits.
     pub limits: Limits,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
     /// What the process tells its operator.
     pub admin: Admin,
-    /// Whose accounts are there.
+    /// Which accounts exist.
     pub accounts: Accounts,
     /// The time zone of `create_date`.
     pub utc_offset: FixedOffset,
@@ -63,8 +65,10 @@ impl App {
         let store = Store::new(&settings.object_store)?;
         let spool_slots = SpoolSlots::new(settings.upload.spool_slots, settings.http.min_body_rate);
         check(process, &store);
+        let user = clients::user(process);
         Ok(Arc::new(Self {
-            user: clients::user(process),
+            accounts: Accounts::new(user.clone()),
+            user,
             video: clients::video(process),
             favorite: clients::favorite(process),
             comment: clients::comment(process),
@@ -73,7 +77,6 @@ impl App {
             limits: Limits::connect(settings.limits(), &settings.redis)?,
             trusted_proxies: settings.trusted_proxies()?,
             admin: process.admin().clone(),
-            accounts: Accounts::new(),
             utc_offset: utc_offset(&settings.page.utc_offset)?,
             tokens,
             marks: Marks::connect(&settings.redis, &settings.mysql)?,
@@ -81,17 +84,20 @@ impl App {
         }))
     }
 
-    /// Whom a token was issued to. Whether they are there is asked of [`App::accounts`].
-    pub fn holder_of(&self, token: &str) -> Result<Holder, ApiError> {
+    /// Whom a token was issued to. Whether that account still exists is asked of [`Self::accounts`].
+    ///
+    /// # Errors
+    /// [`Code::BAD_TOKEN`]: it has expired or isn't valid.
+    pub fn verify_token(&self, token: &str) -> Result<Holder, ApiError> {
         let verified = self.tokens.verify(token);
         let holder = verified.map_err(|_| ApiError::new(Code::BAD_TOKEN))?;
-        access::asked_by(holder.user_id);
+        request_logging::set_user(holder.user_id);
         Ok(holder)
     }
 
     /// A new token for a user whose account was made then.
     pub fn token_for(&self, user_id: i64, created_ms: Option<i64>) -> Result<String, ApiError> {
-        access::asked_by(user_id);
+        request_logging::set_user(user_id);
         self.tokens.issue(user_id, created_ms).map_err(|error| {
             tracing::error!(%error, "token not issued");
             ApiError::new(Code::INTERNAL)

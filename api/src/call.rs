@@ -1,86 +1,120 @@
-//! One request on its way through a route: what it asks, and who asks.
+//! What a handler gets of a request: who asks, the parameters, and where the request comes from.
+
+use std::marker::PhantomData;
 
 use auth::Holder;
-use http::{HeaderMap, HeaderValue, header};
 use idl::base::Code;
+use volo_http::request::Request;
 
 use crate::{
-    app::App, client_address::ClientAddress, error::ApiError, params::Params, rules::Rule,
+    app::App,
+    client_address::ClientAddress,
+    error::ApiError,
+    params::{Params, types::UserId},
 };
 
-/// The header with which a client makes the repeat of a write harmless.
-pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-
-/// The parameters of a request and the token that came with it.
-#[derive(Debug)]
-pub struct Call {
-    /// What it asks.
-    pub params: Params,
-    /// Who sent it, to the limits.
+/// A request with its token and its parameters read.
+pub struct Call<A, P> {
+    /// Who asks, as far as the route wants to know.
+    pub user: A,
+    /// What is asked for.
+    pub params: P,
+    /// Where the request comes from.
     pub client: ClientAddress,
-    bearer: Option<String>,
-    /// As it came.
-    idempotency_key: Option<HeaderValue>,
 }
 
-impl Call {
-    /// Takes the bearer token and the idempotency key from the headers.
-    pub fn new(headers: &HeaderMap, client: ClientAddress, params: Params) -> Self {
+/// A request whose body the handler reads itself, as it comes. The types say what it will find there.
+pub struct Streamed<A, P> {
+    /// As it came.
+    pub request: Request,
+    declared: PhantomData<fn() -> (A, P)>,
+}
+
+impl<A, P> Streamed<A, P> {
+    /// Leaves everything to the handler.
+    pub fn new(request: Request) -> Self {
         Self {
-            params,
-            client,
-            bearer: bearer(headers).map(str::to_owned),
-            idempotency_key: headers.get(IDEMPOTENCY_KEY).cloned(),
+            request,
+            declared: PhantomData,
         }
     }
+}
 
-    /// The token: as a parameter, which wins, or as `Authorization: Bearer`. An empty one counts as missing.
-    fn token(&self) -> Option<&str> {
-        self.params.filled("token").or(self.bearer.as_deref())
-    }
+/// Whether a route reads the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenUse {
+    /// It doesn't.
+    Ignored,
+    /// The token may be missing.
+    Optional,
+    /// The token may not be missing.
+    Required,
+}
 
-    /// The user who asks, on a route that needs one.
-    pub fn user(&self, app: &App) -> Result<i64, ApiError> {
-        Ok(self.holder(app)?.user_id)
-    }
+/// Who asks. A route chooses by the type what it does with the token.
+pub trait Auth: Sized {
+    /// What the document says of it.
+    const TOKEN: TokenUse;
+    /// The codes with which it refuses.
+    const REFUSALS: &'static [Code];
 
-    /// The user who asks, if one is named; a broken token is an error.
-    pub fn viewer(&self, app: &App) -> Result<Option<i64>, ApiError> {
-        Ok(self.named(app)?.map(|holder| holder.user_id))
-    }
+    /// Reads and verifies the token. Whether the account still exists is asked of [`Accounts`](crate::accounts::Accounts).
+    ///
+    /// # Errors
+    /// One of [`Self::REFUSALS`].
+    fn read(app: &App, params: &Params) -> Result<Self, ApiError>;
+}
 
-    /// Whom the token was issued to, if there is one.
-    pub fn named(&self, app: &App) -> Result<Option<Holder>, ApiError> {
-        self.token().map(|token| app.holder_of(token)).transpose()
-    }
+/// Anybody may ask, and the token is not read.
+impl Auth for () {
+    const TOKEN: TokenUse = TokenUse::Ignored;
+    const REFUSALS: &'static [Code] = &[];
 
-    /// Whom the token was issued to, on a route that needs one.
-    pub fn holder(&self, app: &App) -> Result<Holder, ApiError> {
-        self.named(app)?
-            .ok_or_else(|| ApiError::new(Code::NOT_LOGGED_IN))
-    }
-
-    /// The idempotency key; its rule stands in the interfaces.
-    pub fn idempotency_key(&self) -> Result<Option<&str>, ApiError> {
-        let key = self.idempotency_key.as_ref().map(HeaderValue::to_str);
-        key.transpose()
-            .map_err(|_| ApiError::bad_parameter(IDEMPOTENCY_KEY, Rule::NotAscii))
-    }
-
-    /// Whose list is asked for: `user_id`, or the token's user.
-    pub fn list_owner(&self, app: &App) -> Result<i64, ApiError> {
-        let viewer = self.viewer(app)?;
-        self.params
-            .id("user_id")?
-            .or(viewer)
-            .ok_or_else(|| ApiError::new(Code::NOT_LOGGED_IN))
+    fn read(_: &App, _: &Params) -> Result<Self, ApiError> {
+        Ok(())
     }
 }
 
-/// The token of an `Authorization: Bearer` header; an empty one counts as missing.
-pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+/// Anybody may ask, but a broken token is refused.
+impl Auth for Option<Holder> {
+    const TOKEN: TokenUse = TokenUse::Optional;
+    const REFUSALS: &'static [Code] = &[Code::BAD_TOKEN];
+
+    fn read(app: &App, params: &Params) -> Result<Self, ApiError> {
+        let token = params.token();
+        token.map(|token| app.verify_token(token)).transpose()
+    }
+}
+
+/// Only a user may ask.
+impl Auth for Holder {
+    const TOKEN: TokenUse = TokenUse::Required;
+    const REFUSALS: &'static [Code] = &[Code::NOT_LOGGED_IN, Code::BAD_TOKEN];
+
+    fn read(app: &App, params: &Params) -> Result<Self, ApiError> {
+        let holder = Option::<Self>::read(app, params)?;
+        holder.ok_or_else(|| ApiError::new(Code::NOT_LOGGED_IN))
+    }
+}
+
+/// Anybody may ask, and a broken token counts as none.
+#[derive(Debug, Clone, Copy)]
+pub struct Lenient(pub Option<Holder>);
+
+impl Auth for Lenient {
+    const TOKEN: TokenUse = TokenUse::Optional;
+    const REFUSALS: &'static [Code] = &[];
+
+    fn read(app: &App, params: &Params) -> Result<Self, ApiError> {
+        Ok(Self(Option::<Holder>::read(app, params).ok().flatten()))
+    }
+}
+
+/// Whose list is asked for: that of `user_id`, else the token's user's.
+///
+/// # Errors
+/// The request names nobody.
+pub fn list_owner(user_id: Option<UserId>, viewer: Option<i64>) -> Result<i64, ApiError> {
+    let named = user_id.map(|UserId(id)| id).or(viewer);
+    named.ok_or_else(|| ApiError::new(Code::NOT_LOGGED_IN))
 }

@@ -4,7 +4,7 @@
 use http::{HeaderValue, header};
 use volo_http::{body::Body, response::Response};
 
-use crate::{access, document};
+use crate::{openapi, request_logging};
 
 /// Where the page may load from, and who may frame it.
 const POLICY: &str =
@@ -24,7 +24,7 @@ pub const ASSETS: [Asset; 6] = [
     Asset {
         path: "/openapi.json",
         content_type: "application/json; charset=utf-8",
-        content: document::json,
+        content: openapi::json,
     },
     Asset {
         path: "/docs",
@@ -56,7 +56,7 @@ pub const ASSETS: [Asset; 6] = [
 impl Asset {
     /// Without a validator: a page of another version must not be taken for this one.
     pub fn answer(self) -> Response {
-        access::at_route(self.path);
+        request_logging::set_route(self.path);
         let mut response = Response::new(Body::from((self.content)()));
         for (name, value) in [
             (header::CONTENT_TYPE, self.content_type),

@@ -1,10 +1,8 @@
 //! The HTTP front: routing, tokens, parameters, uploads, fan-out to RPC, JSON. Stateless.
 //!
-//! `router` names all routes; each is a file in `routes`. Knows the services by their interfaces alone: no SQL, no Redis.
+//! [`routes`] lists all routes; each has a file. The services are known by their interfaces alone: no SQL, no Redis.
 
-pub mod access;
-mod accounts;
-pub mod answer;
+pub mod accounts;
 pub mod app;
 pub mod call;
 pub mod client_address;
@@ -13,19 +11,19 @@ pub mod compression;
 pub mod cors;
 pub mod discard;
 pub mod docs;
-pub mod document;
 pub mod error;
-pub mod limit;
+pub mod i18n;
 pub mod manners;
 pub mod objects;
+pub mod openapi;
 pub mod page;
 pub mod params;
-pub mod reasons;
-pub mod reply;
+pub mod rate_limit;
+pub mod request_logging;
+pub mod response;
+pub mod route;
 pub mod router;
 pub mod routes;
-pub mod rules;
 pub mod server;
 pub mod upload;
 pub mod web;
-pub mod words;

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         let admin = app.admin.clone();
         let discarder = Discarder::new(max_bytes, move || admin.is_stopping());
         let proxies = app.trusted_proxies.clone();
-        let answering = handler(proxies, router(&app), discarder);
+        let answering = handler(proxies, router(&app), discarder, app.admin.clone());
         process.serve_http(answering).await
     })
 }

@@ -1,8 +1,12 @@
 //! The contract's objects as JSON. Every field is always sent, also when it is empty or zero.
 
+use chrono::{FixedOffset, Offset as _, Utc};
 use idl::favorite::UserCounts;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+/// When the document's example of a video was published, in UTC milliseconds.
+pub const EXAMPLE_TIME_MS: i64 = 1_735_689_600_000;
 
 /// A user as a viewer sees it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -55,9 +59,25 @@ impl User {
         }
     }
 
-    /// When the account was made; none from a user service that doesn't tell.
+    /// When the account was made; none from a user service of a version that doesn't send it.
     pub fn created_ms(&self) -> Option<i64> {
         self.created_ms
+    }
+
+    /// As the document's examples show it.
+    pub fn example() -> Self {
+        let user = idl::user::User {
+            id: 1,
+            name: "newcomer".into(),
+            avatar: "".into(),
+            background_image: "".into(),
+            signature: "".into(),
+            total_favorited: 2,
+            favorite_count: 1,
+            work_count: 1,
+            created_ms: None,
+        };
+        Self::new(user, None)
     }
 }
 
@@ -107,6 +127,21 @@ impl Video {
             create_time: video.published_ms,
         }
     }
+
+    /// As the document's examples show it.
+    pub fn example() -> Self {
+        let video = idl::video::Video {
+            id: 1,
+            author_id: 1,
+            title: "My first film".into(),
+            play_url: "https://videos.example/videos/1.mp4?X-Amz-Signature=0".into(),
+            cover_url: "https://videos.example/videos/1.jpg?X-Amz-Signature=0".into(),
+            published_ms: EXAMPLE_TIME_MS,
+            favorite_count: 2,
+            comment_count: 1,
+        };
+        Self::new(video, User::example(), 2, 1, true)
+    }
 }
 
 /// A comment as a viewer sees it.
@@ -126,11 +161,7 @@ pub struct Comment {
 
 impl Comment {
     /// Joins a comment with its writer.
-    pub fn new(
-        comment: idl::comment::Comment,
-        user: User,
-        utc_offset: chrono::FixedOffset,
-    ) -> Self {
+    pub fn new(comment: idl::comment::Comment, user: User, utc_offset: FixedOffset) -> Self {
         let date = chrono::DateTime::from_timestamp_millis(comment.created_ms).unwrap_or_default();
         Self {
             id: comment.id,
@@ -139,5 +170,18 @@ impl Comment {
             create_date: date.with_timezone(&utc_offset).format("%m-%d").to_string(),
             create_time: comment.created_ms,
         }
+    }
+
+    /// As the document's examples show it.
+    pub fn example() -> Self {
+        let comment = idl::comment::Comment {
+            id: 1,
+            user_id: 1,
+            video_id: 1,
+            content: "Nice!".into(),
+            created_ms: EXAMPLE_TIME_MS,
+        };
+        let utc: FixedOffset = Utc.fix();
+        Self::new(comment, User::example(), utc)
     }
 }

@@ -1,10 +1,12 @@
-//! Where a request enters: what the framework wants to know of it beside itself. The connections are `service`'s affair.
+//! Where a request enters: gives it to the router with what the framework wants to know, and sees to an unread body.
+//!
+//! The connections themselves are the affair of `service`.
 
 use std::{cell::RefCell, convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc};
 
-use http::Response;
+use http::{HeaderValue, Response, header};
 use metainfo::{METAINFO, MetaInfo};
-use service::RequestBody;
+use service::{Admin, RequestBody};
 use settings::Network;
 use telemetry::trace::TRACEPARENT;
 use volo::{Service as _, net::Address};
@@ -20,10 +22,11 @@ pub fn handler(
     trusted_proxies: Vec<Network>,
     router: Router<Body, Infallible>,
     discarder: Discarder,
+    admin: Admin,
 ) -> impl Fn(SocketAddr, http::Request<RequestBody>) -> Answering + Clone + Send + Sync + 'static {
     let router = Arc::new(router);
     move |peer, mut request| {
-        let (router, discarder) = (router.clone(), discarder.clone());
+        let (router, discarder, admin) = (router.clone(), discarder.clone(), admin.clone());
         let is_proxy = |network: &Network| network.contains(peer.ip());
         if !trusted_proxies.iter().any(is_proxy) {
             request.headers_mut().remove(TRACEPARENT);
@@ -35,10 +38,15 @@ pub fn handler(
             request.extensions_mut().insert(Peer(peer));
             let mut cx = ServerContext::new(Address::from(peer));
             let answer = METAINFO.scope(meta, router.call(&mut cx, request)).await;
-            let answer = match answer {
+            let mut answer = match answer {
                 Ok(answer) => answer,
                 Err(never) => match never {},
             };
+            if admin.is_stopping() {
+                // So that the client opens another connection, and none is closed just when it is used again.
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(header::CONNECTION, close);
+            }
             match lending {
                 Some(lending) => discarder.settle(lending, answer).await,
                 None => answer,

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 use volo_http::{body::Body, response::Response};
 
-use crate::access;
+use crate::request_logging;
 
 /// Name below `web/dist`, and content.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/web_files.rs"));
@@ -115,7 +115,7 @@ fn etag(content: &[u8]) -> HeaderValue {
 impl WebFile {
     /// The file, or that the client has it already.
     pub fn answer(&self, request: &HeaderMap) -> Response {
-        access::at_route(self.route);
+        request_logging::set_route(self.route);
         let known = request.get(header::IF_NONE_MATCH) == Some(&self.etag);
         let mut response = if known {
             let mut response = Response::new(Body::empty());

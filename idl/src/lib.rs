@@ -10,7 +10,7 @@ mod validate;
 pub use generated::volo_gen::*;
 pub use outcome::{biz, biz_because, code, reason, refuse};
 pub use rule::{RULES, Rule, RuleEntry};
-pub use validate::{Validate, ValidateError, ValidateLayer, ValidateService};
+pub use validate::{Validate, ValidateError, ValidateLayer, ValidateService, validate_text};
 
 mod generated {
     #![allow(warnings, unsafe_code)]

@@ -1,5 +1,16 @@
 //! The rules that a .thrift file can ask for, and the table of where it does.
 
+use std::{collections::HashMap, sync::LazyLock};
+
+use regex::Regex;
+
+/// The patterns of all rules, compiled once. The build has refused what isn't a regular expression.
+static PATTERNS: LazyLock<HashMap<&str, Regex>> = LazyLock::new(|| {
+    let patterns = RULES.iter().filter(|entry| entry.rule == Rule::Pattern);
+    let compiled = patterns.filter_map(|entry| Some((entry.limit, Regex::new(entry.limit).ok()?)));
+    compiled.collect()
+});
+
 /// What a field must satisfy. Its limit is kept beside it as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rule {
@@ -72,6 +83,22 @@ impl Rule {
             .iter()
             .find(|(_, known)| *known == name)
             .map(|(rule, _)| *rule)
+    }
+
+    /// Whether a text keeps this rule. A rule that isn't about texts admits any.
+    pub(crate) fn admits(self, limit: &str, text: &str) -> bool {
+        let number = || limit.parse::<usize>().unwrap_or_default();
+        match self {
+            Self::MinBytes => text.len() >= number(),
+            Self::MaxBytes => text.len() <= number(),
+            Self::MinChars => text.chars().count() >= number(),
+            Self::MaxChars => text.chars().count() <= number(),
+            Self::Pattern => PATTERNS.get(limit).is_none_or(|regex| regex.is_match(text)),
+            Self::Prefix => text.starts_with(limit),
+            Self::Trimmed => text.trim().len() == text.len(),
+            Self::NoControl => !text.chars().any(char::is_control),
+            _ => true,
+        }
     }
 
     /// What the rule asks for, in English. `limit` is the rule's limit as text.

@@ -6,7 +6,11 @@ use std::fmt;
 use pilota::{AHashMap, FastStr};
 use volo_thrift::{BizError, context::ThriftContext};
 
-use crate::{base::Code, biz, refuse, rule::Rule};
+use crate::{
+    base::Code,
+    biz, refuse,
+    rule::{RULES, Rule},
+};
 
 /// Checks a value against the rules of its .thrift file. The generator implements it.
 pub trait Validate {
@@ -56,6 +60,21 @@ impl ValidateError {
             rule: Rule::from_name(extra.get("rule")?)?,
             limit: extra.get("limit")?.clone(),
         })
+    }
+}
+
+/// Checks a text against the rules of one field, as the generated [`Validate`] of its struct does: for whoever has the text before there
+/// is a request to put it into.
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn validate_text(strct: &str, field: &str, text: &str) -> Result<(), ValidateError> {
+    let mut rules = RULES
+        .iter()
+        .filter(|entry| entry.strct == strct && entry.field == field);
+    match rules.find(|entry| !entry.rule.admits(entry.limit, text)) {
+        Some(broken) => Err(ValidateError::new(field, broken.rule, broken.limit)),
+        None => Ok(()),
     }
 }
 

@@ -6,11 +6,11 @@ use http::{HeaderMap, header};
 use volo_http::body::Body;
 
 use super::{
-    NAMES, Params,
+    Params,
     json::{Object, Value},
     multipart::{Form, limits},
 };
-use crate::{error::ApiError, rules::Rule};
+use crate::{error::ApiError, i18n::Rule};
 
 /// Largest form, JSON or text-only multipart body, by the contract.
 const MAX_BYTES: usize = 1 << 20;
@@ -26,8 +26,8 @@ pub enum BodyError {
     Broken(String),
 }
 
-/// The body as a stream, which ends with its first error. How slowly it may come is the connection's affair.
-pub fn moving(body: Body) -> impl Stream<Item = Result<Bytes, BodyError>> + Send + 'static {
+/// The body as a stream that ends with its first error. The connection sees to it that it doesn't come too slowly.
+pub fn chunks(body: Body) -> impl Stream<Item = Result<Bytes, BodyError>> + Send + 'static {
     use http_body_util::BodyExt as _;
     let stream = Box::pin(body.into_data_stream());
     futures::stream::unfold(Some(stream), move |stream| async move {
@@ -40,6 +40,15 @@ pub fn moving(body: Body) -> impl Stream<Item = Result<Bytes, BodyError>> + Send
     .fuse()
 }
 
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Stalled => Self::request_timeout(),
+            BodyError::Broken(_) => Self::bad_parameter("body", Rule::BrokeOff),
+        }
+    }
+}
+
 fn body_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> BodyError {
     match error.downcast_ref() {
         Some(service::BodyError::TooSlow) => BodyError::Stalled,
@@ -48,9 +57,17 @@ fn body_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> BodyEr
 }
 
 impl Params {
-    /// Adds what the body holds, by its content type.
-    pub async fn add_body(&mut self, headers: &HeaderMap, body: Body) -> Result<(), ApiError> {
-        let mut stream = Box::pin(moving(body).peekable());
+    /// Adds what the body holds, by its content type. Of a multipart body only the parts that `keeps` names.
+    ///
+    /// # Errors
+    /// It is malformed, too large, of another type, or didn't come whole.
+    pub async fn add_body(
+        &mut self,
+        headers: &HeaderMap,
+        body: Body,
+        keeps: fn(&str) -> bool,
+    ) -> Result<(), ApiError> {
+        let mut stream = Box::pin(chunks(body).peekable());
         if content_length(headers).is_some_and(|length| length > MAX_BYTES as u64) {
             return Err(ApiError::too_large());
         }
@@ -72,7 +89,7 @@ impl Params {
             },
             Some("multipart/form-data") => {
                 let content_type = declared.unwrap_or_default();
-                self.add_multipart(content_type, &mut stream).await
+                self.add_multipart(content_type, &mut stream, keeps).await
             }
             Some(_) => Err(ApiError::unsupported_media_type()),
         }
@@ -94,11 +111,16 @@ impl Params {
         Ok(())
     }
 
-    async fn add_multipart<S>(&mut self, content_type: &str, chunks: S) -> Result<(), ApiError>
+    async fn add_multipart<S>(
+        &mut self,
+        content_type: &str,
+        chunks: S,
+        keeps: fn(&str) -> bool,
+    ) -> Result<(), ApiError>
     where
         S: Stream<Item = Result<Bytes, BodyError>> + Unpin,
     {
-        let mut form = Form::new(content_type, chunks, &NAMES, limits(None))?;
+        let mut form = Form::new(content_type, chunks, keeps, limits(None))?;
         while let Some(part) = form.next_part().await? {
             let name = part.name.clone();
             self.add(name, part.text().await?);

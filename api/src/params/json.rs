@@ -122,7 +122,7 @@ mod tests {
         .unwrap();
         assert_eq!(params.text("a").unwrap(), "x\ny");
         for (name, number) in [("b", 42), ("c", -1), ("d", 1_000_000)] {
-            assert_eq!(params.whole(name).unwrap(), Some(number), "{name}");
+            assert_eq!(params.whole(name).unwrap(), number, "{name}");
         }
         assert_eq!(params.text("e").unwrap(), "true");
         assert!(params.text("f").is_err());

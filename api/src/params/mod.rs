@@ -1,37 +1,28 @@
-//! What a request asks, wherever it was written: query string, form, JSON or multipart body.
+//! Reads the parameters of a request: from its query string, its form, JSON or multipart body, and two headers.
 //!
-//! Invariant: the query wins over the body; within one place the first value wins. An empty value counts as missing,
-//! but for texts, whose length the interface itself judges. A request has at most [`MAX_PARAMETERS`], known or not.
+//! Invariant: the query wins over the body; within one place the first value wins. A request has at most [`MAX_PARAMETERS`],
+//! known or not. What a route accepts is declared by the types of its parameters ([`Parameters`]).
 
 pub mod body;
 mod json;
 pub mod multipart;
 pub mod number;
+mod parameter;
+pub mod types;
 
 use std::{borrow::Cow, collections::HashMap};
 
+use http::{HeaderMap, HeaderValue, header};
 use percent_encoding::percent_decode;
 
-use crate::{error::ApiError, rules::Rule};
+use crate::{error::ApiError, i18n::Rule};
 use number::{NotWhole, parse_whole};
+pub(crate) use parameter::parameters;
+pub use parameter::{Conditional, Declared, Parameter, Parameters, Place};
+pub use types::TOKEN;
 
 /// Parameters of a request, at most, wherever they travel.
 pub const MAX_PARAMETERS: usize = 64;
-
-/// Every parameter of the contract but the file.
-pub const NAMES: [&str; 11] = [
-    "action_type",
-    "before",
-    "comment_id",
-    "comment_text",
-    "latest_time",
-    "password",
-    "title",
-    "token",
-    "user_id",
-    "username",
-    "video_id",
-];
 
 /// The parameters of one request.
 #[derive(Debug, Default)]
@@ -39,9 +30,32 @@ pub struct Params {
     values: HashMap<String, String>,
     /// How many were read, those included that an earlier one hides.
     read: usize,
+    bearer: Option<String>,
+    idempotency_key: Option<HeaderValue>,
 }
 
 impl Params {
+    /// The parameters that the head of a request has.
+    ///
+    /// # Errors
+    /// The query string is malformed or has too many of them.
+    pub fn from_head(query: &str, headers: &HeaderMap) -> Result<Self, ApiError> {
+        Ok(Self {
+            bearer: bearer(headers).map(str::to_owned),
+            idempotency_key: headers.get(types::IDEMPOTENCY_KEY).cloned(),
+            ..Self::from_query(query)?
+        })
+    }
+
+    /// The token: as a parameter, which wins, or as `Authorization: Bearer`. An empty one counts as missing.
+    pub fn token(&self) -> Option<&str> {
+        self.filled(TOKEN.name).or(self.bearer.as_deref())
+    }
+
+    fn idempotency_key(&self) -> Option<&HeaderValue> {
+        self.idempotency_key.as_ref()
+    }
+
     /// The parameters of a query string.
     pub fn from_query(query: &str) -> Result<Self, ApiError> {
         let mut params = Self::default();
@@ -104,39 +118,34 @@ impl Params {
             .filter(|value| !value.is_empty())
     }
 
-    /// A whole number, if there is one.
-    pub fn whole(&self, name: &str) -> Result<Option<i64>, ApiError> {
-        let Some(text) = self.filled(name) else {
-            return Ok(None);
-        };
-        parse_whole(text).map(Some).map_err(|reason| {
-            ApiError::bad_parameter(
-                name,
-                match reason {
-                    NotWhole::NotANumber => Rule::NotANumber,
-                    NotWhole::Fraction => Rule::Fraction,
-                    NotWhole::OutOfRange => Rule::OutOfRange,
-                },
-            )
+    /// A whole number. An empty value counts as missing.
+    pub fn whole(&self, name: &str) -> Result<i64, ApiError> {
+        let text = self.filled(name).ok_or_else(|| ApiError::missing(name))?;
+        parse_whole(text).map_err(|reason| {
+            let rule = match reason {
+                NotWhole::NotANumber => Rule::NotANumber,
+                NotWhole::Fraction => Rule::Fraction,
+                NotWhole::OutOfRange => Rule::OutOfRange,
+            };
+            ApiError::bad_parameter(name, rule)
         })
     }
 
-    /// The id of something, if there is one: a whole number from 1 up.
-    pub fn id(&self, name: &str) -> Result<Option<i64>, ApiError> {
+    /// An id: a whole number from 1 up.
+    pub fn id(&self, name: &str) -> Result<i64, ApiError> {
         match self.whole(name)? {
-            Some(id) if id < 1 => Err(ApiError::bad_parameter(name, Rule::BelowOne)),
+            id if id < 1 => Err(ApiError::bad_parameter(name, Rule::BelowOne)),
             id => Ok(id),
         }
     }
+}
 
-    /// An action: true for 1, false for 2, nothing else.
-    pub fn first_of_two(&self, name: &str) -> Result<bool, ApiError> {
-        match self.whole(name)?.ok_or_else(|| ApiError::missing(name))? {
-            1 => Ok(true),
-            2 => Ok(false),
-            _ => Err(ApiError::bad_parameter(name, Rule::OneOrTwo)),
-        }
-    }
+/// The token of an `Authorization: Bearer` header; an empty one counts as missing.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 /// The first value of a parameter in a query string, unless that is empty; the rest of the query isn't looked at.
@@ -223,18 +232,5 @@ mod tests {
         let mut params = Params::from_query("a=1&a=2").unwrap();
         params.add("a", "3");
         assert_eq!(params.text("a").unwrap(), "1");
-    }
-
-    #[test]
-    fn an_id_is_a_whole_number_from_1_up() {
-        let params =
-            Params::from_query("good=42.0&zero=0&negative=-1&fraction=1.5&word=x&empty=").unwrap();
-        assert_eq!(params.id("good").unwrap(), Some(42));
-        assert_eq!(params.id("empty").unwrap(), None);
-        assert_eq!(params.id("absent").unwrap(), None);
-        for name in ["zero", "negative", "fraction", "word"] {
-            let message = params.id(name).unwrap_err().to_string();
-            assert!(message.contains(name), "{message}");
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /douyin/comment/action/`
+//! `POST /douyin/comment/action/`: a user comments on a video, or deletes a comment.
 
 use std::sync::Arc;
 
@@ -12,12 +12,33 @@ use utoipa::ToSchema;
 
 use crate::{
     app::App,
-    call::{Call, IDEMPOTENCY_KEY},
+    call::Call,
     error::ApiError,
-    limit,
     objects::{Comment, User},
     page,
+    params::{
+        Conditional, parameters,
+        types::{CommentId, CommentText, IdempotencyKey, Switch, VideoId},
+    },
+    rate_limit,
+    route::{Example, Route},
 };
+
+parameters! {
+    /// A comment that is to be added, or one that is to be deleted.
+    pub struct CommentAction {
+        /// Which video.
+        pub video_id: VideoId,
+        /// 1: add, 2: delete.
+        pub action_type: Switch,
+        /// Required for `action_type` 1: 1 to 500 characters.
+        pub comment_text: Conditional<CommentText>,
+        /// Required for `action_type` 2.
+        pub comment_id: Conditional<CommentId>,
+        /// The same key by the same user gives the first result, for 24 h; with other content it is refused (10013). An addition of ours.
+        pub idempotency_key: Conditional<IdempotencyKey>,
+    }
+}
 
 /// The comment that was added; nothing for one that was deleted.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,60 +49,67 @@ pub struct Commented {
     pub comment: Option<Comment>,
 }
 
-/// Adds a comment, or deletes one.
-pub async fn comment_action(app: Arc<App>, call: Call) -> Result<Commented, ApiError> {
-    let holder = call.holder(&app)?;
-    let user_id = holder.user_id;
-    let video_id = call
-        .params
-        .id("video_id")?
-        .ok_or_else(|| ApiError::missing("video_id"))?;
-    let adds = call.params.first_of_two("action_type")?;
-    limit::write(&app, user_id)?;
-    if adds {
-        let request = AddCommentRequest {
-            user_id,
-            video_id,
-            content: call.params.text("comment_text")?.to_owned().into(),
-            idempotency_key: call.idempotency_key()?.map(|key| key.to_owned().into()),
-        };
-        add(&app, &holder, request).await
-    } else {
-        let comment_id = call
-            .params
-            .id("comment_id")?
-            .ok_or_else(|| ApiError::missing("comment_id"))?;
-        let request = DeleteCommentRequest {
-            user_id,
-            video_id,
-            comment_id,
-        };
-        app.accounts.must_be_there(&app, &holder).await?;
-        app.comment.delete_comment(request).await?;
-        Ok(Commented { comment: None })
+impl Example for Commented {
+    fn example() -> Self {
+        Self {
+            comment: Some(Comment::example()),
+        }
     }
 }
 
-/// The writer is shown with the comment, and must be there before it is.
-async fn add(
-    app: &App,
-    holder: &Holder,
-    request: AddCommentRequest,
+/// The declaration of this route.
+pub fn route() -> Route {
+    Route::post("/douyin/comment/action/", comment_action)
+        .described(
+            "Comment on a video, or delete a comment",
+            "A comment is deleted by who wrote it or who published the video.",
+        )
+        .refuses(&[Code::NO_SUCH_VIDEO, Code::NO_SUCH_COMMENT, Code::NOT_YOURS])
+}
+
+async fn comment_action(
+    app: Arc<App>,
+    call: Call<Holder, CommentAction>,
 ) -> Result<Commented, ApiError> {
-    let writer = page::users(app, vec![holder.user_id])
+    let Call { user, params, .. } = call;
+    rate_limit::write(&app, user.user_id)?;
+    match params.action_type {
+        Switch::On => add(&app, &user, params).await,
+        Switch::Off => delete(&app, &user, params).await,
+    }
+}
+
+/// The writer is shown with the comment, and their account must exist before it is written.
+async fn add(app: &App, user: &Holder, params: CommentAction) -> Result<Commented, ApiError> {
+    let CommentText(content) = params.comment_text.required()?;
+    let key = params.idempotency_key.optional()?;
+    let writer = page::users(app, vec![user.user_id])
         .await?
-        .remove(&holder.user_id);
+        .remove(&user.user_id);
     let created_ms = writer.as_ref().map(User::created_ms);
-    app.accounts.judge(holder, created_ms)?;
+    app.accounts.check(user, created_ms)?;
     let Some(writer) = writer else {
         return Err(ApiError::new(Code::BAD_TOKEN));
     };
-    let added = app.comment.add_comment(request).await.map_err(|error| {
-        ApiError::from(error)
-            .renamed("content", "comment_text")
-            .renamed("idempotency_key", IDEMPOTENCY_KEY)
-    })?;
+    let request = AddCommentRequest {
+        user_id: user.user_id,
+        video_id: params.video_id.0,
+        content: content.into(),
+        idempotency_key: key.map(|IdempotencyKey(key)| key.into()),
+    };
+    let added = app.comment.add_comment(request).await?;
     Ok(Commented {
         comment: Some(Comment::new(added.comment, writer, app.utc_offset)),
     })
+}
+
+async fn delete(app: &App, user: &Holder, params: CommentAction) -> Result<Commented, ApiError> {
+    let request = DeleteCommentRequest {
+        user_id: user.user_id,
+        video_id: params.video_id.0,
+        comment_id: params.comment_id.required()?.0,
+    };
+    app.accounts.must_exist(user).await?;
+    app.comment.delete_comment(request).await?;
+    Ok(Commented { comment: None })
 }

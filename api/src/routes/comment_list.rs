@@ -1,13 +1,35 @@
-//! `GET /douyin/comment/list/`
+//! `GET /douyin/comment/list/`: the comments under a video, newest first.
 
 use std::sync::Arc;
 
+use auth::Holder;
 use idl::{base::Code, comment::ListCommentsRequest, video::MGetAuthorsRequest};
 use marks::Subject;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{app::App, call::Call, error::ApiError, objects::Comment, page};
+use crate::{
+    app::App,
+    call::Call,
+    error::ApiError,
+    objects::Comment,
+    page,
+    params::{
+        parameters,
+        types::{Before, VideoId},
+    },
+    route::{Example, Route},
+};
+
+parameters! {
+    /// Which comments.
+    pub struct CommentList {
+        /// Which video.
+        pub video_id: VideoId,
+        /// Goes on from here: the last page's `next_before`. An addition of ours.
+        pub before: Option<Before>,
+    }
+}
 
 /// A page of the comments under a video.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,18 +44,34 @@ pub struct CommentPage {
     pub next_before: i64,
 }
 
-/// The comments under a video, newest first.
-pub async fn comment_list(app: Arc<App>, call: Call) -> Result<CommentPage, ApiError> {
-    let viewer = call.viewer(&app)?;
-    let video_id = call
-        .params
-        .id("video_id")?
-        .ok_or_else(|| ApiError::missing("video_id"))?;
+impl Example for CommentPage {
+    fn example() -> Self {
+        Self {
+            comment_list: vec![Comment::example()],
+            has_more: false,
+            next_before: 0,
+        }
+    }
+}
+
+/// The declaration of this route.
+pub fn route() -> Route {
+    Route::get("/douyin/comment/list/", comment_list)
+        .described("The comments under a video", "Newest first.")
+        .refuses(&[Code::NO_SUCH_VIDEO])
+}
+
+async fn comment_list(
+    app: Arc<App>,
+    call: Call<Option<Holder>, CommentList>,
+) -> Result<CommentPage, ApiError> {
+    let video_id = call.params.video_id.0;
     let request = ListCommentsRequest {
         video_id,
-        before: call.params.id("before")?,
+        before: call.params.before.map(|Before(place)| place),
         limit: app.settings.page.list,
     };
+    let viewer = call.user.map(|holder| holder.user_id);
     app.reading(viewer, &[Subject::Video(video_id)], comments(&app, request))
         .await
 }

@@ -1,29 +1,42 @@
-//! `GET /douyin/favorite/list/`
+//! `GET /douyin/favorite/list/`: what a user likes, latest like first.
 
 use std::{collections::HashMap, sync::Arc};
 
+use auth::Holder;
 use idl::{
     base::Code, favorite::ListFavoritesRequest, user::MGetUsersRequest, video::MGetVideosRequest,
 };
 
-use super::publish_list::{VideoPage, shown_of};
-use crate::{app::App, call::Call, error::ApiError, page};
+use super::publish_list::{VideoList, VideoPage, shown_of};
+use crate::{
+    app::App,
+    call::{Call, list_owner},
+    error::ApiError,
+    page,
+    params::types::Before,
+    route::Route,
+};
 
-/// What one user likes, latest like first.
-pub async fn favorite_list(app: Arc<App>, call: Call) -> Result<VideoPage, ApiError> {
-    let viewer = call.viewer(&app)?;
-    let user_id = call.list_owner(&app)?;
+/// The declaration of this route.
+pub fn route() -> Route {
+    Route::get("/douyin/favorite/list/", favorite_list)
+        .described("What a user likes", "Latest like first.")
+        .refuses(&[Code::NOT_LOGGED_IN, Code::NO_SUCH_USER])
+}
+
+async fn favorite_list(
+    app: Arc<App>,
+    call: Call<Option<Holder>, VideoList>,
+) -> Result<VideoPage, ApiError> {
+    let viewer = call.user.map(|holder| holder.user_id);
+    let user_id = list_owner(call.params.user_id, viewer)?;
     let request = ListFavoritesRequest {
         user_id,
-        before: call.params.id("before")?,
+        before: call.params.before.map(|Before(place)| place),
         limit: app.settings.page.list,
     };
-    app.reading(
-        viewer,
-        &shown_of(user_id, viewer),
-        liked(&app, request, viewer),
-    )
-    .await
+    let page = liked(&app, request, viewer);
+    app.reading(viewer, &shown_of(user_id, viewer), page).await
 }
 
 async fn liked(

@@ -1,4 +1,4 @@
-//! `GET /douyin/feed/`
+//! `GET /douyin/feed/`: the newest videos, page by page.
 
 use std::sync::Arc;
 
@@ -7,7 +7,24 @@ use marks::Subject;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{app::App, call::Call, error::ApiError, objects::Video, page, rules::Rule};
+use crate::{
+    app::App,
+    call::{Call, Lenient},
+    error::ApiError,
+    objects::{self, Video},
+    page,
+    params::{parameters, types::LatestTime},
+    route::{Example, Route},
+};
+
+parameters! {
+    /// Which page.
+    pub struct Feed {
+        /// Only videos older than this: the `next_time` of the page before. Milliseconds, or (up to 1e11) seconds, which mean the end of
+        /// that second; absent, empty or 0: the newest.
+        pub latest_time: LatestTime,
+    }
+}
 
 /// A page of the feed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -19,24 +36,39 @@ pub struct FeedPage {
     pub next_time: i64,
 }
 
-/// The newest videos, or those before `latest_time`.
-pub async fn feed(app: Arc<App>, call: Call) -> Result<FeedPage, ApiError> {
-    // On the feed a broken token means anonymous.
-    let viewer = call.viewer(&app).ok().flatten();
-    let before_ms = before_ms(call.params.whole("latest_time")?)?;
+impl Example for FeedPage {
+    fn example() -> Self {
+        Self {
+            video_list: vec![Video::example()],
+            next_time: objects::EXAMPLE_TIME_MS,
+        }
+    }
+}
+
+/// The declaration of this route.
+pub fn route() -> Route {
+    Route::get("/douyin/feed/", feed).described(
+        "The newest videos",
+        "At most 30, newest first. `next_time` as the next `latest_time` gives the following page; at the end the list is empty and `next_time` is now, so that a client starts over. A broken token counts as none.",
+    )
+}
+
+async fn feed(app: Arc<App>, call: Call<Lenient, Feed>) -> Result<FeedPage, ApiError> {
+    let Lenient(holder) = call.user;
+    let viewer = holder.map(|holder| holder.user_id);
     // What the viewer has just published and liked; everybody else may be a moment behind.
     let shown: Vec<Subject> = viewer.map(Subject::User).into_iter().collect();
-    let page = feed_page(&app, viewer, before_ms);
+    let page = feed_page(&app, viewer, call.params.latest_time);
     app.reading(viewer, &shown, page).await
 }
 
 async fn feed_page(
     app: &App,
     viewer: Option<i64>,
-    before_ms: Option<i64>,
+    latest_time: LatestTime,
 ) -> Result<FeedPage, ApiError> {
     let request = FeedRequest {
-        before_ms,
+        before_ms: latest_time.before_ms,
         limit: app.settings.page.feed,
     };
     let FeedResponse { videos, now_ms } = app.video.feed(request).await?;
@@ -51,45 +83,10 @@ async fn feed_page(
     })
 }
 
-/// Above this, `latest_time` is in milliseconds: as seconds it would lie beyond the year 5000.
-const MAX_SECONDS: i64 = 100_000_000_000;
-
-/// The bound that `latest_time` stands for: exclusive, in ms. Seconds mean the end of that second.
-fn before_ms(latest_time: Option<i64>) -> Result<Option<i64>, ApiError> {
-    match latest_time {
-        None | Some(0) => Ok(None),
-        Some(time) if time < 0 => Err(ApiError::bad_parameter("latest_time", Rule::Negative)),
-        Some(seconds) if seconds <= MAX_SECONDS => Ok(Some((seconds + 1) * 1000)),
-        Some(ms) => Ok(Some(ms)),
-    }
-}
-
 /// How far the clocks of two of our machines may be apart.
 const MAX_SKEW_MS: i64 = 300_000;
 
-/// After every publish so far, however far this clock is behind the one that stamps them.
+/// A time after every publish so far, however far this clock is behind the one that stamps them.
 fn surely_later() -> i64 {
     chrono::Utc::now().timestamp_millis() + MAX_SKEW_MS
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn latest_time_is_seconds_or_milliseconds() {
-        assert_eq!(before_ms(None).unwrap(), None);
-        assert_eq!(before_ms(Some(0)).unwrap(), None);
-        assert_eq!(before_ms(Some(1)).unwrap(), Some(2_000));
-        assert_eq!(
-            before_ms(Some(1_700_000_000)).unwrap(),
-            Some(1_700_000_001_000)
-        );
-        assert_eq!(
-            before_ms(Some(1_700_000_000_123)).unwrap(),
-            Some(1_700_000_000_123)
-        );
-        assert_eq!(before_ms(Some(i64::MAX)).unwrap(), Some(i64::MAX));
-        assert!(before_ms(Some(-1)).is_err());
-    }
 }

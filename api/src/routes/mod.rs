@@ -1,4 +1,4 @@
-//! The routes of the contract, one file each.
+//! The list of all routes. Each is declared in a file of its own, with its parameters, its handler and its reply.
 
 pub mod comment_action;
 pub mod comment_list;
@@ -10,3 +10,21 @@ pub mod publish;
 pub mod publish_list;
 pub mod register;
 pub mod user;
+
+use crate::route::Route;
+
+/// Every route of the contract.
+pub fn routes() -> Vec<Route> {
+    vec![
+        comment_action::route(),
+        comment_list::route(),
+        favorite_action::route(),
+        favorite_list::route(),
+        feed::route(),
+        login::route(),
+        publish::route(),
+        publish_list::route(),
+        register::route(),
+        user::route(),
+    ]
+}

@@ -1,65 +1,96 @@
-//! `POST /douyin/publish/action/`: the parts of the form in any order, the file streamed.
+//! `POST /douyin/publish/action/`: receives a video and publishes it. The parts of the form come in any order; the file is streamed.
 //!
-//! With the token in a header, the query or an earlier part, the file goes straight to the store. A file that comes
-//! before its token waits in a temporary file; a stranger's bytes never reach the store.
+//! With the token in a header, the query or an earlier part, the file goes straight to the object store. A file that comes
+//! before its token waits in a temporary file, so that nothing of a stranger reaches the store.
 
 use std::{pin::Pin, sync::Arc};
 
 use auth::Holder;
 use bytes::Bytes;
 use futures::Stream;
-use idl::{Validate as _, base::Code, video::PublishRequest};
+use idl::{base::Code, video::PublishRequest};
 use service::Admission;
 use telemetry::metrics::{self, UploadOutcome};
 use volo_http::request::Request;
 
 use crate::{
     app::App,
-    call::{Call, IDEMPOTENCY_KEY},
+    call::{Auth as _, Streamed},
     client_address::ClientAddress,
     error::ApiError,
-    limit::{self, Uncounted},
+    i18n::Rule,
     params::{
-        Params,
-        body::{BodyError, content_length, moving},
+        Parameters as _, Params,
+        body::{BodyError, chunks, content_length},
         multipart::{self, FILE, Part, largest_body, limits, multipart_type},
+        parameters, types,
+        types::{IdempotencyKey, Title},
     },
-    reply::Nothing,
-    rules::Rule,
+    rate_limit::{self, Uncounted},
+    response::Empty,
+    route::Route,
     upload::{Stored, slots::SpoolClaim, spool::Spool, store},
 };
 
-/// Receives a video and publishes it.
-pub async fn publish(app: Arc<App>, request: Request) -> Result<Nothing, ApiError> {
+parameters! {
+    /// A video that is to be published.
+    pub struct PublishAction {
+        /// 1 to 100 characters.
+        pub title: Title,
+        /// The video: mp4, mov, webm or mkv, 1 byte to 200 MiB (settings).
+        pub data: types::File,
+        /// The same key by the same user gives the first result, for 24 h; with other content it is refused (10013). An addition of ours.
+        pub idempotency_key: Option<IdempotencyKey>,
+    }
+}
+
+/// The declaration of this route.
+pub fn route() -> Route {
+    Route::upload("/douyin/publish/action/", publish)
+        .described(
+            "Publish a video",
+            "The parts in any order; token and title may also come in the query. Only a whole video that ffprobe accepts is published.",
+        )
+        .refuses(&[Code::NOT_A_VIDEO])
+}
+
+async fn publish(
+    app: Arc<App>,
+    streamed: Streamed<Holder, PublishAction>,
+) -> Result<Empty, ApiError> {
     let upload = metrics::Upload::begin();
-    let result = receive(app, request).await;
+    let result = receive(app, streamed.request).await;
     upload.end(match &result {
         Ok(_) => UploadOutcome::Published,
-        Err(error) if error.is_ours() => UploadOutcome::Failed,
+        Err(error) if error.is_server_error() => UploadOutcome::Failed,
         Err(_) => UploadOutcome::Refused,
     });
     result
 }
 
-async fn receive(app: Arc<App>, request: Request) -> Result<Nothing, ApiError> {
+async fn receive(app: Arc<App>, request: Request) -> Result<Empty, ApiError> {
     let (parts, body) = request.into_parts();
     let client = ClientAddress::of(&parts.extensions)?;
     let headers = parts.headers;
-    let mut params = Params::from_query(parts.uri.query().unwrap_or_default())?;
+    let query = parts.uri.query().unwrap_or_default();
+    let mut params = Params::from_head(query, &headers)?;
     let Some(content_type) = multipart_type(&headers) else {
-        params.add_body(&headers, body).await?;
-        Call::new(&headers, client, params).user(&app)?;
-        return Err(ApiError::missing("data"));
+        params
+            .add_body(&headers, body, PublishAction::keeps)
+            .await?;
+        Holder::read(&app, &params)?;
+        return Err(ApiError::missing(FILE));
     };
     let largest = largest_body(app.settings.upload.max_bytes);
     if content_length(&headers).is_some_and(|length| length > largest) {
         return Err(ApiError::too_large());
     }
-    let chunks = Box::pin(moving(body));
+    let chunks = Box::pin(chunks(body));
     let claim = SpoolClaim::new(client.0);
     let mut form = Form {
         app: &app,
-        call: Call::new(&headers, client, params),
+        params,
+        client,
         admission: Admission::of(&parts.extensions),
         uncounted: parts.extensions.get().cloned(),
         spool_claim: claim.clone(),
@@ -73,9 +104,6 @@ async fn receive(app: Arc<App>, request: Request) -> Result<Nothing, ApiError> {
     form.finish(result).await
 }
 
-/// The parts that are read besides the file.
-const TEXTS: [&str; 2] = ["title", "token"];
-
 /// The file, as far as it has come.
 enum File<'a> {
     Missing,
@@ -86,8 +114,8 @@ enum File<'a> {
 /// A form that is being received.
 struct Form<'a> {
     app: &'a Arc<App>,
-    call: Call,
-    /// To be told whose turn it is to give up a place.
+    params: Params,
+    client: ClientAddress,
     admission: Admission,
     uncounted: Option<Uncounted>,
     spool_claim: Arc<SpoolClaim>,
@@ -108,70 +136,53 @@ type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
 impl Form<'_> {
     /// Reads all parts.
     async fn receive(&mut self, content_type: &str, chunks: Chunks) -> Result<(), ApiError> {
-        // What came ahead of the body is judged before a byte of it is read.
-        self.judge()?;
-        if let Some(author) = self.call.named(self.app)? {
-            self.admit(Some(author)).await?;
-        }
+        // What came ahead of the body is checked before a byte of it is read.
+        self.check_given().await?;
         let max_bytes = self.app.settings.upload.max_bytes;
         let limits = limits(Some(max_bytes));
-        let mut parts = multipart::Form::new(content_type, chunks, &TEXTS, limits)?;
+        let mut parts = multipart::Form::new(content_type, chunks, PublishAction::keeps, limits)?;
         while let Some(part) = parts.next_part().await? {
             if part.name == FILE {
                 self.receive_file(part).await?;
             } else {
                 let name = part.name.clone();
-                self.call.params.add(name, part.text().await?);
-                self.judge()?;
-                if let Some(author) = self.call.named(self.app)? {
-                    self.admit(Some(author)).await?;
-                }
+                self.params.add(name, part.text().await?);
+                self.check_given().await?;
             }
         }
         Ok(())
     }
 
     /// Refuses what is wrong already, so that nobody uploads a file in vain.
-    fn judge(&self) -> Result<(), ApiError> {
-        self.call.viewer(self.app)?;
-        // The rules stand in the interface: asked of a request that is otherwise right.
-        let request = PublishRequest {
-            author_id: 1,
-            object_key: "-".into(),
-            title: self
-                .call
-                .params
-                .text("title")
-                .unwrap_or("-")
-                .to_owned()
-                .into(),
-            size_bytes: 1,
-            sha256: "0".repeat(64).into(),
-            idempotency_key: self
-                .call
-                .idempotency_key()?
-                .map(|key| key.to_owned().into()),
-        };
-        let renamed = |error| ApiError::from(&error).renamed("idempotency_key", IDEMPOTENCY_KEY);
-        request.validate().map_err(renamed)
+    async fn check_given(&mut self) -> Result<(), ApiError> {
+        let author = self.author()?;
+        PublishAction::check_given(&self.params)?;
+        match author {
+            Some(author) => self.admit(Some(author)).await,
+            None => Ok(()),
+        }
+    }
+
+    fn author(&self) -> Result<Option<Holder>, ApiError> {
+        Option::<Holder>::read(self.app, &self.params)
     }
 
     /// Counts this upload: for its author, who must be there, as soon as that is known, until then once for its address; and tells the
     /// connection.
     async fn admit(&mut self, author: Option<Holder>) -> Result<(), ApiError> {
-        let (app, client) = (self.app, self.call.client);
+        let (app, client) = (self.app, self.client);
         if let Some(uncounted) = &self.uncounted {
             uncounted.count(app, client, author.map(|author| author.user_id))?;
         }
         match (self.admitted, author) {
             (Admitted::Nobody, None) => {
-                limit::publish_of_stranger(app, client).await?;
+                rate_limit::publish_of_stranger(app, client).await?;
                 self.admitted = Admitted::Address;
                 self.admission.counted();
             }
             (Admitted::Nobody | Admitted::Address, Some(author)) => {
-                limit::publish(app, author.user_id).await?;
-                app.accounts.look_for(app, &author).await?;
+                rate_limit::publish(app, author.user_id).await?;
+                app.accounts.look_up(&author).await?;
                 self.admitted = Admitted::Author;
                 self.admission.admitted();
                 self.spool_claim.keep();
@@ -183,10 +194,10 @@ impl Form<'_> {
 
     async fn receive_file(&mut self, part: Part<'_, Chunks>) -> Result<(), ApiError> {
         if !matches!(self.file, File::Missing) {
-            return Err(ApiError::bad_parameter("data", Rule::GivenTwice));
+            return Err(ApiError::bad_parameter(FILE, Rule::GivenTwice));
         }
         let bytes = Box::pin(part.into_stream());
-        let author = self.call.named(self.app)?;
+        let author = self.author()?;
         self.admit(author).await?;
         self.file = match author {
             Some(author) => File::Stored(store(self.app, author.user_id, bytes).await?),
@@ -196,14 +207,16 @@ impl Form<'_> {
     }
 
     /// Publishes what was received, or removes it.
-    async fn finish(mut self, received: Result<(), ApiError>) -> Result<Nothing, ApiError> {
+    async fn finish(mut self, received: Result<(), ApiError>) -> Result<Empty, ApiError> {
         let complete = match received {
             Ok(()) => self.complete().await,
             Err(error) => Err(error),
         };
         match (complete, self.file) {
-            (Ok(rest), File::Stored(stored)) => publish_stored(self.app, rest, stored).await,
-            (Ok(_), _) => Err(ApiError::missing("data")),
+            (Ok((author_id, params)), File::Stored(stored)) => {
+                publish_stored(self.app, author_id, params, stored).await
+            }
+            (Ok(_), _) => Err(ApiError::missing(FILE)),
             (Err(error), File::Stored(stored)) => {
                 stored.upload.abort().await;
                 Err(error)
@@ -213,47 +226,41 @@ impl Form<'_> {
     }
 
     /// Checks that all but the file is there, and stores a file that waited for its token.
-    async fn complete(&mut self) -> Result<Rest, ApiError> {
-        let author = self.call.holder(self.app)?;
+    async fn complete(&mut self) -> Result<(i64, PublishAction), ApiError> {
+        let author = Holder::read(self.app, &self.params)?;
         let author_id = author.user_id;
-        let rest = Rest {
-            author_id,
-            title: self.call.params.text("title")?.to_owned(),
-            idempotency_key: self.call.idempotency_key()?.map(str::to_owned),
-        };
+        let params = PublishAction::read(&self.params)?;
         self.admit(Some(author)).await?;
         self.file = match std::mem::replace(&mut self.file, File::Missing) {
             File::Spooled(spool) => File::Stored(store(self.app, author_id, spool.read()).await?),
             file => file,
         };
-        Ok(rest)
+        Ok((author_id, params))
     }
 }
 
-/// What a publish needs besides its file.
-struct Rest {
+async fn publish_stored(
+    app: &App,
     author_id: i64,
-    title: String,
-    idempotency_key: Option<String>,
-}
-
-async fn publish_stored(app: &App, rest: Rest, stored: Stored) -> Result<Nothing, ApiError> {
+    params: PublishAction,
+    stored: Stored,
+) -> Result<Empty, ApiError> {
     let request = PublishRequest {
-        author_id: rest.author_id,
+        author_id,
         object_key: stored.upload.object_key().to_owned().into(),
-        title: rest.title.into(),
+        title: params.title.0.into(),
         size_bytes: stored.size_bytes,
         sha256: stored.sha256.into(),
-        idempotency_key: rest.idempotency_key.map(Into::into),
+        idempotency_key: params.idempotency_key.map(|IdempotencyKey(key)| key.into()),
     };
     match app.video.publish(request).await.map_err(ApiError::from) {
         Ok(published) => {
             stored.upload.settle();
             tracing::info!(video_id = published.video_id, "video published");
-            Ok(Nothing {})
+            Ok(Empty {})
         }
         Err(error) => {
-            if error.is_ours() {
+            if error.is_server_error() {
                 // Whether it was published is unknown. Its row tells the reaper.
                 stored.upload.settle();
             } else {

@@ -1,13 +1,35 @@
-//! `GET /douyin/publish/list/`
+//! `GET /douyin/publish/list/`: what a user published, newest first.
 
 use std::sync::Arc;
 
+use auth::Holder;
 use idl::{base::Code, video::ListByAuthorRequest};
 use marks::Subject;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{app::App, call::Call, error::ApiError, objects::Video, page};
+use crate::{
+    app::App,
+    call::{Call, list_owner},
+    error::ApiError,
+    objects::Video,
+    page,
+    params::{
+        parameters,
+        types::{Before, UserId},
+    },
+    route::{Example, Route},
+};
+
+parameters! {
+    /// Whose list, and which page of it.
+    pub struct VideoList {
+        /// Whose; absent: the token's user.
+        pub user_id: Option<UserId>,
+        /// Goes on from here: the last page's `next_before`. An addition of ours.
+        pub before: Option<Before>,
+    }
+}
 
 /// A page of a list of videos.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,21 +44,37 @@ pub struct VideoPage {
     pub next_before: i64,
 }
 
-/// The works of one user, newest first.
-pub async fn publish_list(app: Arc<App>, call: Call) -> Result<VideoPage, ApiError> {
-    let viewer = call.viewer(&app)?;
-    let author_id = call.list_owner(&app)?;
+impl Example for VideoPage {
+    fn example() -> Self {
+        Self {
+            video_list: vec![Video::example()],
+            has_more: false,
+            next_before: 0,
+        }
+    }
+}
+
+/// The declaration of this route.
+pub fn route() -> Route {
+    Route::get("/douyin/publish/list/", publish_list)
+        .described("What a user published", "Newest first.")
+        .refuses(&[Code::NOT_LOGGED_IN, Code::NO_SUCH_USER])
+}
+
+async fn publish_list(
+    app: Arc<App>,
+    call: Call<Option<Holder>, VideoList>,
+) -> Result<VideoPage, ApiError> {
+    let viewer = call.user.map(|holder| holder.user_id);
+    let author_id = list_owner(call.params.user_id, viewer)?;
     let request = ListByAuthorRequest {
         author_id,
-        before: call.params.id("before")?,
+        before: call.params.before.map(|Before(place)| place),
         limit: app.settings.page.list,
     };
-    app.reading(
-        viewer,
-        &shown_of(author_id, viewer),
-        works(&app, request, viewer),
-    )
-    .await
+    let page = works(&app, request, viewer);
+    app.reading(viewer, &shown_of(author_id, viewer), page)
+        .await
 }
 
 /// What a list of a user's videos shows: theirs, and what the viewer likes of it.

@@ -1,12 +1,32 @@
-//! `POST /douyin/user/register/`
+//! `POST /douyin/user/register/`: makes an account and logs it in.
 
 use std::sync::Arc;
 
+use idl::base::Code;
 use serde::Serialize;
-use unicode_normalization::UnicodeNormalization as _;
 use utoipa::ToSchema;
 
-use crate::{app::App, call::Call, error::ApiError, limit};
+use crate::{
+    app::App,
+    call::Call,
+    error::ApiError,
+    params::{
+        parameters,
+        types::{EXAMPLE_TOKEN, NewPassword, NewUsername},
+    },
+    rate_limit,
+    route::{Example, Route},
+};
+
+parameters! {
+    /// A new account.
+    pub struct Register {
+        /// 1 to 32 characters, compared exactly in NFC; no white space at its ends, no control characters.
+        pub username: NewUsername,
+        /// 5 to 32 characters, at most 72 bytes.
+        pub password: NewPassword,
+    }
+}
 
 /// Who is logged in now; also sent, empty, when a register or login fails.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -15,6 +35,15 @@ pub struct Session {
     pub user_id: i64,
     /// Empty in a failure.
     pub token: String,
+}
+
+impl Example for Session {
+    fn example() -> Self {
+        Self {
+            user_id: 1,
+            token: EXAMPLE_TOKEN.to_owned(),
+        }
+    }
 }
 
 impl Session {
@@ -27,18 +56,20 @@ impl Session {
     }
 }
 
-/// Makes an account and logs it in.
-pub async fn register(app: Arc<App>, call: Call) -> Result<Session, ApiError> {
-    let request = idl::user::RegisterRequest {
-        username: normal(call.params.text("username")?).into(),
-        password: call.params.text("password")?.to_owned().into(),
-    };
-    limit::register(&app, call.client).await?;
-    let made = app.user.register(request).await?;
-    Session::start(&app, made.user_id, made.created_ms)
+/// The declaration of this route.
+pub fn route() -> Route {
+    Route::post("/douyin/user/register/", register)
+        .described("Make an account", "It is logged in at once.")
+        .refuses(&[Code::NAME_TAKEN])
+        .fails_with::<Session>()
 }
 
-/// A name in NFC, so that its length is counted, and its owner found, in one form.
-pub fn normal(username: &str) -> String {
-    username.nfc().collect()
+async fn register(app: Arc<App>, call: Call<(), Register>) -> Result<Session, ApiError> {
+    let request = idl::user::RegisterRequest {
+        username: call.params.username.0.into(),
+        password: call.params.password.0.into(),
+    };
+    rate_limit::register(&app, call.client).await?;
+    let made = app.user.register(request).await?;
+    Session::start(&app, made.user_id, made.created_ms)
 }

@@ -1,12 +1,9 @@
 //! The container format by a file's first bytes. It decides the object's content type, and refuses what is surely no
 //! video before the store is touched; whether it really is one, the video service finds out.
 
-use idl::{base::Code, video::Container};
+use idl::video::Container;
 
-use crate::{
-    error::{ApiError, Detail},
-    rules::Rule,
-};
+use crate::error::ApiError;
 
 /// The EBML magic that webm and Matroska begin with (RFC 8794, section 11.2.1).
 const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
@@ -15,10 +12,6 @@ const EBML_HEADER_BYTES: usize = 128;
 
 /// The format that the first bytes tell.
 pub fn of(first: &[u8]) -> Result<Container, ApiError> {
-    let unknown = || ApiError {
-        detail: Detail::Parameter("data".to_owned(), Rule::Container),
-        ..ApiError::new(Code::NOT_A_VIDEO)
-    };
     if first.starts_with(&EBML) {
         let header = first
             .get(..EBML_HEADER_BYTES.min(first.len()))
@@ -36,7 +29,7 @@ pub fn of(first: &[u8]) -> Result<Container, ApiError> {
         (Some(b"ftyp"), Some(_)) => Ok(Container::MP4),
         // QuickTime files from before `ftyp` was invented.
         (Some(b"moov" | b"mdat" | b"wide" | b"free" | b"skip"), _) => Ok(Container::QUICKTIME),
-        _ => Err(unknown()),
+        _ => Err(ApiError::unknown_format("data")),
     }
 }
 
@@ -52,6 +45,8 @@ pub fn content_type(container: Container) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use idl::base::Code;
+
     use super::*;
 
     #[test]
@@ -82,7 +77,7 @@ mod tests {
             b"\x89PNG\r\n\x1a\n0000",
             b"\0\0\0\x20ftyp",
         ] {
-            assert_eq!(of(bytes).unwrap_err().code, Code::NOT_A_VIDEO);
+            assert_eq!(of(bytes).unwrap_err().code(), Code::NOT_A_VIDEO);
         }
     }
 }

@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use storage::SendError;
 use telemetry::metrics;
 
-use crate::{app::App, error::ApiError, limit, rules::Rule};
+use crate::{app::App, error::ApiError, i18n::Rule, rate_limit};
 
 /// An object key that the video service made for one upload.
 pub struct Upload {
@@ -114,7 +114,7 @@ impl<'a> Meter<'a> {
 
 impl Drop for Meter<'_> {
     fn drop(&mut self) {
-        limit::uploaded(self.app, self.author_id, self.size_bytes.unsigned_abs());
+        rate_limit::uploaded(self.app, self.author_id, self.size_bytes.unsigned_abs());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 
-use api::router::{Route, routes};
+use api::{route::Route, routes::routes};
 use reqwest::Method;
 use serde_json::Value;
 use testkit::Client;

@@ -219,7 +219,7 @@ const TABLE: [(&str, Attack); 10] = [
 
 #[tokio::test]
 async fn a_user_changes_nothing_of_another_s_by_any_route() {
-    let routes: BTreeSet<_> = api::router::routes()
+    let routes: BTreeSet<_> = api::routes::routes()
         .iter()
         .map(|route| route.path)
         .collect();

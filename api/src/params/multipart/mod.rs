@@ -12,7 +12,7 @@ use futures::{Stream, StreamExt as _};
 use http::{HeaderMap, header::CONTENT_TYPE};
 
 use super::body::{BodyError, essence};
-use crate::{error::ApiError, rules::Rule};
+use crate::{error::ApiError, i18n::Rule};
 pub use header::{Malformed, boundary, disposition_name, part_name};
 pub use reader::{Event, FormError, Limits, Reader};
 
@@ -52,28 +52,28 @@ pub fn multipart_type(headers: &HeaderMap) -> Option<&str> {
 pub struct Form<S> {
     chunks: S,
     reader: Reader,
-    texts: &'static [&'static str],
+    keeps: fn(&str) -> bool,
 }
 
 impl<S> Form<S>
 where
     S: Stream<Item = Result<Bytes, BodyError>> + Unpin,
 {
-    /// A form with text parts of these names, and perhaps a file; any other part is skipped.
+    /// A form of the text parts that `keeps` names, and perhaps a file; any other part is skipped.
     ///
     /// # Errors
     /// The content type names no boundary.
     pub fn new(
         content_type: &str,
         chunks: S,
-        texts: &'static [&'static str],
+        keeps: fn(&str) -> bool,
         limits: Limits,
     ) -> Result<Self, ApiError> {
         let boundary = boundary(content_type).map_err(FormError::from)?;
         Ok(Self {
             chunks,
             reader: Reader::new(&boundary, limits),
-            texts,
+            keeps,
         })
     }
 
@@ -84,7 +84,7 @@ where
     pub async fn next_part(&mut self) -> Result<Option<Part<'_, S>>, ApiError> {
         loop {
             match self.next().await? {
-                Some(Event::Part(Some(name))) if self.knows(&name) => {
+                Some(Event::Part(Some(name))) if self.is_kept(&name) => {
                     return Ok(Some(Part {
                         name,
                         form: self,
@@ -97,8 +97,8 @@ where
         }
     }
 
-    fn knows(&self, name: &str) -> bool {
-        name == FILE && self.reader.has_file() || self.texts.contains(&name)
+    fn is_kept(&self, name: &str) -> bool {
+        name == FILE && self.reader.has_file() || (self.keeps)(name)
     }
 
     /// What comes next; none at the end of the body.

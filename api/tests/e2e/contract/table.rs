@@ -246,7 +246,7 @@ async fn refused(client: &Client, route: &Route, place: Place, wrong: &Wrong) {
 }
 
 fn words(code: i64) -> [&'static str; 2] {
-    let found = api::words::TABLE
+    let found = api::i18n::CODES
         .iter()
         .find(|(known, ..)| i64::from(known.inner()) == code);
     let (_, english, chinese) = found.expect("a code of the table");

@@ -1,4 +1,4 @@
-//! What surrounds every request: its id, its line in the access log, and an answer even when a handler panics.
+//! The middleware that logs requests: gives each an id, a line in the log, its metrics and its trace, and answers when a handler panics.
 
 use std::{cell::Cell, panic::AssertUnwindSafe, time::Instant};
 
@@ -20,8 +20,8 @@ use volo_http::{
 
 use crate::{
     error::ApiError,
-    reply::{Nothing, failure},
-    words::Language,
+    i18n::Language,
+    response::{Empty, failure},
 };
 
 /// The header that carries a request's id, in and out.
@@ -31,38 +31,42 @@ const REQUEST_ID: &str = "x-request-id";
 const CLIENT_LEFT: u16 = 499;
 
 tokio::task_local! {
-    static KNOWN: Known;
+    static FIELDS: Fields;
 }
 
-/// What becomes known of a request while it is worked on.
-struct Known {
+/// Fields of the log line that become known while the request is handled.
+struct Fields {
     route: Cell<&'static str>,
     user_id: Cell<Option<i64>>,
 }
 
-/// Names the route of this request, as the contract writes its path: never with anything of the client's.
-pub fn at_route(route: &'static str) {
-    // Outside a request there is no line to write.
-    let _ = KNOWN.try_with(|known| known.route.set(route));
+/// Sets the route in the log line of this request. It is the path as the contract writes it, never as the client does.
+pub fn set_route(route: &'static str) {
+    // Outside a request there is no log line.
+    let _ = FIELDS.try_with(|fields| fields.route.set(route));
 }
 
-/// Names the user who asks, or who is logged in by this request.
-pub fn asked_by(user_id: i64) {
-    let _ = KNOWN.try_with(|known| known.user_id.set(Some(user_id)));
+/// Sets the user in the log line of this request: who asks, or who is logged in by it.
+pub fn set_user(user_id: i64) {
+    let _ = FIELDS.try_with(|fields| fields.user_id.set(Some(user_id)));
 }
 
 /// The outermost layer of every route.
-pub async fn access(cx: &mut ServerContext, request: Request, next: Next) -> Response {
+pub async fn log_request(cx: &mut ServerContext, request: Request, next: Next) -> Response {
     let given = request
         .headers()
         .get(REQUEST_ID)
         .and_then(|value| value.to_str().ok());
     let id = RequestId::accept_or_generate(given);
-    let known = Known {
+    let fields = Fields {
         route: Cell::new("none"),
         user_id: Cell::new(None),
     };
-    telemetry::scope(id.clone(), KNOWN.scope(known, log(&id, cx, request, next))).await
+    telemetry::scope(
+        id.clone(),
+        FIELDS.scope(fields, log(&id, cx, request, next)),
+    )
+    .await
 }
 
 async fn log(id: &RequestId, cx: &mut ServerContext, request: Request, next: Next) -> Response {
@@ -78,7 +82,7 @@ async fn log(id: &RequestId, cx: &mut ServerContext, request: Request, next: Nex
     let mut response = match result {
         Ok(response) => response.into_response(),
         // The panic hook has logged where.
-        Err(_) => failure(&ApiError::new(Code::INTERNAL), Nothing {}, language),
+        Err(_) => failure(&ApiError::new(Code::INTERNAL), Empty {}, language),
     };
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -114,8 +118,8 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         let took = self.start.elapsed();
-        let known = KNOWN.try_with(|known| (known.route.get(), known.user_id.get()));
-        let (route, user_id) = known.unwrap_or(("none", None));
+        let fields = FIELDS.try_with(|fields| (fields.route.get(), fields.user_id.get()));
+        let (route, user_id) = fields.unwrap_or(("none", None));
         metrics::http_request(route, self.method, self.status, took);
         trace::http_ended(&self.span, self.method, route, self.status);
         tracing::info!(
@@ -162,7 +166,7 @@ mod tests {
     async fn a_panic_is_answered_as_a_failure_of_ours_that_tells_nothing() {
         let router: Router = Router::new()
             .route("/", get(broken))
-            .layer(middleware::from_fn(access));
+            .layer(middleware::from_fn(log_request));
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
         for _ in 0..2 {
             let mut cx = ServerContext::new(Address::from(peer));

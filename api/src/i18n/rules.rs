@@ -1,10 +1,10 @@
-//! What can be wrong with a parameter, and how `status_msg` says it: the rules of this process, and those of the interfaces.
+//! The rules that a parameter can break, and the message of each in every language.
 
 use std::borrow::Cow;
 
 use idl::ValidateError;
 
-use crate::words::Language;
+use super::Language;
 
 /// A rule that a parameter breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Rule {
     Empty,
     /// Not a decimal number.
     NotANumber,
-    /// A number with a fraction.
+    /// A number that isn't whole.
     Fraction,
     /// A number that int64 can't hold.
     OutOfRange,
@@ -31,7 +31,7 @@ pub enum Rule {
     NotUtf8,
     /// A header with other than ASCII.
     NotAscii,
-    /// A JSON value with an inside.
+    /// A JSON object or array.
     TextOrNumber,
     /// A body or query string that can't be read.
     Malformed,
@@ -43,10 +43,10 @@ pub enum Rule {
     TooManyParameters(usize),
     /// A body that ended too early.
     BrokeOff,
-    /// A body that no longer arrived.
-    Stalled,
+    /// A body that came too slowly.
+    TooSlow,
     /// A path that no route has.
-    NothingHere,
+    NoSuchPath,
     /// A method that this path doesn't take; it takes these.
     OnlyMethods(&'static str),
     /// A content type that no route takes.
@@ -58,8 +58,8 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// What was asked for.
-    pub fn words(&self, language: Language) -> Cow<'static, str> {
+    /// What the parameter must be.
+    pub fn message(&self, language: Language) -> Cow<'static, str> {
         let (english, chinese) = match self {
             Self::Missing => ("is missing", "缺少该参数"),
             Self::Empty => ("is empty", "内容为空"),
@@ -85,8 +85,8 @@ impl Rule {
                 return too_many(*limit, "parameters", "个参数", language).into();
             }
             Self::BrokeOff => ("is malformed or broke off", "格式错误或不完整"),
-            Self::Stalled => ("came too slowly", "传输过慢"),
-            Self::NothingHere => ("there is nothing here", "路径不存在"),
+            Self::TooSlow => ("came too slowly", "传输过慢"),
+            Self::NoSuchPath => ("there is nothing here", "路径不存在"),
             Self::OnlyMethods(methods) => {
                 return match language {
                     Language::English => (*methods).into(),
@@ -107,8 +107,8 @@ impl Rule {
     }
 }
 
-/// What a message calls what is wrong. A parameter has one name in all languages; what isn't one is called by a word.
-pub fn name_words(name: &str, language: Language) -> &str {
+/// The name of what is wrong. A parameter has one name in all languages; anything else is called by a word of the language.
+pub fn name_message(name: &str, language: Language) -> &str {
     match (language, name) {
         (Language::English, _) => name,
         (_, "body") => "请求体",
@@ -135,7 +135,7 @@ fn interface(error: &ValidateError, language: Language) -> String {
     match (language, error.rule) {
         (Language::English, _) => {
             let text = error.to_string();
-            // The interface's name of the field is no matter of the client's.
+            // Without the interface's name of the field, which the client doesn't know.
             text.split_once(": ")
                 .map(|(_, rule)| rule.to_owned())
                 .unwrap_or(text)
@@ -166,7 +166,7 @@ fn interface(error: &ValidateError, language: Language) -> String {
 pub(crate) mod tests {
     use super::*;
 
-    /// Of what is no parameter, and of one.
+    /// Names of what is no parameter, and of one.
     pub const NAMES: [&str; 8] = [
         "body",
         "form body",
@@ -178,7 +178,7 @@ pub(crate) mod tests {
         "title",
     ];
 
-    /// One of each rule.
+    /// Each rule once.
     pub fn all() -> Vec<Rule> {
         let own = [
             Rule::Missing,
@@ -198,8 +198,8 @@ pub(crate) mod tests {
             Rule::TooManyParts(32),
             Rule::TooManyParameters(64),
             Rule::BrokeOff,
-            Rule::Stalled,
-            Rule::NothingHere,
+            Rule::TooSlow,
+            Rule::NoSuchPath,
             Rule::OnlyMethods("GET, HEAD"),
             Rule::NoSuchType,
             Rule::Container,

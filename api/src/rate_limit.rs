@@ -1,8 +1,9 @@
-//! The layer that lets a client make only so many requests, whatever they ask; and what each kind of request counts as.
+//! The middleware that limits how many requests a client may send, and what each kind of request counts as.
 //!
-//! With a valid token the user's limits count and not the address's, which thousands may share; those are for strangers.
+//! With a valid token the user's limits count. Without one the limits of the client's address do, which thousands may share.
 
 use std::{
+    collections::HashMap,
     convert::Infallible,
     sync::{
         Arc,
@@ -19,35 +20,54 @@ use volo_http::{context::ServerContext, request::Request, response::Response};
 
 use crate::{
     app::App,
-    call,
     client_address::{ClientAddress, Peer, client_address},
     error::ApiError,
+    i18n::Language,
     params,
-    reply::{Nothing, failure},
-    routes::register::Session,
-    words::Language,
+    response::{Empty, Fail, fail_with},
 };
 
-/// Puts [`Limited`] around all routes.
+/// Puts [`RateLimit`] around a router.
 #[derive(Clone)]
-pub struct LimitLayer(pub Arc<App>);
-
-/// Routes that a client may not ask too often. What is behind it finds the [`ClientAddress`] in a request's extensions, and where the
-/// token may be in the body, an [`Uncounted`].
-pub struct Limited<S> {
+pub struct RateLimitLayer {
     app: Arc<App>,
-    inner: S,
+    failures: Failures,
 }
 
-impl<S> Layer<S> for LimitLayer {
-    type Service = Limited<S>;
+/// What a refusal looks like, by the path without its trailing slash. Where none is named: the status alone.
+type Failures = Arc<HashMap<&'static str, Fail>>;
 
-    fn layer(self, inner: S) -> Self::Service {
-        Limited { app: self.0, inner }
+impl RateLimitLayer {
+    /// `failures`: how the routes reply to what fails, by their paths as the contract writes them.
+    pub fn new(app: Arc<App>, failures: impl Iterator<Item = (&'static str, Fail)>) -> Self {
+        let failures = failures.map(|(path, fail)| (without_slash(path), fail));
+        Self {
+            app,
+            failures: Arc::new(failures.collect()),
+        }
     }
 }
 
-impl<S> Service<ServerContext, Request> for Limited<S>
+fn without_slash(path: &str) -> &str {
+    path.strip_suffix('/').unwrap_or(path)
+}
+
+/// A router whose requests are counted. It finds a [`ClientAddress`] in the extensions of a request, and an [`Uncounted`] where the
+/// token may still come with the body.
+pub struct RateLimit<S> {
+    layer: RateLimitLayer,
+    inner: S,
+}
+
+impl<S> Layer<S> for RateLimitLayer {
+    type Service = RateLimit<S>;
+
+    fn layer(self, inner: S) -> Self::Service {
+        RateLimit { layer: self, inner }
+    }
+}
+
+impl<S> Service<ServerContext, Request> for RateLimit<S>
 where
     S: Service<ServerContext, Request, Response = Response, Error = Infallible> + Send + Sync,
 {
@@ -59,19 +79,17 @@ where
         cx: &mut ServerContext,
         mut request: Request,
     ) -> Result<Response, Infallible> {
+        let RateLimitLayer { app, failures } = &self.layer;
         let Some(Peer(peer)) = request.extensions().get().copied() else {
             return self.inner.call(cx, request).await;
         };
-        let trusted = &self.app.trusted_proxies;
-        let client = client_address(trusted, peer.ip(), request.headers());
-        let uncounted = match enter(&self.app, &request, client) {
+        let client = client_address(&app.trusted_proxies, peer.ip(), request.headers());
+        let uncounted = match count_head(app, &request, client) {
             Ok(uncounted) => uncounted,
             Err(error) => {
-                let language = Language::of(request.headers());
-                return Ok(match sends_session(request.uri().path()) {
-                    true => failure(&error, Session::default(), language),
-                    false => failure(&error, Nothing {}, language),
-                });
+                let fail = failures.get(without_slash(request.uri().path()));
+                let fail = fail.copied().unwrap_or(fail_with::<Empty>);
+                return Ok(fail(&error, Language::of(request.headers())));
             }
         };
         request.extensions_mut().insert(client);
@@ -80,14 +98,14 @@ where
         }
         let response = self.inner.call(cx, request).await;
         if let Some(uncounted) = uncounted {
-            uncounted.end(&self.app, client);
+            uncounted.finish(app, client);
         }
         response
     }
 }
 
-/// Counts a request by what its head tells; what its body may tell is left to whoever reads that.
-fn enter(
+/// Counts a request by its head. When the token may still come with the body, it is left to whoever reads that.
+fn count_head(
     app: &App,
     request: &Request,
     client: ClientAddress,
@@ -95,9 +113,12 @@ fn enter(
     if !Admission::of(request.extensions()).client(client.0) {
         return Err(ApiError::new(Code::TOO_MANY_REQUESTS));
     }
-    let in_query = params::in_query(request.uri().query().unwrap_or_default(), "token");
-    let token = in_query.as_deref().or(call::bearer(request.headers()));
-    match token.and_then(|token| app.holder_of(token).ok()) {
+    let in_query = params::in_query(
+        request.uri().query().unwrap_or_default(),
+        params::TOKEN.name,
+    );
+    let token = in_query.as_deref().or(params::bearer(request.headers()));
+    match token.and_then(|token| app.verify_token(token).ok()) {
         Some(holder) => count(app, client, Some(holder.user_id))?,
         None if request.body().is_end_stream() => count(app, client, None)?,
         None => return Ok(Some(Uncounted::default())),
@@ -106,22 +127,25 @@ fn enter(
 }
 
 fn count(app: &App, client: ClientAddress, user_id: Option<i64>) -> Result<(), ApiError> {
-    Ok(app.limits.count(&[request_of(client, user_id)])?)
+    Ok(app.limits.count(&[request_claim(client, user_id)])?)
 }
 
-fn request_of(client: ClientAddress, user_id: Option<i64>) -> Claim {
+fn request_claim(client: ClientAddress, user_id: Option<i64>) -> Claim {
     match user_id {
         Some(user_id) => Claim::user(Class::RequestUser, user_id),
         None => Claim::address(Class::Request, client.0),
     }
 }
 
-/// A request whose token, if it has one, is in its body. It counts once, as soon as it is known whose it is.
+/// A request that isn't counted yet, because its token may come with the body. It counts once, as soon as its user is known.
 #[derive(Clone, Default)]
 pub struct Uncounted(Arc<AtomicBool>);
 
 impl Uncounted {
-    /// Counts it, if it wasn't; for its address when no user is known.
+    /// Counts it, unless it was counted: for the user, or without one for the address.
+    ///
+    /// # Errors
+    /// It is one too many.
     pub fn count(
         &self,
         app: &App,
@@ -134,21 +158,15 @@ impl Uncounted {
         }
     }
 
-    /// It is over: nobody read so far.
-    fn end(&self, app: &App, client: ClientAddress) {
+    /// The request is over. One whose body nobody has read counts for its address.
+    fn finish(&self, app: &App, client: ClientAddress) {
         if !self.0.swap(true, Ordering::Relaxed) {
-            app.limits.charge(request_of(client, None), 1);
+            app.limits.charge(request_claim(client, None), 1);
         }
     }
 }
 
-/// Whether the route at this path sends an empty session when it fails: by the contract, those that make one.
-pub fn sends_session(path: &str) -> bool {
-    let bare = path.strip_suffix('/').unwrap_or(path);
-    ["/douyin/user/register", "/douyin/user/login"].contains(&bare)
-}
-
-/// A try to log in.
+/// Counts an attempt to log in.
 pub async fn login(app: &App, client: ClientAddress, name: &str) -> Result<(), ApiError> {
     let claims = [
         Claim::address(Class::Login, client.0),
@@ -158,35 +176,35 @@ pub async fn login(app: &App, client: ClientAddress, name: &str) -> Result<(), A
     Ok(app.limits.admit(&claims).await?)
 }
 
-/// A try to make an account.
+/// Counts an attempt to make an account.
 pub async fn register(app: &App, client: ClientAddress) -> Result<(), ApiError> {
     let claims = [Claim::address(Class::Register, client.0)];
     Ok(app.limits.admit(&claims).await?)
 }
 
-/// A like, or a comment.
+/// Counts a like or a comment.
 pub fn write(app: &App, user_id: i64) -> Result<(), ApiError> {
     let claims = [Claim::user(Class::WriteUser, user_id)];
     Ok(app.limits.count(&claims)?)
 }
 
-/// The begin of an upload whose author isn't known yet, before a byte of its file is taken.
+/// Counts an upload whose author isn't known yet, before a byte of its file is read.
 pub async fn publish_of_stranger(app: &App, client: ClientAddress) -> Result<(), ApiError> {
     let claims = [Claim::address(Class::Publish, client.0)];
     Ok(app.limits.admit(&claims).await?)
 }
 
-/// The upload of a user, as soon as it is known whose it is.
+/// Counts the upload of a user, who must have some of the quota of bytes left.
 pub async fn publish(app: &App, user_id: i64) -> Result<(), ApiError> {
     let claims = [
         Claim::user(Class::PublishUser, user_id),
-        // One byte: whether any is left.
+        // One byte: it is refused when none is left.
         Claim::user(Class::UploadBytes, user_id),
     ];
     Ok(app.limits.admit(&claims).await?)
 }
 
-/// Bytes of an upload that were taken, whatever becomes of it.
+/// Counts the bytes of an upload that were received, whatever becomes of it.
 pub fn uploaded(app: &App, user_id: i64, bytes: u64) {
     let claim = Claim::user(Class::UploadBytes, user_id);
     app.limits.charge(claim, bytes);

@@ -1,0 +1,426 @@
+//! The types of the contract's parameters: what each accepts, how it refuses, how the document shows it.
+//!
+//! Lengths and patterns of texts are the rules of the interfaces (`idl::RULES`), so they stand in one place.
+
+use serde_json::{Value, json};
+use unicode_normalization::UnicodeNormalization as _;
+use utoipa::openapi::{
+    KnownFormat, ObjectBuilder, SchemaFormat,
+    schema::{SchemaType, Type},
+};
+
+use super::{
+    Params,
+    parameter::{Declared, Parameter, Place},
+};
+use crate::{error::ApiError, i18n::Rule};
+
+/// A string in JSON that stands for a whole number.
+const DIGITS: Option<&str> = Some("^[0-9]{1,15}$");
+
+fn string() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::String))
+}
+
+fn integer() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::Integer))
+}
+
+fn int64(minimum: i64) -> ObjectBuilder {
+    let format = SchemaFormat::KnownFormat(KnownFormat::Int64);
+    integer().format(Some(format)).minimum(Some(minimum))
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])+ $type:ident)+) => {$(
+        $(#[$doc])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $type(pub i64);
+
+        impl Parameter for $type {
+            const JSON_STRING: Option<&'static str> = DIGITS;
+
+            fn read(params: &Params, name: &str) -> Result<Self, ApiError> {
+                params.id(name).map(Self)
+            }
+
+            fn schema() -> ObjectBuilder {
+                int64(1)
+            }
+
+            fn example() -> Value {
+                json!(1)
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// The id of a user.
+    UserId
+    /// The id of a video.
+    VideoId
+    /// The id of a comment.
+    CommentId
+    /// A place in a list's order: the page behind it is asked for.
+    Before
+}
+
+/// An action that switches something on (1) or off (2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// 1
+    On,
+    /// 2
+    Off,
+}
+
+impl Parameter for Switch {
+    const JSON_STRING: Option<&'static str> = Some("^[12]$");
+
+    fn read(params: &Params, name: &str) -> Result<Self, ApiError> {
+        match params.whole(name)? {
+            1 => Ok(Self::On),
+            2 => Ok(Self::Off),
+            _ => Err(ApiError::bad_parameter(name, Rule::OneOrTwo)),
+        }
+    }
+
+    fn schema() -> ObjectBuilder {
+        integer().enum_values(Some([1, 2]))
+    }
+
+    fn example() -> Value {
+        json!(1)
+    }
+}
+
+/// Above this, `latest_time` is in milliseconds: as seconds it would lie beyond the year 5000.
+const MAX_SECONDS: i64 = 100_000_000_000;
+
+/// The time before which videos are asked for, in seconds or milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LatestTime {
+    /// The exclusive bound in UTC milliseconds. None: no bound.
+    pub before_ms: Option<i64>,
+}
+
+impl LatestTime {
+    /// Seconds mean the end of that second, 0 means no bound.
+    fn new(number: i64, name: &str) -> Result<Self, ApiError> {
+        let before_ms = match number {
+            0 => None,
+            time if time < 0 => return Err(ApiError::bad_parameter(name, Rule::Negative)),
+            seconds if seconds <= MAX_SECONDS => Some((seconds + 1) * 1000),
+            ms => Some(ms),
+        };
+        Ok(Self { before_ms })
+    }
+}
+
+impl Parameter for LatestTime {
+    const REQUIRED: bool = false;
+    const JSON_STRING: Option<&'static str> = DIGITS;
+
+    fn read(params: &Params, name: &str) -> Result<Self, ApiError> {
+        match Self::is_given(params, name) {
+            true => Self::new(params.whole(name)?, name),
+            false => Ok(Self { before_ms: None }),
+        }
+    }
+
+    fn schema() -> ObjectBuilder {
+        int64(0)
+    }
+
+    fn example() -> Value {
+        json!(1_735_689_600_000_i64)
+    }
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])+ $type:ident: $strct:literal.$field:literal, $example:literal $(, read by $normalize:path)? $(, shown by $shown:path)?;)+) => {$(
+        $(#[$doc])+
+        #[derive(Clone, PartialEq, Eq)]
+        pub struct $type(pub String);
+
+        /// Without its content, which may be a password.
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str(stringify!($type))
+            }
+        }
+
+        impl Parameter for $type {
+            fn read(params: &Params, name: &str) -> Result<Self, ApiError> {
+                let text = params.text(name)?.to_owned();
+                $(let text = $normalize(text);)?
+                check(($strct, $field), name, &text)?;
+                Ok(Self(text))
+            }
+
+            /// An empty text breaks the rule of its length.
+            fn is_given(params: &Params, name: &str) -> bool {
+                params.text(name).is_ok()
+            }
+
+            fn schema() -> ObjectBuilder {
+                let schema = with_rules(string(), ($strct, $field));
+                $(let schema = $shown(schema);)?
+                schema
+            }
+
+            fn example() -> Value {
+                json!($example)
+            }
+        }
+    )+};
+}
+
+texts! {
+    /// A user name that is to be registered.
+    NewUsername: "RegisterRequest"."username", "newcomer", read by nfc;
+    /// A password that is to be registered.
+    NewPassword: "RegisterRequest"."password", "correct horse", shown by hidden;
+    /// A user name at login.
+    Username: "LoginRequest"."username", "newcomer", read by nfc;
+    /// A password at login.
+    Password: "LoginRequest"."password", "correct horse", shown by hidden;
+    /// The title of a video.
+    Title: "PublishRequest"."title", "My first film";
+    /// The text of a comment.
+    CommentText: "AddCommentRequest"."content", "Nice!";
+}
+
+/// A name in NFC. Its length is counted, and its owner found, in one form.
+fn nfc(text: String) -> String {
+    text.nfc().collect()
+}
+
+/// The schema of a text that nobody may see while it is typed.
+fn hidden(schema: ObjectBuilder) -> ObjectBuilder {
+    schema.format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
+}
+
+/// Checks a text against the rules of a struct's field in the interfaces; `name` is what the contract calls it.
+fn check((strct, field): (&str, &str), name: &str, text: &str) -> Result<(), ApiError> {
+    match idl::validate_text(strct, field, text) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(ApiError::bad_parameter(name, Rule::Interface(error))),
+    }
+}
+
+/// A schema with the lengths and the pattern of those rules. A limit in bytes is none of characters, but a minimum of one is.
+fn with_rules(schema: ObjectBuilder, (strct, field): (&str, &str)) -> ObjectBuilder {
+    let rules = idl::RULES
+        .iter()
+        .filter(|entry| entry.strct == strct && entry.field == field);
+    rules.fold(schema, |schema, entry| {
+        let limit = entry.limit.parse().ok();
+        match entry.rule {
+            idl::Rule::MinChars | idl::Rule::MinBytes => schema.min_length(limit),
+            idl::Rule::MaxChars => schema.max_length(limit),
+            idl::Rule::Pattern => schema.pattern(Some(entry.limit)),
+            _ => schema,
+        }
+    })
+}
+
+/// A file in a multipart body. The route reads it itself, as it comes.
+#[derive(Debug, Clone, Copy)]
+pub struct File;
+
+impl Parameter for File {
+    const PLACE: Place = Place::File;
+
+    fn read(_: &Params, _: &str) -> Result<Self, ApiError> {
+        Ok(Self)
+    }
+
+    fn schema() -> ObjectBuilder {
+        string()
+            .content_media_type("application/octet-stream")
+            .content_encoding("binary")
+    }
+
+    fn example() -> Value {
+        Value::Null
+    }
+}
+
+/// The header with which a client makes the repetition of a write harmless.
+pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+/// Where the interfaces have the rule of the key.
+const IDEMPOTENCY_KEY_RULES: (&str, &str) = ("PublishRequest", "idempotency_key");
+
+/// What a client sends in that header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(pub String);
+
+impl Parameter for IdempotencyKey {
+    const PLACE: Place = Place::Header(IDEMPOTENCY_KEY);
+
+    fn read(params: &Params, _: &str) -> Result<Self, ApiError> {
+        let value = params.idempotency_key();
+        let value = value.ok_or_else(|| ApiError::missing(IDEMPOTENCY_KEY))?;
+        let not_ascii = |_| ApiError::bad_parameter(IDEMPOTENCY_KEY, Rule::NotAscii);
+        let key = value.to_str().map_err(not_ascii)?;
+        check(IDEMPOTENCY_KEY_RULES, IDEMPOTENCY_KEY, key)?;
+        Ok(Self(key.to_owned()))
+    }
+
+    fn is_given(params: &Params, _: &str) -> bool {
+        params.idempotency_key().is_some()
+    }
+
+    fn schema() -> ObjectBuilder {
+        with_rules(string(), IDEMPOTENCY_KEY_RULES)
+    }
+
+    fn example() -> Value {
+        Value::Null
+    }
+}
+
+/// The token as a parameter. [`Auth`](crate::call::Auth) reads it.
+#[derive(Debug, Clone, Copy)]
+pub struct Token;
+
+/// How every route that takes a token documents it in a body. In the query it is a security scheme.
+pub const TOKEN: Declared = Declared::of::<Token>(
+    "token",
+    "As register or login gave it. Wins over `Authorization: Bearer`; an empty one counts as missing.",
+);
+
+impl Parameter for Token {
+    const REQUIRED: bool = false;
+
+    fn read(_: &Params, _: &str) -> Result<Self, ApiError> {
+        Ok(Self)
+    }
+
+    fn schema() -> ObjectBuilder {
+        string()
+    }
+
+    fn example() -> Value {
+        json!(EXAMPLE_TOKEN)
+    }
+}
+
+/// A token in the document's examples.
+pub const EXAMPLE_TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<P: Parameter>(query: &str) -> Result<P, String> {
+        let params = Params::from_query(query).unwrap();
+        P::read(&params, "a").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn latest_time_is_seconds_or_milliseconds() {
+        for (query, before_ms) in [
+            ("", None),
+            ("a=", None),
+            ("a=0", None),
+            ("a=1", Some(2_000)),
+            ("a=1700000000", Some(1_700_000_001_000)),
+            ("a=1700000000123", Some(1_700_000_000_123)),
+            ("a=9223372036854775807", Some(i64::MAX)),
+        ] {
+            assert_eq!(read(query), Ok(LatestTime { before_ms }), "{query}");
+        }
+        let refused = read::<LatestTime>("a=-1").unwrap_err();
+        assert!(refused.ends_with("a: must not be negative"), "{refused}");
+    }
+
+    #[test]
+    fn an_id_is_a_whole_number_from_1_up() {
+        assert_eq!(read("a=42.0"), Ok(VideoId(42)));
+        assert_eq!(read("a=1e+3"), Ok(Some(VideoId(1000))));
+        for absent in ["", "a="] {
+            assert_eq!(read(absent), Ok(None::<VideoId>));
+            let refused = read::<VideoId>(absent).unwrap_err();
+            assert!(refused.ends_with("a: is missing"), "{refused}");
+        }
+        for (query, rule) in [
+            ("a=0", "must be at least 1"),
+            ("a=-1", "must be at least 1"),
+            ("a=1.5", "must be a whole number"),
+            ("a=x", "is not a number"),
+        ] {
+            for refused in [
+                read::<VideoId>(query).map(Some),
+                read::<Option<VideoId>>(query),
+            ] {
+                let refused = refused.unwrap_err();
+                assert!(refused.ends_with(rule), "{query}: {refused}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_switch_is_1_or_2() {
+        assert_eq!(read("a=1"), Ok(Switch::On));
+        assert_eq!(read("a=2.0"), Ok(Switch::Off));
+        for (query, rule) in [
+            ("", "a: is missing"),
+            ("a=0", "a: must be 1 or 2"),
+            ("a=3", "a: must be 1 or 2"),
+        ] {
+            let refused = read::<Switch>(query).unwrap_err();
+            assert!(refused.ends_with(rule), "{query}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_text_keeps_the_rules_of_the_interfaces() {
+        // In NFC this is one character.
+        assert_eq!(read("a=e%CC%81"), Ok(NewUsername("\u{e9}".to_owned())));
+        assert_eq!(read("a=12345"), Ok(NewPassword("12345".to_owned())));
+        for (refused, rule) in [
+            (read::<NewUsername>("").map(drop), "a: is missing"),
+            (read::<NewUsername>("a=").map(drop), "at least 1 character"),
+            (
+                read::<NewUsername>("a=+x").map(drop),
+                "no white space at its start or end",
+            ),
+            (
+                read::<NewUsername>("a=x%07").map(drop),
+                "no control characters",
+            ),
+            (
+                read::<NewPassword>("a=1234").map(drop),
+                "at least 5 characters",
+            ),
+            (read::<Username>("a=").map(drop), "at least 1 byte"),
+            (
+                read::<Option<Title>>("a=").map(drop),
+                "at least 1 character",
+            ),
+        ] {
+            let refused = refused.unwrap_err();
+            assert!(refused.ends_with(rule), "{rule}: {refused}");
+        }
+        assert_eq!(read("b="), Ok(None::<Title>));
+    }
+
+    #[test]
+    fn what_is_conditional_is_refused_only_when_it_is_needed() {
+        type Id = super::super::Conditional<CommentId>;
+        assert!(read::<Id>("a=x").unwrap().required().is_err());
+        assert!(read::<Id>("a=x").unwrap().optional().is_err());
+        assert!(read::<Id>("").unwrap().required().is_err());
+        assert_eq!(read::<Id>("").unwrap().optional().unwrap(), None);
+        assert_eq!(read::<Id>("a=7").unwrap().required().unwrap().0, 7);
+    }
+
+    #[test]
+    fn a_text_shows_nothing_of_itself_in_a_log() {
+        let password: Password = read("a=geheim").unwrap();
+        assert_eq!(format!("{password:?}"), "Password");
+    }
+}

@@ -1,0 +1,120 @@
+//! Replies of the contract: JSON in UTF-8, always with `status_code` and `status_msg`.
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use idl::base::Code;
+use serde::Serialize;
+use utoipa::ToSchema;
+use volo_http::{body::Body, response::Response};
+
+use crate::{
+    error::ApiError,
+    i18n::{Language, code_message},
+};
+
+/// What every reply has, beside its content.
+#[derive(Serialize)]
+pub struct Envelope<'a, T> {
+    /// An entry of the table of codes.
+    pub status_code: i32,
+    /// For people.
+    pub status_msg: &'a str,
+    /// The route's own fields.
+    #[serde(flatten)]
+    pub content: T,
+}
+
+/// The content of a reply that has none besides its status.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Empty {}
+
+/// A success with its content.
+pub fn success<T: Serialize>(content: T, language: Language) -> Response {
+    let message = code_message(Code::OK, language);
+    json(StatusCode::OK, Code::OK, message, content)
+}
+
+/// A refusal or a failure; `content` is what the contract sends even then.
+pub fn failure<T: Serialize>(error: &ApiError, content: T, language: Language) -> Response {
+    let message = error.message(language);
+    let mut response = json(error.http_status(), error.code(), &message, content);
+    if let Some(seconds) = error.retry_after() {
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Makes the reply to a request that failed.
+pub type Fail = fn(&ApiError, Language) -> Response;
+
+/// The [`Fail`] of a route whose failures carry an empty `T`.
+pub fn fail_with<T: Default + Serialize>(error: &ApiError, language: Language) -> Response {
+    failure(error, T::default(), language)
+}
+
+fn json<T: Serialize>(status: StatusCode, code: Code, message: &str, content: T) -> Response {
+    let envelope = Envelope {
+        status_code: code.inner(),
+        status_msg: message,
+        content,
+    };
+    // The reply types hold nothing that JSON can't: no maps with odd keys, no failing serializers.
+    let body = serde_json::to_vec(&envelope).unwrap_or_default();
+    let mut response = Response::new(Body::from(Bytes::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "application/json; charset=utf-8"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::VARY, "Accept-Language"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    async fn body(response: Response) -> Value {
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_content_stands_beside_the_status() {
+        #[derive(Serialize)]
+        struct Content {
+            n: i64,
+        }
+        let response = success(Content { n: 7 }, Language::Chinese);
+        assert_eq!(response.status(), 200);
+        let headers = response.headers();
+        assert_eq!(headers["content-type"], "application/json; charset=utf-8");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert_eq!(headers["cache-control"], "no-store");
+        let expected = json!({"status_code": 0, "status_msg": "成功", "n": 7});
+        assert_eq!(body(response).await, expected);
+    }
+
+    #[tokio::test]
+    async fn a_failure_says_when_to_come_again() {
+        let error = ApiError::new(Code::UNAVAILABLE);
+        let response = failure(&error, Empty {}, Language::English);
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], "1");
+        let expected = json!({
+            "status_code": 20002,
+            "status_msg": "temporarily unavailable, please try again",
+        });
+        assert_eq!(body(response).await, expected);
+        let response = failure(&ApiError::missing("title"), Empty {}, Language::English);
+        assert!(!response.headers().contains_key("retry-after"));
+    }
+}
