@@ -60,9 +60,13 @@ struct CountCommentsResponse {
 
 service CommentService {
     /** NO_SUCH_VIDEO when there is none. Not idempotent, but with a key: then with another video or text it is IDEMPOTENCY_KEY_REUSED. */
-    AddCommentResponse add_comment(1: AddCommentRequest req),
+    // 4 s: a write outlasts the semi-sync timeout of 1 s. No retry: without a key it would add a second comment.
+    AddCommentResponse add_comment(1: AddCommentRequest req) (call.deadline_ms = "4000", call.retry = "false"),
     /** NO_SUCH_COMMENT, also for a comment under another video; NOT_YOURS unless the caller wrote it or the video. */
-    DeleteCommentResponse delete_comment(1: DeleteCommentRequest req),
-    ListCommentsResponse list_comments(1: ListCommentsRequest req),
-    CountCommentsResponse count_comments(1: CountCommentsRequest req),
+    // 4 s: as add_comment. No retry: if the first attempt deleted the comment, the second answers NO_SUCH_COMMENT.
+    DeleteCommentResponse delete_comment(1: DeleteCommentRequest req) (call.deadline_ms = "4000", call.retry = "false"),
+    // 2 s: a read by index takes milliseconds; the rest is for a busy machine.
+    ListCommentsResponse list_comments(1: ListCommentsRequest req) (call.deadline_ms = "2000", call.retry = "true"),
+    // 1 s: a page doesn't wait long for it; without it the page shows the counts of the last fold.
+    CountCommentsResponse count_comments(1: CountCommentsRequest req) (call.deadline_ms = "1000", call.retry = "true"),
 }

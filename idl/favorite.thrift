@@ -59,7 +59,11 @@ struct FavoritePageResponse {
 
 service FavoriteService {
     /** NO_SUCH_VIDEO for like and unlike of a missing video. Idempotent. */
-    SetFavoriteResponse set_favorite(1: SetFavoriteRequest req),
-    ListFavoritesResponse list_favorites(1: ListFavoritesRequest req),
-    FavoritePageResponse favorite_page(1: FavoritePageRequest req),
+    // 4 s: a write outlasts the semi-sync timeout of 1 s. No retry: an instance that was paused could still carry out the first attempt,
+    // after the user has done the opposite elsewhere.
+    SetFavoriteResponse set_favorite(1: SetFavoriteRequest req) (call.deadline_ms = "4000", call.retry = "false"),
+    // 2 s: a read by index takes milliseconds; the rest is for a busy machine.
+    ListFavoritesResponse list_favorites(1: ListFavoritesRequest req) (call.deadline_ms = "2000", call.retry = "true"),
+    // 1 s: a page doesn't wait long for it; without it the page shows the counts of the last fold.
+    FavoritePageResponse favorite_page(1: FavoritePageRequest req) (call.deadline_ms = "1000", call.retry = "true"),
 }

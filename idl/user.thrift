@@ -54,8 +54,11 @@ struct MGetUsersResponse {
 
 service UserService {
     /** NAME_TAKEN when the name is somebody's. Not idempotent. */
-    RegisterResponse register(1: RegisterRequest req),
+    // 8 s: password hashes queue for the cores.
+    RegisterResponse register(1: RegisterRequest req) (call.deadline_ms = "8000", call.retry = "false"),
     /** WRONG_NAME_OR_PASSWORD without saying which. */
-    LoginResponse login(1: LoginRequest req),
-    MGetUsersResponse mget_users(1: MGetUsersRequest req),
+    // 8 s: as above.
+    LoginResponse login(1: LoginRequest req) (call.deadline_ms = "8000", call.retry = "true"),
+    // 2 s: a read by index takes milliseconds; the rest is for a busy machine.
+    MGetUsersResponse mget_users(1: MGetUsersRequest req) (call.deadline_ms = "2000", call.retry = "true"),
 }

@@ -118,20 +118,24 @@ struct AbortUploadResponse {
 }
 
 service VideoService {
-    FeedResponse feed(1: FeedRequest req),
+    // 2 s: a read by index takes milliseconds; the rest is for a busy machine. The next three are such reads, too.
+    FeedResponse feed(1: FeedRequest req) (call.deadline_ms = "2000", call.retry = "true"),
     /** Sees every acknowledged publish, whoever asks. */
-    ListByAuthorResponse list_by_author(1: ListByAuthorRequest req),
+    ListByAuthorResponse list_by_author(1: ListByAuthorRequest req) (call.deadline_ms = "2000", call.retry = "true"),
     /** Sees every acknowledged publish. */
-    MGetVideosResponse mget_videos(1: MGetVideosRequest req),
+    MGetVideosResponse mget_videos(1: MGetVideosRequest req) (call.deadline_ms = "2000", call.retry = "true"),
     /** Whether videos exist, and whose they are: read on the primary, for it decides writes. Never changes for a video. */
-    MGetAuthorsResponse mget_authors(1: MGetAuthorsRequest req),
+    MGetAuthorsResponse mget_authors(1: MGetAuthorsRequest req) (call.deadline_ms = "2000", call.retry = "true"),
     /** Records key and upload id in a row, so that a killed upload can be found. */
-    BeginUploadResponse begin_upload(1: BeginUploadRequest req),
+    // 4 s: a write outlasts the semi-sync timeout of 1 s. No retry: it would begin a second upload.
+    BeginUploadResponse begin_upload(1: BeginUploadRequest req) (call.deadline_ms = "4000", call.retry = "false"),
     /**
      * Probes the object, takes its cover, stores the row. On any refusal nothing of the upload stays behind. Not idempotent, but with a key:
      * then it may be repeated with the same title and bytes (another upload of them); with others it is IDEMPOTENCY_KEY_REUSED.
      */
-    PublishResponse publish(1: PublishRequest req),
+    // 90 s: probing, taking the cover and storing the row; ffmpeg has its own, shorter limits. No retry: see above.
+    PublishResponse publish(1: PublishRequest req) (call.deadline_ms = "90000", call.retry = "false"),
     /** Removes what an upload left: object, parts, row. Idempotent. */
-    AbortUploadResponse abort_upload(1: AbortUploadRequest req),
+    // 4 s: as begin_upload.
+    AbortUploadResponse abort_upload(1: AbortUploadRequest req) (call.deadline_ms = "4000", call.retry = "true"),
 }

@@ -5,8 +5,11 @@ use std::{error::Error, sync::Arc, time::Duration};
 use auth::{Holder, Tokens};
 use chrono::FixedOffset;
 use idl::{
-    base::Code, comment::CommentServiceClient, favorite::FavoriteServiceClient,
-    user::UserServiceClient, video::VideoServiceClient,
+    base::Code,
+    comment::{CommentServiceClient, CommentServiceClientBuilder},
+    favorite::{FavoriteServiceClient, FavoriteServiceClientBuilder},
+    user::{UserServiceClient, UserServiceClientBuilder},
+    video::{VideoServiceClient, VideoServiceClientBuilder},
 };
 use limits::Limits;
 use marks::{Marks, Reader, Subject};
@@ -14,9 +17,7 @@ use service::{Admin, Need, Process};
 use settings::{Network, Settings};
 use storage::Store;
 
-use crate::{
-    accounts::Accounts, clients, error::ApiError, request_logging, upload::slots::SpoolSlots,
-};
+use crate::{accounts::Accounts, error::ApiError, request_logging, upload::slots::SpoolSlots};
 
 /// One API process.
 pub struct App {
@@ -65,13 +66,13 @@ impl App {
         let store = Store::new(&settings.object_store)?;
         let spool_slots = SpoolSlots::new(settings.upload.spool_slots, settings.http.min_body_rate);
         check(process, &store);
-        let user = clients::user(process);
+        let user = process.client(UserServiceClientBuilder::new("user"));
         Ok(Arc::new(Self {
             accounts: Accounts::new(user.clone()),
             user,
-            video: clients::video(process),
-            favorite: clients::favorite(process),
-            comment: clients::comment(process),
+            video: process.client(VideoServiceClientBuilder::new("video")),
+            favorite: process.client(FavoriteServiceClientBuilder::new("favorite")),
+            comment: process.client(CommentServiceClientBuilder::new("comment")),
             store,
             spool_slots,
             limits: Limits::connect(settings.limits(), &settings.redis)?,

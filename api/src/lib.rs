@@ -6,7 +6,6 @@ pub mod accounts;
 pub mod app;
 pub mod call;
 pub mod client_address;
-pub mod clients;
 pub mod compression;
 pub mod cors;
 pub mod discard;

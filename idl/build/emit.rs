@@ -1,9 +1,9 @@
-//! Writes the checked rules as Rust: a `Validate` implementation beside every struct and every service, and the table
-//! of all rules.
+//! Writes the checked annotations as Rust: `Validate` for every struct and every service's requests, `Call` for the requests, and the
+//! table of all rules.
 
 use std::{fmt::Write as _, sync::Arc};
 
-use idl_rules::{Kind, Rules, Schema, stem};
+use idl_rules::{CallPolicy, Kind, Rules, Schema, stem};
 use pilota_build::{
     Context, DefId, IdentName as _, Plugin,
     db::RirDatabase as _,
@@ -12,23 +12,21 @@ use pilota_build::{
 };
 
 /// Hooks into the code generator, which knows the Rust name of everything.
-pub struct ValidatePlugin {
+pub struct AnnotationPlugin {
     schema: Schema,
 }
 
-impl ValidatePlugin {
+impl AnnotationPlugin {
     pub fn new(schema: Schema) -> Self {
         Self { schema }
     }
 
     /// `None` for what is no struct of the files: the generator's own argument structs.
     fn body(&self, cx: &Context, def_id: DefId, message: &Message) -> Option<String> {
-        let node = cx.node(def_id)?;
-        let path = cx.file_paths().get(&node.file_id)?.clone();
         let fields = self
             .schema
             .structs
-            .get(&(stem(&path), message.name.raw_str().to_string()))?;
+            .get(&(file(cx, def_id)?, message.name.raw_str().to_string()))?;
         let mut body = String::new();
         for field in &message.fields {
             let Some(known) = fields.iter().find(|known| known.id == field.id) else {
@@ -46,9 +44,41 @@ impl ValidatePlugin {
         }
         Some(body)
     }
+
+    /// How the methods of a service are called, for the enum of its client's requests.
+    fn implement_call(&self, cx: &Context, def_id: DefId, name: &str) {
+        let key = file(cx, def_id).map(|file| (file, name.to_owned()));
+        let methods = key.and_then(|key| self.schema.services.get(&key));
+        let mut arms = String::new();
+        for method in cx.service_methods(def_id).iter() {
+            let policy = methods.and_then(|methods| methods.get(&*method.name.raw_str()));
+            // Without an arm the match doesn't compile; the schema has every method.
+            let Some(CallPolicy { deadline_ms, retry }) = policy else {
+                continue;
+            };
+            let variant = (&*cx.rust_name(method.def_id)).variant_ident();
+            let _ = writeln!(
+                arms,
+                "Self::{variant}(_) => crate::CallPolicy {{ \
+                 deadline: ::std::time::Duration::from_millis({deadline_ms}), retry: {retry} }},"
+            );
+        }
+        let service = cx.rust_name(def_id);
+        let code = format!(
+            "impl crate::Call for {service}RequestSend {{\n\
+             fn policy(&self) -> crate::CallPolicy {{\nmatch self {{ {arms} }}\n}}\n}}\n"
+        );
+        cx.with_adjust_mut(def_id, |adjust| adjust.add_nested_item(code.into()));
+    }
 }
 
-impl Plugin for ValidatePlugin {
+/// The file that declares something, without its extension.
+fn file(cx: &Context, def_id: DefId) -> Option<String> {
+    let node = cx.node(def_id)?;
+    cx.file_paths().get(&node.file_id).map(|path| stem(path))
+}
+
+impl Plugin for AnnotationPlugin {
     fn on_item(&mut self, cx: &Context, def_id: DefId, item: Arc<Item>) {
         match &*item {
             Item::Message(message) => {
@@ -58,7 +88,7 @@ impl Plugin for ValidatePlugin {
             }
             // What client and server layers see of a call is an enum of the methods' arguments. It is no item, but lies
             // in the service's module.
-            Item::Service(_) => {
+            Item::Service(item) => {
                 let service = cx.rust_name(def_id);
                 let arms = arms(cx, def_id);
                 for side in ["Send", "Recv"] {
@@ -69,6 +99,7 @@ impl Plugin for ValidatePlugin {
                         &format!("match self {{ {arms} }}\n"),
                     );
                 }
+                self.implement_call(cx, def_id, &item.name.raw_str());
             }
             _ => {}
         }

@@ -1,5 +1,5 @@
-//! Generates servers, clients and `Validate` implementations from the .thrift files of this crate.
-//! A rule that cannot be meant ends the build with its file, struct and field.
+//! Generates servers and clients from the .thrift files of this crate, with the validators and call policies that their annotations ask
+//! for. An annotation that is wrong or missing ends the build and is named: file, struct and field, or service and method.
 
 mod emit;
 
@@ -51,7 +51,7 @@ fn write(files: &[PathBuf], schema: Schema, name: &str) -> Result<(), String> {
         .filename(name.into())
         .ignore_unused(false)
         .with_comments(true)
-        .plugin(emit::ValidatePlugin::new(schema));
+        .plugin(emit::AnnotationPlugin::new(schema));
     for file in files {
         builder = builder.add_service(file);
     }

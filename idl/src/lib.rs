@@ -3,10 +3,12 @@
 //! One module a .thrift file. A client and a server carry [`ValidateLayer`], so that a request which breaks a rule of
 //! its interface leaves no process and reaches no handler. Outcomes other than success travel as [`biz`] errors.
 
+mod call;
 mod outcome;
 mod rule;
 mod validate;
 
+pub use call::{Call, CallPolicy};
 pub use generated::volo_gen::*;
 pub use outcome::{biz, biz_because, code, reason, refuse};
 pub use rule::{RULES, Rule, RuleEntry};

@@ -63,8 +63,8 @@ pub struct Rules {
     pub elem: Option<Box<Rules>>,
 }
 
-/// Keys that other tools read; anything else beside `vt.*` is taken for a typo.
-const FOREIGN: [&str; 3] = ["pilota.", "go.", "api."];
+/// Keys that other tools read; anything else that isn't ours is taken for a typo.
+pub const FOREIGN: [&str; 3] = ["pilota.", "go.", "api."];
 
 impl Rules {
     /// The rules among a field's annotations. The error names the rule.

@@ -1,5 +1,5 @@
-//! The structs of all .thrift files with their checked rules. The code generator keeps no annotation of ours, so the
-//! files are read once more, by the same parser.
+//! What the annotations of the .thrift files say, checked: the rules of every struct's fields, and how every method is called. The code
+//! generator keeps no annotation of ours, so the files are read once more, by the same parser.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -8,9 +8,9 @@ use std::{
 };
 
 use pilota_thrift_parser as thrift;
-use thrift::{Annotations, Attribute, FileParser, FileSource, Item, StructLike, Ty};
+use thrift::{Annotations, Attribute, FileParser, FileSource, Item, Service, StructLike, Ty};
 
-use crate::{Kind, Rules};
+use crate::{CallPolicy, Kind, Rules};
 
 /// One field with everything that is checked about it.
 #[derive(Debug)]
@@ -23,18 +23,22 @@ pub struct Field {
     pub rules: Rules,
 }
 
-/// The rules of every struct, by (file stem, struct name).
+/// Structs and services by (file stem, name).
 #[derive(Debug, Default)]
 pub struct Schema {
     /// Each struct with its fields, in their order.
     pub structs: BTreeMap<(String, String), Vec<Field>>,
+    pub services: BTreeMap<(String, String), Methods>,
 }
+
+/// The methods of a service by name, and how each is called.
+pub type Methods = BTreeMap<String, CallPolicy>;
 
 /// What a type's name stands for, by (file stem, name).
 type Names = HashMap<(String, String), Kind>;
 
 impl Schema {
-    /// Reads the files. An error says file, struct, field and rule in one line.
+    /// Reads the files. An error says file, struct and field or service and method, and what is wrong, in one line.
     pub fn load(paths: &[PathBuf]) -> Result<Self, String> {
         let mut files = Vec::new();
         for path in paths {
@@ -60,29 +64,35 @@ impl Schema {
         match item {
             Item::Struct(s) => self.add_struct(stem, s, names),
             Item::Exception(s) => self.add_struct(stem, s, names),
-            Item::Service(service) => {
-                without_rules(&service.annotations)
-                    .map_err(|why| format!("{}: {why}", service.name.as_str()))?;
-                for function in &service.functions {
-                    let all = [&function.annotations].into_iter();
-                    let arguments = function
-                        .arguments
-                        .iter()
-                        .flat_map(|a| [&a.annotations, &a.ty.1]);
-                    for annotations in all.chain(arguments) {
-                        without_rules(annotations).map_err(|why| {
-                            format!(
-                                "{}.{}: {why}",
-                                service.name.as_str(),
-                                function.name.as_str()
-                            )
-                        })?;
-                    }
-                }
-                Ok(())
-            }
+            Item::Service(service) => self.add_service(stem, service),
             _ => Ok(()),
         }
+    }
+
+    fn add_service(&mut self, stem: &str, service: &Service) -> Result<(), String> {
+        let name = service.name.as_str();
+        let within = |method: &str, why: String| format!("{name}.{method}: {why}");
+        without_rules(&service.annotations).map_err(|why| format!("{name}: {why}"))?;
+        if service.extends.is_some() {
+            return Err(format!(
+                "{name}: a service extends no other; write its methods out"
+            ));
+        }
+        let mut methods = Methods::new();
+        for function in &service.functions {
+            let method = function.name.as_str();
+            for argument in &function.arguments {
+                for annotations in [&argument.annotations, &argument.ty.1] {
+                    without_rules(annotations).map_err(|why| within(method, why))?;
+                }
+            }
+            let policy =
+                CallPolicy::parse(&function.annotations).map_err(|why| within(method, why))?;
+            methods.insert(method.to_owned(), policy);
+        }
+        self.services
+            .insert((stem.to_owned(), name.to_owned()), methods);
+        Ok(())
     }
 
     fn add_struct(&mut self, stem: &str, item: &StructLike, names: &Names) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! The rules of the interfaces: how they are generated, refused and kept.
+//! The annotations of the interfaces: how rules and call policies are generated, refused and kept.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,6 +10,7 @@
 // Generated code finds these in the root of its crate.
 use idl::{Rule, Validate, ValidateError};
 
+mod calls;
 mod every_rule;
 mod refusals;
 mod rules;

@@ -1,4 +1,4 @@
-//! A rule that cannot be meant is refused with file, struct, field and rule.
+//! An annotation that is wrong or missing ends the build, with file, struct and field or service and method, and what is wrong.
 
 use std::fs;
 
@@ -178,4 +178,86 @@ fn a_rule_where_nothing_would_check_it_is_refused() {
 fn a_file_that_cannot_be_parsed_is_named() {
     let message = build_file("struct Request {").unwrap_err();
     assert!(message.contains("broken.thrift"), "{message}");
+}
+
+/// What the build says to a method with these annotations.
+fn build_method(annotations: &str) -> Result<Schema, String> {
+    build_file(&format!(
+        "namespace rs broken\nstruct Request {{ }}\nstruct Response {{ }}\n\
+         service Broken {{\n    Response call(1: Request req){annotations},\n}}\n"
+    ))
+}
+
+#[test]
+fn a_method_without_a_call_policy_is_refused_and_told_what_to_write() {
+    for (annotations, missing) in [
+        ("", "call.deadline_ms"),
+        (r#" (call.retry = "true")"#, "call.deadline_ms"),
+        (r#" (call.deadline_ms = "1")"#, "call.retry"),
+        (r#" (go.tag = "x")"#, "call.deadline_ms"),
+    ] {
+        let message = build_method(annotations).expect_err(annotations);
+        for part in [
+            "broken.thrift",
+            "Broken.call",
+            &format!("`{missing}` is missing"),
+            r#"(call.deadline_ms = "2000", call.retry = "true")"#,
+        ] {
+            assert!(message.contains(part), "`{part}` is not in `{message}`");
+        }
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+}
+
+#[test]
+fn a_call_policy_that_cannot_be_meant_is_refused() {
+    for (policy, why) in [
+        (
+            r#"call.deadline = "2000", call.retry = "true""#,
+            "`call.deadline = \"2000\"`: unknown annotation",
+        ),
+        (
+            r#"call.deadline_ms = "2000", call.idempotent = "true""#,
+            "`call.idempotent = \"true\"`: unknown annotation",
+        ),
+        (
+            r#"call.deadline_ms = "2 s", call.retry = "true""#,
+            "`call.deadline_ms = \"2 s\"`: not a whole number from 1 to 600000",
+        ),
+        (
+            r#"call.deadline_ms = "0", call.retry = "true""#,
+            "not a whole number from 1 to 600000",
+        ),
+        (
+            r#"call.deadline_ms = "600001", call.retry = "true""#,
+            "not a whole number from 1 to 600000",
+        ),
+        (
+            r#"call.deadline_ms = "1", call.retry = "yes""#,
+            "`call.retry = \"yes\"`: write \"true\" or \"false\"",
+        ),
+        (
+            r#"call.retry = "true", call.retry = "true", call.deadline_ms = "1""#,
+            "written twice",
+        ),
+        (
+            r#"call.deadline_ms = "1", call.retry = "true", vt.ge = "1""#,
+            "`vt.ge = \"1\"`: unknown annotation",
+        ),
+    ] {
+        let message = build_method(&format!(" ({policy})")).expect_err(policy);
+        for part in ["broken.thrift", "Broken.call", why] {
+            assert!(message.contains(part), "`{part}` is not in `{message}`");
+        }
+    }
+    build_method(r#" (call.deadline_ms = "600000", call.retry = "false", go.tag = "x")"#).unwrap();
+}
+
+#[test]
+fn a_service_that_extends_another_is_refused() {
+    let message = build_file("service Parent { }\nservice Child extends Parent { }").unwrap_err();
+    assert!(
+        message.contains("Child") && message.contains("extends no other"),
+        "{message}"
+    );
 }

@@ -12,13 +12,15 @@ use std::{
 use idl::{
     base::Code,
     user::{
-        LoginRequest, LoginResponse, MGetUsersRequest, MGetUsersResponse, RegisterRequest,
-        RegisterResponse, UserService, UserServiceClient, UserServiceRequestSend,
+        LoginRequest, LoginResponse, RegisterResponse, UserServiceClient,
+        UserServiceLoginResultSend, UserServiceRegisterResultSend, UserServiceRequestRecv,
+        UserServiceResponseSend,
     },
 };
-use service::Call;
 use telemetry::{RequestId, cost};
-use volo_thrift::{ApplicationException, ApplicationExceptionKind, ServerError};
+use volo_thrift::{
+    ApplicationException, ApplicationExceptionKind, ServerError, context::ServerContext,
+};
 
 /// The name it registers under.
 pub const SERVICE: &str = "echo";
@@ -30,19 +32,6 @@ pub const NAME_VARIABLE: &str = "ECHO_NAME";
 pub const NEEDED_FILE_VARIABLE: &str = "ECHO_NEEDED_FILE";
 /// When set, the process has a vital task that panics as soon as there is the file that it names.
 pub const PANIC_FILE_VARIABLE: &str = "ECHO_PANIC_FILE";
-/// The limit of every call.
-pub const LIMIT: Duration = Duration::from_secs(2);
-
-/// `login` may be repeated, `register` may not.
-pub fn calls(request: &UserServiceRequestSend) -> Call {
-    match request {
-        UserServiceRequestSend::Login(_) | UserServiceRequestSend::MgetUsers(_) => {
-            Call::idempotent(LIMIT)
-        }
-        UserServiceRequestSend::Register(_) => Call::once(LIMIT),
-    }
-}
-
 /// Cheap to clone; clones share their count.
 #[derive(Clone)]
 pub struct Echo {
@@ -115,24 +104,41 @@ pub fn login(what: &str) -> LoginRequest {
     }
 }
 
-impl UserService for Echo {
-    async fn register(&self, req: RegisterRequest) -> Result<RegisterResponse, ServerError> {
-        let user_id = self.act(&req.username).await?;
-        Ok(RegisterResponse {
-            user_id,
-            created_ms: None,
-        })
-    }
+/// The two methods that the tests call. Written over the enum of all requests, so that `user.thrift` may get further methods.
+impl volo::Service<ServerContext, UserServiceRequestRecv> for Echo {
+    type Response = UserServiceResponseSend;
+    type Error = ServerError;
 
-    async fn login(&self, req: LoginRequest) -> Result<LoginResponse, ServerError> {
-        let user_id = self.act(&req.username).await?;
-        Ok(LoginResponse {
-            user_id,
-            created_ms: None,
-        })
-    }
-
-    async fn mget_users(&self, _req: MGetUsersRequest) -> Result<MGetUsersResponse, ServerError> {
-        Ok(MGetUsersResponse { users: Vec::new() })
+    async fn call(
+        &self,
+        _: &mut ServerContext,
+        request: UserServiceRequestRecv,
+    ) -> Result<UserServiceResponseSend, ServerError> {
+        let created_ms = None;
+        match request {
+            UserServiceRequestRecv::Register(args) => {
+                let user_id = self.act(&args.req.username).await?;
+                let response = RegisterResponse {
+                    user_id,
+                    created_ms,
+                };
+                let result = UserServiceRegisterResultSend::Ok(response);
+                Ok(UserServiceResponseSend::Register(result))
+            }
+            UserServiceRequestRecv::Login(args) => {
+                let user_id = self.act(&args.req.username).await?;
+                let response = LoginResponse {
+                    user_id,
+                    created_ms,
+                };
+                let result = UserServiceLoginResultSend::Ok(response);
+                Ok(UserServiceResponseSend::Login(result))
+            }
+            _ => Err(ApplicationException::new(
+                ApplicationExceptionKind::UNKNOWN_METHOD,
+                "the echo service has login and register",
+            )
+            .into()),
+        }
     }
 }

@@ -4,16 +4,14 @@
 
 use std::{path::Path, process::ExitCode, time::Duration};
 
-use idl::user::{UserServiceRequestRecv, UserServiceServer};
+use idl::user::UserServiceClientBuilder;
 use service::Need;
 
 fn main() -> ExitCode {
     let name = std::env::var(echo::NAME_VARIABLE).unwrap_or_else(|_| echo::SERVICE.to_owned());
     service::run(&name, async |process: service::Process| {
-        let handler = echo::Echo::new(process.client(
-            idl::user::UserServiceClientBuilder::new(echo::SERVICE),
-            echo::calls,
-        ));
+        let next = process.client(UserServiceClientBuilder::new(echo::SERVICE));
+        let handler = echo::Echo::new(next);
         if name != echo::SERVICE {
             process.check_service(echo::SERVICE, Need::Required);
         }
@@ -35,8 +33,6 @@ fn main() -> ExitCode {
         if std::env::var_os(echo::STALL_VARIABLE).is_some() {
             std::future::pending::<()>().await;
         }
-        process
-            .serve_rpc::<_, UserServiceRequestRecv>(UserServiceServer::from_handler(handler))
-            .await
+        process.serve_rpc(handler).await
     })
 }

@@ -1,11 +1,12 @@
 //! The client's layer between a call and its connection: limits, instances, repetition, request id, proof and cost.
 //!
 //! An attempt whose connection never opened may go to another instance, whatever the method. One that was sent may have
-//! been executed, so it is repeated only if the method is idempotent. All attempts share the call's time limit, and all calls of a
-//! client a budget of repetitions.
+//! been executed, so it is repeated only if the method's policy allows retries. All attempts share the call's deadline, and all calls
+//! of a client a budget of retries.
 
 use std::{cell::RefCell, io, net::SocketAddr, sync::Arc};
 
+use idl::CallPolicy;
 use metainfo::{Backward as _, Forward as _, METAINFO, MetaInfo};
 use registry::Balancer;
 use telemetry::{
@@ -19,7 +20,7 @@ use tracing::Instrument as _;
 use volo::{FastStr, context::Context as _, net::Address};
 use volo_thrift::{ClientError, context::ClientContext, transport::SelectedTransport};
 
-use crate::{Call, RpcError, budget::RetryBudget, header, secret::Prover};
+use crate::{RpcError, budget::RetryBudget, header, secret::Prover};
 
 /// Instances that one call tries at most.
 const MAX_ATTEMPTS: usize = 3;
@@ -31,7 +32,7 @@ pub(crate) struct AttemptsLayer<Req> {
 /// What all calls of a client have in common.
 pub(crate) struct Shared<Req> {
     pub(crate) balancer: Balancer,
-    pub(crate) policy: fn(&Req) -> Call,
+    pub(crate) policy: fn(&Req) -> CallPolicy,
     pub(crate) prover: Prover,
     pub(crate) retries: RetryBudget,
 }
@@ -171,10 +172,10 @@ where
         } = &*self.shared;
         retries.pay_in();
         let call = policy(req);
-        let deadline = Instant::now() + call.timeout;
+        let deadline = Instant::now() + call.deadline;
         cx.rpc_info_mut()
             .config_mut()
-            .set_rpc_timeout(Some(call.timeout));
+            .set_rpc_timeout(Some(call.deadline));
         let mut tried: Vec<SocketAddr> = Vec::with_capacity(MAX_ATTEMPTS);
         let mut last = io::Error::from(io::ErrorKind::NotConnected);
         while tried.len() < MAX_ATTEMPTS && Instant::now() < deadline {
@@ -188,7 +189,7 @@ where
             tried.push(address);
             let another =
                 tried.len() < MAX_ATTEMPTS && balancer.has_other(&tried) && retries.has_some();
-            let until = if call.idempotent && another {
+            let until = if call.retry && another {
                 Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2
             } else {
                 deadline
@@ -213,7 +214,7 @@ where
                     balancer.failed(address);
                     tracing::debug!(%address, %error, "unanswered");
                     last = error;
-                    if !call.idempotent {
+                    if !call.retry {
                         break;
                     }
                 }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use idl::CallPolicy;
 use registry::{Balancer, Registry, RegistryError};
 use settings::Settings;
 use volo::{
@@ -23,7 +24,6 @@ use volo_thrift::{
 };
 
 use crate::{
-    Call,
     attempts::{AttemptsLayer, Shared},
     budget::RetryBudget,
     secret::Prover,
@@ -77,15 +77,27 @@ impl Clients {
         }
     }
 
-    /// The client of the service that `builder` names. `policy` says how each method is called; write it as a match
-    /// over all requests, so that a new method can't be forgotten. Cheap to clone; make one per service, in a runtime: it has the budget
-    /// of all repetitions.
+    /// The client of the service that `builder` names. Each method is called as the annotations in its .thrift file say. Cheap to clone;
+    /// make one per service, in a runtime: it has the budget of all retries.
     ///
-    /// Until etcd has answered for the first time, calls wait for it within their limit.
+    /// Until etcd has answered for the first time, calls wait for it within their deadline.
     pub fn client<MkC, Req, Resp, Lb, Disc>(
         &self,
         builder: Builder<MkC, Req, Resp, LbConfig<Lb, Disc>>,
-        policy: fn(&Req) -> Call,
+    ) -> MkC::Target
+    where
+        MkC: MkClient<Client<BoxCloneService<ClientContext, Req, Option<Resp>, ClientError>>>,
+        Req: EntryMessage + idl::Validate + idl::Call + Clone + Send + Sync + 'static,
+        Resp: EntryMessage + Clone + Send + Sync + 'static,
+    {
+        self.client_with(builder, Req::policy)
+    }
+
+    /// As [`client`](Self::client), with deadlines and retries of the caller's own.
+    pub fn client_with<MkC, Req, Resp, Lb, Disc>(
+        &self,
+        builder: Builder<MkC, Req, Resp, LbConfig<Lb, Disc>>,
+        policy: fn(&Req) -> CallPolicy,
     ) -> MkC::Target
     where
         MkC: MkClient<Client<BoxCloneService<ClientContext, Req, Option<Resp>, ClientError>>>,

@@ -1,13 +1,12 @@
 //! Start-up and shutdown of a process, and the layers that every RPC passes on both ends.
 //!
 //! A service's main is [`run`] with [`Process::serve_rpc`]; whoever calls a service builds its client with
-//! [`Process::client`] and a policy that names every method. What a process depends on it says by [`Process::check`]; every
+//! [`Process::client`], which takes deadlines and retries from the .thrift file. What a process depends on it says by [`Process::check`]; every
 //! process has an admin port. Nothing here knows a domain.
 
 mod admin;
 mod attempts;
 mod budget;
-mod call;
 mod client;
 mod connections;
 mod descriptors;
@@ -22,7 +21,6 @@ mod server;
 mod signals;
 
 pub use admin::{ADMIN_PATHS, Admin, HEALTH_PATH};
-pub use call::Call;
 pub use client::Clients;
 pub use connections::{Admission, BodyError, RequestBody};
 use connections::{Closer, Listener};

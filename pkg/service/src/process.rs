@@ -17,7 +17,7 @@ use volo_thrift::{
 };
 
 use crate::{
-    Admin, BoxError, Call, Clients, Listener, Need, RequestBody,
+    Admin, BoxError, Clients, Listener, Need, RequestBody,
     client::Builder,
     connections::{Connections, http},
     descriptors,
@@ -161,15 +161,13 @@ impl Process {
     pub fn client<MkC, Req, Resp, Lb, Disc>(
         &self,
         builder: Builder<MkC, Req, Resp, LbConfig<Lb, Disc>>,
-        policy: fn(&Req) -> Call,
     ) -> MkC::Target
     where
         MkC: MkClient<Client<BoxCloneService<ClientContext, Req, Option<Resp>, ClientError>>>,
-        Req: EntryMessage + idl::Validate + Clone + Send + Sync + 'static,
+        Req: EntryMessage + idl::Validate + idl::Call + Clone + Send + Sync + 'static,
         Resp: EntryMessage + Clone + Send + Sync + 'static,
     {
-        Clients::with_registry(&self.name, &self.settings, self.registry.clone())
-            .client(builder, policy)
+        Clients::with_registry(&self.name, &self.settings, self.registry.clone()).client(builder)
     }
 
     /// Serves as an instance of the service of this process's name, until a signal has stopped it.

@@ -1,17 +1,14 @@
 //! The process of the comment service. It also folds the ledger, when no other process does.
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use dal::{Db, Marks, counters::Counters, fold::Folder};
 use idl::{
     comment::{CommentServiceRequestRecv, CommentServiceServer},
-    video::{VideoServiceClientBuilder, VideoServiceRequestSend},
+    video::VideoServiceClientBuilder,
 };
 use rpc_comment::CommentService;
-use service::{Call, Need};
-
-/// One lookup by primary key.
-const READ: Duration = Duration::from_secs(2);
+use service::Need;
 
 fn main() -> ExitCode {
     service::run("comment", async |process: service::Process| {
@@ -28,13 +25,7 @@ fn main() -> ExitCode {
         let redis = counters.clone();
         process.check("redis", Need::Optional, move || redis.clone().ping());
         let folder = Folder::start(db.clone(), counters.clone(), &settings.counters);
-        let video = process.client(
-            VideoServiceClientBuilder::new("video"),
-            |request| match request {
-                VideoServiceRequestSend::MgetAuthors(_) => Call::idempotent(READ),
-                _ => Call::once(READ),
-            },
-        );
+        let video = process.client(VideoServiceClientBuilder::new("video"));
         let (last_db, last_counters) = (db.clone(), counters.clone());
         let handler = CommentService::new(db, counters, video);
         last_db.join(&last_counters).await;

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use echo::{LIMIT, SERVICE, login};
+use echo::{SERVICE, login};
 use idl::base::Code;
 use service::RpcError;
 use telemetry::{RequestId, cost, cost::Cost};
 use testkit::{Etcd, eventually};
 
 use crate::support::{
-    Breaking, SOON, ask, ask_once, client, client_of, nobody, register, serve, until_registered,
+    Breaking, LIMIT, SOON, ask, ask_once, client, client_of, nobody, register, serve, until_registered,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,7 +44,7 @@ async fn a_callee_knows_for_how_long_its_caller_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_broke_after_it_was_sent_is_repeated_only_if_idempotent() {
+async fn a_call_that_broke_after_it_was_sent_is_repeated_only_if_its_policy_allows_retries() {
     let etcd = Etcd::start().await;
     let (_running, echo) = serve(&etcd, SERVICE, "nobody").await;
     let breaking = Breaking::register(&etcd).await;

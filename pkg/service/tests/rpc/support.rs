@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-use echo::{Echo, SERVICE, calls, login};
-use idl::user::{
-    RegisterRequest, UserServiceClient, UserServiceClientBuilder, UserServiceRequestRecv,
-    UserServiceServer,
+use echo::{Echo, SERVICE, login};
+use idl::{
+    Call as _, CallPolicy,
+    user::{RegisterRequest, UserServiceClient, UserServiceClientBuilder, UserServiceRequestSend},
 };
 use registry::{Instance, Registration};
 use service::{Clients, Registry, RpcError, Running};
@@ -22,6 +22,17 @@ use tokio::{io::AsyncReadExt as _, net::TcpListener};
 
 /// Enough for anything that is to happen soon, on a busy machine.
 pub const SOON: Duration = Duration::from_secs(20);
+
+/// The deadline of every call.
+pub const LIMIT: Duration = Duration::from_secs(2);
+
+/// The policies of the .thrift file with a deadline that a test can wait for: `login` is retried, `register` is not.
+pub fn policy(request: &UserServiceRequestSend) -> CallPolicy {
+    CallPolicy {
+        deadline: LIMIT,
+        ..request.policy()
+    }
+}
 
 pub fn settings(etcd: &Etcd) -> Settings {
     let mut settings = Settings::load().unwrap();
@@ -42,7 +53,7 @@ pub async fn client_of(etcd: &Etcd, service: &str) -> UserServiceClient {
 
 pub async fn client_by(settings: &Settings, service: &str) -> UserServiceClient {
     let clients = Clients::new("test", settings).await.unwrap();
-    clients.client(UserServiceClientBuilder::new(service), calls)
+    clients.client_with(UserServiceClientBuilder::new(service), policy)
 }
 
 pub async fn client(etcd: &Etcd) -> UserServiceClient {
@@ -60,10 +71,8 @@ pub async fn serve_by(
     next: UserServiceClient,
 ) -> (Running, Echo) {
     let echo = Echo::new(next);
-    let server = UserServiceServer::from_handler(echo.clone());
     let registry = Registry::new(settings).await.unwrap();
-    let running =
-        service::start::<_, UserServiceRequestRecv>(service, settings, &registry, server).await;
+    let running = service::start(service, settings, &registry, echo.clone()).await;
     (running.unwrap(), echo)
 }
 

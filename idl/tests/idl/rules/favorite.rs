@@ -1,0 +1,52 @@
+//! The methods and rules of favorite.thrift: a valid request of each method, and both sides of each rule.
+
+use idl::favorite::*;
+use volo_thrift::{ClientError, ServerError};
+
+use super::{
+    edges::{Edge, at_least, ids, page_size},
+    servers::{Clients, Handler, Rpc, interface},
+};
+
+interface! {
+    FavoriteService favorite {
+        set_favorite(SetFavoriteRequest { user_id: 1, video_id: 1, liked: true }) -> SetFavoriteResponse;
+        list_favorites(ListFavoritesRequest { user_id: 1, before: None, limit: 1 })
+            -> ListFavoritesResponse;
+        favorite_page(FavoritePageRequest { video_ids: vec![], user_ids: vec![], viewer_id: None })
+            -> FavoritePageResponse;
+    }
+}
+
+/// Every rule of the file.
+pub fn edges() -> Vec<Edge> {
+    let mut all = vec![
+        at_least("user_id", 1, |r: &mut SetFavoriteRequest, v| r.user_id = v),
+        at_least("video_id", 1, |r: &mut SetFavoriteRequest, v| {
+            r.video_id = v
+        }),
+        at_least("user_id", 1, |r: &mut ListFavoritesRequest, v| {
+            r.user_id = v
+        }),
+        at_least("before", 1, |r: &mut ListFavoritesRequest, v| {
+            r.before = Some(v)
+        }),
+        at_least("viewer_id", 1, |r: &mut FavoritePageRequest, v| {
+            r.viewer_id = Some(v)
+        }),
+    ];
+    all.extend(page_size(300, |r: &mut ListFavoritesRequest, v| {
+        r.limit = v
+    }));
+    all.extend(ids(
+        "video_ids",
+        "video_ids[]",
+        |r: &mut FavoritePageRequest, v| r.video_ids = v,
+    ));
+    all.extend(ids(
+        "user_ids",
+        "user_ids[]",
+        |r: &mut FavoritePageRequest, v| r.user_ids = v,
+    ));
+    all
+}
