@@ -19,18 +19,15 @@ use telemetry::metrics::{Routing, Verb};
 use marks::{Commit, Marks, Reader, Sees, Why};
 
 use crate::{
-    DalError,
-    counters::Counters,
-    error,
-    gtid::Dialect,
+    DalError, error,
+    gtid::{Dialect, known_dialect},
     observe::on_primary,
     pool::{self, Lane, Switchover, on_a_whole_connection, within},
-    rotation::{Replica, Rotation, Watch, known_dialect},
-    writers::Writers,
+    rotation::{Replica, Rotation, watch::Watch},
+    writer_state::WriterState,
 };
 
 pub use health::Server;
-pub(crate) use health::show_semi_sync;
 use now::Now;
 pub(crate) use read::Read;
 use read::{From, REPLICA_READ_DEADLINE, Wanted};
@@ -42,10 +39,6 @@ pub(crate) const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(3);
 /// The time to open a connection to a replica, within its read deadline.
 const REPLICA_ACQUIRE_TIMEOUT: Duration = Duration::from_millis(300);
-/// For being known in Redis before the first write: with Redis and the primary at hand it takes milliseconds.
-const JOIN_DEADLINE: Duration = Duration::from_secs(3);
-/// For saying goodbye to Redis.
-const LEAVE_DEADLINE: Duration = Duration::from_secs(1);
 /// How often a transaction is repeated after a deadlock or a lock time-out.
 pub(crate) const MAX_REPEATS: u32 = 3;
 
@@ -65,7 +58,8 @@ pub struct Db {
     now: Arc<Now>,
     replica_wait: Duration,
     marks: Option<Marks>,
-    pub(crate) writers: Arc<Writers>,
+    /// What this process knows of itself as a writer.
+    pub(crate) writer: Arc<WriterState>,
 }
 
 impl Db {
@@ -108,57 +102,20 @@ impl Db {
             dialect,
             replica_wait: Duration::from_millis(mysql.replica_wait_ms),
             marks: None,
-            writers: Arc::default(),
+            writer: Arc::default(),
         };
         db.show();
         db.watch(Duration::from_secs(mysql.max_lag_s));
         Ok(db)
     }
 
-    /// With marks, which every write then sets, and which are kept as long as this process runs. Without them only reads on the
-    /// primary see what was just written.
-    #[must_use]
-    pub fn with_marks(self, marks: Marks) -> Self {
-        let db = Self {
-            marks: Some(marks.clone()),
-            ..self
-        };
-        db.is_writer();
-        vital::spawn("keeper of marks", marks.keep(db.clone()));
-        db
-    }
-
-    /// For a process that is about to take writes: waits until the others would notice its end. Without Redis it waits for a moment
-    /// and goes on.
-    pub async fn join(&self, counters: &Counters) {
-        let marks = async {
-            if let Some(marks) = &self.marks {
-                marks.join().await;
-            }
-        };
-        let join = async { tokio::join!(marks, counters.join()) };
-        if tokio::time::timeout(JOIN_DEADLINE, join).await.is_err() {
-            tracing::warn!(
-                "Redis doesn't know this process yet: its counts may be late for others"
-            );
-        }
-    }
-
-    /// For a process that writes no more: the others needn't find out that it is gone. Takes a moment at most.
-    pub async fn leave(&self, counters: &Counters) {
-        let leave = async {
-            if let Some(marks) = &self.marks
-                && marks.leave().await
-            {
-                self.has_left(Marks::NAME).await;
-            }
-            counters.leave().await;
-        };
-        let _ = tokio::time::timeout(LEAVE_DEADLINE, leave).await;
-    }
-
     pub(crate) fn marks(&self) -> Option<&Marks> {
         self.marks.as_ref()
+    }
+
+    /// For [`crate::registration`]: marks also need somebody who keeps them.
+    pub(crate) fn set_marks(&mut self, marks: Marks) {
+        self.marks = Some(marks);
     }
 
     fn watch(&self, max_lag: Duration) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use marks::Commit;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
+use tokio::sync::OnceCell;
 
 use crate::error;
 
@@ -95,6 +96,21 @@ impl Dialect {
         let seq = Gtids::parse(self, &gtid).seq();
         (seq > 0).then_some(Commit { seq, gtid })
     }
+}
+
+/// The dialect of all servers of this process; `session` is asked the first time.
+pub(crate) async fn known_dialect<C: ConnectionTrait>(
+    known: &OnceCell<Dialect>,
+    session: &C,
+) -> Result<Dialect, DbErr> {
+    let ask = async || {
+        let sql = "SELECT VERSION() AS version";
+        let statement = Statement::from_string(DbBackend::MySql, sql);
+        let row = session.query_one_raw(statement).await?;
+        let version: Option<String> = row.map(|row| row.try_get("", "version")).transpose()?;
+        Ok(Dialect::of_version(&version.unwrap_or_default()))
+    };
+    known.get_or_try_init(ask).await.copied()
 }
 
 /// A set of commits.

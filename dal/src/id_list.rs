@@ -2,7 +2,9 @@
 
 use std::{collections::HashSet, future::Future};
 
-use crate::{DalError, Db, Reader, db::Read};
+use marks::Reader;
+
+use crate::{DalError, Db, db::Read};
 
 /// Sorted and without repeats, then filled up to a power of two with its last id. Each length is a statement of its own that
 /// every connection keeps prepared, and the server's total of those is limited: this leaves ten of them instead of hundreds.

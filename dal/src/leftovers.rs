@@ -3,11 +3,11 @@
 //!
 //! All reads are on the primary: they decide what is deleted. Whoever writes here holds the reaper's lock.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, QuerySelect, Statement, Value};
 
-use crate::{DalError, Db, id_list};
+use crate::{DalError, Db, entity::video, id_list, uploads, videos};
 
 const NOW_MS: &str = "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
 
@@ -124,6 +124,25 @@ pub async fn unknown_and_videos(db: &Db) -> Result<(u64, u64), DalError> {
         Ok::<_, DbErr>(count.unsigned_abs())
     };
     Ok((count("unknown")?, count("videos")?))
+}
+
+/// Which of these keys an upload or a video has: the objects of all others belong to nobody. Read on the primary, uploads first: a
+/// publish in between moves a key from there to the videos.
+pub async fn known(db: &Db, object_keys: &[String]) -> Result<HashSet<String>, DalError> {
+    if object_keys.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let keys = id_list::padded(object_keys);
+    let primary = db.read_own_writes();
+    let of_uploads: Vec<String> = uploads::with_keys(keys.clone())
+        .into_tuple()
+        .all(&primary)
+        .await?;
+    let of_videos = videos::with_object_keys(keys)
+        .select_only()
+        .column(video::Column::ObjectKey);
+    let of_videos: Vec<String> = of_videos.into_tuple().all(&primary).await?;
+    Ok(of_uploads.into_iter().chain(of_videos).collect())
 }
 
 async fn read(

@@ -26,10 +26,12 @@ mod plans;
 mod pool;
 pub mod position;
 pub mod reconcile;
+mod registration;
 mod rotation;
 pub mod uploads;
 pub mod users;
 pub mod videos;
+mod writer_state;
 mod writers;
 
 pub use db::{Db, Server};

@@ -7,10 +7,11 @@
 
 mod error_rate;
 mod history;
+mod semi_sync;
 #[cfg(test)]
 mod tests;
 mod threads;
-mod watch;
+pub(crate) mod watch;
 
 use std::{
     sync::{
@@ -30,7 +31,6 @@ use crate::{
 };
 
 use error_rate::ErrorRate;
-pub(crate) use watch::{Watch, known_dialect};
 
 /// A replica that failed too many reads isn't asked for so long, whatever the looks say.
 const REST: Duration = Duration::from_secs(1);

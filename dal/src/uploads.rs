@@ -3,8 +3,6 @@
 //! A row is written before anybody learns the key, and leaves with the publish, or after the store was cleaned. So whatever a
 //! killed process leaves behind has a row, and its age. All reads are on the primary: they decide what is deleted.
 
-use std::collections::HashSet;
-
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
@@ -13,11 +11,7 @@ use sea_orm::{
 
 use crate::{
     DalError, Db,
-    entity::{
-        upload::{ActiveModel, Column, Entity},
-        video,
-    },
-    id_list, videos,
+    entity::upload::{ActiveModel, Column, Entity},
 };
 
 /// An upload that was neither published nor cleaned up.
@@ -92,22 +86,6 @@ pub async fn begin_abort(db: &Db, object_key: &str) -> Result<Option<Upload>, Da
 pub async fn remove(db: &Db, object_key: &str) -> Result<bool, DalError> {
     let deleted = Entity::delete_by_id(object_key).exec(&db.write()).await?;
     Ok(deleted.rows_affected > 0)
-}
-
-/// Which of these keys an upload or a video has: the objects of all others belong to nobody. Read on the primary, uploads first: a
-/// publish in between moves a key from there to the videos.
-pub async fn known(db: &Db, object_keys: &[String]) -> Result<HashSet<String>, DalError> {
-    if object_keys.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let keys = id_list::padded(object_keys);
-    let primary = db.read_own_writes();
-    let uploads: Vec<String> = with_keys(keys.clone()).into_tuple().all(&primary).await?;
-    let videos = videos::with_object_keys(keys)
-        .select_only()
-        .column(video::Column::ObjectKey);
-    let videos: Vec<String> = videos.into_tuple().all(&primary).await?;
-    Ok(uploads.into_iter().chain(videos).collect())
 }
 
 pub(crate) fn with_keys(object_keys: Vec<String>) -> Select<Entity> {

@@ -4,15 +4,10 @@
 //! who writes at all when the set of leases was lost. A writer that was found dead and isn't finds its row changed, and acknowledges
 //! nothing more that it can't tell Redis.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use marks::leases::{Cleanup, EpochBase, Registry, Settled, WriterStatus};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
-use tokio::sync::{Notify, watch};
 
 use crate::{
     DalError, Db,
@@ -34,35 +29,10 @@ const WELL: i8 = 0;
 const OWING: i8 = 1;
 const DEAD: i8 = 2;
 
-/// This process among them.
-#[derive(Default)]
-pub(crate) struct Writers {
-    /// While it holds the lock of that name, or did.
-    id: watch::Sender<Option<String>>,
-    /// Somebody has found out that it counts as dead.
-    is_dead: Notify,
-    known: Mutex<Known>,
-}
-
-#[derive(Default)]
-struct Known {
-    is_started: bool,
-    /// Which of its ids has a row, by the name of the leases.
-    rows: HashMap<&'static str, String>,
-    /// Rows that say that it owes something.
-    owing: HashSet<(&'static str, String)>,
-}
-
-impl Writers {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Db {
     /// Makes this process one that writes, if it isn't yet. Must be called in a tokio runtime.
     pub(crate) fn is_writer(&self) {
-        let started = std::mem::replace(&mut self.writers.known().is_started, true);
+        let started = std::mem::replace(&mut self.writer.known().is_started, true);
         if !started {
             vital::spawn("registration of writers", live(self.clone()));
         }
@@ -78,7 +48,7 @@ impl Db {
             return Ok(true);
         };
         let row = (name, id);
-        let is_recorded = self.writers.known().owing.contains(&row);
+        let is_recorded = self.writer.known().owing.contains(&row);
         if !is_recorded {
             let sql = "UPDATE writers SET state = ? WHERE name = ? AND id = ? AND state = ?";
             let values = [OWING.into(), name.into(), row.1.clone().into(), WELL.into()];
@@ -90,16 +60,16 @@ impl Db {
         let look = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
         let is_owing = self.read_own_writes().query_one_raw(look).await?.is_some();
         if !is_owing {
-            self.writers.is_dead.notify_one();
+            self.writer.is_dead.notify_one();
         } else if !is_recorded {
-            self.writers.known().owing.insert(row);
+            self.writer.known().owing.insert(row);
         }
         Ok(is_owing)
     }
 
     /// Forgets this process: it writes no more, and Redis knows.
     pub(crate) async fn has_left(&self, name: &'static str) {
-        let id = self.writers.known().rows.remove(name);
+        let id = self.writer.known().rows.remove(name);
         if let Some(id) = id {
             let sql = format!("DELETE FROM writers WHERE name = ? AND id = ? AND state < {DEAD}");
             let values = [name.into(), id.into()];
@@ -165,9 +135,9 @@ impl Db {
 
 impl Registry for Db {
     async fn id(&self, name: &'static str) -> Option<String> {
-        let mut known = self.writers.id.subscribe();
+        let mut known = self.writer.id.subscribe();
         let id = known.wait_for(Option::is_some).await.ok()?.clone()?;
-        let former = self.writers.known().rows.get(name).cloned();
+        let former = self.writer.known().rows.get(name).cloned();
         if former.as_ref() == Some(&id) {
             return Some(id);
         }
@@ -186,7 +156,7 @@ impl Registry for Db {
         {
             return former;
         }
-        self.writers.known().rows.insert(name, id.clone());
+        self.writer.known().rows.insert(name, id.clone());
         Some(id)
     }
 
@@ -240,7 +210,7 @@ async fn live(db: Db) {
     loop {
         let id = format!("{:016x}", rand::random::<u64>());
         if let Ok(Some(lock)) = Lock::take(&db, &format!("writer {id}")).await {
-            db.writers.id.send_replace(Some(id.clone()));
+            db.writer.id.send_replace(Some(id.clone()));
             let mut is_alive = true;
             while is_alive {
                 is_alive = tokio::select! {
@@ -248,7 +218,7 @@ async fn live(db: Db) {
                         let look = within(DEADLINE, is_known(&db, &lock, &id));
                         look.await.unwrap_or(false)
                     }
-                    () = db.writers.is_dead.notified() => false,
+                    () = db.writer.is_dead.notified() => false,
                 };
             }
             lock.release().await;
@@ -263,7 +233,7 @@ async fn is_known(db: &Db, lock: &Lock, id: &str) -> Result<bool, DbErr> {
     // while this process lives.
     execute_text(&lock.session, "DO 1").await?;
     let of_id = |row: &&String| row.as_str() == id;
-    let written = db.writers.known().rows.values().filter(of_id).count();
+    let written = db.writer.known().rows.values().filter(of_id).count();
     let sql = format!("SELECT COUNT(*) AS found FROM writers WHERE id = ? AND state < {DEAD}");
     let look = Statement::from_sql_and_values(DbBackend::MySql, sql, [id.into()]);
     let row = db.read_own_writes().query_one_raw(look).await?;

@@ -4,7 +4,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use telemetry::metrics;
 
 use super::Db;
-use crate::{DalError, pool::on_a_whole_connection, position};
+use crate::{DalError, pool::on_a_whole_connection};
 
 /// One of the servers. Cheap to clone.
 #[derive(Clone)]
@@ -19,7 +19,7 @@ impl Db {
     pub async fn has_gtids(self) -> Result<(), DalError> {
         let primary = &self.primary;
         let dialect = self.dialect(primary).await?;
-        match position::newest(&self, primary).await? {
+        match dialect.ask(primary, dialect.newest()).await? {
             Some(_) => Ok(()),
             None => {
                 let reason = format!(
@@ -121,25 +121,4 @@ impl Server {
                 .map(|replica| &replica.lane.connection),
         }
     }
-}
-
-/// Shows what the primary says of semi-synchronous replication.
-pub(crate) async fn show_semi_sync(primary: &DatabaseConnection) -> Result<(), DbErr> {
-    // The names are MariaDB's, and MySQL's old and new ones.
-    let sql = "SHOW GLOBAL STATUS WHERE Variable_name IN \
-         ('Rpl_semi_sync_master_status', 'Rpl_semi_sync_master_clients', \
-          'Rpl_semi_sync_source_status', 'Rpl_semi_sync_source_clients')";
-    let ask = Statement::from_string(DbBackend::MySql, sql);
-    let (mut active, mut replicas) = (false, 0);
-    for row in primary.query_all_raw(ask).await? {
-        let name: String = row.try_get_by_index(0)?;
-        let value: String = row.try_get_by_index(1)?;
-        if name.to_ascii_lowercase().ends_with("_status") {
-            active = value == "ON";
-        } else {
-            replicas = value.parse().unwrap_or(0);
-        }
-    }
-    metrics::semi_sync(active, replicas);
-    Ok(())
 }

@@ -15,7 +15,10 @@ use marks::Commit;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::{gtid::Dialect, pool::within, rotation::known_dialect};
+use crate::{
+    gtid::{Dialect, known_dialect},
+    pool::within,
+};
 
 /// A primary that takes longer isn't waited for: it is asked itself then.
 const DEADLINE: Duration = Duration::from_millis(300);

@@ -12,10 +12,10 @@ use telemetry::metrics::{self, Routing, Verb};
 use super::{Db, READ_DEADLINE, wrong_verb};
 use crate::{
     error,
-    gtid::Dialect,
+    gtid::{Dialect, known_dialect},
     observe::observed,
     pool::{on_a_whole_connection, within},
-    rotation::{Replica, known_dialect},
+    rotation::Replica,
 };
 
 /// A read on a replica: long for an index range, yet short enough that the primary can still answer within the caller's deadline.

@@ -10,10 +10,9 @@ use marks::Commit;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use tokio::{sync::OnceCell, time::MissedTickBehavior};
 
-use super::{Entry, Found, Rotation, history::History, threads};
+use super::{Entry, Found, Rotation, history::History, semi_sync, threads};
 use crate::{
-    db::show_semi_sync,
-    gtid::{Dialect, Gtids},
+    gtid::{Dialect, Gtids, known_dialect},
     pool::{self, Switchover, within},
 };
 
@@ -80,7 +79,7 @@ impl Watch {
                 }
                 last_server_id = server_id;
                 // What it can't tell is told by the next look that can.
-                let _ = within(LOOK_DEADLINE, show_semi_sync(&self.primary)).await;
+                let _ = within(LOOK_DEADLINE, semi_sync::show(&self.primary)).await;
             }
             self.look_at_replicas(&rotation, &mut history, primary.ok())
                 .await;
@@ -172,19 +171,4 @@ impl Watch {
         }
         Ok(Ok(Found { applied, behind }))
     }
-}
-
-/// How the servers speak of commits: asked of `session` the first time.
-pub(crate) async fn known_dialect<C: ConnectionTrait>(
-    known: &OnceCell<Dialect>,
-    session: &C,
-) -> Result<Dialect, DbErr> {
-    let ask = async || {
-        let sql = "SELECT VERSION() AS version";
-        let statement = Statement::from_string(DbBackend::MySql, sql);
-        let row = session.query_one_raw(statement).await?;
-        let version: Option<String> = row.map(|row| row.try_get("", "version")).transpose()?;
-        Ok(Dialect::of_version(&version.unwrap_or_default()))
-    };
-    known.get_or_try_init(ask).await.copied()
 }

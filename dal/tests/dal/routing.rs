@@ -287,7 +287,7 @@ async fn every_call_can_be_made_in_a_spawned_task() {
         dal::uploads::find(&db, "a").await?;
         dal::uploads::remove(&db, "a").await?;
         dal::uploads::stale(&db, 0, 1).await?;
-        dal::uploads::known(&db, &["a".to_owned()]).await?;
+        dal::leftovers::known(&db, &["a".to_owned()]).await?;
         videos::by_object_key(&db, "a").await?;
         dal::idempotency::forget_old(&db, 1).await?;
         let user_id = users::create(&db, "bob", "hash").await?;

@@ -42,7 +42,7 @@ pub(super) async fn check(uploads: &Uploads) -> Result<(), ReapError> {
         (_, None) => {
             let objects = uploads.store.list(object_key::VIDEOS, "", PAGE).await?;
             let keys: Vec<String> = objects.into_iter().map(|object| object.key).collect();
-            let known = dal::uploads::known(&uploads.db, &keys).await?;
+            let known = dal::leftovers::known(&uploads.db, &keys).await?;
             if !keys.is_empty() && known.is_empty() {
                 return Err(not_ours(format!(
                     "the database knows none of the first {} videos in the bucket: it is empty, or another bucket's",

@@ -121,7 +121,7 @@ impl Reaper {
             .iter()
             .flat_map(|key| object_key::owners(key))
             .collect();
-        let known = dal::uploads::known(&self.uploads.db, &owners).await?;
+        let known = dal::leftovers::known(&self.uploads.db, &owners).await?;
         let is_unknown = |key: &&String| {
             let owners = object_key::owners(key);
             !owners.iter().any(|owner| known.contains(owner))
