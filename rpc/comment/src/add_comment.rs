@@ -14,7 +14,7 @@ impl CommentService {
         &self,
         request: AddCommentRequest,
     ) -> Result<AddCommentResponse, ServerError> {
-        self.author_of(request.video_id).await?;
+        self.authors.of(request.video_id).await?;
         let key = request.idempotency_key.as_deref().map(|key| {
             let content = [&*request.video_id.to_string(), &*request.content];
             Key::new(request.user_id, Kind::Comment, key, &content)

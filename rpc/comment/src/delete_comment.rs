@@ -15,7 +15,7 @@ impl CommentService {
         &self,
         request: DeleteCommentRequest,
     ) -> Result<DeleteCommentResponse, ServerError> {
-        let video_author_id = self.author_of(request.video_id).await?;
+        let video_author_id = self.authors.of(request.video_id).await?;
         let comment = DeleteComment {
             comment_id: request.comment_id,
             video_id: request.video_id,

@@ -7,20 +7,16 @@ mod count_comments;
 mod delete_comment;
 mod list_comments;
 
-use dal::{DalError, Db, counters::Counters};
-use idl::{
-    base::Code,
-    biz, comment as api,
-    video::{MGetAuthorsRequest, VideoServiceClient},
-};
-use service::RpcError;
+use dal::{Db, counters::Counters};
+use idl::{comment as api, video::VideoServiceClient};
+use rpc_server::{Authors, fault};
 use volo_thrift::ServerError;
 
 /// Handles the calls of `comment.thrift`.
 pub struct CommentService {
     db: Db,
     counters: Counters,
-    video: VideoServiceClient,
+    authors: Authors,
 }
 
 impl CommentService {
@@ -29,22 +25,8 @@ impl CommentService {
         Self {
             db,
             counters,
-            video,
+            authors: Authors::new(video),
         }
-    }
-
-    /// The author of a video; `NO_SUCH_VIDEO` when there is none.
-    async fn author_of(&self, video_id: i64) -> Result<i64, ServerError> {
-        let request = MGetAuthorsRequest {
-            video_ids: vec![video_id],
-        };
-        let answer = self
-            .video
-            .mget_authors(request)
-            .await
-            .map_err(RpcError::from)?;
-        let author_id = answer.author_ids.get(&video_id).copied();
-        author_id.ok_or_else(|| biz(Code::NO_SUCH_VIDEO, "").into())
     }
 }
 
@@ -85,16 +67,5 @@ fn shown(comment: dal::comments::Comment) -> api::Comment {
         video_id: comment.video_id,
         content: comment.content.into(),
         created_ms: comment.created_ms,
-    }
-}
-
-/// A failure of the database, as the caller learns it.
-fn fault(error: DalError) -> ServerError {
-    match error {
-        DalError::KeyReused => biz(Code::IDEMPOTENCY_KEY_REUSED, "").into(),
-        DalError::Unavailable(_) => service::unavailable(&error),
-        DalError::TimedOut => service::timed_out(&error),
-        DalError::Overloaded => service::overloaded(&error),
-        _ => service::internal(&error),
     }
 }

@@ -2,38 +2,27 @@
 
 use std::process::ExitCode;
 
-use dal::{Db, Marks, counters::Counters, fold::Folder};
+use dal::fold::Folder;
 use idl::{
     comment::{CommentServiceRequestRecv, CommentServiceServer},
     video::VideoServiceClientBuilder,
 };
 use rpc_comment::CommentService;
-use service::Need;
+use rpc_server::DataLayer;
 
 fn main() -> ExitCode {
     service::run("comment", async |process: service::Process| {
-        let settings = process.settings();
-        let marks = Marks::connect(&settings.redis, &settings.mysql)?;
-        let db = Db::connect(&settings.mysql)?.with_marks(marks);
-        for server in db.servers() {
-            let need = Need::required_if(server.is_primary());
-            process.check(&server.name(), need, move || server.clone().ping());
-        }
-        let names = db.clone();
-        process.check("gtids", Need::Optional, move || names.clone().has_gtids());
-        let counters = Counters::connect(&settings.redis, db.clone())?;
-        let redis = counters.clone();
-        process.check("redis", Need::Optional, move || redis.clone().ping());
-        let folder = Folder::start(db.clone(), counters.clone(), &settings.counters);
+        let data = DataLayer::connect(&process)?;
+        let DataLayer { db, counters } = data.clone();
+        let folder = Folder::start(db.clone(), counters.clone(), &process.settings().counters);
         let video = process.client(VideoServiceClientBuilder::new("video"));
-        let (last_db, last_counters) = (db.clone(), counters.clone());
-        let handler = CommentService::new(db, counters, video);
-        last_db.join(&last_counters).await;
+        let server = CommentServiceServer::from_handler(CommentService::new(db, counters, video));
+        data.join().await;
         let served = process
-            .serve_rpc::<_, CommentServiceRequestRecv>(CommentServiceServer::from_handler(handler))
+            .serve_rpc::<_, CommentServiceRequestRecv>(server)
             .await;
         folder.stop().await;
-        last_db.leave(&last_counters).await;
+        data.leave().await;
         served
     })
 }

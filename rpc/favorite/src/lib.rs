@@ -2,16 +2,14 @@
 //!
 //! One use case a file. A like is a row, decided by its unique key; counting it is the ledger's affair in `dal`.
 
-mod authors;
 mod favorite_page;
 mod list_favorites;
 mod set_favorite;
 
-use dal::{DalError, Db, counters::Counters, favorites::Favorites};
+use dal::{Db, counters::Counters, favorites::Favorites};
 use idl::{favorite as api, video::VideoServiceClient};
+use rpc_server::{Authors, fault};
 use volo_thrift::ServerError;
-
-use authors::Authors;
 
 /// Handles the calls of `favorite.thrift`.
 pub struct FavoriteService {
@@ -55,15 +53,5 @@ impl api::FavoriteService for FavoriteService {
         request: api::FavoritePageRequest,
     ) -> Result<api::FavoritePageResponse, ServerError> {
         self.page(request).await
-    }
-}
-
-/// A failure of the database, as the caller learns it.
-fn fault(error: DalError) -> ServerError {
-    match error {
-        DalError::Unavailable(_) => service::unavailable(&error),
-        DalError::TimedOut => service::timed_out(&error),
-        DalError::Overloaded => service::overloaded(&error),
-        _ => service::internal(&error),
     }
 }

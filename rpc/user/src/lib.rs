@@ -2,9 +2,9 @@
 //!
 //! One use case a file. Knows no token and no HTTP; passwords are seen here and by `auth` alone.
 
+mod auth_fault;
 mod login;
 mod mget_users;
-mod outcome;
 mod register;
 
 use auth::Passwords;

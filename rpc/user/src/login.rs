@@ -1,9 +1,10 @@
 //! Whether a password is theirs. A wrong name and a wrong password cost the same time and get the same words.
 
 use idl::{base::Code, biz, user::LoginResponse};
+use rpc_server::fault;
 use volo_thrift::ServerError;
 
-use crate::{UserService, outcome::Outcome as _, register::normal};
+use crate::{UserService, auth_fault::auth_fault, register::normal};
 
 impl UserService {
     pub(crate) async fn check_login(
@@ -14,16 +15,19 @@ impl UserService {
         let wrong = || biz(Code::WRONG_NAME_OR_PASSWORD, "");
         let Some(known) = dal::users::credentials_by_name(&self.db, &normal(name))
             .await
-            .outcome()?
+            .map_err(fault)?
         else {
-            self.passwords.verify_nobody(password).await.outcome()?;
+            self.passwords
+                .verify_nobody(password)
+                .await
+                .map_err(auth_fault)?;
             return Err(wrong().into());
         };
         if !self
             .passwords
             .verify(password, &known.password_hash)
             .await
-            .outcome()?
+            .map_err(auth_fault)?
         {
             return Err(wrong().into());
         }

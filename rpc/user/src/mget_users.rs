@@ -1,14 +1,17 @@
 //! Users by id, for a page at a time.
 
 use idl::user::{MGetUsersResponse, User};
+use rpc_server::fault;
 use volo_thrift::ServerError;
 
-use crate::{UserService, outcome::Outcome as _};
+use crate::UserService;
 
 impl UserService {
     pub(crate) async fn users_by_id(&self, ids: &[i64]) -> Result<MGetUsersResponse, ServerError> {
         let reader = service::reader().of_fixed_rows();
-        let users = dal::users::mget(&self.db, ids, &reader).await.outcome()?;
+        let users = dal::users::mget(&self.db, ids, &reader)
+            .await
+            .map_err(fault)?;
         let users = users.into_iter().map(|user| User {
             id: user.id,
             name: user.name.into(),

@@ -2,10 +2,11 @@
 
 use dal::DalError;
 use idl::{base::Code, biz, user::RegisterResponse};
+use rpc_server::fault;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 use volo_thrift::ServerError;
 
-use crate::{UserService, outcome::Outcome as _};
+use crate::{UserService, auth_fault::auth_fault};
 
 impl UserService {
     pub(crate) async fn register_user(
@@ -13,14 +14,14 @@ impl UserService {
         name: &str,
         password: &str,
     ) -> Result<RegisterResponse, ServerError> {
-        let hash = self.passwords.hash(password).await.outcome()?;
+        let hash = self.passwords.hash(password).await.map_err(auth_fault)?;
         match dal::users::create(&self.db, &normal(name), &hash).await {
             Ok(user_id) => Ok(RegisterResponse {
                 user_id,
                 created_ms: self.created_ms(user_id).await,
             }),
             Err(DalError::Duplicate) => Err(biz(Code::NAME_TAKEN, "").into()),
-            Err(error) => Err(error).outcome(),
+            Err(error) => Err(fault(error)),
         }
     }
 

@@ -3,10 +3,10 @@
 use dal::{DalError, idempotency::First};
 use idl::{
     base::{Code, Reason},
-    biz, biz_because,
+    biz_because,
 };
 use storage::StorageError;
-use volo_thrift::{BizError, ServerError};
+use volo_thrift::ServerError;
 
 use crate::media::{MediaError, Refusal};
 
@@ -56,36 +56,25 @@ impl VideoError {
         )
     }
 
-    /// What the caller is told of something that isn't our failure.
-    fn refusal(&self) -> BizError {
-        let (reason, limit) = match self {
-            Self::NoSuchUpload => (Reason::NO_SUCH_UPLOAD, None),
-            Self::OtherSize => (Reason::OTHER_SIZE, None),
-            Self::NotAVideo(refusal) => refusal.reason(),
-            // The code says it all.
-            _ => return biz(self.code(), ""),
-        };
-        biz_because(self.code(), reason, limit, self.to_string())
-    }
-
-    fn code(&self) -> Code {
-        match self {
-            Self::Dal(DalError::KeyReused) => Code::IDEMPOTENCY_KEY_REUSED,
-            Self::NoSuchUpload | Self::OtherSize => Code::BAD_PARAMETER,
-            Self::NotAVideo(_) => Code::NOT_A_VIDEO,
+    /// The outcome that the caller learns. The cause of a failure is logged here or by what this calls, once.
+    fn outcome(self) -> ServerError {
+        let (code, (reason, limit)) = match &self {
+            Self::NoSuchUpload => (Code::BAD_PARAMETER, (Reason::NO_SUCH_UPLOAD, None)),
+            Self::OtherSize => (Code::BAD_PARAMETER, (Reason::OTHER_SIZE, None)),
+            Self::NotAVideo(refusal) => (Code::NOT_A_VIDEO, refusal.reason()),
             // Whoever sends so slowly has done nothing wrong, and may try again.
-            Self::UploadTooOld | Self::TimedOut(_) | Self::Dal(DalError::TimedOut) => {
-                Code::TIMED_OUT
+            Self::UploadTooOld | Self::TimedOut(_) => return service::timed_out(&self),
+            Self::Storage(StorageError::Unavailable { .. })
+            | Self::Media(MediaError::Unavailable(_) | MediaError::Busy) => {
+                return service::unavailable(&self);
             }
-            Self::Dal(
-                DalError::Unavailable(_) | DalError::Overloaded | DalError::NoPublishTime,
-            )
-            | Self::Storage(StorageError::Unavailable { .. })
-            | Self::Media(MediaError::Unavailable(_) | MediaError::Busy) => Code::UNAVAILABLE,
-            Self::Dal(_) | Self::Storage(_) | Self::Media(_) | Self::MadeBefore(_) => {
-                Code::INTERNAL
+            Self::Storage(_) | Self::Media(_) | Self::MadeBefore(_) => {
+                return service::internal(&self);
             }
-        }
+            Self::Dal(error) => return rpc_server::fault(error.clone()),
+        };
+        tracing::info!(code = code.inner(), error = %self, "refused");
+        biz_because(code, reason, limit, self.to_string()).into()
     }
 }
 
@@ -96,16 +85,7 @@ pub(crate) trait Answer<T> {
 
 impl<T> Answer<T> for Result<T, VideoError> {
     fn answer(self) -> Result<T, ServerError> {
-        self.map_err(|error| {
-            let code = error.code();
-            if code.inner() >= Code::INTERNAL.inner() {
-                tracing::error!(code = code.inner(), %error, "failed");
-                biz(code, "").into()
-            } else {
-                tracing::info!(code = code.inner(), %error, "refused");
-                error.refusal().into()
-            }
-        })
+        self.map_err(VideoError::outcome)
     }
 }
 

@@ -1,0 +1,52 @@
+//! Whose a video is, asked of the video service once: an author never changes.
+
+use idl::{
+    base::Code,
+    biz,
+    video::{MGetAuthorsRequest, VideoServiceClient},
+};
+use quick_cache::sync::Cache;
+use service::RpcError;
+use volo_thrift::ServerError;
+
+/// Cached videos: 16 bytes each and some overhead, a few MB in all.
+const MAX_CACHED: usize = 100_000;
+
+/// The authors of videos, cached in the process.
+pub struct Authors {
+    video: VideoServiceClient,
+    cache: Cache<i64, i64>,
+}
+
+impl Authors {
+    /// With an empty cache.
+    pub fn new(video: VideoServiceClient) -> Self {
+        Self {
+            video,
+            cache: Cache::new(MAX_CACHED),
+        }
+    }
+
+    /// The author of a video. That a video is missing isn't cached: it may be published yet.
+    ///
+    /// # Errors
+    /// `NO_SUCH_VIDEO` when there is none; what the video service answers when it fails.
+    pub async fn of(&self, video_id: i64) -> Result<i64, ServerError> {
+        if let Some(author_id) = self.cache.get(&video_id) {
+            return Ok(author_id);
+        }
+        let request = MGetAuthorsRequest {
+            video_ids: vec![video_id],
+        };
+        let answer = self
+            .video
+            .mget_authors(request)
+            .await
+            .map_err(RpcError::from)?;
+        let Some(author_id) = answer.author_ids.get(&video_id).copied() else {
+            return Err(biz(Code::NO_SUCH_VIDEO, "").into());
+        };
+        self.cache.insert(video_id, author_id);
+        Ok(author_id)
+    }
+}

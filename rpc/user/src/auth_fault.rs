@@ -1,0 +1,28 @@
+//! What the caller of the user service is told when a password was refused or couldn't be checked.
+
+use auth::{AuthError, PasswordRule};
+use idl::{
+    Rule, ValidateError,
+    base::{Code, Reason},
+    biz, biz_because,
+};
+use volo_thrift::{BizError, ServerError};
+
+/// The outcome that the caller learns. The cause of a failure is logged here, once.
+pub(crate) fn auth_fault(error: AuthError) -> ServerError {
+    match error {
+        AuthError::Password(rule) => refused(rule).into(),
+        AuthError::Busy => biz(Code::TOO_MANY_REQUESTS, "").into(),
+        error => service::internal(&error),
+    }
+}
+
+fn refused(rule: PasswordRule) -> BizError {
+    match rule {
+        PasswordRule::MaxBytes => ValidateError::new("password", Rule::MaxBytes, "72").into(),
+        PasswordRule::NoNul => {
+            let said = format!("password: {rule}");
+            biz_because(Code::BAD_PARAMETER, Reason::NUL_IN_PASSWORD, None, said)
+        }
+    }
+}
