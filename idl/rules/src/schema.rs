@@ -28,6 +28,7 @@ pub struct Field {
 pub struct Schema {
     /// Each struct with its fields, in their order.
     pub structs: BTreeMap<(String, String), Vec<Field>>,
+    /// Each service with its methods.
     pub services: BTreeMap<(String, String), Methods>,
 }
 

@@ -9,7 +9,8 @@ use telemetry::{RequestId, cost, cost::Cost};
 use testkit::{Etcd, eventually};
 
 use crate::support::{
-    Breaking, LIMIT, SOON, ask, ask_once, client, client_of, nobody, register, serve, until_registered,
+    Breaking, LIMIT, SOON, ask, ask_once, client, client_of, nobody, register, serve,
+    until_registered,
 };
 
 #[tokio::test(flavor = "multi_thread")]
