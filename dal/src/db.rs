@@ -4,19 +4,19 @@
 mod health;
 mod now;
 mod read;
+mod wrong_verb;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use futures::future::join_all;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
     QueryResult, Statement, TransactionTrait, prelude::async_trait,
 };
 use tokio::sync::OnceCell;
 
-use telemetry::metrics::{Routing, Verb};
+use telemetry::metrics::Verb;
 
-use marks::{Commit, Marks, Reader, Sees, Why};
+use marks::{Commit, Marks};
 
 use crate::{
     DalError, error,
@@ -30,7 +30,7 @@ use crate::{
 pub use health::Server;
 use now::Now;
 pub(crate) use read::Read;
-use read::{From, REPLICA_READ_DEADLINE, Wanted};
+use wrong_verb::wrong_verb;
 
 /// A write with all its repeats: above the time for a connection plus the semi-sync timeout (1 s) that a commit waits when
 /// no replica acknowledges, below the deadline of a request.
@@ -41,9 +41,6 @@ pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(3);
 const REPLICA_ACQUIRE_TIMEOUT: Duration = Duration::from_millis(300);
 /// How often a transaction is repeated after a deadlock or a lock time-out.
 pub(crate) const MAX_REPEATS: u32 = 3;
-
-/// What one who waits for a replica looks after, instead of holding one of its connections.
-const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The database: a primary and its replicas. Cheap to clone; one a process.
 #[derive(Clone)]
@@ -150,67 +147,6 @@ impl Db {
         Write { db: self }
     }
 
-    /// Reads that must see every acknowledged write, or that decide one: the primary.
-    pub(crate) fn read_own_writes(&self) -> Read<'_> {
-        Read {
-            db: self,
-            verb: Verb::ReadOwnWrites,
-            from: From::Primary(Routing::Verb),
-        }
-    }
-
-    /// Reads for somebody who must see what `reader` says: a replica that has it, or the primary.
-    pub(crate) fn read<'a>(&'a self, reader: &'a Reader) -> Read<'a> {
-        let (wanted, alone) = match &reader.sees {
-            Sees::All(Why::Decides) => return self.read_own_writes(),
-            // Commits can't be compared.
-            Sees::All(Why::Marked) => (None, Routing::Marked),
-            Sees::All(Why::Unknown) => (Some(Wanted::Newest), Routing::MarksUnknown),
-            Sees::Any => (Some(Wanted::Nothing), Routing::NoReplica),
-            Sees::UpTo { commit, marked } => {
-                self.rotation.saw(commit);
-                let wanted = Wanted::Commit(commit, *marked);
-                (Some(wanted), Routing::NoReplica)
-            }
-        };
-        let replica = wanted.and_then(|wanted| {
-            let replica = self.rotation.pick(reader.user_id)?;
-            Some(From::Replica(replica, wanted))
-        });
-        let from = replica.unwrap_or(From::Primary(alone));
-        Read {
-            db: self,
-            verb: Verb::Read,
-            from,
-        }
-    }
-
-    /// Waits until every replica has this commit; for ever, when that can't be found out. Also one that isn't asked here: other
-    /// processes may ask it, as they do when this one has just started.
-    pub(crate) async fn all_replicas_have(&self, commit: &Commit) {
-        let replicas = self.rotation.all().iter();
-        let all = join_all(replicas.map(async |replica| {
-            let known = known_dialect(&self.dialect, &replica.lane.connection);
-            let Ok(dialect) = within(REPLICA_READ_DEADLINE, known).await else {
-                return false;
-            };
-            let limit = self.replica_wait;
-            if replica.has(dialect, commit) || replica.wait_for(dialect, commit, limit).await {
-                return true;
-            }
-            // Many may wait for one that is late: its connections are for reads.
-            let looks = async {
-                while !replica.has(dialect, commit) {
-                    tokio::time::sleep(LOOK_PAUSE).await;
-                }
-            };
-            tokio::time::timeout(WRITE_DEADLINE, looks).await.is_ok()
-        }));
-        if !all.await.into_iter().all(|has| has) {
-            std::future::pending().await
-        }
-    }
-
     /// A commit that this process knows of, as its own.
     pub(crate) fn saw(&self, commit: &Commit) {
         self.rotation.saw(commit);
@@ -230,20 +166,6 @@ impl Db {
         }
         error.is_conflict() || error.is_refused()
     }
-
-    /// For what a replica lacked.
-    pub(crate) fn ask_again(&self) -> Read<'_> {
-        Read {
-            db: self,
-            verb: Verb::Read,
-            from: From::Primary(Routing::RowMissing),
-        }
-    }
-}
-
-/// A verb has only what sea-orm needs of it: a read executes nothing, a write asks nothing.
-fn wrong_verb() -> DbErr {
-    DbErr::Custom("this verb doesn't do that".to_owned())
 }
 
 /// A write. As a sea-orm connection it commits each statement by itself.

@@ -1,6 +1,9 @@
 //! What Redis holds for a counter: its key, and its text "count seq renewed_s".
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    collections::HashMap,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use redis_client::leases::Bucket;
 
@@ -139,6 +142,12 @@ impl Keys {
         };
         (self.of(counter) == key).then_some(counter)
     }
+}
+
+/// Those of `counters` that have no value yet.
+pub(super) fn without_value(counters: &[Counter], values: &HashMap<Counter, i64>) -> Vec<Counter> {
+    let has_none = |counter: &&Counter| !values.contains_key(counter);
+    counters.iter().filter(has_none).copied().collect()
 }
 
 #[cfg(test)]

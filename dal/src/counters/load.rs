@@ -10,7 +10,7 @@ use tracing::Instrument as _;
 
 use super::{
     Counters,
-    entry::{Entry, Keys, now_s, shown},
+    entry::{Entry, Keys, now_s, shown, without_value},
     scripts::{ACQUIRE_SCRIPT, LOADED_SCRIPT},
 };
 use crate::{
@@ -50,7 +50,7 @@ impl Counters {
         let mut values = loaded?;
         values.extend(found);
         values.extend(waited);
-        let late: Vec<Counter> = without(missing, &values);
+        let late: Vec<Counter> = without_value(missing, &values);
         values.extend(self.exact(&late).await?);
         Ok(values)
     }
@@ -137,7 +137,7 @@ impl Counters {
         let (mut pause, longest) = WAIT_STEPS;
         let deadline = Instant::now() + WAIT_LIMIT;
         loop {
-            let open = without(lost, &found);
+            let open = without_value(lost, &found);
             if open.is_empty() || Instant::now() >= deadline {
                 return found;
             }
@@ -149,10 +149,4 @@ impl Counters {
             }
         }
     }
-}
-
-/// Those of `counters` that have no value yet.
-pub(super) fn without(counters: &[Counter], values: &HashMap<Counter, i64>) -> Vec<Counter> {
-    let open = |counter: &&Counter| !values.contains_key(counter);
-    counters.iter().filter(open).copied().collect()
 }

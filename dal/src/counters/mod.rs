@@ -77,6 +77,7 @@
 //!   lack is deleted together with its lock, by whoever owes that deletion, or by whoever removes the one that owed it.
 //! * *A server without GTIDs*: no epoch is ever made, so nothing is trusted. Writers delete what they can't order.
 
+mod calls;
 mod compare;
 mod entry;
 mod load;
@@ -86,14 +87,10 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use redis_client::{
-    Bytes, Client, Script, ScriptCall, Unavailable, Value,
+    Client, Unavailable, Value,
     leases::{Bucket, Leases},
 };
 use sea_orm::{DbErr, RuntimeErr};
@@ -106,9 +103,9 @@ use crate::{
     counts::{self, Counter},
     position::Position,
 };
-use entry::{Entry, Keys, now_s, shown};
+use entry::{Keys, now_s, shown, without_value};
 use purge::Owner;
-use scripts::{COMMIT_SCRIPT, LOOK_UP_SCRIPT, RENEW_SCRIPT};
+use scripts::{COMMIT_SCRIPT, RENEW_SCRIPT};
 use stats::Tally;
 
 /// What the databases and the leases on them are called.
@@ -175,7 +172,7 @@ impl Counters {
     pub async fn read(&self, counters: &[Counter]) -> Result<HashMap<Counter, i64>, DalError> {
         match self.look_up(counters).await {
             Ok(mut values) => {
-                let missing = distinct(load::without(counters, &values));
+                let missing = distinct(without_value(counters, &values));
                 if !missing.is_empty() {
                     values.extend(self.create(&missing).await?);
                 }
@@ -331,135 +328,6 @@ impl Counters {
         let exact = counts::exact(&self.db, counters).await?;
         self.tally.exact_reads.add(exact.len());
         Ok(exact.into_iter().map(|(c, n)| (c, shown(n))).collect())
-    }
-
-    /// What Redis holds of these counters, from both databases at once, if it may be trusted; absent ones are left out.
-    async fn trusted(&self, counters: &[Counter]) -> Result<Vec<(Counter, Entry)>, Unavailable> {
-        let look_up = async |(link, counters): (&Arc<Client>, Vec<Counter>)| {
-            let mut by_bucket: BTreeMap<usize, Vec<Counter>> = BTreeMap::new();
-            for counter in counters {
-                let bucket = by_bucket.entry(self.keys.bucket(counter)).or_default();
-                bucket.push(counter);
-            }
-            let groups: Vec<&[Counter]> = by_bucket
-                .values()
-                .flat_map(|counters| counters.chunks(MAX_KEYS))
-                .collect();
-            let calls: Vec<ScriptCall> = groups
-                .iter()
-                .map(|group| self.look_up_call(group))
-                .collect();
-            let replies = link.get_by_script(&LOOK_UP_SCRIPT, &calls).await?;
-            let mut entries = Vec::new();
-            for (group, reply) in groups.into_iter().zip(replies) {
-                let Ok(Value::Array(texts)) = reply else {
-                    return Err(Unavailable);
-                };
-                let texts = group.iter().zip(texts);
-                entries.extend(texts.filter_map(|(counter, text)| {
-                    Some((*counter, Entry::parse(text.as_bytes()?)?))
-                }));
-            }
-            Ok(entries)
-        };
-        let [favorites, comments] = self.by_link(counters);
-        let (favorites, comments) = tokio::join!(look_up(favorites), look_up(comments));
-        let mut entries: Vec<(Counter, Entry)> = favorites?;
-        entries.extend(comments?);
-        Ok(entries)
-    }
-
-    /// Of counters of one bucket.
-    fn look_up_call(&self, counters: &[Counter]) -> ScriptCall {
-        let bucket = counters.first().map(|first| {
-            self.keys
-                .trusted_by(entry::database(*first), self.keys.bucket(*first))
-        });
-        let trust = bucket.into_iter().flat_map(|b| [b.epoch, b.leases]);
-        let keys = trust.chain(self.keys_of(counters)).collect();
-        (keys, Vec::new())
-    }
-
-    /// The texts that Redis holds of these counters, trusted or not, from both databases at once; absent ones are left out.
-    async fn texts(&self, counters: &[Counter]) -> Result<Vec<(Counter, Bytes)>, Unavailable> {
-        let get = async |(link, counters): (&Arc<Client>, Vec<Counter>)| {
-            if counters.is_empty() {
-                return Ok(Vec::new());
-            }
-            let texts = link.get_all(self.keys_of(&counters)).await?;
-            let present = counters.into_iter().zip(texts);
-            Ok(present.filter_map(|(c, text)| Some((c, text?))).collect())
-        };
-        let [favorites, comments] = self.by_link(counters);
-        let (favorites, comments) = tokio::join!(get(favorites), get(comments));
-        let mut texts: Vec<(Counter, Bytes)> = favorites?;
-        texts.extend(comments?);
-        Ok(texts)
-    }
-
-    /// Runs a script for each counter, on both databases at once.
-    async fn run_scripts(
-        &self,
-        script: &Script,
-        counters: &[Counter],
-        call: impl Fn(Counter, String) -> ScriptCall,
-    ) -> Result<Vec<(Counter, redis_client::Reply<Value>)>, Unavailable> {
-        let [(favorites, likes), (comments, others)] = self.by_link(counters);
-        let (likes, others) = tokio::join!(
-            self.scripted(favorites, script, &likes, &call),
-            self.scripted(comments, script, &others, &call)
-        );
-        let mut replies = likes?;
-        replies.extend(others?);
-        Ok(replies)
-    }
-
-    async fn scripted(
-        &self,
-        link: &Arc<Client>,
-        script: &Script,
-        counters: &[Counter],
-        call: impl Fn(Counter, String) -> ScriptCall,
-    ) -> Result<Vec<(Counter, redis_client::Reply<Value>)>, Unavailable> {
-        let calls: Vec<ScriptCall> = counters
-            .iter()
-            .map(|counter| call(*counter, self.keys.of(*counter)))
-            .collect();
-        let replies = link.run_script(script, &calls).await?;
-        Ok(counters.iter().copied().zip(replies).collect())
-    }
-
-    fn links(&self) -> [&Arc<Client>; 2] {
-        [&self.favorites, &self.comments]
-    }
-
-    /// The database of a counter.
-    fn link(&self, counter: Counter) -> &Arc<Client> {
-        match counter {
-            Counter::VideoComments(_) => &self.comments,
-            _ => &self.favorites,
-        }
-    }
-
-    fn by_link(&self, counters: &[Counter]) -> [(&Arc<Client>, Vec<Counter>); 2] {
-        self.links().map(|link| {
-            let of_link = |counter: &&Counter| Arc::ptr_eq(self.link(**counter), link);
-            (link, counters.iter().filter(of_link).copied().collect())
-        })
-    }
-
-    fn keys_of(&self, counters: &[Counter]) -> Vec<String> {
-        counters.iter().map(|c| self.keys.of(*c)).collect()
-    }
-
-    /// For deleting: each with its lock, so that no load that is under way survives.
-    fn with_locks(&self, counters: &[Counter]) -> Vec<redis_client::KeyGroup> {
-        let keys = self.keys_of(counters).into_iter();
-        keys.map(|key| vec![Keys::lock(&key), key]).collect()
-    }
-
-    fn expiry_ms(&self) -> String {
-        self.ttl_s.saturating_mul(1000).to_string()
     }
 }
 

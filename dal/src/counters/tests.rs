@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use testkit::Redis;
 
-use super::{compare::Wrong, *};
+use super::{compare::Wrong, entry::Entry, *};
 
 const HOT: Counter = Counter::VideoFavorites(1);
 const KEY: &str = "{v1}:favorites";

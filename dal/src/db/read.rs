@@ -2,14 +2,15 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use marks::Commit;
+use futures::future::join_all;
+use marks::{Commit, Reader, Sees, Why};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     prelude::async_trait,
 };
 use telemetry::metrics::{self, Routing, Verb};
 
-use super::{Db, READ_DEADLINE, wrong_verb};
+use super::{Db, READ_DEADLINE, WRITE_DEADLINE, wrong_verb::wrong_verb};
 use crate::{
     error,
     gtid::{Dialect, known_dialect},
@@ -19,28 +20,103 @@ use crate::{
 };
 
 /// A read on a replica: long for an index range, yet short enough that the primary can still answer within the caller's deadline.
-pub(super) const REPLICA_READ_DEADLINE: Duration = Duration::from_millis(400);
+const REPLICA_READ_DEADLINE: Duration = Duration::from_millis(400);
+
+/// What one who waits for a replica looks after, instead of holding one of its connections.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 /// A read. As a sea-orm connection it asks a replica if it may, then the primary.
 pub(crate) struct Read<'a> {
-    pub(super) db: &'a Db,
-    pub(super) verb: Verb,
-    pub(super) from: From<'a>,
+    db: &'a Db,
+    verb: Verb,
+    from: From<'a>,
 }
 
-pub(super) enum From<'a> {
+enum From<'a> {
     Primary(Routing),
     /// If it has this.
     Replica(&'a Arc<Replica>, Wanted<'a>),
 }
 
 /// What a replica must have to answer.
-pub(super) enum Wanted<'a> {
+enum Wanted<'a> {
     Nothing,
     /// A commit; whether that is because of a mark.
     Commit(&'a Commit, bool),
     /// Whatever the primary has now.
     Newest,
+}
+
+impl Db {
+    /// Reads that must see every acknowledged write, or that decide one: the primary.
+    pub(crate) fn read_own_writes(&self) -> Read<'_> {
+        Read {
+            db: self,
+            verb: Verb::ReadOwnWrites,
+            from: From::Primary(Routing::Verb),
+        }
+    }
+
+    /// Reads for somebody who must see what `reader` says: a replica that has it, or the primary.
+    pub(crate) fn read<'a>(&'a self, reader: &'a Reader) -> Read<'a> {
+        let (wanted, alone) = match &reader.sees {
+            Sees::All(Why::Decides) => return self.read_own_writes(),
+            // Commits can't be compared.
+            Sees::All(Why::Marked) => (None, Routing::Marked),
+            Sees::All(Why::Unknown) => (Some(Wanted::Newest), Routing::MarksUnknown),
+            Sees::Any => (Some(Wanted::Nothing), Routing::NoReplica),
+            Sees::UpTo { commit, marked } => {
+                self.rotation.saw(commit);
+                let wanted = Wanted::Commit(commit, *marked);
+                (Some(wanted), Routing::NoReplica)
+            }
+        };
+        let replica = wanted.and_then(|wanted| {
+            let replica = self.rotation.pick(reader.user_id)?;
+            Some(From::Replica(replica, wanted))
+        });
+        let from = replica.unwrap_or(From::Primary(alone));
+        Read {
+            db: self,
+            verb: Verb::Read,
+            from,
+        }
+    }
+
+    /// Waits until every replica has this commit; for ever, when that can't be found out. Also one that isn't asked here: other
+    /// processes may ask it, as they do when this one has just started.
+    pub(crate) async fn all_replicas_have(&self, commit: &Commit) {
+        let replicas = self.rotation.all().iter();
+        let all = join_all(replicas.map(async |replica| {
+            let known = known_dialect(&self.dialect, &replica.lane.connection);
+            let Ok(dialect) = within(REPLICA_READ_DEADLINE, known).await else {
+                return false;
+            };
+            let limit = self.replica_wait;
+            if replica.has(dialect, commit) || replica.wait_for(dialect, commit, limit).await {
+                return true;
+            }
+            // Many may wait for one that is late: its connections are for reads.
+            let looks = async {
+                while !replica.has(dialect, commit) {
+                    tokio::time::sleep(LOOK_PAUSE).await;
+                }
+            };
+            tokio::time::timeout(WRITE_DEADLINE, looks).await.is_ok()
+        }));
+        if !all.await.into_iter().all(|has| has) {
+            std::future::pending().await
+        }
+    }
+
+    /// For what a replica lacked.
+    pub(crate) fn ask_again(&self) -> Read<'_> {
+        Read {
+            db: self,
+            verb: Verb::Read,
+            from: From::Primary(Routing::RowMissing),
+        }
+    }
 }
 
 impl<'a> Read<'a> {

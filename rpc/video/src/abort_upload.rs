@@ -13,7 +13,7 @@ impl VideoService {
         let key = &request.object_key;
         let upload = dal::uploads::find(&self.db, key).await?;
         if upload.is_some_and(|upload| upload.author_id == request.author_id) {
-            self.uploads.take_all_back(key).await?;
+            self.uploads.remove_all(key).await?;
         }
         Ok(AbortUploadResponse {})
     }

@@ -8,7 +8,10 @@ use idl::{
 use storage::StorageError;
 use volo_thrift::ServerError;
 
-use crate::media::{MediaError, Refusal};
+use crate::{
+    media::{MediaError, Refusal},
+    saga::StepError,
+};
 
 /// Why a call was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +48,12 @@ impl From<MediaError> for VideoError {
     }
 }
 
-impl VideoError {
-    /// Whether what failed may have happened nevertheless, or may still happen.
-    pub(crate) fn is_unknown(&self) -> bool {
+impl StepError for VideoError {
+    fn timed_out(name: &'static str) -> Self {
+        Self::TimedOut(name)
+    }
+
+    fn is_unknown(&self) -> bool {
         matches!(
             self,
             Self::TimedOut(_)
@@ -55,7 +61,9 @@ impl VideoError {
                 | Self::Storage(StorageError::Unavailable { .. })
         )
     }
+}
 
+impl VideoError {
     /// The outcome that the caller learns. The cause of a failure is logged here or by what this calls, once.
     fn outcome(self) -> ServerError {
         let (code, (reason, limit)) = match &self {

@@ -1,4 +1,4 @@
-//! Publish: makes a video of an upload, or takes the upload back.
+//! Publishes an upload as a video, or removes the upload. The steps of the saga:
 //!
 //! | step            | leaves    | if a later step fails
 //! |-----------------|-----------|----------------------------------------------
@@ -11,8 +11,8 @@
 //! | cover stored    | cover     | deleted
 //! | row             | the video | rolled back with its transaction
 //!
-//! Of a publish and an abort of the same upload only one gets its row. When it is unknown whether the row was stored, it is asked for
-//! again by its object key; when that is unknown too, nothing is undone, and the reaper looks later.
+//! A publish and an abort of the same upload lock its row, so that only one of them succeeds. When it is unknown whether the row of the
+//! video was stored, the row is looked up by its object key. When that fails, too, nothing is undone, and the reaper decides later.
 
 use std::time::Duration;
 
@@ -30,16 +30,16 @@ use crate::{
     media::{self, MediaError, Probe, ReadAt},
     object_key,
     saga::Saga,
-    uploads::Trace,
+    uploads::Leftover,
 };
 
-/// For all steps before the row; leaves the caller's deadline room for the row and for taking back.
+/// For all steps before the row; within the caller's deadline this leaves time for the row and for the undo.
 const PREPARE_LIMIT: Duration = Duration::from_secs(60);
-/// A request to the object store, its repeats included.
+/// A request to the object store, with its retries.
 const STORE_LIMIT: Duration = Duration::from_secs(20);
-/// Reading the structure of a file: of one that is all small pieces, every byte.
+/// Reading the structure of a file; a file of many small pieces is read completely.
 const READ_LIMIT: Duration = Duration::from_secs(30);
-/// A question to the database. It has its own, shorter deadline; this is the end in any case.
+/// A statement. The data layer has its own, shorter deadlines; this one ends the step in any case.
 const ROW_LIMIT: Duration = Duration::from_secs(10);
 
 impl VideoService {
@@ -48,7 +48,7 @@ impl VideoService {
         request: PublishRequest,
     ) -> Result<PublishResponse, VideoError> {
         let mut saga = Saga::begin(PREPARE_LIMIT);
-        let failure = match self.take_steps(&mut saga, &request).await {
+        let failure = match self.run_steps(&mut saga, &request).await {
             Ok(video) => {
                 return Ok(response(First {
                     id: video.id,
@@ -64,56 +64,59 @@ impl VideoService {
         }
     }
 
-    async fn take_steps(
+    async fn run_steps(
         &self,
-        saga: &mut Saga<Trace>,
+        saga: &mut Saga<Leftover>,
         request: &PublishRequest,
     ) -> Result<Video, VideoError> {
         let key: &str = &request.object_key;
         let repeat_key = repeat_key(request);
-        saga.look("own upload", ROW_LIMIT, self.own_upload(request))
+        saga.read("own upload", ROW_LIMIT, self.own_upload(request))
             .await?;
-        saga.adopt(Trace::Object);
+        saga.take_over(Leftover::Object);
         let made_before = self.not_made_before(request.author_id, repeat_key.as_ref());
-        saga.look("not made before", ROW_LIMIT, made_before).await?;
+        saga.read("not made before", ROW_LIMIT, made_before).await?;
         let size_bytes = saga
-            .look("size", STORE_LIMIT, self.stored_size(request))
+            .read("size", STORE_LIMIT, self.stored_size(request))
             .await?;
-        saga.look("whole object", READ_LIMIT, self.whole(key, size_bytes))
+        saga.read("whole object", READ_LIMIT, self.whole(key, size_bytes))
             .await?;
         let probe_limit = self.media.probe_url_life();
-        let probe = saga.look("probe", probe_limit, self.probe(key)).await?;
+        let probe = saga.read("probe", probe_limit, self.probe(key)).await?;
         let cover_limit = self.media.cover_url_life();
         let cover = saga
-            .look("cover", cover_limit, self.cover(key, &probe))
+            .read("cover", cover_limit, self.cover(key, &probe))
             .await?;
         let put_cover = self.put_cover(key, cover);
         let cover_key = saga
-            .change("cover stored", STORE_LIMIT, Trace::Cover, put_cover)
+            .step_with_undo("cover stored", STORE_LIMIT, Leftover::Cover, put_cover)
             .await?;
         let video = new_video(request, cover_key, &probe, repeat_key);
-        saga.finish("row", ROW_LIMIT, self.row(&video)).await
+        saga.commit("row", ROW_LIMIT, self.row(&video)).await
     }
 
-    /// Takes back what the steps have left. What can't be removed now is left to the reaper.
-    async fn undo(&self, saga: Saga<Trace>, key: &str) {
+    /// Removes what the steps have left behind. What can't be removed now is left to the reaper.
+    async fn undo(&self, saga: Saga<Leftover>, key: &str) {
         let undo = saga.undo();
-        if undo.traces.is_empty() {
+        if undo.leftovers.is_empty() {
             return;
         }
-        let is_left = match self.uploads.take_back(key, &undo).await {
+        let undone = match self.uploads.remove(key, &undo).await {
             Ok(true) => Ok(()),
-            // Somebody else had the row.
-            Ok(false) if undo.traces.contains(&Trace::Cover) => self.delete_lost_cover(key).await,
+            // Another publish or an abort has removed the row.
+            Ok(false) if undo.leftovers.contains(&Leftover::Cover) => {
+                self.delete_lost_cover(key).await
+            }
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
-        if let Err(error) = is_left {
-            tracing::warn!(object_key = key, %error, "upload not taken back, left to the reaper");
+        if let Err(error) = undone {
+            tracing::warn!(object_key = key, %error, "upload not removed; left to the reaper");
         }
     }
 
-    /// When another publish of this upload was faster, the cover belongs to it; an abort came before the cover did.
+    /// The cover belongs to the video if another publish of this upload was faster. After an abort it belongs to nothing: the abort ran before
+    /// the cover was stored.
     async fn delete_lost_cover(&self, key: &str) -> Result<(), VideoError> {
         let published = dal::videos::by_object_key(&self.db, key).await?;
         if published.is_none() {
@@ -182,7 +185,7 @@ impl VideoService {
         };
         match failure {
             DalError::NotFound => Err(VideoError::NoSuchUpload),
-            // Another publish with the same key was under way, and faster.
+            // Another publish with the same key was faster.
             DalError::Duplicate => {
                 self.not_made_before(video.author_id, video.key.as_ref())
                     .await?;
@@ -191,7 +194,7 @@ impl VideoService {
             DalError::TimedOut | DalError::Unavailable(_) => {
                 match dal::videos::by_object_key(&self.db, &video.object_key).await {
                     Ok(Some(video)) => Ok(video),
-                    // Not there yet, or not to be found out.
+                    // Not there yet, or unknown.
                     Ok(None) | Err(_) => Err(failure.into()),
                 }
             }
@@ -200,7 +203,7 @@ impl VideoService {
     }
 }
 
-/// What makes a publish the same: who, which title, which bytes.
+/// Two publishes with one key are the same if author, title and bytes are.
 fn repeat_key(request: &PublishRequest) -> Option<Key> {
     let key = request.idempotency_key.as_deref()?;
     let content = [&*request.title, &*request.sha256];

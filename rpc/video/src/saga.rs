@@ -1,111 +1,118 @@
-//! A saga: steps in order, each with a deadline, and the traces they leave, to be removed in reverse when a later step fails.
+//! A saga: steps in order, each with a deadline, and what they leave behind, which is removed in reverse when a later step fails.
 //!
-//! Knows nothing of videos. A step whose outcome is unknown is never undone: it may still be under way, and what undoes it would come
-//! too early. Whoever runs the saga asks again what became of it, or leaves it to the reaper.
+//! Knows nothing of videos. A step whose outcome is unknown isn't undone: it may still be running, and its compensation could come before
+//! it. Whoever runs the saga asks later what became of it, or leaves it to the reaper.
 
 use std::time::{Duration, Instant};
 
-use crate::error::VideoError;
+/// An error of a step.
+pub(crate) trait StepError {
+    /// The step called `name` took longer than its limit.
+    fn timed_out(name: &'static str) -> Self;
 
-/// The steps taken so far. `T` names what a step can leave behind.
-pub(crate) struct Saga<T> {
-    end: Instant,
-    traces: Vec<T>,
+    /// Whether the step may have happened nevertheless, or may still happen.
+    fn is_unknown(&self) -> bool;
+}
+
+/// The steps so far. `L` names what a step can leave behind.
+pub(crate) struct Saga<L> {
+    deadline: Instant,
+    leftovers: Vec<L>,
     is_certain: bool,
 }
 
-/// What is to be done about a saga that failed.
+/// What is to be undone after a failure.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Undo<T> {
-    /// What is there and must go, in this order.
-    pub(crate) traces: Vec<T>,
-    /// Whether nothing else can be there: otherwise the reaper has to look again.
+pub(crate) struct Undo<L> {
+    /// What is there and must be removed, in this order.
+    pub(crate) leftovers: Vec<L>,
+    /// Whether nothing else can be there; otherwise the reaper has to look again.
     pub(crate) is_certain: bool,
 }
 
-impl<T> Saga<T> {
-    /// All steps but the last, which has its own time, must be done within `limit`.
+impl<L> Saga<L> {
+    /// All steps but [`commit`](Self::commit), which has its own limit, must end within `limit`.
     pub(crate) fn begin(limit: Duration) -> Self {
         Self {
-            end: Instant::now() + limit,
-            traces: Vec::new(),
+            deadline: Instant::now() + limit,
+            leftovers: Vec::new(),
             is_certain: true,
         }
     }
 
     /// A step that changes nothing.
-    pub(crate) async fn look<V>(
+    pub(crate) async fn read<V, E: StepError>(
         &self,
         name: &'static str,
         limit: Duration,
-        step: impl Future<Output = Result<V, VideoError>>,
-    ) -> Result<V, VideoError> {
+        step: impl Future<Output = Result<V, E>>,
+    ) -> Result<V, E> {
         timed(name, self.within(limit), step).await
     }
 
-    /// A trace that is there already, and whose removal is up to this saga from now on.
-    pub(crate) fn adopt(&mut self, trace: T) {
-        self.traces.push(trace);
+    /// Something that was there before the saga, and that the saga removes if it fails.
+    pub(crate) fn take_over(&mut self, leftover: L) {
+        self.leftovers.push(leftover);
     }
 
-    /// A step that leaves a trace. One that failed for sure left none.
-    pub(crate) async fn change<V>(
+    /// A step that leaves something behind, which is removed when a later step fails. A step that failed for certain left nothing.
+    pub(crate) async fn step_with_undo<V, E: StepError>(
         &mut self,
         name: &'static str,
         limit: Duration,
-        trace: T,
-        step: impl Future<Output = Result<V, VideoError>>,
-    ) -> Result<V, VideoError> {
+        leftover: L,
+        step: impl Future<Output = Result<V, E>>,
+    ) -> Result<V, E> {
         let outcome = timed(name, self.within(limit), step).await;
         match &outcome {
-            Ok(_) => self.traces.push(trace),
+            Ok(_) => self.leftovers.push(leftover),
             Err(error) if error.is_unknown() => self.is_certain = false,
             Err(_) => {}
         }
         outcome
     }
 
-    /// The last step, a transaction: it has made everything before it good, or nothing of it has happened. As long as that is unknown
-    /// nothing may be undone.
-    pub(crate) async fn finish<V>(
+    /// The last step, a transaction: either it makes all steps before it permanent, or it did nothing. While that is unknown nothing may
+    /// be undone.
+    pub(crate) async fn commit<V, E: StepError>(
         &mut self,
         name: &'static str,
         limit: Duration,
-        step: impl Future<Output = Result<V, VideoError>>,
-    ) -> Result<V, VideoError> {
+        step: impl Future<Output = Result<V, E>>,
+    ) -> Result<V, E> {
         let outcome = timed(name, limit, step).await;
-        if outcome.as_ref().is_err_and(VideoError::is_unknown) {
-            self.traces.clear();
+        if outcome.as_ref().is_err_and(E::is_unknown) {
+            self.leftovers.clear();
             self.is_certain = false;
         }
         outcome
     }
 
-    /// What a failure leaves to do.
-    pub(crate) fn undo(mut self) -> Undo<T> {
-        self.traces.reverse();
+    /// What is to be undone, for a saga that failed.
+    pub(crate) fn undo(mut self) -> Undo<L> {
+        self.leftovers.reverse();
         Undo {
-            traces: self.traces,
+            leftovers: self.leftovers,
             is_certain: self.is_certain,
         }
     }
 
     fn within(&self, limit: Duration) -> Duration {
-        limit.min(self.end.saturating_duration_since(Instant::now()))
+        limit.min(self.deadline.saturating_duration_since(Instant::now()))
     }
 }
 
-async fn timed<V>(
+async fn timed<V, E: StepError>(
     name: &'static str,
     limit: Duration,
-    step: impl Future<Output = Result<V, VideoError>>,
-) -> Result<V, VideoError> {
+    step: impl Future<Output = Result<V, E>>,
+) -> Result<V, E> {
     let begun = Instant::now();
     let outcome = tokio::time::timeout(limit, step)
         .await
-        .unwrap_or(Err(VideoError::TimedOut(name)));
+        .unwrap_or_else(|_| Err(E::timed_out(name)));
     let took_ms = begun.elapsed().as_millis() as u64;
-    tracing::debug!(step = name, took_ms, ok = outcome.is_ok(), "step taken");
+    tracing::debug!(step = name, took_ms, ok = outcome.is_ok(), "step ended");
     outcome
 }
 
@@ -116,31 +123,49 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(5);
     const SHORT: Duration = Duration::from_millis(1);
 
-    async fn done() -> Result<(), VideoError> {
+    #[derive(Debug, PartialEq)]
+    enum Failure {
+        Refused,
+        TimedOut(&'static str),
+    }
+
+    impl StepError for Failure {
+        fn timed_out(name: &'static str) -> Self {
+            Self::TimedOut(name)
+        }
+
+        fn is_unknown(&self) -> bool {
+            matches!(self, Self::TimedOut(_))
+        }
+    }
+
+    async fn done() -> Result<(), Failure> {
         Ok(())
     }
 
-    async fn refused() -> Result<(), VideoError> {
-        Err(VideoError::NoSuchUpload)
+    async fn refused() -> Result<(), Failure> {
+        Err(Failure::Refused)
     }
 
-    async fn hangs() -> Result<(), VideoError> {
+    async fn hangs() -> Result<(), Failure> {
         std::future::pending().await
     }
 
     #[tokio::test]
     async fn what_was_done_is_undone_in_reverse() {
         let mut saga = Saga::begin(LIMIT);
-        saga.adopt("object");
-        saga.look("probe", LIMIT, done()).await.unwrap();
-        saga.change("cover", LIMIT, "cover", done()).await.unwrap();
-        saga.change("banner", LIMIT, "banner", refused())
+        saga.take_over("object");
+        saga.read("probe", LIMIT, done()).await.unwrap();
+        saga.step_with_undo("cover", LIMIT, "cover", done())
+            .await
+            .unwrap();
+        saga.step_with_undo("banner", LIMIT, "banner", refused())
             .await
             .unwrap_err();
         assert_eq!(
             saga.undo(),
             Undo {
-                traces: vec!["cover", "object"],
+                leftovers: vec!["cover", "object"],
                 is_certain: true
             }
         );
@@ -149,45 +174,51 @@ mod tests {
     #[tokio::test]
     async fn a_step_that_hangs_ends_and_is_not_undone() {
         let mut saga = Saga::begin(LIMIT);
-        saga.adopt("object");
-        let outcome = saga.change("cover", SHORT, "cover", hangs()).await;
-        assert!(matches!(outcome, Err(VideoError::TimedOut("cover"))));
+        saga.take_over("object");
+        let outcome = saga.step_with_undo("cover", SHORT, "cover", hangs()).await;
+        assert_eq!(outcome, Err(Failure::TimedOut("cover")));
         assert_eq!(
             saga.undo(),
             Undo {
-                traces: vec!["object"],
+                leftovers: vec!["object"],
                 is_certain: false
             }
         );
     }
 
     #[tokio::test]
-    async fn a_look_that_hangs_leaves_no_doubt() {
+    async fn a_read_that_hangs_leaves_nothing_uncertain() {
         let saga = Saga::<&str>::begin(LIMIT);
-        saga.look("probe", SHORT, hangs()).await.unwrap_err();
+        saga.read("probe", SHORT, hangs()).await.unwrap_err();
         assert!(saga.undo().is_certain);
     }
 
     #[tokio::test]
-    async fn nothing_is_undone_while_the_last_step_may_have_happened() {
-        for (step, traces) in [(SHORT, vec![]), (LIMIT, vec!["object"])] {
+    async fn nothing_is_undone_while_the_commit_may_have_happened() {
+        for (step, leftovers) in [(SHORT, vec![]), (LIMIT, vec!["object"])] {
             let mut saga = Saga::begin(LIMIT);
-            saga.adopt("object");
+            saga.take_over("object");
             let outcome = match step {
-                SHORT => saga.finish("row", SHORT, hangs()).await,
-                _ => saga.finish("row", LIMIT, refused()).await,
+                SHORT => saga.commit("row", SHORT, hangs()).await,
+                _ => saga.commit("row", LIMIT, refused()).await,
             };
             outcome.unwrap_err();
-            let is_certain = !traces.is_empty();
-            assert_eq!(saga.undo(), Undo { traces, is_certain });
+            let is_certain = !leftovers.is_empty();
+            assert_eq!(
+                saga.undo(),
+                Undo {
+                    leftovers,
+                    is_certain
+                }
+            );
         }
     }
 
     #[tokio::test]
-    async fn all_steps_but_the_last_share_a_limit() {
+    async fn all_steps_but_the_commit_share_a_limit() {
         let mut saga = Saga::<&str>::begin(SHORT);
-        let outcome = saga.look("probe", LIMIT, hangs()).await;
-        assert!(matches!(outcome, Err(VideoError::TimedOut("probe"))));
-        saga.finish("row", LIMIT, done()).await.unwrap();
+        let outcome = saga.read("probe", LIMIT, hangs()).await;
+        assert_eq!(outcome, Err(Failure::TimedOut("probe")));
+        saga.commit("row", LIMIT, done()).await.unwrap();
     }
 }

@@ -1,7 +1,7 @@
-//! Taking uploads back: whatever of one is in the store, then its row.
+//! Removes uploads that weren't published: what the store has of them, then their row.
 //!
-//! The row is claimed first, so that nobody publishes what is being removed, and is forgotten last: if a step fails, it stays and
-//! tells the reaper.
+//! The row is claimed first, so that nobody publishes what is being removed. It is deleted last: if a step before fails, the row stays,
+//! and the reaper finds it.
 
 use dal::{Db, uploads::Upload};
 use storage::Store;
@@ -10,10 +10,10 @@ use crate::{error::VideoError, object_key, saga::Undo};
 
 /// What an upload leaves in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trace {
-    /// The file, or the parts of it that have come.
+pub(crate) enum Leftover {
+    /// The file, or those of its parts that were uploaded.
     Object,
-    /// The picture taken from it.
+    /// Its cover.
     Cover,
 }
 
@@ -25,28 +25,28 @@ pub(crate) struct Uploads {
 }
 
 impl Uploads {
-    /// Takes back all that can be of an upload. False when there is none: published, or gone. Idempotent.
-    pub(crate) async fn take_all_back(&self, key: &str) -> Result<bool, VideoError> {
+    /// Removes everything that an upload can have left. False when the upload isn't recorded: it is published or gone. Idempotent.
+    pub(crate) async fn remove_all(&self, key: &str) -> Result<bool, VideoError> {
         let everything = Undo {
-            traces: vec![Trace::Cover, Trace::Object],
+            leftovers: vec![Leftover::Cover, Leftover::Object],
             is_certain: true,
         };
-        self.take_back(key, &everything).await
+        self.remove(key, &everything).await
     }
 
-    /// Takes back what `undo` names.
-    pub(crate) async fn take_back(
+    /// Removes what `undo` names. False as with [`remove_all`](Self::remove_all).
+    pub(crate) async fn remove(
         &self,
         key: &str,
-        undo: &Undo<Trace>,
+        undo: &Undo<Leftover>,
     ) -> Result<bool, VideoError> {
         let Some(upload) = dal::uploads::begin_abort(&self.db, key).await? else {
             return Ok(false);
         };
-        for trace in &undo.traces {
-            match trace {
-                Trace::Cover => self.delete_cover(key).await?,
-                Trace::Object => self.delete_object(&upload).await?,
+        for leftover in &undo.leftovers {
+            match leftover {
+                Leftover::Cover => self.delete_cover(key).await?,
+                Leftover::Object => self.delete_object(&upload).await?,
             }
         }
         if undo.is_certain {
@@ -62,7 +62,7 @@ impl Uploads {
         Ok(())
     }
 
-    /// The parts first: an upload completed meanwhile is an object.
+    /// The parts first: if the upload was completed meanwhile, they have become an object.
     async fn delete_object(&self, upload: &Upload) -> Result<(), VideoError> {
         if let Some(upload_id) = &upload.upload_id {
             self.store

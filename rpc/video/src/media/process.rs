@@ -10,7 +10,7 @@ use tokio::{
     process::Command,
 };
 
-use super::{MediaError, Refusal};
+use super::error::{MediaError, Refusal};
 
 /// What is kept of the error output.
 const STDERR_BYTES: u64 = 16 << 10;

@@ -4,8 +4,11 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{PAGE, ReapError};
+use super::error::ReapError;
 use crate::{object_key, uploads::Uploads};
+
+/// Rows or objects in one request.
+pub(super) const PAGE: u16 = 250;
 
 /// Beside the videos and covers. `scripts/lib/backup.sh` knows it, too.
 const MARKER: &str = "bucket-id";

@@ -5,19 +5,21 @@
 //! a key long before that. A bucket that isn't the database's is left alone. Two reapers at once do no harm.
 
 mod bucket;
+mod error;
 mod unknown;
 
 use std::time::Duration;
 
-use dal::{DalError, Db, Lock};
-use storage::{StorageError, Store};
+use dal::{Db, Lock};
+use storage::Store;
 use telemetry::metrics::{self, Reapable};
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 use crate::{error::VideoError, uploads::Uploads};
+use bucket::PAGE;
 
-/// Rows or objects looked at together.
-const PAGE: u16 = 250;
+pub use error::ReapError;
+
 /// Keys forgotten in a statement.
 const KEYS: u64 = 1000;
 
@@ -36,20 +38,6 @@ pub struct Reaped {
     pub noted: u64,
     /// What could not be removed now; the next pass tries again.
     pub failed: u64,
-}
-
-/// Why a pass ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum ReapError {
-    /// What it saw isn't what leftovers look like; in words for the log.
-    #[error("{0}")]
-    Stopped(String),
-    /// The database is away.
-    #[error(transparent)]
-    Dal(#[from] DalError),
-    /// The store is away.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
 }
 
 /// Looks for what was left behind.
@@ -140,7 +128,7 @@ impl Reaper {
             let page = dal::uploads::stale(&self.uploads.db, age_ms, PAGE.into()).await?;
             let failed_before = reaped.failed;
             for upload in &page {
-                let removed = self.uploads.take_all_back(&upload.object_key).await;
+                let removed = self.uploads.remove_all(&upload.object_key).await;
                 count(
                     removed,
                     &upload.object_key,

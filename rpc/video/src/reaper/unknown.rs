@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{PAGE, ReapError, Reaped, Reaper, count};
+use super::{Reaped, Reaper, bucket::PAGE, count, error::ReapError};
 use crate::{error::VideoError, object_key};
 
 /// More unknown ones than this, and more than a twentieth of all, are no leftovers: the database isn't the bucket's, or lacks rows.

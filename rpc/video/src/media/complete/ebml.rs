@@ -4,7 +4,8 @@
 //! a cluster is seen whether or not the recorder could go back and write sizes. A cut exactly between two blocks of a recording whose segment
 //! and cluster have no size leaves a file like any other of its kind.
 
-use super::{MediaError, ReadAt, Refusal, Window};
+use super::window::{ReadAt, Window};
+use crate::media::error::{MediaError, Refusal};
 
 const EBML: u32 = 0x1A45_DFA3;
 const SEGMENT: u32 = 0x1853_8067;

@@ -1,6 +1,10 @@
 //! How far into an MP4 file its samples reach, for the one case that the sizes of the boxes leave open.
 
-use super::{MediaError, ReadAt, Refusal, mp4::Header, read_exactly};
+use super::{
+    mp4_box::Header,
+    window::{ReadAt, read_exactly},
+};
+use crate::media::error::{MediaError, Refusal};
 
 /// The movie box of an hour of video has about 2 MB.
 const MAX_MOVIE_BYTES: u64 = 32 << 20;

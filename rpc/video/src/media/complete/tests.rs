@@ -1,8 +1,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use testkit::media;
 
-use super::*;
+use super::{window::WINDOW_BYTES, *};
 
 /// A file in memory, so that it can be cut at every byte.
 struct File<'a> {

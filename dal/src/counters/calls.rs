@@ -1,0 +1,149 @@
+//! The calls to Redis: which of the two databases has a counter, under which key, and which keys go together in one call.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use redis_client::{Bytes, Client, Script, ScriptCall, Unavailable, Value};
+
+use super::{
+    Counters, MAX_KEYS,
+    entry::{self, Entry, Keys},
+    scripts::LOOK_UP_SCRIPT,
+};
+use crate::counts::Counter;
+
+impl Counters {
+    /// What Redis holds of these counters, from both databases at once, if it may be trusted; absent ones are left out.
+    pub(super) async fn trusted(
+        &self,
+        counters: &[Counter],
+    ) -> Result<Vec<(Counter, Entry)>, Unavailable> {
+        let look_up = async |(link, counters): (&Arc<Client>, Vec<Counter>)| {
+            let mut by_bucket: BTreeMap<usize, Vec<Counter>> = BTreeMap::new();
+            for counter in counters {
+                let bucket = by_bucket.entry(self.keys.bucket(counter)).or_default();
+                bucket.push(counter);
+            }
+            let groups: Vec<&[Counter]> = by_bucket
+                .values()
+                .flat_map(|counters| counters.chunks(MAX_KEYS))
+                .collect();
+            let calls: Vec<ScriptCall> = groups
+                .iter()
+                .map(|group| self.look_up_call(group))
+                .collect();
+            let replies = link.get_by_script(&LOOK_UP_SCRIPT, &calls).await?;
+            let mut entries = Vec::new();
+            for (group, reply) in groups.into_iter().zip(replies) {
+                let Ok(Value::Array(texts)) = reply else {
+                    return Err(Unavailable);
+                };
+                let texts = group.iter().zip(texts);
+                entries.extend(texts.filter_map(|(counter, text)| {
+                    Some((*counter, Entry::parse(text.as_bytes()?)?))
+                }));
+            }
+            Ok(entries)
+        };
+        let [favorites, comments] = self.by_link(counters);
+        let (favorites, comments) = tokio::join!(look_up(favorites), look_up(comments));
+        let mut entries: Vec<(Counter, Entry)> = favorites?;
+        entries.extend(comments?);
+        Ok(entries)
+    }
+
+    /// Of counters of one bucket.
+    fn look_up_call(&self, counters: &[Counter]) -> ScriptCall {
+        let bucket = counters.first().map(|first| {
+            self.keys
+                .trusted_by(entry::database(*first), self.keys.bucket(*first))
+        });
+        let trust = bucket.into_iter().flat_map(|b| [b.epoch, b.leases]);
+        let keys = trust.chain(self.keys_of(counters)).collect();
+        (keys, Vec::new())
+    }
+
+    /// The texts that Redis holds of these counters, trusted or not, from both databases at once; absent ones are left out.
+    pub(super) async fn texts(
+        &self,
+        counters: &[Counter],
+    ) -> Result<Vec<(Counter, Bytes)>, Unavailable> {
+        let get = async |(link, counters): (&Arc<Client>, Vec<Counter>)| {
+            if counters.is_empty() {
+                return Ok(Vec::new());
+            }
+            let texts = link.get_all(self.keys_of(&counters)).await?;
+            let present = counters.into_iter().zip(texts);
+            Ok(present.filter_map(|(c, text)| Some((c, text?))).collect())
+        };
+        let [favorites, comments] = self.by_link(counters);
+        let (favorites, comments) = tokio::join!(get(favorites), get(comments));
+        let mut texts: Vec<(Counter, Bytes)> = favorites?;
+        texts.extend(comments?);
+        Ok(texts)
+    }
+
+    /// Runs a script for each counter, on both databases at once.
+    pub(super) async fn run_scripts(
+        &self,
+        script: &Script,
+        counters: &[Counter],
+        call: impl Fn(Counter, String) -> ScriptCall,
+    ) -> Result<Vec<(Counter, redis_client::Reply<Value>)>, Unavailable> {
+        let [(favorites, likes), (comments, others)] = self.by_link(counters);
+        let (likes, others) = tokio::join!(
+            self.scripted(favorites, script, &likes, &call),
+            self.scripted(comments, script, &others, &call)
+        );
+        let mut replies = likes?;
+        replies.extend(others?);
+        Ok(replies)
+    }
+
+    pub(super) async fn scripted(
+        &self,
+        link: &Arc<Client>,
+        script: &Script,
+        counters: &[Counter],
+        call: impl Fn(Counter, String) -> ScriptCall,
+    ) -> Result<Vec<(Counter, redis_client::Reply<Value>)>, Unavailable> {
+        let calls: Vec<ScriptCall> = counters
+            .iter()
+            .map(|counter| call(*counter, self.keys.of(*counter)))
+            .collect();
+        let replies = link.run_script(script, &calls).await?;
+        Ok(counters.iter().copied().zip(replies).collect())
+    }
+
+    pub(super) fn links(&self) -> [&Arc<Client>; 2] {
+        [&self.favorites, &self.comments]
+    }
+
+    /// The database of a counter.
+    pub(super) fn link(&self, counter: Counter) -> &Arc<Client> {
+        match counter {
+            Counter::VideoComments(_) => &self.comments,
+            _ => &self.favorites,
+        }
+    }
+
+    pub(super) fn by_link(&self, counters: &[Counter]) -> [(&Arc<Client>, Vec<Counter>); 2] {
+        self.links().map(|link| {
+            let of_link = |counter: &&Counter| Arc::ptr_eq(self.link(**counter), link);
+            (link, counters.iter().filter(of_link).copied().collect())
+        })
+    }
+
+    pub(super) fn keys_of(&self, counters: &[Counter]) -> Vec<String> {
+        counters.iter().map(|c| self.keys.of(*c)).collect()
+    }
+
+    /// For deleting: each with its lock, so that no load that is under way survives.
+    pub(super) fn with_locks(&self, counters: &[Counter]) -> Vec<redis_client::KeyGroup> {
+        let keys = self.keys_of(counters).into_iter();
+        keys.map(|key| vec![Keys::lock(&key), key]).collect()
+    }
+
+    pub(super) fn expiry_ms(&self) -> String {
+        self.ttl_s.saturating_mul(1000).to_string()
+    }
+}

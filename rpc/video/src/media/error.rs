@@ -1,0 +1,64 @@
+//! Why an object is no video that can be published, or couldn't be examined.
+
+use storage::StorageError;
+
+/// Why an object has no place among the videos; in words for who uploaded it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Neither MP4, QuickTime, WebM nor Matroska.
+    #[error("the format is unknown or not accepted")]
+    UnknownFormat,
+    /// Data that the container announces is missing.
+    #[error("the file is cut short")]
+    CutShort,
+    /// The container contradicts itself.
+    #[error("the file is damaged")]
+    Damaged,
+    /// Sound, subtitles or data only.
+    #[error("the file has no video stream")]
+    NoVideoStream,
+    /// The only picture is one attached to sound.
+    #[error("the file is a still picture")]
+    StillPicture,
+    /// A duration of zero, or none.
+    #[error("the video has no duration")]
+    NoDuration,
+    /// It plays for longer than the limit, in seconds.
+    #[error("the video is longer than {0} s")]
+    TooLong(u64),
+    /// A picture has more pixels than the limit.
+    #[error("the video has more than {0} pixels")]
+    TooManyPixels(u64),
+    /// More streams than the limit.
+    #[error("the file has more than {0} streams")]
+    TooManyStreams(usize),
+    /// No picture of it could be decoded.
+    #[error("no picture of the video can be decoded")]
+    Undecodable,
+    /// Reading it took longer than the limit.
+    #[error("reading the file takes too long")]
+    TooSlow,
+    /// Reading it needs more memory, or its description is longer, than the limit.
+    #[error("reading the file takes too much memory")]
+    TooBig,
+}
+
+/// Why an object could not be looked at, or what was found.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// The file is to blame.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The object store's answer to our own request.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The object store can't be read by the programs; says how, without the address.
+    #[error("object store: {0}")]
+    Unavailable(String),
+    /// Too many probes and covers are waiting.
+    #[error("no free slot for ffmpeg")]
+    Busy,
+    /// ffprobe or ffmpeg can't be run or answers nonsense: ours to mend.
+    #[error("{0}")]
+    Tool(String),
+}
