@@ -11,7 +11,7 @@ cd "$HERE/.."
 # shellcheck source=scripts/lib/install.sh
 . "$HERE/lib/install.sh"
 
-REQUIREMENTS=$HERE/lib/deploy-requirements.txt
+REQUIREMENTS=$HERE/python/deploy-requirements.txt
 VENV=$TOOLS/deploy-lint-$(sha256sum <"$REQUIREMENTS" | cut -c1-12)
 
 system_python -c 'import tomllib' 2>/dev/null || {
@@ -31,4 +31,4 @@ cd scripts/deploy
 cd "$HERE/.."
 cargo metadata --no-deps --format-version 1 --offline 2>/dev/null | jq -r '.packages[].targets[] | select(.kind[0] == "bin") | .name' |
     PRIMARY_PORT=$PRIMARY_PORT REPLICA_PORT=$REPLICA_PORT ETCD_PORT=$ETCD_PORT REDIS_PORT=$REDIS_PORT S3_PORT=$S3_PORT API_LISTEN=$API_LISTEN \
-        "$VENV/bin/python" "$HERE/lib/deploy_lint.py"
+        "$VENV/bin/python" "$HERE/python/deploy_lint.py"

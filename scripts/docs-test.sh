@@ -13,4 +13,4 @@ API=${1:-http://$API_LISTEN}
 command -v chromium >/dev/null || "$HERE/infra.sh" install chromium
 wait_for "$API" 10 http_ok "$API/openapi.json"
 mkdir -p "$RUN/logs"
-python3 "$HERE/lib/docs_test.py" chromium "$API" "$RUN/logs/docs.png"
+python3 "$HERE/python/docs_test.py" chromium "$API" "$RUN/logs/docs.png"

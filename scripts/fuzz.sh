@@ -28,7 +28,7 @@ export DOUSHENG_INSTANCES=1 DOUSHENG_AUTH__BCRYPT_COST=4
 cd "$HERE/.."
 
 API=${FUZZ_API:-http://$API_LISTEN}
-REQUIREMENTS=$HERE/lib/fuzz-requirements.txt
+REQUIREMENTS=$HERE/python/fuzz-requirements.txt
 VENV=$TOOLS/schemathesis-$(sed -n 's/^schemathesis==//p' "$REQUIREMENTS")
 # Of each route. All together more than 10,000.
 CASES=${FUZZ_CASES:-1000}
@@ -74,12 +74,12 @@ leave() {
 lock fuzz
 trap leave EXIT
 trap 'exit 130' INT TERM
-step schemathesis "it comes from PyPI, pinned in scripts/lib/fuzz-requirements.txt" install_schemathesis
+step schemathesis "it comes from PyPI, pinned in scripts/python/fuzz-requirements.txt" install_schemathesis
 [ -n "${FUZZ_API:-}" ] || step system "scripts/fuzz.sh has ports of its own; they stand at its top" "$HERE/dousheng.sh" start
 step seed "the API must answer at $API" seed
 read -r requests_before failed_before < <(counted)
 FUZZ_TOKEN=$(cat "$RUN/token")
-export FUZZ_TOKEN FUZZ_FILM=$RUN/film.mp4 SCHEMATHESIS_HOOKS=fuzz_hooks PYTHONPATH=$HERE/lib PYTHONDONTWRITEBYTECODE=1
+export FUZZ_TOKEN FUZZ_FILM=$RUN/film.mp4 SCHEMATHESIS_HOOKS=fuzz_hooks PYTHONPATH=$HERE/python PYTHONDONTWRITEBYTECODE=1
 # One worker: Python 3.11 parses in only one thread at a time without harm. It remembers failures in the directory where it runs.
 cd "$RUN"
 result=0

@@ -22,7 +22,7 @@ need_cargo
 step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install shellcheck
 step fmt "cargo fmt" cargo fmt --all --check
 step shellcheck "the notes above; https://www.shellcheck.net explains each" shell_files
-step deploy "scripts/deploy-lint.sh; its tools come from PyPI, pinned in scripts/lib/deploy-requirements.txt" "$HERE/deploy-lint.sh"
+step deploy "scripts/deploy-lint.sh; its tools come from PyPI, pinned in scripts/python/deploy-requirements.txt" "$HERE/deploy-lint.sh"
 if has_node; then step web "make web; cd api/web && npm run check" "$HERE/web.sh"; fi
 step clippy "cargo clippy --workspace --all-targets" cargo clippy --workspace --all-targets -- -D warnings
 step rooms "the table of rooms in README.md says who may import what" cargo test --workspace --test testkit rooms::
