@@ -1,8 +1,9 @@
-//! What /readyz of the API says when each dependency and each service in turn is away, and how fast. Prints the table.
+//! What /readyz of the API says when each dependency and each service in turn is away, and when. Prints the table.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::faulty::{Faulty, SERVICES};
 
@@ -10,20 +11,13 @@ use crate::faulty::{Faulty, SERVICES};
 const NOTICED: Duration = Duration::from_secs(10);
 /// By when all is well again; processes may have to start for it.
 const MENDED: Duration = Duration::from_secs(30);
-/// The most that an answer may take, whatever is away.
-const PROMPT: Duration = Duration::from_secs(2);
 
 impl Faulty {
-    /// Status and report of the API's /readyz, which must come promptly.
+    /// Status and report of the API's /readyz. That checks which hang cost one limit together is shown beside the code, without a
+    /// clock; here an answer must come at all while something hangs.
     async fn readiness(&self) -> (u16, Value) {
-        let start = Instant::now();
-        let reply = self.api.get("/readyz", &[]).await;
-        assert!(
-            start.elapsed() < PROMPT,
-            "{:?}: {}",
-            start.elapsed(),
-            reply.text
-        );
+        let reply = timeout(NOTICED, self.api.get("/readyz", &[])).await;
+        let reply = reply.expect("/readyz answers whatever is away");
         (reply.http, reply.body)
     }
 

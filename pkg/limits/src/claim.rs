@@ -14,7 +14,7 @@ use crate::gcra::Rate;
 const MINUTE: Duration = Duration::from_secs(60);
 /// As a name one may try so many times as often from all addresses together as from one: so nobody keeps its owner out from a
 /// single place, and nobody guesses for ever from many.
-const ANYWHERE: u64 = 10;
+const ANYWHERE_FACTOR: u64 = 10;
 /// Quotas are given for a day.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -48,7 +48,7 @@ classes! {
     /// Logins as a name, from an address.
     LoginName = "login_name", login_per_name, MINUTE;
     /// Logins as a name, from wherever.
-    LoginNameAnywhere = "login_name_anywhere", login_per_name * ANYWHERE, MINUTE;
+    LoginNameAnywhere = "login_name_anywhere", login_per_name * ANYWHERE_FACTOR, MINUTE;
     /// New accounts from an address.
     Register = "register", register_per_address, MINUTE;
     /// Uploads from an address whose file comes before their token.

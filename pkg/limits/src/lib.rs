@@ -29,10 +29,10 @@ use local::Local;
 use shared::{Shared, When};
 
 /// How often is told to Redis what was counted: by as much can several processes together exceed what one may.
-const TELL_PERIOD: Duration = Duration::from_millis(250);
+const REPORT_PERIOD: Duration = Duration::from_millis(250);
 /// Claims that wait to be told at most, and that are told at once.
-const MOST_UNTOLD: usize = 10_000;
-const TELL_AT_ONCE: usize = 500;
+const MAX_UNREPORTED: usize = 10_000;
+const MAX_PER_REPORT: usize = 500;
 /// Too often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too often; again in {wait:?}")]
@@ -50,7 +50,7 @@ struct Inner {
     local: Local,
     shared: Shared,
     /// How much, and since when.
-    untold: Mutex<HashMap<Claim, (u64, Instant)>>,
+    unreported: Mutex<HashMap<Claim, (u64, Instant)>>,
 }
 
 impl Limits {
@@ -63,9 +63,9 @@ impl Limits {
             settings,
             local: Local::new(),
             shared: Shared::connect(redis)?,
-            untold: Mutex::default(),
+            unreported: Mutex::default(),
         }));
-        vital::spawn("sums of limits", tell(Arc::downgrade(&limits.0)));
+        vital::spawn("sums of limits", report(Arc::downgrade(&limits.0)));
         Ok(limits)
     }
 
@@ -75,7 +75,7 @@ impl Limits {
     /// # Errors
     /// Too often.
     pub async fn admit(&self, claims: &[Claim]) -> Result<(), Refused> {
-        self.take_here(claims)?;
+        self.take_locally(claims)?;
         let steps: Vec<_> = claims
             .iter()
             .map(|claim| (*claim, self.step(*claim, 1), When::IfAllowed))
@@ -102,9 +102,9 @@ impl Limits {
     /// # Errors
     /// Too often.
     pub fn count(&self, claims: &[Claim]) -> Result<(), Refused> {
-        self.take_here(claims)?;
+        self.take_locally(claims)?;
         for claim in claims {
-            self.0.tell_later(*claim, 1);
+            self.0.report_later(*claim, 1);
         }
         Ok(())
     }
@@ -112,10 +112,10 @@ impl Limits {
     /// Counts what has happened, however much it was.
     pub fn charge(&self, claim: Claim, amount: u64) {
         self.0.local.charge(claim, self.step(claim, amount));
-        self.0.tell_later(claim, amount);
+        self.0.report_later(claim, amount);
     }
 
-    fn take_here(&self, claims: &[Claim]) -> Result<(), Refused> {
+    fn take_locally(&self, claims: &[Claim]) -> Result<(), Refused> {
         for claim in claims {
             let taken = self.0.local.take(*claim, self.step(*claim, 1));
             taken.map_err(|wait| refused(*claim, wait.max(self.wait(claims))))?;
@@ -145,27 +145,35 @@ impl Inner {
         }
     }
 
-    fn tell_later(&self, claim: Claim, amount: u64) {
-        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
-        if untold.len() < MOST_UNTOLD || untold.contains_key(&claim) {
-            let (sum, _) = untold.entry(claim).or_insert_with(|| (0, Instant::now()));
+    fn report_later(&self, claim: Claim, amount: u64) {
+        let mut unreported = self
+            .unreported
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if unreported.len() < MAX_UNREPORTED || unreported.contains_key(&claim) {
+            let (sum, _) = unreported
+                .entry(claim)
+                .or_insert_with(|| (0, Instant::now()));
             *sum = sum.saturating_add(amount);
         }
     }
 
     /// What is lost here, when Redis is away, this process has counted all the same.
-    async fn tell(&self) {
-        let untold = {
-            let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *untold)
+    async fn report(&self) {
+        let unreported = {
+            let mut unreported = self
+                .unreported
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *unreported)
         };
-        let steps: Vec<_> = untold
+        let steps: Vec<_> = unreported
             .into_iter()
             .map(|(claim, (amount, since))| {
                 (claim, self.step(claim, amount), When::Ago(since.elapsed()))
             })
             .collect();
-        for steps in steps.chunks(TELL_AT_ONCE) {
+        for steps in steps.chunks(MAX_PER_REPORT) {
             let Ok(answers) = self.shared.steps(steps).await else {
                 return;
             };
@@ -178,15 +186,15 @@ impl Inner {
     }
 }
 
-async fn tell(limits: Weak<Inner>) {
-    let mut tick = tokio::time::interval(TELL_PERIOD);
+async fn report(limits: Weak<Inner>) {
+    let mut tick = tokio::time::interval(REPORT_PERIOD);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
         let Some(limits) = limits.upgrade() else {
             return;
         };
-        limits.tell().await;
+        limits.report().await;
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{Claim, gcra::Step};
 /// So that requests rarely wait for one another.
 const SHARDS: usize = 16;
 /// Subjects that a shard remembers at most. Whoever comes from more addresses than that is counted in Redis alone.
-const MOST: usize = 8192;
+const MAX_SUBJECTS: usize = 8192;
 
 /// Until when each subject has used up what it may do, in µs since the start.
 pub(crate) struct Local {
@@ -77,10 +77,10 @@ impl Local {
 }
 
 fn remember(shard: &mut HashMap<Claim, u64>, claim: Claim, used_up: u64, now: u64) {
-    if shard.len() >= MOST && !shard.contains_key(&claim) {
+    if shard.len() >= MAX_SUBJECTS && !shard.contains_key(&claim) {
         // What is over says as little as what was forgotten.
         shard.retain(|_, used_up| *used_up > now);
-        if shard.len() >= MOST {
+        if shard.len() >= MAX_SUBJECTS {
             return;
         }
     }
@@ -107,21 +107,21 @@ mod tests {
             cost: 3_600_000_000,
             window: 3_600_000_000,
         };
-        let most = (MOST * SHARDS) as u64;
-        for subject in 0..most + 1000 {
+        let max = (MAX_SUBJECTS * SHARDS) as u64;
+        for subject in 0..max + 1000 {
             assert!(local.take(claim(subject), long).is_ok(), "{subject}");
         }
         let held: usize = local.shards.iter().map(|s| s.lock().unwrap().len()).sum();
-        assert_eq!(held, MOST * SHARDS);
+        assert_eq!(held, MAX_SUBJECTS * SHARDS);
         assert!(local.take(claim(1), long).is_err(), "it is remembered");
 
         let local = Local::new();
         let short = Step { cost: 0, window: 1 };
-        for subject in 0..most + 1000 {
+        for subject in 0..max + 1000 {
             local.charge(claim(subject), short);
         }
-        assert!(local.take(claim(most + 500), long).is_ok());
-        assert!(local.take(claim(most + 500), long).is_err());
+        assert!(local.take(claim(max + 500), long).is_ok());
+        assert!(local.take(claim(max + 500), long).is_err());
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Admin {
         let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             // Never closed, so this never fails.
-            let Ok(place) = free.clone().acquire_owned().await else {
+            let Ok(permit) = free.clone().acquire_owned().await else {
                 return;
             };
             match listener.accept().await {
@@ -85,7 +85,7 @@ impl Admin {
                             .serve_connection(TokioIo::new(stream), service);
                         // A caller that leaves half-way is no matter.
                         let _ = served.await;
-                        drop(place);
+                        drop(permit);
                     });
                 }
                 Err(error) => {

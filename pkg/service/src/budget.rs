@@ -11,25 +11,25 @@ const REPETITION: u64 = 100;
 #[derive(Debug)]
 pub(crate) struct RetryBudget {
     per_call: u64,
-    most: u64,
+    max: u64,
     left: AtomicU64,
 }
 
 impl RetryBudget {
     /// `percent` of the calls may be repeated, and `burst` repetitions at once before that.
     pub(crate) fn new(percent: u32, burst: u32) -> Self {
-        let most = u64::from(burst) * REPETITION;
+        let max = u64::from(burst) * REPETITION;
         Self {
             per_call: u64::from(percent),
             // Without a burst there must still be room for what is saved for one.
-            most: most.max(if percent == 0 { 0 } else { REPETITION }),
-            left: AtomicU64::new(most),
+            max: max.max(if percent == 0 { 0 } else { REPETITION }),
+            left: AtomicU64::new(max),
         }
     }
 
     /// A call begins.
     pub(crate) fn pay_in(&self) {
-        let pay = |left: u64| (left < self.most).then(|| (left + self.per_call).min(self.most));
+        let pay = |left: u64| (left < self.max).then(|| (left + self.per_call).min(self.max));
         // It fails when nothing more may be saved.
         let _ = self
             .left

@@ -210,7 +210,7 @@ impl Process {
             closer.close();
         });
         let serve = move |connection| http::serve(connection, handler.clone());
-        Connections::of_http(&self.settings)?
+        Connections::for_http(&self.settings)?
             .serve(listener, serve)
             .await;
         Ok(())

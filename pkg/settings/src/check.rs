@@ -7,7 +7,7 @@ const MIN_JWT_SECRET_BYTES: usize = 32;
 /// Shortest secret of the calls between our processes, in bytes: nobody guesses as many random ones.
 const MIN_RPC_SECRET_BYTES: usize = 32;
 /// What ffmpeg knows a limit of pixels for, at most.
-const MOST_PIXELS: u64 = 2_147_483_647;
+const MAX_PIXELS: u64 = 2_147_483_647;
 /// Passwords of the accounts that `scripts/lib/settings.sh` names: as public as the repository is.
 pub(super) const DEVELOPMENT_PASSWORDS: [&str; 3] =
     ["dousheng-dev", "dousheng-read-dev", "dousheng-migrate-dev"];
@@ -301,7 +301,7 @@ impl Settings {
             "must be above 0",
         )?;
         require(
-            (1..=MOST_PIXELS).contains(&self.media.max_pixels),
+            (1..=MAX_PIXELS).contains(&self.media.max_pixels),
             "media.max_pixels",
             "must be 1 to 2147483647, the most that ffmpeg knows",
         )?;

@@ -16,11 +16,11 @@ impl Settings {
     /// Nothing finer than a microsecond is counted: of a million a minute that is a sixtieth, of far more all of it.
     pub(super) fn check_limits(&self) -> Result<(), SettingsError> {
         let given = &self.limits;
-        let most = |key, value: u64, most: u64| match value <= most {
+        let at_most = |key, value: u64, max: u64| match value <= max {
             true => Ok(()),
             false => Err(SettingsError::Invalid {
                 key,
-                reason: format!("must be 1 to {most}, or 0"),
+                reason: format!("must be 1 to {max}, or 0"),
             }),
         };
         for (key, value) in [
@@ -33,9 +33,9 @@ impl Settings {
             ("limits.request_per_address", given.request_per_address),
             ("limits.request_per_user", given.request_per_user),
         ] {
-            most(key, value, 1_000_000)?;
+            at_most(key, value, 1_000_000)?;
         }
-        most(
+        at_most(
             "limits.upload_bytes_per_user_day",
             given.upload_bytes_per_user_day,
             1 << 50,

@@ -51,10 +51,10 @@ impl FromStr for Network {
             None => (text, None),
         };
         let first: IpAddr = address.parse().map_err(|_| wrong())?;
-        let most = if first.is_ipv4() { 32 } else { 128 };
+        let max = if first.is_ipv4() { 32 } else { 128 };
         let length = match length {
-            Some(length) => length.parse().ok().filter(|length| *length <= most),
-            None => Some(most),
+            Some(length) => length.parse().ok().filter(|length| *length <= max),
+            None => Some(max),
         };
         Ok(Self {
             first,

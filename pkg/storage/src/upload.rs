@@ -72,7 +72,7 @@ impl Store {
             stream: pin!(stream.fuse()),
             rest: first.unwrap_or_default(),
             part_bytes,
-            spare: BytesMut::new(),
+            buffer: BytesMut::new(),
         };
         let mut part = parts.next().await.map_err(SendError::Source)?;
         if part.is_empty() {
@@ -100,7 +100,7 @@ impl Store {
                 }
             };
             sent.push(info);
-            parts.spare = part.try_into_mut().unwrap_or_default();
+            parts.buffer = part.try_into_mut().unwrap_or_default();
             part = next;
         }
         Ok(self.complete(key, upload_id, sent).await?)
@@ -180,7 +180,7 @@ struct Parts<S> {
     rest: Bytes,
     part_bytes: usize,
     /// The buffer of a part that was sent, to be filled again: allocated anew each time, the allocator would keep several.
-    spare: BytesMut,
+    buffer: BytesMut,
 }
 
 impl<S, E> Parts<Pin<&mut Fuse<S>>>
@@ -189,7 +189,7 @@ where
 {
     /// The next part, full unless it is the last one; empty at the end.
     async fn next(&mut self) -> Result<Bytes, E> {
-        let mut part = mem::take(&mut self.spare);
+        let mut part = mem::take(&mut self.buffer);
         part.clear();
         part.reserve(self.part_bytes);
         loop {

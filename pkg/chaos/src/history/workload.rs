@@ -98,7 +98,7 @@ impl Shared {
             55..70 => self.comment(client).await,
             70..80 => self.delete(client).await,
             80..83 => self.delete_anothers(client).await,
-            _ => self.look(client).await,
+            _ => self.read_something(client).await,
         }
     }
 
@@ -324,7 +324,7 @@ impl Shared {
     }
 
     /// Whatever is shown: no count is below 0.
-    async fn look(&self, client: &Client) {
+    async fn read_something(&self, client: &Client) {
         let Account { token, user_id, .. } = self.account(self.user());
         let query = [("token", token.as_str())];
         match random_range(0..5) {

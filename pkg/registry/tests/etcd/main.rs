@@ -184,7 +184,7 @@ async fn a_process_that_starts_before_etcd_registers_and_finds_when_it_comes() {
 async fn a_service_without_instances_is_an_error_at_once() {
     let etcd = Etcd::start().await;
     let instances = registry(&etcd).await.instances("nobody");
-    let start = Instant::now();
+    // Without an answer of etcd it would be another error, at the deadline.
     let error = instances
         .ready(tokio::time::Instant::now() + SOON)
         .await
@@ -193,13 +193,14 @@ async fn a_service_without_instances_is_an_error_at_once() {
         matches!(error, registry::RegistryError::Empty(_)),
         "{error}"
     );
-    assert!(start.elapsed() < SOON / 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_reach_a_client_at_once() {
     let etcd = Etcd::start().await;
-    let registry = registry(&etcd).await;
+    let mut settings = settings(&etcd);
+    settings.etcd.relist_period_ms = 3_600_000;
+    let registry = Registry::new(&settings).await.unwrap();
     let instances = registry.instances("echo");
     let mut one = registry.register("echo", &instance(1));
     one.registered().await;
@@ -207,13 +208,8 @@ async fn changes_reach_a_client_at_once() {
     two.registered().await;
     until_known(&instances, &[1, 2]).await;
     one.deregister().await;
-    let start = Instant::now();
+    // By the watch: the list isn't read again within this test.
     until_known(&instances, &[2]).await;
-    assert!(
-        start.elapsed() < Duration::from_millis(300),
-        "{:?}",
-        start.elapsed()
-    );
 }
 
 /// Watches that from now on there are always so many instances.

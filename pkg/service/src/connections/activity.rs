@@ -27,7 +27,7 @@ pub(crate) enum Phase {
     /// The request is refused, and what is left of its body is thrown away.
     Discarding,
     /// Its place was given to another.
-    Cut,
+    Evicted,
 }
 
 impl Phase {
@@ -39,7 +39,7 @@ impl Phase {
             3 => Self::Counted,
             4 => Self::Working,
             5 => Self::Discarding,
-            _ => Self::Cut,
+            _ => Self::Evicted,
         }
     }
 
@@ -51,13 +51,13 @@ impl Phase {
             Self::Head => Some(Rank::Head),
             Self::Body => Some(Rank::Unadmitted),
             Self::Counted => Some(Rank::Counted),
-            Self::Working | Self::Cut => None,
+            Self::Working | Self::Evicted => None,
         }
     }
 }
 
 /// All but one.
-const UNCUT: [Phase; 6] = [
+const NOT_EVICTED: [Phase; 6] = [
     Phase::Idle,
     Phase::Head,
     Phase::Body,
@@ -78,7 +78,7 @@ pub(crate) struct Activity {
     /// Whose connection it is while nobody says otherwise, and whose it is now.
     own_client: u64,
     client: AtomicU64,
-    cut: Notify,
+    evicted: Notify,
 }
 
 /// How little is lost with a connection; the least comes first.
@@ -96,14 +96,14 @@ pub(crate) enum Rank {
 
 /// A connection that may be cut, and since when it has been at what it is at: the least admitted comes first, then the oldest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Spare {
+pub(crate) struct Candidate {
     pub(crate) rank: Rank,
     pub(crate) since: Instant,
     word: u64,
 }
 
 #[cfg(test)]
-impl Spare {
+impl Candidate {
     pub(super) fn for_test(rank: Rank, since: Instant) -> Self {
         Self {
             rank,
@@ -122,7 +122,7 @@ impl Activity {
             word: AtomicU64::new(Phase::Head as u64),
             own_client: client,
             client: AtomicU64::new(client),
-            cut: Notify::new(),
+            evicted: Notify::new(),
         }
     }
 
@@ -158,7 +158,7 @@ impl Activity {
         } else {
             Phase::Working
         };
-        self.step(&UNCUT, phase)
+        self.step(&NOT_EVICTED, phase)
     }
 
     /// It may be for somebody who is still to show who they are.
@@ -228,13 +228,13 @@ impl Activity {
     }
 
     /// None while it works.
-    pub(crate) fn spare(&self) -> Option<Spare> {
+    pub(crate) fn candidate(&self) -> Option<Candidate> {
         let word = self.word.load(Ordering::Acquire);
         let rank = match Phase::of(word).rank()? {
             Rank::Head if self.opened.elapsed() < self.pace.first_head => Rank::New,
             rank => rank,
         };
-        Some(Spare {
+        Some(Candidate {
             rank,
             since: self.since(word),
             word,
@@ -242,17 +242,17 @@ impl Activity {
     }
 
     /// Cuts it, if it is still at what it was at then.
-    pub(crate) fn cut(&self, spare: Spare) -> bool {
-        let done = self.change(spare.word, Phase::Cut);
+    pub(crate) fn evict(&self, candidate: Candidate) -> bool {
+        let done = self.change(candidate.word, Phase::Evicted);
         if done {
-            self.cut.notify_one();
+            self.evicted.notify_one();
         }
         done
     }
 
     /// Ends when it was cut.
-    pub(crate) async fn was_cut(&self) {
-        self.cut.notified().await;
+    pub(crate) async fn evicted(&self) {
+        self.evicted.notified().await;
     }
 
     fn since(&self, word: u64) -> Instant {
@@ -336,7 +336,7 @@ mod tests {
         activity.received();
         assert_eq!(activity.phase(), Phase::Discarding, "no head is waited for");
         assert_eq!(activity.deadline(), None);
-        assert!(activity.spare().is_some());
+        assert!(activity.candidate().is_some());
         activity.body_dropped();
         assert!(activity.is_idle());
     }
@@ -344,14 +344,14 @@ mod tests {
     #[tokio::test]
     async fn work_is_not_cut_and_nothing_begins_after_a_cut() {
         let activity = Activity::new(PACE, 1);
-        let spare = activity.spare().unwrap();
+        let candidate = activity.candidate().unwrap();
         assert!(activity.begin(false));
-        assert_eq!(activity.spare(), None);
-        assert!(!activity.cut(spare), "it works by now");
+        assert_eq!(activity.candidate(), None);
+        assert!(!activity.evict(candidate), "it works by now");
         activity.end();
-        let spare = activity.spare().unwrap();
-        assert!(activity.cut(spare));
-        activity.was_cut().await;
+        let candidate = activity.candidate().unwrap();
+        assert!(activity.evict(candidate));
+        activity.evicted().await;
         assert!(!activity.begin(false));
     }
     #[test]

@@ -75,7 +75,7 @@ impl<B: Body> RequestBody<B> {
         match self.phase {
             Phase::Counted | Phase::Working | Phase::Discarding => Some(waiting + self.credit.left),
             // Only the time is bounded; or it was cut or answered, and whoever did that sees to the rest.
-            Phase::Body | Phase::Idle | Phase::Head | Phase::Cut => None,
+            Phase::Body | Phase::Idle | Phase::Head | Phase::Evicted => None,
         }
     }
 }
@@ -143,19 +143,19 @@ impl<B> Drop for RequestBody<B> {
 /// How long the client may be waited for.
 struct Credit {
     left: Duration,
-    most: Duration,
+    max: Duration,
     rate: u64,
 }
 
 impl Credit {
     fn new(phase: Phase, pace: BodyPace) -> Self {
-        let (rate, most) = match phase {
+        let (rate, max) = match phase {
             Phase::Discarding => (DISCARD_RATE, pace.grace),
             _ => (pace.rate, pace.stall),
         };
         Self {
-            left: pace.grace.min(most),
-            most,
+            left: pace.grace.min(max),
+            max,
             rate: rate.max(1),
         }
     }
@@ -163,7 +163,7 @@ impl Credit {
     /// After so long, so many bytes have come.
     fn add(&mut self, waited: Duration, bytes: usize) {
         let worth = Duration::from_secs_f64(bytes as f64 / self.rate as f64);
-        self.left = (self.left.saturating_sub(waited) + worth).min(self.most);
+        self.left = (self.left.saturating_sub(waited) + worth).min(self.max);
     }
 }
 
@@ -284,7 +284,7 @@ mod tests {
         send.send(Bytes::from_static(b"token")).unwrap();
         assert!(body.frame().await.unwrap().is_ok());
         activity.admitted();
-        assert_eq!(activity.spare(), None);
+        assert_eq!(activity.candidate(), None);
         assert!(is_too_slow(body.frame().await));
     }
 
@@ -297,11 +297,11 @@ mod tests {
             send.send(Bytes::from_static(b"x")).unwrap();
             assert!(body.frame().await.unwrap().is_ok());
         }
-        assert!(activity.spare().is_some());
+        assert!(activity.candidate().is_some());
         drop(send);
         assert!(body.frame().await.is_none());
         assert_eq!(activity.phase(), Phase::Working);
-        assert_eq!(activity.spare(), None);
+        assert_eq!(activity.candidate(), None);
     }
 
     #[tokio::test]

@@ -8,21 +8,24 @@ use std::{
     collections::{BinaryHeap, HashMap, VecDeque},
 };
 
-use super::activity::{Rank, Spare};
+use super::activity::{Candidate, Rank};
 
 /// The next `max` to be cut, the first one first, of the connections of these clients.
 pub(super) fn plan<T>(
-    open: impl Iterator<Item = (u64, Spare, T)>,
+    open: impl Iterator<Item = (u64, Candidate, T)>,
     max: usize,
-) -> VecDeque<(Spare, T)> {
-    let mut clients: HashMap<u64, Vec<(Spare, T)>> = HashMap::new();
-    for (client, spare, connection) in open {
-        clients.entry(client).or_default().push((spare, connection));
+) -> VecDeque<(Candidate, T)> {
+    let mut clients: HashMap<u64, Vec<(Candidate, T)>> = HashMap::new();
+    for (client, candidate, connection) in open {
+        clients
+            .entry(client)
+            .or_default()
+            .push((candidate, connection));
     }
     let mut turns = BinaryHeap::with_capacity(clients.len());
     for (client, connections) in &mut clients {
         // The last one goes first.
-        connections.sort_unstable_by_key(|(spare, _)| Reverse(*spare));
+        connections.sort_unstable_by_key(|(candidate, _)| Reverse(*candidate));
         turns.extend(turn(*client, connections));
     }
     let mut next = VecDeque::with_capacity(max);
@@ -37,9 +40,9 @@ pub(super) fn plan<T>(
 }
 
 /// When it is a client's turn, the greatest first: one that has a refused body, then by how many, then by the least admitted one.
-type Turn = (bool, usize, Reverse<Spare>, u64);
+type Turn = (bool, usize, Reverse<Candidate>, u64);
 
-fn turn<T>(client: u64, connections: &[(Spare, T)]) -> Option<Turn> {
+fn turn<T>(client: u64, connections: &[(Candidate, T)]) -> Option<Turn> {
     let (first, _) = connections.last()?;
     let refused = first.rank == Rank::Discarding;
     Some((refused, connections.len(), Reverse(*first), client))
@@ -54,11 +57,11 @@ mod tests {
     use super::*;
 
     /// What is cut, in its order, of connections as (client, rank); each is opened a second after the one before it.
-    fn cut(connections: &[(u64, Rank)], max: usize) -> Vec<usize> {
+    fn evict(connections: &[(u64, Rank)], max: usize) -> Vec<usize> {
         let start = Instant::now();
         let open = connections.iter().zip(0..).map(|((client, rank), n)| {
             let since = start + Duration::from_secs(n);
-            (*client, Spare::for_test(*rank, since), n as usize)
+            (*client, Candidate::for_test(*rank, since), n as usize)
         });
         let next = plan(open, max);
         next.into_iter().map(|(_, n)| n).collect()
@@ -75,9 +78,9 @@ mod tests {
             (1, Discarding),
             (1, Idle),
         ];
-        assert_eq!(cut(&one, 10), [4, 2, 5, 1, 3, 0]);
-        assert_eq!(cut(&one, 2), [4, 2]);
-        assert!(cut(&[], 2).is_empty());
+        assert_eq!(evict(&one, 10), [4, 2, 5, 1, 3, 0]);
+        assert_eq!(evict(&one, 2), [4, 2]);
+        assert!(evict(&[], 2).is_empty());
     }
 
     #[test]
@@ -92,7 +95,7 @@ mod tests {
             (3, Unadmitted),
         ];
         // One of 2; then it holds as many as 3, whose first is older; at last all hold one, and the idle one is the least admitted.
-        assert_eq!(cut(&open, 10), [1, 2, 3, 0, 4, 5]);
+        assert_eq!(evict(&open, 10), [1, 2, 3, 0, 4, 5]);
     }
 
     #[test]
@@ -105,6 +108,6 @@ mod tests {
             (3, Discarding),
             (3, Idle),
         ];
-        assert_eq!(cut(&open, 3), [3, 2, 0]);
+        assert_eq!(evict(&open, 3), [3, 2, 0]);
     }
 }

@@ -32,7 +32,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use activity::{Activity, Spare};
+use activity::{Activity, Candidate};
 pub use admission::Admission;
 pub use body::{BodyError, RequestBody};
 pub use listener::{Closer, Listener};
@@ -63,27 +63,27 @@ const DRAIN_NOTICE: Duration = Duration::from_secs(2);
 const DRAIN: Duration = Duration::from_secs(28);
 
 /// While all connections work, for one that doesn't any more.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const RECHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// By then a connection that was cut has given up its place; on a busy machine not at once.
-const GIVEN_UP: Duration = Duration::from_secs(1);
+const EVICTION_TIMEOUT: Duration = Duration::from_secs(1);
 /// So many to be cut are found at once, and that finding holds for so long: a flood of connections doesn't have all of them looked
 /// through for each.
-const PLANNED: usize = 32;
-const PLAN_HOLDS: Duration = Duration::from_millis(100);
+const PLAN_SIZE: usize = 32;
+const PLAN_TTL: Duration = Duration::from_millis(100);
 
 /// The open connections of one server.
 pub(crate) struct Connections {
-    most: u32,
-    places: Arc<Semaphore>,
+    max: u32,
+    permits: Arc<Semaphore>,
     open: Mutex<HashMap<u64, Arc<Activity>>>,
-    leaving: Arc<AtomicBool>,
+    draining: Arc<AtomicBool>,
     closing: Notify,
     pace: Pace,
     /// Whose connections are those of many clients.
     trusted_proxies: Vec<Network>,
     /// Connections that a client may have, and has; 0: nobody counts.
     max_per_client: u32,
-    held: Mutex<HashMap<u64, u32>>,
+    counts: Mutex<HashMap<u64, u32>>,
 }
 
 /// One that has just been accepted.
@@ -98,20 +98,20 @@ struct Open {
     activity: Arc<Activity>,
     all: Arc<Connections>,
     number: u64,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Connections {
     /// At most `most`, and no more than half of what the system lets this process open.
-    pub(crate) fn new(most: u32) -> Arc<Self> {
-        Self::with(most, PACE, Vec::new(), 0)
+    pub(crate) fn new(max: u32) -> Arc<Self> {
+        Self::with(max, PACE, Vec::new(), 0)
     }
 
     /// As the settings of the HTTP server have them.
     ///
     /// # Errors
     /// A setting can't be used.
-    pub(crate) fn of_http(settings: &Settings) -> Result<Arc<Self>, SettingsError> {
+    pub(crate) fn for_http(settings: &Settings) -> Result<Arc<Self>, SettingsError> {
         let http = &settings.http;
         let body = BodyPace {
             admission: Duration::from_secs(http.admission_timeout_s),
@@ -130,25 +130,20 @@ impl Connections {
         ))
     }
 
-    fn with(
-        most: u32,
-        pace: Pace,
-        trusted_proxies: Vec<Network>,
-        max_per_client: u32,
-    ) -> Arc<Self> {
-        let most = most.min(crate::descriptors::limit() / 2).max(1);
-        let places = Arc::new(Semaphore::new(most as usize));
-        metrics::watch_semaphore(CONNECTIONS, &places, most as usize);
+    fn with(max: u32, pace: Pace, trusted_proxies: Vec<Network>, max_per_client: u32) -> Arc<Self> {
+        let max = max.min(crate::descriptors::limit() / 2).max(1);
+        let permits = Arc::new(Semaphore::new(max as usize));
+        metrics::watch_semaphore(CONNECTIONS, &permits, max as usize);
         Arc::new(Self {
-            most,
-            places,
+            max,
+            permits,
             open: Mutex::default(),
-            leaving: Arc::default(),
+            draining: Arc::default(),
             closing: Notify::new(),
             pace,
             trusted_proxies,
             max_per_client,
-            held: Mutex::default(),
+            counts: Mutex::default(),
         })
     }
 
@@ -161,15 +156,15 @@ impl Connections {
         F: Future<Output = ()> + Send + 'static,
     {
         let mut number = 0;
-        let mut plan = Plan::default();
+        let mut plan = EvictionPlan::default();
         while let Some((stream, peer)) = listener.next().await {
             number += 1;
             let client = self.client_of(peer, number);
-            if !self.hold(client) {
+            if !self.try_count(client) {
                 metrics::semaphore_refused(CONNECTIONS_PER_ADDRESS);
                 continue;
             }
-            let Some(place) = self.place(&mut listener, &mut plan).await else {
+            let Some(permit) = self.acquire(&mut listener, &mut plan).await else {
                 break;
             };
             let activity = Arc::new(Activity::new(self.pace_of(peer), client));
@@ -179,13 +174,13 @@ impl Connections {
                 activity: activity.clone(),
                 all: self.clone(),
                 number,
-                _place: place,
+                _permit: permit,
             };
             let served = serve(Connection { stream, open });
             tokio::spawn(async move {
                 tokio::select! {
                     () = served => {}
-                    () = activity.was_cut() => {}
+                    () = activity.evicted() => {}
                 }
             });
         }
@@ -194,41 +189,41 @@ impl Connections {
     }
 
     /// A place for one more; none: the listener was closed meanwhile.
-    async fn place(
+    async fn acquire(
         &self,
         listener: &mut Listener,
-        plan: &mut Plan,
+        plan: &mut EvictionPlan,
     ) -> Option<OwnedSemaphorePermit> {
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return Some(place);
+        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
+            return Some(permit);
         }
         metrics::semaphore_refused(CONNECTIONS);
         loop {
-            let wait = match self.make_room(plan) {
-                true => GIVEN_UP,
-                false => LOOK_AGAIN,
+            let wait = match self.evict_one(plan) {
+                true => EVICTION_TIMEOUT,
+                false => RECHECK_INTERVAL,
             };
-            let place = timeout(wait, self.places.clone().acquire_owned());
+            let permit = timeout(wait, self.permits.clone().acquire_owned());
             tokio::select! {
-                place = place => if let Ok(place) = place { return place.ok() },
+                permit = permit => if let Ok(permit) = permit { return permit.ok() },
                 () = listener.closed() => return None,
             }
         }
     }
 
     /// Cuts the connection whose turn it is; false: all work.
-    fn make_room(&self, plan: &mut Plan) -> bool {
-        if plan.made.is_none_or(|made| made.elapsed() < PLAN_HOLDS) && plan.cut_next() {
+    fn evict_one(&self, plan: &mut EvictionPlan) -> bool {
+        if plan.made.is_none_or(|made| made.elapsed() < PLAN_TTL) && plan.evict_next() {
             return true;
         }
         let open = self.open();
-        let spares = open
-            .values()
-            .filter_map(|activity| Some((activity.client(), activity.spare()?, activity.clone())));
-        plan.next = eviction::plan(spares, PLANNED);
+        let candidates = open.values().filter_map(|activity| {
+            Some((activity.client(), activity.candidate()?, activity.clone()))
+        });
+        plan.next = eviction::plan(candidates, PLAN_SIZE);
         plan.made = Some(Instant::now());
         drop(open);
-        plan.cut_next()
+        plan.evict_next()
     }
 
     /// Who is counted for a new connection: of a proxy's, whose clients are known by their requests alone, nobody else.
@@ -261,7 +256,7 @@ impl Connections {
         if client == activity.client() {
             return true;
         }
-        if client != activity.own_client() && !self.hold(client) {
+        if client != activity.own_client() && !self.try_count(client) {
             return false;
         }
         if let Some(before) = activity.set_client(client) {
@@ -271,12 +266,12 @@ impl Connections {
     }
 
     /// One more of this client; false: it has as many as it may.
-    fn hold(&self, client: u64) -> bool {
+    fn try_count(&self, client: u64) -> bool {
         if self.max_per_client == 0 {
             return true;
         }
-        let mut held = self.held();
-        let count = held.entry(client).or_default();
+        let mut counts = self.counts();
+        let count = counts.entry(client).or_default();
         let may = *count < self.max_per_client;
         *count += u32::from(may);
         may
@@ -287,7 +282,7 @@ impl Connections {
         if self.max_per_client == 0 {
             return;
         }
-        if let Entry::Occupied(mut count) = self.held().entry(client) {
+        if let Entry::Occupied(mut count) = self.counts().entry(client) {
             *count.get_mut() = count.get().saturating_sub(1);
             if *count.get() == 0 {
                 count.remove();
@@ -295,22 +290,22 @@ impl Connections {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<u64, u32>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn counts(&self) -> MutexGuard<'_, HashMap<u64, u32>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// See [`DRAIN_NOTICE`] and [`DRAIN`].
     async fn end(&self) {
-        self.leaving.store(true, Ordering::Relaxed);
+        self.draining.store(true, Ordering::Relaxed);
         // With all places back, no connection is left.
-        if timeout(DRAIN_NOTICE, self.places.acquire_many(self.most))
+        if timeout(DRAIN_NOTICE, self.permits.acquire_many(self.max))
             .await
             .is_ok()
         {
             return;
         }
         self.closing.notify_waiters();
-        if timeout(DRAIN, self.places.acquire_many(self.most))
+        if timeout(DRAIN, self.permits.acquire_many(self.max))
             .await
             .is_err()
         {
@@ -331,16 +326,16 @@ impl Connections {
 
 /// Whose turn it is to be cut, as of a moment ago.
 #[derive(Default)]
-struct Plan {
-    next: VecDeque<(Spare, Arc<Activity>)>,
+struct EvictionPlan {
+    next: VecDeque<(Candidate, Arc<Activity>)>,
     made: Option<Instant>,
 }
 
-impl Plan {
+impl EvictionPlan {
     /// Cuts the next one that is still at what it was at then.
-    fn cut_next(&mut self) -> bool {
-        while let Some((spare, activity)) = self.next.pop_front() {
-            if activity.cut(spare) {
+    fn evict_next(&mut self) -> bool {
+        while let Some((candidate, activity)) = self.next.pop_front() {
+            if activity.evict(candidate) {
                 return true;
             }
         }

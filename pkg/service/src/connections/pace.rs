@@ -26,6 +26,6 @@ pub(crate) struct BodyPace {
     pub(crate) rate: u64,
     /// For so long nothing need come at first.
     pub(crate) grace: Duration,
-    /// What came faster than it had to is credit for a pause, of so long at most.
+    /// What came faster than it had to is credit for a pause, of so long at max.
     pub(crate) stall: Duration,
 }

@@ -40,7 +40,7 @@ where
         encoder,
         decoder,
         open.all.closing.notified(),
-        open.all.leaving.clone(),
+        open.all.draining.clone(),
         &service,
         Arc::from([]),
         Some(Address::from(open.peer)),

@@ -40,10 +40,10 @@ struct Server {
 }
 
 /// Answers each request with `body` as soon as the gate lets it.
-fn server(most: u32, pace: Pace, body: &'static [u8]) -> Server {
+fn server(max: u32, pace: Pace, body: &'static [u8]) -> Server {
     let (listener, closer) = Listener::bind(([127, 0, 0, 1], 0).into(), false).unwrap();
     let address = listener.address();
-    let all = Connections::with(most, pace, Vec::new(), 0);
+    let all = Connections::with(max, pace, Vec::new(), 0);
     let gate = Arc::new(Gate::new(0));
     let begun = Arc::new(AtomicUsize::new(0));
     let (waits, count) = (gate.clone(), begun.clone());

@@ -4,10 +4,13 @@ mod again;
 mod left_over;
 mod reaper_guard;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
-use crate::support::Saboteur;
 use crate::support::world::{AUTHOR, STRANGER, World, abort, feed, publish, refused, titles};
+use crate::support::{Saboteur, processes_naming};
 use idl::{
     base::Code,
     video::{
@@ -15,7 +18,10 @@ use idl::{
         UploadKind, VideoService as _,
     },
 };
-use testkit::{Tripwire, environment, media as files};
+use testkit::{Tripwire, environment, eventually, media as files};
+
+/// By when a publish has come to a step.
+const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_published_video_is_in_every_list_with_urls_that_play() {
@@ -323,11 +329,21 @@ async fn a_published_video_cannot_be_aborted_or_published_again() {
 #[tokio::test]
 async fn of_publishes_and_aborts_at_the_same_time_one_wins() {
     let world = World::set_up().await;
-    for round in 0..6_u64 {
+    for round in 0..6 {
         let request = world.upload(files::mp4()).await;
         let key = request.object_key.clone();
         let aborts = async {
-            tokio::time::sleep(std::time::Duration::from_millis(120 * round)).await;
+            eventually(SOON, "a publish at this step", async || {
+                // One that is over has passed the step unseen.
+                let is_there = world.uploads().await == 0
+                    || match round % 3 {
+                        0 => true,
+                        1 => processes_naming(&key) > 0,
+                        _ => world.bucket.keys().await.len() > 1,
+                    };
+                is_there.then_some(())
+            })
+            .await;
             world.service.abort_upload(abort(&key)).await
         };
         let (first, second, aborted) = tokio::join!(

@@ -127,12 +127,12 @@ async fn late_and_restarted() -> Report {
     for service in SERVICES {
         for instance in 0..2 {
             bed.replace(service, instance).await;
-            look(&client, &fixture, &mut seen).await;
+            read_back(&client, &fixture, &mut seen).await;
         }
     }
     let until = Instant::now() + LOOKS;
     while Instant::now() < until {
-        look(&client, &fixture, &mut seen).await;
+        read_back(&client, &fixture, &mut seen).await;
     }
     let took = begun.elapsed();
     servers::delay_replica(0).await;
@@ -140,7 +140,7 @@ async fn late_and_restarted() -> Report {
 }
 
 /// Everything that was written must be on the pages.
-async fn look(client: &Client, fixture: &Fixture, seen: &mut Seen) {
+async fn read_back(client: &Client, fixture: &Fixture, seen: &mut Seen) {
     for (n, user) in fixture.users.iter().enumerate() {
         let film = fixture.films[n % fixture.films.len()].id;
         let user_id = user.user_id.to_string();
