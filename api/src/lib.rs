@@ -4,15 +4,13 @@
 
 pub mod accounts;
 pub mod app;
+pub mod assets;
 pub mod call;
 pub mod client_address;
-pub mod compression;
-pub mod cors;
 pub mod discard;
-pub mod docs;
 pub mod error;
 pub mod i18n;
-pub mod manners;
+pub mod middleware;
 pub mod objects;
 pub mod openapi;
 pub mod page;
@@ -25,4 +23,3 @@ pub mod router;
 pub mod routes;
 pub mod server;
 pub mod upload;
-pub mod web;

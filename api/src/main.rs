@@ -2,9 +2,7 @@
 
 use std::process::ExitCode;
 
-use api::{
-    app::App, discard::Discarder, params::multipart::largest_body, router::router, server::handler,
-};
+use api::{app::App, discard::Discarder, params::multipart::largest_body, server::handler};
 
 fn main() -> ExitCode {
     service::run("api", async |process: service::Process| {
@@ -13,8 +11,6 @@ fn main() -> ExitCode {
         let max_bytes = largest_body(app.settings.upload.max_bytes);
         let admin = app.admin.clone();
         let discarder = Discarder::new(max_bytes, move || admin.is_stopping());
-        let proxies = app.trusted_proxies.clone();
-        let answering = handler(proxies, router(&app), discarder, app.admin.clone());
-        process.serve_http(answering).await
+        process.serve_http(handler(app, discarder)).await
     })
 }

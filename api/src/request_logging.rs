@@ -11,12 +11,7 @@ use telemetry::{
     metrics, trace,
 };
 use tracing::{Instrument as _, Span};
-use volo_http::{
-    context::ServerContext,
-    request::Request,
-    response::Response,
-    server::{IntoResponse as _, middleware::Next},
-};
+use volo_http::{request::Request, response::Response};
 
 use crate::{
     error::ApiError,
@@ -51,8 +46,11 @@ pub fn set_user(user_id: i64) {
     let _ = FIELDS.try_with(|fields| fields.user_id.set(Some(user_id)));
 }
 
-/// The outermost layer of every route.
-pub async fn log_request(cx: &mut ServerContext, request: Request, next: Next) -> Response {
+/// Has `handle` answer a request, and logs it.
+pub async fn log_request<F: Future<Output = Response>>(
+    request: Request,
+    handle: impl FnOnce(Request) -> F,
+) -> Response {
     let given = request
         .headers()
         .get(REQUEST_ID)
@@ -62,14 +60,15 @@ pub async fn log_request(cx: &mut ServerContext, request: Request, next: Next) -
         route: Cell::new("none"),
         user_id: Cell::new(None),
     };
-    telemetry::scope(
-        id.clone(),
-        FIELDS.scope(fields, log(&id, cx, request, next)),
-    )
-    .await
+    let work = FIELDS.scope(fields, log(&id, request, handle));
+    telemetry::scope(id.clone(), work).await
 }
 
-async fn log(id: &RequestId, cx: &mut ServerContext, request: Request, next: Next) -> Response {
+async fn log<F: Future<Output = Response>>(
+    id: &RequestId,
+    request: Request,
+    handle: impl FnOnce(Request) -> F,
+) -> Response {
     let given = request
         .headers()
         .get(trace::TRACEPARENT)
@@ -77,13 +76,11 @@ async fn log(id: &RequestId, cx: &mut ServerContext, request: Request, next: Nex
     let span = trace::http(known_method(request.method()), given);
     let mut line = Line::begin(request.method(), span.clone());
     let language = Language::of(request.headers());
-    let work = AssertUnwindSafe(next.run(cx, request)).catch_unwind();
+    let work = AssertUnwindSafe(async { handle(request).await }).catch_unwind();
     let (result, cost) = cost::scope(work).instrument(span).await;
-    let mut response = match result {
-        Ok(response) => response.into_response(),
-        // The panic hook has logged where.
-        Err(_) => failure(&ApiError::new(Code::INTERNAL), Empty {}, language),
-    };
+    // The panic hook has logged where.
+    let mut response =
+        result.unwrap_or_else(|_| failure(&ApiError::new(Code::INTERNAL), Empty {}, language));
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -144,42 +141,113 @@ fn known_method(method: &Method) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, SocketAddr};
+    use std::{
+        io::Write,
+        sync::{Arc, Mutex},
+    };
 
     use http_body_util::BodyExt as _;
-    use volo::{Service as _, net::Address};
-    use volo_http::{
-        body::Body,
-        server::{
-            middleware,
-            route::{Router, get},
-        },
-    };
+    use tracing::subscriber::{self, DefaultGuard};
+    use volo_http::body::Body;
 
     use super::*;
 
-    async fn broken() -> &'static str {
-        panic!("a secret, at src/routes/broken.rs:7")
+    #[tokio::test]
+    async fn a_panic_is_answered_as_a_server_error_that_tells_nothing() {
+        let broken = async |_: Request| panic!("a secret, at src/routes/broken.rs:7");
+        let response = log_request(Request::new(Body::empty()), broken).await;
+        assert_eq!(response.status(), 500);
+        assert!(response.headers().contains_key(REQUEST_ID));
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let text = std::str::from_utf8(&body).unwrap();
+        assert!(text.contains("\"status_code\":20001"), "{text}");
+        for internal in ["secret", ".rs", "panic", "src/"] {
+            assert!(!text.contains(internal), "{text}");
+        }
+    }
+
+    /// What is logged in this thread, as JSON lines.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        fn capture() -> (Self, DefaultGuard) {
+            let log = Self::default();
+            let writer = log.clone();
+            let subscriber = tracing_subscriber::fmt()
+                .json()
+                .with_writer(move || writer.clone())
+                .finish();
+            (log, subscriber::set_default(subscriber))
+        }
+
+        /// The fields of the one line of a request.
+        fn request(&self) -> serde_json::Value {
+            let bytes = self.0.lock().unwrap();
+            let lines = std::str::from_utf8(&bytes).unwrap().lines();
+            let lines: Vec<&str> = lines.filter(|line| line.contains("latency_ms")).collect();
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            let line: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
+            line["fields"].clone()
+        }
+    }
+
+    fn request(method: &str, path: &str, id: &str) -> Request {
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = method.parse().unwrap();
+        *request.uri_mut() = path.parse().unwrap();
+        request
+            .headers_mut()
+            .insert(REQUEST_ID, id.parse().unwrap());
+        request
     }
 
     #[tokio::test]
-    async fn a_panic_is_answered_as_a_failure_of_ours_that_tells_nothing() {
-        let router: Router = Router::new()
-            .route("/", get(broken))
-            .layer(middleware::from_fn(log_request));
-        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        for _ in 0..2 {
-            let mut cx = ServerContext::new(Address::from(peer));
-            let request = Request::new(Body::empty());
-            let response = router.call(&mut cx, request).await.unwrap();
-            assert_eq!(response.status(), 500);
-            assert!(response.headers().contains_key(REQUEST_ID));
-            let body = response.into_body().collect().await.unwrap().to_bytes();
-            let text = std::str::from_utf8(&body).unwrap();
-            assert!(text.contains("\"status_code\":20001"), "{text}");
-            for internal in ["secret", ".rs", "panic", "src/"] {
-                assert!(!text.contains(internal), "{text}");
-            }
+    async fn a_request_has_one_line_with_its_route_and_user_and_nothing_that_the_client_wrote() {
+        let (log, _guard) = Log::capture();
+        let handle = async |_: Request| {
+            set_route("/douyin/user/");
+            set_user(7);
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = http::StatusCode::ACCEPTED;
+            response
+        };
+        let sent = request("BREW", "/douyin/user/?token=secret", "an-id");
+        let response = log_request(sent, handle).await;
+        assert_eq!(response.headers()[REQUEST_ID], "an-id");
+        let line = log.request();
+        assert_eq!(line["method"], "other");
+        assert_eq!(line["route"], "/douyin/user/");
+        assert_eq!(line["user_id"], 7);
+        assert_eq!(line["status"], 202);
+        assert!(!line.to_string().contains("secret"), "{line}");
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_client_left_is_logged_as_499() {
+        let (log, _guard) = Log::capture();
+        let work = log_request(request("GET", "/", "an-id"), |_| std::future::pending());
+        assert!(work.now_or_never().is_none());
+        assert_eq!(log.request()["status"], CLIENT_LEFT);
+    }
+
+    #[tokio::test]
+    async fn an_id_that_could_be_anything_is_replaced() {
+        let handle = async |_: Request| Response::new(Body::empty());
+        for id in ["", "a b", &"x".repeat(65)] {
+            let response = log_request(request("GET", "/", id), handle).await;
+            let given = response.headers()[REQUEST_ID].to_str().unwrap();
+            assert!(!given.is_empty() && given != id, "{id}");
         }
     }
 }

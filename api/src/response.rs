@@ -69,8 +69,10 @@ fn json<T: Serialize>(status: StatusCode, code: Code, message: &str, content: T)
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CACHE_CONTROL, "no-store"),
         (header::VARY, "Accept-Language"),
+        // Also of a reply that is too short to be compressed: the next one may not be.
+        (header::VARY, "Accept-Encoding"),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.append(name, HeaderValue::from_static(value));
     }
     response
 }

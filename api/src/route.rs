@@ -243,13 +243,16 @@ impl Route {
 
 /// Answers all but `methods` with 405.
 pub fn only(methods: &'static str, router: MethodRouter) -> MethodRouter {
-    router.fallback(move |request: Request| async move {
-        let error = ApiError::method_not_allowed(methods);
-        let mut response = failure(&error, Empty {}, Language::of(request.headers()));
-        let allow = HeaderValue::from_static(methods);
-        response.headers_mut().insert(header::ALLOW, allow);
-        response
-    })
+    router.fallback(move |request: Request| async move { method_not_allowed(methods, &request) })
+}
+
+/// The reply to a request of a method that isn't one of `methods`.
+pub fn method_not_allowed(methods: &'static str, request: &Request) -> Response {
+    let error = ApiError::method_not_allowed(methods);
+    let mut response = failure(&error, Empty {}, Language::of(request.headers()));
+    let allow = HeaderValue::from_static(methods);
+    response.headers_mut().insert(header::ALLOW, allow);
+    response
 }
 
 /// Answers a request: reads the token and the parameters, runs the handler within the time limit.

@@ -1,56 +1,104 @@
-//! Where a request enters: gives it to the router with what the framework wants to know, and sees to an unread body.
+//! Where a request enters: passes it through the middleware to the router, and sees to a body that wasn't read to its end.
 //!
-//! The connections themselves are the affair of `service`.
+//! The connections themselves are kept by `service`.
 
 use std::{cell::RefCell, convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc};
 
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Method, header};
 use metainfo::{METAINFO, MetaInfo};
-use service::{Admin, RequestBody};
-use settings::Network;
+use service::{ADMIN_PATHS, HEALTH_PATH, RequestBody};
 use telemetry::trace::TRACEPARENT;
+use tower::service_fn;
 use volo::{Service as _, net::Address};
-use volo_http::{body::Body, context::ServerContext, server::route::Router};
+use volo_http::{
+    body::Body, context::ServerContext, request::Request, response::Response, server::route::Router,
+};
 
-use crate::{client_address::Peer, discard::Discarder};
+use crate::{
+    app::App,
+    client_address::Peer,
+    discard::Discarder,
+    middleware::{Cors, compress},
+    request_logging::log_request,
+    route::{READS, method_not_allowed},
+    router::router,
+};
 
-type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
 
-/// What answers a request from an address. A trace goes on only where one of `trusted_proxies` has begun it: a stranger's would
-/// decide what is sampled here.
-pub fn handler(
-    trusted_proxies: Vec<Network>,
+/// What all requests of a process share.
+struct Server {
+    app: Arc<App>,
     router: Router<Body, Infallible>,
+    cors: Cors,
     discarder: Discarder,
-    admin: Admin,
+}
+
+/// What answers a request from an address.
+pub fn handler(
+    app: Arc<App>,
+    discarder: Discarder,
 ) -> impl Fn(SocketAddr, http::Request<RequestBody>) -> Answering + Clone + Send + Sync + 'static {
-    let router = Arc::new(router);
-    move |peer, mut request| {
-        let (router, discarder, admin) = (router.clone(), discarder.clone(), admin.clone());
-        let is_proxy = |network: &Network| network.contains(peer.ip());
-        if !trusted_proxies.iter().any(is_proxy) {
-            request.headers_mut().remove(TRACEPARENT);
-        }
-        // What goes along with the calls that are made for this request.
-        let meta = RefCell::new(MetaInfo::default());
+    let server = Arc::new(Server {
+        router: router(&app),
+        cors: Cors::new(&app.settings.http.cors_origins),
+        discarder,
+        app,
+    });
+    move |peer, request| {
+        let server = server.clone();
         Box::pin(async move {
-            let (mut request, lending) = discarder.lend(request);
-            request.extensions_mut().insert(Peer(peer));
-            let mut cx = ServerContext::new(Address::from(peer));
-            let answer = METAINFO.scope(meta, router.call(&mut cx, request)).await;
-            let mut answer = match answer {
-                Ok(answer) => answer,
-                Err(never) => match never {},
-            };
-            if admin.is_stopping() {
+            let (request, lending) = server.discarder.lend(request);
+            let mut response = server.answer(peer, request).await;
+            if server.app.admin.is_stopping() {
                 // So that the client opens another connection, and none is closed just when it is used again.
                 let close = HeaderValue::from_static("close");
-                answer.headers_mut().insert(header::CONNECTION, close);
+                response.headers_mut().insert(header::CONNECTION, close);
             }
             match lending {
-                Some(lending) => discarder.settle(lending, answer).await,
-                None => answer,
+                Some(lending) => server.discarder.settle(lending, response).await,
+                None => response,
             }
         })
+    }
+}
+
+impl Server {
+    async fn answer(&self, peer: SocketAddr, mut request: Request) -> Response {
+        if let Some(path) = self.admin_path(request.uri().path()) {
+            return self.answer_admin(path, &request).await;
+        }
+        let proxies = &self.app.trusted_proxies;
+        // A trace goes on only where a proxy of ours has begun it: a stranger's would decide what is sampled here.
+        if !proxies.iter().any(|network| network.contains(peer.ip())) {
+            request.headers_mut().remove(TRACEPARENT);
+        }
+        request.extensions_mut().insert(Peer(peer));
+        let router = service_fn(|request: Request| async move {
+            let mut cx = ServerContext::new(Address::from(peer));
+            self.router.call(&mut cx, request).await
+        });
+        let compressed = service_fn(|request: Request| async move {
+            Ok::<_, Infallible>(compress(router, request).await)
+        });
+        // What goes along with the calls that are made for this request.
+        let meta = RefCell::new(MetaInfo::default());
+        let work = log_request(request, |request| self.cors.call(compressed, request));
+        METAINFO.scope(meta, work).await
+    }
+
+    /// The path of the admin port that this is, for load balancers that know this port alone. Where the settings keep the others to the
+    /// admin port, only the one that says that the process answers.
+    fn admin_path(&self, path: &str) -> Option<&'static str> {
+        let known = ADMIN_PATHS.into_iter().find(|known| *known == path)?;
+        (known == HEALTH_PATH || self.app.settings.has_admin_paths()).then_some(known)
+    }
+
+    /// Without middleware: probes and scrapes would drown the log lines of the contract's requests.
+    async fn answer_admin(&self, path: &str, request: &Request) -> Response {
+        match *request.method() {
+            Method::GET | Method::HEAD => self.app.admin.answer(path).await.map(Body::from),
+            _ => method_not_allowed(READS, request),
+        }
     }
 }
