@@ -25,4 +25,5 @@ step shellcheck "the notes above; https://www.shellcheck.net explains each" shel
 step deploy "scripts/deploy-lint.sh; its tools come from PyPI, pinned in scripts/python/deploy-requirements.txt" "$HERE/deploy-lint.sh"
 if has_node; then step web "make web; cd api/web && npm run check" "$HERE/web.sh"; fi
 step clippy "cargo clippy --workspace --all-targets" cargo clippy --workspace --all-targets -- -D warnings
+step method "idl/README.md, \"Adding a method\"; the lines above say what is wrong" "$HERE/adding-a-method.sh"
 step rooms "the table of rooms in README.md says who may import what" cargo test --workspace --test testkit rooms::
