@@ -2,7 +2,7 @@
 //! fallbacks.
 
 mod health;
-mod now;
+mod newest_commit;
 mod read;
 mod wrong_verb;
 
@@ -22,13 +22,13 @@ use crate::{
     DalError, error,
     gtid::{Dialect, known_dialect},
     observe::on_primary,
-    pool::{self, Lane, Switchover, on_a_whole_connection, within},
+    pool::{self, ReadPool, Switchover, retry_broken_connection, within},
     rotation::{Replica, Rotation, watch::Watch},
     writer_state::WriterState,
 };
 
 pub use health::Server;
-use now::Now;
+use newest_commit::NewestCommit;
 pub(crate) use read::Read;
 use wrong_verb::wrong_verb;
 
@@ -40,7 +40,7 @@ pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(3);
 /// The time to open a connection to a replica, within its read deadline.
 const REPLICA_ACQUIRE_TIMEOUT: Duration = Duration::from_millis(300);
 /// How often a transaction is repeated after a deadlock or a lock time-out.
-pub(crate) const MAX_REPEATS: u32 = 3;
+pub(crate) const MAX_RETRIES: u32 = 3;
 
 /// The database: a primary and its replicas. Cheap to clone; one a process.
 #[derive(Clone)]
@@ -48,11 +48,11 @@ pub struct Db {
     /// For writes, and reads that decide one.
     primary: DatabaseConnection,
     /// Also to the primary, for reads that no replica answers.
-    fallback: Arc<Lane>,
+    fallback: Arc<ReadPool>,
     switchover: Arc<Switchover>,
     rotation: Arc<Rotation>,
     dialect: Arc<OnceCell<Dialect>>,
-    now: Arc<Now>,
+    newest_commit: Arc<NewestCommit>,
     replica_wait: Duration,
     marks: Option<Marks>,
     /// What this process knows of itself as a writer.
@@ -72,9 +72,9 @@ impl Db {
                 let max = mysql.max_connections;
                 let connect = acquire.min(REPLICA_ACQUIRE_TIMEOUT);
                 let connection = pool::open_replica(url, max, connect)?;
-                let lane = Lane::new("replica_reads", connection, max, acquire);
+                let read_pool = ReadPool::new("replica_reads", connection, max, acquire);
                 let address = pool::address(url)?;
-                Ok(Arc::new(Replica::new(index, address, lane)))
+                Ok(Arc::new(Replica::new(index, address, read_pool)))
             })
             .collect::<Result<Vec<_>, DbErr>>()?;
         let switchover = Arc::<Switchover>::default();
@@ -87,13 +87,13 @@ impl Db {
         let dialect = Arc::<OnceCell<Dialect>>::default();
         let db = Self {
             primary: primary(mysql.max_connections)?,
-            fallback: Arc::new(Lane::new(
+            fallback: Arc::new(ReadPool::new(
                 "primary_reads",
                 primary(fallback)?,
                 fallback,
                 acquire,
             )),
-            now: Arc::new(Now::new(primary(1)?, dialect.clone())),
+            newest_commit: Arc::new(NewestCommit::new(primary(1)?, dialect.clone())),
             switchover,
             rotation: Arc::new(Rotation::new(replicas)),
             dialect,
@@ -121,9 +121,9 @@ impl Db {
             rotation: Arc::downgrade(&self.rotation),
             dialect: self.dialect.clone(),
             switchover: self.switchover.clone(),
-            primary: pool::beside(&self.primary),
+            primary: pool::dedicated(&self.primary),
             replicas: replicas
-                .map(|replica| pool::beside(&replica.lane.connection))
+                .map(|replica| pool::dedicated(&replica.read_pool.connection))
                 .collect(),
             max_lag,
         };
@@ -139,7 +139,7 @@ impl Db {
     /// A connection to the primary of its own, outside the pool, for what belongs to a session: a lock by name. Opened when
     /// it is used first.
     pub(crate) fn own_connection(&self) -> DatabaseConnection {
-        pool::single(&self.primary)
+        pool::unpooled(&self.primary)
     }
 
     /// Writes: the primary. Nothing is repeated whose outcome is unknown.
@@ -148,21 +148,21 @@ impl Db {
     }
 
     /// A commit that this process knows of, as its own.
-    pub(crate) fn saw(&self, commit: &Commit) {
-        self.rotation.saw(commit);
+    pub(crate) fn observe(&self, commit: &Commit) {
+        self.rotation.observe(commit);
     }
 
     /// Takes note of an error of the primary: connections that refuse are not used again.
-    pub(crate) fn heed(&self, error: &DbErr) {
+    pub(crate) fn note_error(&self, error: &DbErr) {
         if error::is_refused(error) {
             self.switchover.refused();
         }
     }
 
     /// Whether a transaction that failed like this may be tried again: nothing of it is kept, and the next try may do better.
-    pub(crate) fn may_try_again(&self, error: &DalError) -> bool {
+    pub(crate) fn may_retry(&self, error: &DalError) -> bool {
         if let DalError::Unavailable(error) = error {
-            self.heed(error);
+            self.note_error(error);
         }
         error.is_conflict() || error.is_refused()
     }
@@ -188,8 +188,8 @@ impl Write<'_> {
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         telemetry::cost::add_sql(2);
         // Before BEGIN has answered nothing is written: harmless to repeat.
-        let begun = on_a_whole_connection(&self.db.primary, |primary| primary.begin()).await;
-        begun.inspect_err(|error| self.db.heed(error))
+        let begun = retry_broken_connection(&self.db.primary, |primary| primary.begin()).await;
+        begun.inspect_err(|error| self.db.note_error(error))
     }
 }
 
@@ -204,9 +204,9 @@ impl ConnectionTrait for Write<'_> {
             let mut repeats = 0;
             loop {
                 match self.db.primary.execute_raw(statement.clone()).await {
-                    Err(e) if error::is_conflict(&e) && repeats < MAX_REPEATS => repeats += 1,
-                    Err(e) if error::is_refused(&e) && repeats < MAX_REPEATS => {
-                        self.db.heed(&e);
+                    Err(e) if error::is_conflict(&e) && repeats < MAX_RETRIES => repeats += 1,
+                    Err(e) if error::is_refused(&e) && repeats < MAX_RETRIES => {
+                        self.db.note_error(&e);
                         repeats += 1;
                     }
                     result => return result,

@@ -184,7 +184,7 @@ async fn round(
                 continue;
             };
             match counters.compare(position, &exact).await {
-                Ok(mended) => metrics::counters_repaired(Repair::Fold, mended),
+                Ok(repaired) => metrics::counters_repaired(Repair::Fold, repaired),
                 Err(error) => {
                     tracing::info!(%error, "Redis not compared; the next round does");
                     folded.redis_away = true;

@@ -58,9 +58,9 @@ where
         return Ok(Vec::new());
     }
     let read = db.read(reader);
-    let may_be_old = read.may_be_old();
+    let may_be_stale = read.may_be_stale();
     let mut rows = query(read, padded(ids)).await?;
-    if may_be_old {
+    if may_be_stale {
         let known: HashSet<i64> = rows.iter().map(&id_of).collect();
         let lacking: Vec<i64> = ids
             .iter()
@@ -68,7 +68,7 @@ where
             .filter(|id| !known.contains(id))
             .collect();
         if !lacking.is_empty() {
-            rows.extend(query(db.ask_again(), padded(&lacking)).await?);
+            rows.extend(query(db.reread_on_primary(), padded(&lacking)).await?);
         }
     }
     Ok(rows)

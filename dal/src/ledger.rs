@@ -18,7 +18,7 @@ use crate::{
     DalError, Db,
     counters::Counters,
     counts::{self, Counter},
-    db::{MAX_REPEATS, READ_DEADLINE, Transaction, WRITE_DEADLINE},
+    db::{MAX_RETRIES, READ_DEADLINE, Transaction, WRITE_DEADLINE},
     error,
     observe::on_primary,
     pool::{execute_text, within},
@@ -28,7 +28,7 @@ use crate::{
 /// The primary's clock, in microseconds.
 pub(crate) const NOW_US: &str = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
 /// The most that an acknowledgement waits for Redis: more than the life of a lease, less than a caller waits for a write.
-const ACKNOWLEDGED_BY: Duration = Duration::from_secs(3);
+const SETTLE_DEADLINE: Duration = Duration::from_secs(3);
 
 /// By how much each counter moves. One that doesn't move isn't in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Clock {
 
 /// What Redis must be told of a commit: from the moment on from which it may happen.
 #[derive(Default)]
-struct News {
+struct Changes {
     moved: Vec<Counter>,
     marked: Vec<Subject>,
 }
@@ -174,12 +174,12 @@ pub(crate) async fn commit_here<W, T>(
 where
     W: Transaction<Output = Counted<T>>,
 {
-    let mut news = News::default();
+    let mut changes = Changes::default();
     let attempts = within(deadline.saturating_duration_since(Instant::now()), async {
         let mut repeats = 0;
         loop {
-            match try_commit(db, work, deadline, &mut news).await {
-                Err(e) if repeats < MAX_REPEATS && db.may_try_again(&e) => repeats += 1,
+            match try_commit(db, work, deadline, &mut changes).await {
+                Err(e) if repeats < MAX_RETRIES && db.may_retry(&e) => repeats += 1,
                 result => return result,
             }
         }
@@ -189,18 +189,18 @@ where
         Ok(committed) => committed,
         Err(error) => {
             // It may have happened nevertheless, and then what Redis holds is old.
-            if !news.moved.is_empty() {
-                counters.forget(&news.moved).await;
+            if !changes.moved.is_empty() {
+                counters.forget(&changes.moved).await;
             }
-            if !news.marked.is_empty()
+            if !changes.marked.is_empty()
                 && let Some(marks) = db.marks()
             {
-                marks.invalidate(&news.marked);
+                marks.invalidate(&changes.marked);
             }
             return Err(error);
         }
     };
-    publish(db, counters, session, &news).await?;
+    publish(db, counters, session, &changes).await?;
     Ok(output)
 }
 
@@ -209,12 +209,12 @@ async fn try_commit<W, T>(
     db: &Db,
     work: &W,
     deadline: Instant,
-    news: &mut News,
+    changes: &mut Changes,
 ) -> Result<(DatabaseTransaction, T), DalError>
 where
     W: Transaction<Output = Counted<T>>,
 {
-    *news = News::default();
+    *changes = Changes::default();
     let transaction = db.write().begin().await?;
     match work.run(&transaction).await {
         Ok(Counted {
@@ -223,7 +223,7 @@ where
             marked,
             clock,
         }) => {
-            *news = News {
+            *changes = Changes {
                 moved: deltas.counters(),
                 marked,
             };
@@ -250,18 +250,18 @@ async fn publish(
     db: &Db,
     counters: &Counters,
     session: DatabaseTransaction,
-    news: &News,
+    changes: &Changes,
 ) -> Result<(), DalError> {
-    let marks = db.marks().filter(|_| !news.marked.is_empty());
-    if news.moved.is_empty() && marks.is_none() {
+    let marks = db.marks().filter(|_| !changes.marked.is_empty());
+    if changes.moved.is_empty() && marks.is_none() {
         return Ok(());
     }
     let read = within(READ_DEADLINE, async {
-        if news.moved.is_empty() {
+        if changes.moved.is_empty() {
             // Nothing was committed; what was found done had been before.
             return Ok((position::newest(db, &session).await?, HashMap::new()));
         }
-        counts::after_commit(db, &session, &news.moved).await
+        counts::after_commit(db, &session, &changes.moved).await
     });
     let exact = on_primary(Verb::ReadOwnWrites, read).await;
     // Nothing is open in it. Others need the connection more than Redis does.
@@ -272,22 +272,22 @@ async fn publish(
             match unknown {
                 Err(error) => {
                     tracing::warn!(%error, "counts not read after a commit; Redis forgets them");
-                    counters.forget(&news.moved).await;
+                    counters.forget(&changes.moved).await;
                 }
                 // Nothing can be said to be newer than another.
-                Ok(_) => counters.distrust(&news.moved).await,
+                Ok(_) => counters.distrust(&changes.moved).await,
             }
             if let Some(marks) = marks {
-                marks.invalidate(&news.marked);
+                marks.invalidate(&changes.marked);
             }
             return settle(db, counters, marks, None).await;
         }
     };
-    db.saw(&commit);
+    db.observe(&commit);
     let position = Position { seq: commit.seq };
     let mark = async {
         match marks {
-            Some(marks) => marks.set(&news.marked, &commit).await,
+            Some(marks) => marks.set(&changes.marked, &commit).await,
             None => true,
         }
     };
@@ -318,7 +318,7 @@ async fn settle(
         }
     };
     let all = async { tokio::try_join!(counters.settled(), marked) };
-    match tokio::time::timeout(ACKNOWLEDGED_BY, all).await {
+    match tokio::time::timeout(SETTLE_DEADLINE, all).await {
         Ok(Ok((true, true))) => Ok(()),
         Ok(Err(error)) => Err(error),
         Ok(Ok(_)) | Err(_) => Err(DalError::Unavailable(DbErr::Custom(

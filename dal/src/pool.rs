@@ -1,6 +1,6 @@
 //! Pools as this project wants them, and what a statement on one may cost in time and repeats.
 
-mod lane;
+mod read_pool;
 mod switchover;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -15,7 +15,7 @@ use sea_orm::{
 
 use crate::error;
 
-pub(crate) use lane::Lane;
+pub(crate) use read_pool::ReadPool;
 pub(crate) use switchover::Switchover;
 
 /// A connection idle for this long is pinged before use, so that a restarted server costs no request. Under load none is.
@@ -51,7 +51,7 @@ pub(crate) fn open_primary(
                     return Ok(false);
                 }
                 // The same trip that a ping takes.
-                if meta.idle_for >= PING_AFTER_IDLE || switchover.is_doubtful() {
+                if meta.idle_for >= PING_AFTER_IDLE || switchover.is_read_only() {
                     return Ok(!is_read_only(connection).await?);
                 }
                 Ok(true)
@@ -123,19 +123,19 @@ fn counted(pool: MySqlPool) -> DatabaseConnection {
 
 /// One connection to the server of `pool`. It is closed as soon as it is let go: a pool would take it back, and keep what belongs
 /// to its session, a lock, for nobody.
-pub(crate) fn single(pool: &DatabaseConnection) -> DatabaseConnection {
-    one_beside(pool, |options| {
+pub(crate) fn unpooled(pool: &DatabaseConnection) -> DatabaseConnection {
+    one_connection(pool, |options| {
         options.after_release(|_, _| Box::pin(async { Ok(false) }))
     })
 }
 
 /// One connection to the server of `pool` that is kept, and pinged before use: for a look now and then that mustn't wait for
 /// others.
-pub(crate) fn beside(pool: &DatabaseConnection) -> DatabaseConnection {
-    one_beside(pool, |options| options)
+pub(crate) fn dedicated(pool: &DatabaseConnection) -> DatabaseConnection {
+    one_connection(pool, |options| options)
 }
 
-fn one_beside(
+fn one_connection(
     pool: &DatabaseConnection,
     change: impl FnOnce(MySqlPoolOptions) -> MySqlPoolOptions,
 ) -> DatabaseConnection {
@@ -176,7 +176,7 @@ pub(crate) async fn within<T, E: From<DbErr>>(
 
 /// Runs `query` on `connection`, again while its connection turns out to be broken: such a one leaves the pool, so as many
 /// repeats as the pool has connections reach a fresh one. Only for what is harmless to repeat.
-pub(crate) async fn on_a_whole_connection<'a, T, F>(
+pub(crate) async fn retry_broken_connection<'a, T, F>(
     connection: &'a DatabaseConnection,
     query: impl Fn(&'a DatabaseConnection) -> F,
 ) -> Result<T, DbErr>

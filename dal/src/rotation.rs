@@ -27,13 +27,13 @@ use telemetry::metrics::Server;
 
 use crate::{
     gtid::{Dialect, Gtids},
-    pool::{Lane, within},
+    pool::{ReadPool, within},
 };
 
 use error_rate::ErrorRate;
 
 /// A replica that failed too many reads isn't asked for so long, whatever the looks say.
-const REST: Duration = Duration::from_secs(1);
+const EJECTION_TIME: Duration = Duration::from_secs(1);
 /// What a wait on a replica may take beyond what it waits.
 const WAIT_SLACK: Duration = Duration::from_millis(150);
 
@@ -43,7 +43,7 @@ pub(crate) struct Rotation {
     next: AtomicUsize,
     seen: Mutex<Option<Commit>>,
     /// The place of what was seen.
-    seen_seq: AtomicU64,
+    observed_seq: AtomicU64,
 }
 
 impl Rotation {
@@ -52,7 +52,7 @@ impl Rotation {
             replicas,
             next: AtomicUsize::new(0),
             seen: Mutex::default(),
-            seen_seq: AtomicU64::new(0),
+            observed_seq: AtomicU64::new(0),
         }
     }
 
@@ -63,7 +63,7 @@ impl Rotation {
     /// A replica that is well: for a user the same one in every process, as long as it is, so that time doesn't run backwards
     /// for them; for anybody else the next one.
     pub(crate) fn pick(&self, user_id: Option<i64>) -> Option<&Arc<Replica>> {
-        let well = self.replicas.iter().filter(|replica| replica.is_well());
+        let well = self.replicas.iter().filter(|replica| replica.in_rotation());
         match user_id {
             // The highest of the weights: when one leaves, only its users move, each to their second.
             Some(user_id) => well.max_by_key(|replica| weight(user_id, &replica.address)),
@@ -76,19 +76,19 @@ impl Rotation {
     }
 
     /// Somebody has seen this commit, or asks for it: without the primary, a replica that lacks it doesn't return.
-    pub(crate) fn saw(&self, commit: &Commit) {
-        if commit.seq <= self.seen_seq.load(Ordering::Relaxed) {
+    pub(crate) fn observe(&self, commit: &Commit) {
+        if commit.seq <= self.observed_seq.load(Ordering::Relaxed) {
             return;
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.as_ref().is_none_or(|seen| seen.seq < commit.seq) {
             *seen = Some(commit.clone());
-            self.seen_seq.store(commit.seq, Ordering::Relaxed);
+            self.observed_seq.store(commit.seq, Ordering::Relaxed);
         }
     }
 
     /// The newest of all commits that this process has seen.
-    fn seen(&self) -> Option<Commit> {
+    fn newest_observed(&self) -> Option<Commit> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.clone()
     }
@@ -112,7 +112,7 @@ pub(crate) struct Replica {
     pub(crate) server: Server,
     /// "host:port"
     address: String,
-    pub(crate) lane: Lane,
+    pub(crate) read_pool: ReadPool,
     state: Mutex<State>,
 }
 
@@ -120,72 +120,72 @@ struct State {
     /// Why it isn't asked; none: it is in rotation.
     out: Option<String>,
     /// Whether the log has it that it is out.
-    is_told: bool,
+    is_logged: bool,
     /// Where the primary was when this was first looked at after it had left: what it must have to return.
     catch_up: Option<Gtids>,
     /// Not before this.
-    rests_until: Option<Instant>,
+    ejected_until: Option<Instant>,
     /// All commits that it is known to have.
     applied: Option<Gtids>,
     /// And what it had at the last look.
-    looked: Option<Gtids>,
+    last_applied: Option<Gtids>,
     /// How old what it has was at the last look.
-    behind: Duration,
+    lag: Duration,
     errors: ErrorRate,
 }
 
 /// What a look found at a replica that is well.
-struct Found {
+struct ReplicaStatus {
     applied: Option<Gtids>,
-    behind: Duration,
+    lag: Duration,
 }
 
 /// What a replica that is out must have before it is asked again.
 #[derive(Debug)]
-enum Entry {
+enum Readmission {
     /// Whatever the primary has at the first look.
     CatchUp(Gtids),
     /// The primary is away: all that anybody here has seen of it.
     HasAll(Gtids),
     /// The primary is away, and nothing is known of it.
-    Closed,
+    Never,
     /// There are no positions to be compared.
-    Free,
+    Always,
 }
 
 impl Replica {
-    pub(crate) fn new(index: usize, address: String, lane: Lane) -> Self {
+    pub(crate) fn new(index: usize, address: String, read_pool: ReadPool) -> Self {
         let state = State {
-            out: Some("it hasn't been looked at yet".to_owned()),
-            is_told: false,
+            out: Some("it hasn't been polled yet".to_owned()),
+            is_logged: false,
             catch_up: None,
-            rests_until: None,
+            ejected_until: None,
             applied: None,
-            looked: None,
-            behind: Duration::ZERO,
+            last_applied: None,
+            lag: Duration::ZERO,
             errors: ErrorRate::default(),
         };
         Self {
             server: Server::Replica(index),
             address,
-            lane,
+            read_pool,
             state: Mutex::new(state),
         }
     }
 
     /// Whether it is in rotation.
-    pub(crate) fn is_well(&self) -> bool {
+    pub(crate) fn in_rotation(&self) -> bool {
         self.state().out.is_none()
     }
 
     /// Why it isn't in rotation, if it isn't.
-    pub(crate) fn why_out(&self) -> Option<String> {
+    pub(crate) fn why_ejected(&self) -> Option<String> {
         self.state().out.clone()
     }
 
     /// How old what it has was at the last look.
-    pub(crate) fn behind(&self) -> Duration {
-        self.state().behind
+    pub(crate) fn lag(&self) -> Duration {
+        self.state().lag
     }
 
     /// Whether it is known to have this commit.
@@ -205,13 +205,13 @@ impl Replica {
         commit: &Commit,
         limit: Duration,
     ) -> bool {
-        let Some(_permit) = self.lane.try_enter() else {
+        let Some(_permit) = self.read_pool.try_acquire() else {
             return false;
         };
         let values = [commit.gtid.as_str().into(), limit.as_secs_f64().into()];
         let wait = Statement::from_sql_and_values(DbBackend::MySql, dialect.wait(), values);
         let wait = within(limit + WAIT_SLACK, async {
-            let row = self.lane.connection.query_one_raw(wait).await?;
+            let row = self.read_pool.connection.query_one_raw(wait).await?;
             let late: Option<Option<i64>> = row.map(|row| row.try_get("", "late")).transpose()?;
             Ok::<_, DbErr>(late.flatten() == Some(0))
         });
@@ -233,15 +233,15 @@ impl Replica {
         let mut state = self.state();
         let now = Instant::now();
         if state.errors.add(now, true) {
-            state.rests_until = Some(now + REST);
-            self.leave(&mut state, format!("it fails too many reads: {reason}"));
+            state.ejected_until = Some(now + EJECTION_TIME);
+            self.eject(&mut state, format!("it fails too many reads: {reason}"));
         }
     }
 
-    fn leave(&self, state: &mut State, reason: String) {
-        if !state.is_told {
+    fn eject(&self, state: &mut State, reason: String) {
+        if !state.is_logged {
             tracing::warn!(replica = %self.server.name(), reason, "a replica is out of rotation");
-            state.is_told = true;
+            state.is_logged = true;
         }
         state.out = Some(reason);
         state.catch_up = None;
@@ -256,19 +256,19 @@ impl Replica {
     }
 
     /// What a look found.
-    fn settle(&self, look: Result<Found, String>, entry: &Entry) {
+    fn update(&self, poll: Result<ReplicaStatus, String>, readmission: &Readmission) {
         let mut state = self.state();
-        let Found { applied, behind } = match look {
+        let ReplicaStatus { applied, lag } = match poll {
             Ok(found) => found,
-            Err(reason) => return self.leave(&mut state, reason),
+            Err(reason) => return self.eject(&mut state, reason),
         };
-        let lost = match (&state.looked, &applied) {
+        let lost = match (&state.last_applied, &applied) {
             (Some(before), Some(now)) => !now.covers(before),
             (before, now) => before.is_some() && now.is_none(),
         };
         if lost {
             // Another server answers at its address, or it was restored.
-            self.leave(&mut state, "it has lost commits that it had".to_owned());
+            self.eject(&mut state, "it has lost commits that it had".to_owned());
             state.applied = applied.clone();
         } else {
             // A wait may have learned more meanwhile.
@@ -277,23 +277,23 @@ impl Replica {
                 (known, applied) => *known = applied,
             }
         }
-        state.looked = applied;
-        state.behind = behind;
+        state.last_applied = applied;
+        state.lag = lag;
         if state.out.is_some() {
-            self.let_in(&mut state, entry);
+            self.readmit(&mut state, readmission);
         }
     }
 
     /// Takes it into rotation if it has what it must.
-    fn let_in(&self, state: &mut State, entry: &Entry) {
-        let wanted = match entry {
-            Entry::Closed => {
+    fn readmit(&self, state: &mut State, readmission: &Readmission) {
+        let wanted = match readmission {
+            Readmission::Never => {
                 let reason = "the primary hasn't been seen since this process started, so nobody knows how old it is";
-                return self.leave(state, reason.to_owned());
+                return self.eject(state, reason.to_owned());
             }
-            Entry::Free => None,
-            Entry::HasAll(seen) => Some(seen),
-            Entry::CatchUp(newest) => {
+            Readmission::Always => None,
+            Readmission::HasAll(seen) => Some(seen),
+            Readmission::CatchUp(newest) => {
                 let wanted = state.catch_up.get_or_insert_with(|| newest.clone());
                 if !newest.covers(wanted) {
                     // A failover has lost commits, which nobody can catch up with.
@@ -302,21 +302,28 @@ impl Replica {
                 Some(&*wanted)
             }
         };
-        let has = |wanted: &Gtids| state.looked.as_ref().is_some_and(|has| has.covers(wanted));
+        let has = |wanted: &Gtids| {
+            state
+                .last_applied
+                .as_ref()
+                .is_some_and(|has| has.covers(wanted))
+        };
         if !wanted.is_none_or(has) {
-            let reason = match entry {
-                Entry::HasAll(_) => "it lacks commits that were seen before the primary went away",
+            let reason = match readmission {
+                Readmission::HasAll(_) => {
+                    "it lacks commits that were seen before the primary went away"
+                }
                 _ => "it has yet to catch up",
             };
             state.out = Some(reason.to_owned());
             return;
         }
         let now = Instant::now();
-        if state.rests_until.is_some_and(|until| until > now) {
+        if state.ejected_until.is_some_and(|until| until > now) {
             return;
         }
         state.out = None;
-        state.is_told = false;
+        state.is_logged = false;
         state.catch_up = None;
         state.errors = ErrorRate::default();
         tracing::info!(replica = %self.server.name(), "a replica is in rotation");

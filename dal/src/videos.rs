@@ -88,8 +88,11 @@ pub async fn feed_page(
     let page = newest(before_ms.unwrap_or(i64::MAX), limit);
     let read = db.read(reader);
     let videos = page.clone().into_partial_model().all(&read).await?;
-    if videos.is_empty() && read.may_be_old() {
-        return Ok(page.into_partial_model().all(&db.ask_again()).await?);
+    if videos.is_empty() && read.may_be_stale() {
+        return Ok(page
+            .into_partial_model()
+            .all(&db.reread_on_primary())
+            .await?);
     }
     Ok(videos)
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Between two looks whether the lock is still held: well within the silence that the server bears.
-const LOOK_PERIOD: Duration = Duration::from_secs(5);
+const CHECK_PERIOD: Duration = Duration::from_secs(5);
 /// Between two attempts to take it.
 const RETRY_PERIOD: Duration = Duration::from_millis(500);
 /// For one statement.
@@ -214,7 +214,7 @@ async fn live(db: Db) {
             let mut is_alive = true;
             while is_alive {
                 is_alive = tokio::select! {
-                    () = tokio::time::sleep(LOOK_PERIOD) => {
+                    () = tokio::time::sleep(CHECK_PERIOD) => {
                         let look = within(DEADLINE, is_known(&db, &lock, &id));
                         look.await.unwrap_or(false)
                     }

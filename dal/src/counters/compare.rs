@@ -8,7 +8,7 @@ use telemetry::metrics::{self, Repair};
 use super::{
     Counters,
     entry::{Entry, now_s, shown},
-    scripts::MEND_SCRIPT,
+    scripts::REPAIR_SCRIPT,
 };
 use crate::{
     DalError,
@@ -31,7 +31,7 @@ pub struct Pass {
     /// Counters found in Redis; one may be found twice.
     pub scanned: usize,
     /// Those that were wrong.
-    pub mended: usize,
+    pub repaired: usize,
 }
 
 /// A key that holds something else than MySQL.
@@ -44,7 +44,7 @@ pub(super) struct Wrong {
 
 #[derive(Default)]
 struct Comparison {
-    mended: usize,
+    repaired: usize,
     /// Equal or not, these have been brought by a commit after the position, as they say.
     later: Vec<(Counter, u64)>,
 }
@@ -58,7 +58,7 @@ impl Counters {
         position: Position,
         exact: &HashMap<Counter, i64>,
     ) -> Result<usize, DalError> {
-        Ok(self.compare_all(position, exact).await?.mended)
+        Ok(self.compare_all(position, exact).await?.repaired)
     }
 
     /// Compares all counters that Redis holds with MySQL, page by page. `position` is that of a commit acknowledged before
@@ -84,7 +84,7 @@ impl Counters {
                     let exact = counts::exact(&self.db, counters).await?;
                     let compared = self.compare_all(position, &exact).await?;
                     pass.scanned += counters.len();
-                    pass.mended += compared.mended;
+                    pass.repaired += compared.repaired;
                     let room = MAX_LATER.saturating_sub(later.len());
                     later.extend(compared.later.into_iter().take(room));
                 }
@@ -94,11 +94,11 @@ impl Counters {
                 }
             }
         }
-        pass.mended += self.forget_the_future(&later).await?;
-        metrics::counters_repaired(Repair::Pass, pass.mended);
+        pass.repaired += self.forget_the_future(&later).await?;
+        metrics::counters_repaired(Repair::Pass, pass.repaired);
         tracing::info!(
             scanned = pass.scanned,
-            mended = pass.mended,
+            repaired = pass.repaired,
             "all counts in Redis compared with MySQL"
         );
         Ok(pass)
@@ -130,7 +130,7 @@ impl Counters {
             }
             if !wrong.is_empty() {
                 tokio::time::sleep(GRACE).await;
-                total.mended += self.replace(position, &wrong).await?;
+                total.repaired += self.replace(position, &wrong).await?;
             }
         }
         Ok(total)
@@ -145,7 +145,7 @@ impl Counters {
         let counters: Vec<Counter> = wrong.iter().map(|wrong| wrong.counter).collect();
         let (now, expiry) = (now_s().to_string(), self.expiry_ms());
         let replies = self
-            .run_scripts(&MEND_SCRIPT, &counters, |counter, key| {
+            .run_scripts(&REPAIR_SCRIPT, &counters, |counter, key| {
                 let wrong = by_counter.get(&counter);
                 let found = wrong.and_then(|wrong| wrong.found);
                 let arguments = vec![
@@ -158,16 +158,16 @@ impl Counters {
                 (vec![key], arguments)
             })
             .await?;
-        let mended: Vec<&Wrong> = replies
+        let repaired: Vec<&Wrong> = replies
             .iter()
             .filter(|(_, reply)| matches!(reply, Ok(Value::Integer(1))))
             .filter_map(|(counter, _)| by_counter.get(counter).copied())
             .collect();
-        if !mended.is_empty() {
-            self.tally.mended.add(mended.len());
-            let named: Vec<String> = mended.iter().take(NAMED).map(|w| w.to_string()).collect();
+        if !repaired.is_empty() {
+            self.tally.repaired.add(repaired.len());
+            let named: Vec<String> = repaired.iter().take(NAMED).map(|w| w.to_string()).collect();
             tracing::warn!(
-                mended = mended.len(),
+                repaired = repaired.len(),
                 first = named.join(", "),
                 "counts in Redis were wrong"
             );
@@ -176,7 +176,7 @@ impl Counters {
         if replies.iter().any(|(_, reply)| reply.is_err()) {
             return Err(redis_client::Unavailable.into());
         }
-        Ok(mended.len())
+        Ok(repaired.len())
     }
 
     /// A key that claims a commit which hasn't happened comes from another life of the database, whose backup was restored
@@ -198,7 +198,7 @@ impl Counters {
                 counters = future.len(),
                 "counts in Redis are of commits that the database doesn't have; deleted"
             );
-            self.tally.mended.add(future.len());
+            self.tally.repaired.add(future.len());
             self.forget(&future).await;
         }
         Ok(future.len())

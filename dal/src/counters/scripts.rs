@@ -66,7 +66,7 @@ return 1
 
 /// The compare's: sets the exact count where the key is still what was found wrong. Whoever changed it meanwhile knew better.
 /// KEYS: counter. ARGV: count, seq, now in s, expiry in ms, 'count seq' as found ('' for garbage). 1 when set.
-const MEND: &str = "
+const REPAIR: &str = "
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local count, seq = read(KEYS[1])
 if (count and count .. ' ' .. seq or '') ~= ARGV[5] then return 0 end
@@ -84,4 +84,4 @@ pub(super) static COMMIT_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(COMM
 pub(super) static ACQUIRE_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(ACQUIRE));
 pub(super) static LOADED_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(LOADED));
 pub(super) static RENEW_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(RENEW));
-pub(super) static MEND_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(MEND));
+pub(super) static REPAIR_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(REPAIR));

@@ -16,7 +16,7 @@ pub struct Stats {
     /// Expiries renewed by a hit.
     pub renewals: u64,
     /// Found wrong in Redis by a comparison, and set right.
-    pub mended: u64,
+    pub repaired: u64,
     /// To be deleted from Redis, since its state was unknown.
     pub invalidated: u64,
     /// Round trips to Redis.
@@ -29,7 +29,7 @@ pub(super) struct Tally {
     pub(super) loads: Total,
     pub(super) exact_reads: Total,
     pub(super) renewals: Total,
-    pub(super) mended: Total,
+    pub(super) repaired: Total,
 }
 
 impl Default for Tally {
@@ -39,7 +39,7 @@ impl Default for Tally {
             loads: Total::recorded(CountSource::Loaded),
             exact_reads: Total::recorded(CountSource::Mysql),
             renewals: Total::default(),
-            mended: Total::default(),
+            repaired: Total::default(),
         }
     }
 }
@@ -52,7 +52,7 @@ impl Tally {
             loads: self.loads.get(),
             exact_reads: self.exact_reads.get(),
             renewals: self.renewals.get(),
-            mended: self.mended.get(),
+            repaired: self.repaired.get(),
             invalidated: links.iter().map(|link| link.invalidated).sum(),
             round_trips: links.iter().map(|link| link.round_trips).sum(),
         }

@@ -4,7 +4,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use telemetry::metrics;
 
 use super::Db;
-use crate::{DalError, pool::on_a_whole_connection};
+use crate::{DalError, pool::retry_broken_connection};
 
 /// One of the servers. Cheap to clone.
 #[derive(Clone)]
@@ -60,7 +60,7 @@ impl Db {
             let replica = std::sync::Arc::downgrade(replica);
             metrics::watch_replica(index, move || {
                 let replica = replica.upgrade()?;
-                Some((replica.is_well(), replica.behind()))
+                Some((replica.in_rotation(), replica.lag()))
             });
         }
     }
@@ -83,12 +83,12 @@ impl Server {
             return Ok(());
         };
         if !self.is_primary() {
-            on_a_whole_connection(connection, |c| c.ping()).await?;
-            return self.in_rotation();
+            retry_broken_connection(connection, |c| c.ping()).await?;
+            return self.check_rotation();
         }
         let sql = "SELECT @@global.read_only AS read_only";
         let ask = Statement::from_string(DbBackend::MySql, sql);
-        let row = on_a_whole_connection(connection, |c| c.query_one_raw(ask.clone())).await?;
+        let row = retry_broken_connection(connection, |c| c.query_one_raw(ask.clone())).await?;
         let read_only: i64 = row.map_or(Ok(0), |row| row.try_get("", "read_only"))?;
         if read_only == 0 {
             Ok(())
@@ -99,12 +99,12 @@ impl Server {
     }
 
     /// Whether reads go to this replica; if not, why.
-    fn in_rotation(&self) -> Result<(), DalError> {
+    fn check_rotation(&self) -> Result<(), DalError> {
         let metrics::Server::Replica(index) = self.which else {
             return Ok(());
         };
         let replica = self.db.rotation.all().get(index);
-        match replica.and_then(|replica| replica.why_out()) {
+        match replica.and_then(|replica| replica.why_ejected()) {
             Some(reason) => Err(DalError::Unavailable(DbErr::Custom(reason))),
             None => Ok(()),
         }
@@ -118,7 +118,7 @@ impl Server {
                 .rotation
                 .all()
                 .get(index)
-                .map(|replica| &replica.lane.connection),
+                .map(|replica| &replica.read_pool.connection),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     error,
     gtid::{Dialect, known_dialect},
     observe::observed,
-    pool::{on_a_whole_connection, within},
+    pool::{retry_broken_connection, within},
     rotation::Replica,
 };
 
@@ -23,7 +23,7 @@ use crate::{
 const REPLICA_READ_DEADLINE: Duration = Duration::from_millis(400);
 
 /// What one who waits for a replica looks after, instead of holding one of its connections.
-const LOOK_PAUSE: Duration = Duration::from_millis(50);
+const POLL_PAUSE: Duration = Duration::from_millis(50);
 
 /// A read. As a sea-orm connection it asks a replica if it may, then the primary.
 pub(crate) struct Read<'a> {
@@ -35,11 +35,11 @@ pub(crate) struct Read<'a> {
 enum From<'a> {
     Primary(Routing),
     /// If it has this.
-    Replica(&'a Arc<Replica>, Wanted<'a>),
+    Replica(&'a Arc<Replica>, Required<'a>),
 }
 
 /// What a replica must have to answer.
-enum Wanted<'a> {
+enum Required<'a> {
     Nothing,
     /// A commit; whether that is because of a mark.
     Commit(&'a Commit, bool),
@@ -63,11 +63,11 @@ impl Db {
             Sees::All(Why::Decides) => return self.read_own_writes(),
             // Commits can't be compared.
             Sees::All(Why::Marked) => (None, Routing::Marked),
-            Sees::All(Why::Unknown) => (Some(Wanted::Newest), Routing::MarksUnknown),
-            Sees::Any => (Some(Wanted::Nothing), Routing::NoReplica),
+            Sees::All(Why::Unknown) => (Some(Required::Newest), Routing::MarksUnknown),
+            Sees::Any => (Some(Required::Nothing), Routing::NoReplica),
             Sees::UpTo { commit, marked } => {
-                self.rotation.saw(commit);
-                let wanted = Wanted::Commit(commit, *marked);
+                self.rotation.observe(commit);
+                let wanted = Required::Commit(commit, *marked);
                 (Some(wanted), Routing::NoReplica)
             }
         };
@@ -88,7 +88,7 @@ impl Db {
     pub(crate) async fn all_replicas_have(&self, commit: &Commit) {
         let replicas = self.rotation.all().iter();
         let all = join_all(replicas.map(async |replica| {
-            let known = known_dialect(&self.dialect, &replica.lane.connection);
+            let known = known_dialect(&self.dialect, &replica.read_pool.connection);
             let Ok(dialect) = within(REPLICA_READ_DEADLINE, known).await else {
                 return false;
             };
@@ -99,7 +99,7 @@ impl Db {
             // Many may wait for one that is late: its connections are for reads.
             let looks = async {
                 while !replica.has(dialect, commit) {
-                    tokio::time::sleep(LOOK_PAUSE).await;
+                    tokio::time::sleep(POLL_PAUSE).await;
                 }
             };
             tokio::time::timeout(WRITE_DEADLINE, looks).await.is_ok()
@@ -110,7 +110,7 @@ impl Db {
     }
 
     /// For what a replica lacked.
-    pub(crate) fn ask_again(&self) -> Read<'_> {
+    pub(crate) fn reread_on_primary(&self) -> Read<'_> {
         Read {
             db: self,
             verb: Verb::Read,
@@ -121,7 +121,7 @@ impl Db {
 
 impl<'a> Read<'a> {
     /// Whether the answer may lack what was just written.
-    pub(crate) fn may_be_old(&self) -> bool {
+    pub(crate) fn may_be_stale(&self) -> bool {
         matches!(self.from, From::Replica(..))
     }
 
@@ -141,13 +141,13 @@ impl<'a> Read<'a> {
         let primary = if self.verb == Verb::ReadOwnWrites {
             &self.db.primary
         } else {
-            _permit = self.db.fallback.enter().await?;
+            _permit = self.db.fallback.acquire().await?;
             &self.db.fallback.connection
         };
-        let work = within(READ_DEADLINE, on_a_whole_connection(primary, query));
+        let work = within(READ_DEADLINE, retry_broken_connection(primary, query));
         let result = observed(self.verb, metrics::Server::Primary, why_primary, work).await;
         if let Err(error) = &result {
-            self.db.heed(error);
+            self.db.note_error(error);
         }
         result
     }
@@ -162,21 +162,21 @@ impl<'a> Read<'a> {
     where
         F: Future<Output = Result<T, DbErr>>,
     {
-        let _permit = match replica.lane.enter().await {
+        let _permit = match replica.read_pool.acquire().await {
             Ok(permit) => permit,
             Err(overloaded) => return Ok(Err(overloaded)),
         };
         // It may have left while others were waited for.
-        if !replica.is_well() {
+        if !replica.in_rotation() {
             return Err(Routing::ReplicaFailed);
         }
-        let attempt = on_a_whole_connection(&replica.lane.connection, query);
+        let attempt = retry_broken_connection(&replica.read_pool.connection, query);
         let attempt = within(REPLICA_READ_DEADLINE, attempt);
         let result = observed(self.verb, replica.server, why, attempt).await;
         match result {
             Err(e) if error::is_connection_fault(&e) => {
                 // Queries that were given up and still run may hold all connections: no news of the server.
-                if error::is_acquire(&e) && replica.lane.is_full() {
+                if error::is_acquire(&e) && replica.read_pool.is_full() {
                     tracing::debug!(replica = %replica.server.name(), "all connections are in use");
                 } else {
                     replica.failed(&e);
@@ -201,8 +201,8 @@ impl<'a> Read<'a> {
             From::Replica(replica, wanted) => (*replica, wanted),
         };
         match wanted {
-            Wanted::Nothing => Ok((replica, Routing::Replica)),
-            Wanted::Commit(commit, marked) => {
+            Required::Nothing => Ok((replica, Routing::Replica)),
+            Required::Commit(commit, marked) => {
                 let why = if *marked {
                     Routing::CaughtUp
                 } else {
@@ -213,12 +213,17 @@ impl<'a> Read<'a> {
                     .then_some((replica, why))
                     .ok_or(Routing::Marked)
             }
-            Wanted::Newest => {
+            Required::Newest => {
                 // One that is further behind won't have it in time: nobody need be asked.
-                if replica.behind() > self.db.replica_wait {
+                if replica.lag() > self.db.replica_wait {
                     return Err(Routing::MarksUnknown);
                 }
-                let newest = self.db.now.newest().await.ok_or(Routing::MarksUnknown)?;
+                let newest = self
+                    .db
+                    .newest_commit
+                    .newest()
+                    .await
+                    .ok_or(Routing::MarksUnknown)?;
                 self.waited_for(replica, &newest)
                     .await?
                     .then_some((replica, Routing::AsOfNow))
@@ -232,11 +237,11 @@ impl<'a> Read<'a> {
         let dialect = self.dialect(replica).await?;
         let limit = self.db.replica_wait;
         Ok(replica.has(dialect, commit)
-            || (replica.behind() <= limit && replica.wait_for(dialect, commit, limit).await))
+            || (replica.lag() <= limit && replica.wait_for(dialect, commit, limit).await))
     }
 
     async fn dialect(&self, replica: &Replica) -> Result<Dialect, Routing> {
-        let known = known_dialect(&self.db.dialect, &replica.lane.connection);
+        let known = known_dialect(&self.db.dialect, &replica.read_pool.connection);
         within(REPLICA_READ_DEADLINE, known)
             .await
             .map_err(|_| Routing::ReplicaFailed)

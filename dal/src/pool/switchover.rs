@@ -18,7 +18,7 @@ pub(crate) struct Switchover {
     start: Instant,
     /// What was opened before is retired; in nanoseconds after the start, 0: nothing is.
     retired_before: AtomicU64,
-    is_doubtful: AtomicBool,
+    is_read_only: AtomicBool,
 }
 
 impl Default for Switchover {
@@ -26,7 +26,7 @@ impl Default for Switchover {
         Self {
             start: Instant::now(),
             retired_before: AtomicU64::new(0),
-            is_doubtful: AtomicBool::new(false),
+            is_read_only: AtomicBool::new(false),
         }
     }
 }
@@ -47,12 +47,12 @@ impl Switchover {
 
     /// Whether each connection must be asked before use: the server that the address leads to is read-only, as it is in the
     /// middle of a switchover.
-    pub(crate) fn doubt(&self, is_doubtful: bool) {
-        self.is_doubtful.store(is_doubtful, Ordering::Relaxed);
+    pub(crate) fn set_read_only(&self, is_read_only: bool) {
+        self.is_read_only.store(is_read_only, Ordering::Relaxed);
     }
 
-    pub(crate) fn is_doubtful(&self) -> bool {
-        self.is_doubtful.load(Ordering::Relaxed)
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.is_read_only.load(Ordering::Relaxed)
     }
 
     /// Whether a connection of this age is retired.

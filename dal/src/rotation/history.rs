@@ -10,7 +10,7 @@ use super::Replica;
 use crate::gtid::Gtids;
 
 /// Positions of the primary that are remembered at most: two minutes of writes.
-const MAX_REMEMBERED: usize = 600;
+const MAX_POSITIONS: usize = 600;
 
 #[derive(Default)]
 pub(super) struct History(pub(super) VecDeque<(Instant, Gtids)>);
@@ -24,7 +24,7 @@ impl History {
         while self.0.back().is_some_and(|(_, last)| !newest.covers(last)) {
             self.0.pop_back();
         }
-        if self.0.len() >= MAX_REMEMBERED {
+        if self.0.len() >= MAX_POSITIONS {
             // Whoever lacks the oldest is judged by that one.
             self.0.pop_back();
         }
@@ -39,7 +39,7 @@ impl History {
     }
 
     /// Drops what all have.
-    pub(super) fn forget(&mut self, replicas: &[Arc<Replica>]) {
+    pub(super) fn prune(&mut self, replicas: &[Arc<Replica>]) {
         while self.0.len() > 1
             && self.0.front().is_some_and(|(_, gtids)| {
                 replicas.iter().all(|replica| {

@@ -10,9 +10,9 @@ const USERS: i64 = 300;
 fn replicas(numbers: &[usize]) -> Vec<Arc<Replica>> {
     let replica = |(index, number): (usize, &usize)| {
         let connection = DatabaseConnection::default();
-        let lane = Lane::new("test", connection, 1, Duration::ZERO);
+        let read_pool = ReadPool::new("test", connection, 1, Duration::ZERO);
         let address = format!("10.0.0.{number}:3306");
-        Arc::new(Replica::new(index, address, lane))
+        Arc::new(Replica::new(index, address, read_pool))
     };
     numbers.iter().enumerate().map(replica).collect()
 }
@@ -22,7 +22,7 @@ fn rotation(count: usize) -> Rotation {
     let numbers: Vec<usize> = (1..=count).collect();
     let rotation = Rotation::new(replicas(&numbers));
     for replica in rotation.all() {
-        replica.settle(has(9), &Entry::CatchUp(upto(9)));
+        replica.update(has(9), &Readmission::CatchUp(upto(9)));
     }
     rotation
 }
@@ -39,14 +39,14 @@ fn commit(seq: u64) -> Commit {
 }
 
 /// A look that finds these commits.
-fn has(seq: u64) -> Result<Found, String> {
-    Ok(Found {
+fn has(seq: u64) -> Result<ReplicaStatus, String> {
+    Ok(ReplicaStatus {
         applied: Some(upto(seq)),
-        behind: Duration::ZERO,
+        lag: Duration::ZERO,
     })
 }
 
-fn away() -> Result<Found, String> {
+fn away() -> Result<ReplicaStatus, String> {
     Err("away".to_owned())
 }
 
@@ -77,7 +77,7 @@ fn a_user_keeps_to_a_replica_while_it_is_well_and_returns_to_it() {
         assert!(share > 70, "{share} of {USERS} users");
     }
     let gone = &rotation.all()[0];
-    gone.settle(away(), &Entry::Free);
+    gone.update(away(), &Readmission::Always);
     let mut moved_to: HashMap<String, usize> = HashMap::new();
     for (user, home) in homes(&rotation) {
         assert_ne!(home, gone.address);
@@ -91,7 +91,7 @@ fn a_user_keeps_to_a_replica_while_it_is_well_and_returns_to_it() {
         }
     }
     assert_eq!(moved_to.len(), 2, "each to their second: {moved_to:?}");
-    gone.settle(has(9), &Entry::CatchUp(upto(9)));
+    gone.update(has(9), &Readmission::CatchUp(upto(9)));
     assert_eq!(homes(&rotation), before);
 }
 
@@ -100,7 +100,7 @@ fn a_user_has_the_same_replica_in_every_process_in_whatever_order_they_are_named
     let all = |numbers: &[usize]| {
         let rotation = Rotation::new(replicas(numbers));
         for replica in rotation.all() {
-            replica.settle(has(9), &Entry::CatchUp(upto(9)));
+            replica.update(has(9), &Readmission::CatchUp(upto(9)));
         }
         homes(&rotation)
     };
@@ -121,7 +121,7 @@ const WEIGHTS: [u64; 3] = [
 fn none_is_picked_when_none_is_well() {
     let rotation = rotation(2);
     for replica in rotation.all() {
-        replica.settle(away(), &Entry::Free);
+        replica.update(away(), &Readmission::Always);
     }
     assert!(rotation.pick(None).is_none() && rotation.pick(Some(1)).is_none());
     assert!(Rotation::new(Vec::new()).pick(None).is_none());
@@ -130,17 +130,17 @@ fn none_is_picked_when_none_is_well() {
 #[test]
 fn a_process_that_has_just_started_asks_a_replica_only_when_it_has_what_the_primary_had_at_first() {
     let replica = &replicas(&[1])[0];
-    assert!(!replica.is_well());
-    replica.settle(has(5), &Entry::CatchUp(upto(1000)));
-    assert!(!replica.is_well(), "995 commits behind");
+    assert!(!replica.in_rotation());
+    replica.update(has(5), &Readmission::CatchUp(upto(1000)));
+    assert!(!replica.in_rotation(), "995 commits lag");
     // The primary goes on meanwhile: that is lag, which has its own bound.
-    replica.settle(has(999), &Entry::CatchUp(upto(1500)));
-    assert_eq!(replica.why_out().unwrap(), "it has yet to catch up");
-    replica.settle(has(1000), &Entry::CatchUp(upto(2000)));
-    assert!(replica.is_well());
-    replica.settle(has(1001), &Entry::CatchUp(upto(3000)));
+    replica.update(has(999), &Readmission::CatchUp(upto(1500)));
+    assert_eq!(replica.why_ejected().unwrap(), "it has yet to catch up");
+    replica.update(has(1000), &Readmission::CatchUp(upto(2000)));
+    assert!(replica.in_rotation());
+    replica.update(has(1001), &Readmission::CatchUp(upto(3000)));
     assert!(
-        replica.is_well(),
+        replica.in_rotation(),
         "its age is told by the history from now on"
     );
 }
@@ -149,25 +149,25 @@ fn a_process_that_has_just_started_asks_a_replica_only_when_it_has_what_the_prim
 fn without_the_primary_a_replica_returns_when_it_has_all_that_was_seen() {
     let rotation = rotation(1);
     let replica = &rotation.all()[0];
-    rotation.saw(&commit(20));
-    rotation.saw(&commit(12));
-    assert_eq!(rotation.seen(), Some(commit(20)));
+    rotation.observe(&commit(20));
+    rotation.observe(&commit(12));
+    assert_eq!(rotation.newest_observed(), Some(commit(20)));
     // Who is in rotation stays there.
-    replica.settle(has(15), &Entry::HasAll(upto(20)));
-    assert!(replica.is_well());
-    replica.settle(away(), &Entry::HasAll(upto(20)));
-    replica.settle(has(19), &Entry::HasAll(upto(20)));
-    let reason = replica.why_out().unwrap();
+    replica.update(has(15), &Readmission::HasAll(upto(20)));
+    assert!(replica.in_rotation());
+    replica.update(away(), &Readmission::HasAll(upto(20)));
+    replica.update(has(19), &Readmission::HasAll(upto(20)));
+    let reason = replica.why_ejected().unwrap();
     assert!(reason.contains("before the primary went away"), "{reason}");
-    replica.settle(has(20), &Entry::HasAll(upto(20)));
-    assert!(replica.is_well());
+    replica.update(has(20), &Readmission::HasAll(upto(20)));
+    assert!(replica.in_rotation());
 }
 
 #[test]
 fn a_process_started_while_the_primary_is_away_trusts_no_replica_and_says_why() {
     let replica = &replicas(&[1])[0];
-    replica.settle(has(20), &Entry::Closed);
-    let reason = replica.why_out().unwrap();
+    replica.update(has(20), &Readmission::Never);
+    let reason = replica.why_ejected().unwrap();
     assert!(reason.contains("hasn't been seen"), "{reason}");
 }
 
@@ -178,13 +178,13 @@ fn a_replica_that_has_lost_commits_is_not_taken_for_what_it_was() {
     replica.learn(upto(30));
     assert!(replica.has(Dialect::MariaDb, &commit(30)));
     // A wait may learn of more than the look that was under way.
-    replica.settle(has(29), &Entry::CatchUp(upto(30)));
-    assert!(replica.is_well() && replica.has(Dialect::MariaDb, &commit(30)));
+    replica.update(has(29), &Readmission::CatchUp(upto(30)));
+    assert!(replica.in_rotation() && replica.has(Dialect::MariaDb, &commit(30)));
     // Restored from a backup, or another server at its address.
-    replica.settle(has(9), &Entry::CatchUp(upto(30)));
-    assert!(!replica.is_well() && !replica.has(Dialect::MariaDb, &commit(10)));
-    replica.settle(has(30), &Entry::CatchUp(upto(30)));
-    assert!(replica.is_well());
+    replica.update(has(9), &Readmission::CatchUp(upto(30)));
+    assert!(!replica.in_rotation() && !replica.has(Dialect::MariaDb, &commit(10)));
+    replica.update(has(30), &Readmission::CatchUp(upto(30)));
+    assert!(replica.in_rotation());
 }
 
 #[test]
@@ -193,19 +193,25 @@ fn one_failed_read_changes_nothing_and_many_put_a_replica_to_rest() {
     let replica = &rotation.all()[0];
     let broken = DbErr::Custom("broken".to_owned());
     replica.failed(&broken);
-    assert!(replica.is_well());
+    assert!(replica.in_rotation());
     for _ in 0..20 {
         replica.answered();
         replica.failed(&broken);
     }
-    assert!(!replica.is_well());
-    replica.settle(has(9), &Entry::CatchUp(upto(9)));
-    assert!(!replica.is_well(), "it rests though a look finds it well");
-    replica.state().rests_until = Some(Instant::now());
-    replica.settle(has(9), &Entry::CatchUp(upto(9)));
-    assert!(replica.is_well());
+    assert!(!replica.in_rotation());
+    replica.update(has(9), &Readmission::CatchUp(upto(9)));
+    assert!(
+        !replica.in_rotation(),
+        "it rests though a poll finds it well"
+    );
+    replica.state().ejected_until = Some(Instant::now());
+    replica.update(has(9), &Readmission::CatchUp(upto(9)));
+    assert!(replica.in_rotation());
     replica.failed(&broken);
-    assert!(replica.is_well(), "what was before the rest doesn't count");
+    assert!(
+        replica.in_rotation(),
+        "what was before the rest doesn't count"
+    );
 }
 
 #[test]
@@ -231,10 +237,10 @@ fn commits_that_a_failover_has_lost_keep_no_replica_out() {
     history.add(upto(6));
     assert_eq!(history.age(Some(&upto(6))), Duration::ZERO);
     let replica = &replicas(&[1])[0];
-    replica.settle(has(6), &Entry::CatchUp(upto(7)));
-    assert!(!replica.is_well());
-    replica.settle(has(6), &Entry::CatchUp(upto(6)));
-    assert!(replica.is_well());
+    replica.update(has(6), &Readmission::CatchUp(upto(7)));
+    assert!(!replica.in_rotation());
+    replica.update(has(6), &Readmission::CatchUp(upto(6)));
+    assert!(replica.in_rotation());
 }
 
 #[test]
@@ -246,12 +252,12 @@ fn what_all_replicas_have_is_forgotten_and_what_one_lacks_is_not() {
     let all = replicas(&[1, 2]);
     all[0].learn(upto(5));
     all[1].learn(upto(3));
-    history.forget(&all);
+    history.prune(&all);
     assert_eq!(
         history.0.front().map(|(_, gtids)| gtids.clone()),
         Some(upto(4))
     );
     all[1].learn(upto(5));
-    history.forget(&all);
+    history.prune(&all);
     assert_eq!(history.0.len(), 1);
 }

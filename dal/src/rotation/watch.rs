@@ -10,7 +10,7 @@ use marks::Commit;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use tokio::{sync::OnceCell, time::MissedTickBehavior};
 
-use super::{Entry, Found, Rotation, history::History, semi_sync, threads};
+use super::{Readmission, ReplicaStatus, Rotation, history::History, semi_sync, threads};
 use crate::{
     gtid::{Dialect, Gtids, known_dialect},
     pool::{self, Switchover, within},
@@ -19,9 +19,9 @@ use crate::{
 /// Between two looks. A fault is noticed after one of them and its deadline.
 const PERIOD: Duration = Duration::from_millis(250);
 /// The most that a look may take.
-const LOOK_DEADLINE: Duration = Duration::from_secs(1);
+const POLL_DEADLINE: Duration = Duration::from_secs(1);
 /// So many looks on one connection to the primary: then its address is followed anew.
-const LOOKS: u32 = 40;
+const POLLS_PER_CONNECTION: u32 = 40;
 
 /// Looks at the servers of a process, until its pools are gone.
 pub(crate) struct Watch {
@@ -47,29 +47,29 @@ struct Primary {
 impl Watch {
     pub(crate) async fn run(mut self) {
         let mut history = History::default();
-        let (mut looks, mut last_server_id) = (0_u32, None);
+        let (mut polls, mut last_server_id) = (0_u32, None);
         let mut tick = tokio::time::interval(PERIOD);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            looks = looks.wrapping_add(1);
-            if looks.is_multiple_of(LOOKS) {
-                self.primary = pool::beside(&self.primary);
+            polls = polls.wrapping_add(1);
+            if polls.is_multiple_of(POLLS_PER_CONNECTION) {
+                self.primary = pool::dedicated(&self.primary);
             }
-            let primary = within(LOOK_DEADLINE, self.look_at_primary()).await;
+            let primary = within(POLL_DEADLINE, self.poll_primary()).await;
             let Some(rotation) = self.rotation.upgrade() else {
                 return;
             };
             let primary = match primary {
                 Ok(primary) if primary.is_read_only => {
                     // Not over the connection that there is: the address may lead elsewhere by now.
-                    self.primary = pool::beside(&self.primary);
-                    within(LOOK_DEADLINE, self.look_at_primary()).await
+                    self.primary = pool::dedicated(&self.primary);
+                    within(POLL_DEADLINE, self.poll_primary()).await
                 }
                 primary => primary,
             };
             if let Ok(primary) = &primary {
-                self.switchover.doubt(primary.is_read_only);
+                self.switchover.set_read_only(primary.is_read_only);
                 let server_id = Some(primary.server_id);
                 if last_server_id.is_some() && last_server_id != server_id {
                     tracing::warn!(
@@ -79,14 +79,14 @@ impl Watch {
                 }
                 last_server_id = server_id;
                 // What it can't tell is told by the next look that can.
-                let _ = within(LOOK_DEADLINE, semi_sync::show(&self.primary)).await;
+                let _ = within(POLL_DEADLINE, semi_sync::show(&self.primary)).await;
             }
-            self.look_at_replicas(&rotation, &mut history, primary.ok())
+            self.poll_replicas(&rotation, &mut history, primary.ok())
                 .await;
         }
     }
 
-    async fn look_at_primary(&self) -> Result<Primary, DbErr> {
+    async fn poll_primary(&self) -> Result<Primary, DbErr> {
         let dialect = known_dialect(&self.dialect, &self.primary).await?;
         let newest = dialect.newest();
         let sql = format!(
@@ -105,7 +105,7 @@ impl Watch {
         })
     }
 
-    async fn look_at_replicas(
+    async fn poll_replicas(
         &self,
         rotation: &Rotation,
         history: &mut History,
@@ -114,45 +114,55 @@ impl Watch {
         let primary_answers = primary.is_some();
         let newest = primary.and_then(|primary| primary.newest);
         if let Some(newest) = &newest {
-            rotation.saw(newest);
+            rotation.observe(newest);
             if let Some(dialect) = self.dialect.get() {
                 history.add(Gtids::parse(*dialect, &newest.gtid));
             }
         }
-        let entry = self.entry(rotation, primary_answers, newest.as_ref());
-        let looks = rotation.all().iter().zip(&self.replicas);
-        let looks = looks.map(async |(replica, session)| {
-            let look = self.look(session, history, primary_answers, newest.is_some());
-            let found = within(LOOK_DEADLINE, look).await;
-            replica.settle(found.unwrap_or_else(|error| Err(error.to_string())), &entry);
+        let readmission = self.readmission(rotation, primary_answers, newest.as_ref());
+        let polls = rotation.all().iter().zip(&self.replicas);
+        let polls = polls.map(async |(replica, session)| {
+            let poll = self.poll(session, history, primary_answers, newest.is_some());
+            let found = within(POLL_DEADLINE, poll).await;
+            replica.update(
+                found.unwrap_or_else(|error| Err(error.to_string())),
+                &readmission,
+            );
         });
-        join_all(looks).await;
-        history.forget(rotation.all());
+        join_all(polls).await;
+        history.prune(rotation.all());
     }
 
     /// What a replica that isn't asked must have before it is.
-    fn entry(&self, rotation: &Rotation, primary_answers: bool, newest: Option<&Commit>) -> Entry {
+    fn readmission(
+        &self,
+        rotation: &Rotation,
+        primary_answers: bool,
+        newest: Option<&Commit>,
+    ) -> Readmission {
         let parse = |commit: &Commit| {
             let dialect = self.dialect.get();
             dialect.map(|dialect| Gtids::parse(*dialect, &commit.gtid))
         };
         if primary_answers {
-            return newest.and_then(parse).map_or(Entry::Free, Entry::CatchUp);
+            return newest
+                .and_then(parse)
+                .map_or(Readmission::Always, Readmission::CatchUp);
         }
-        let seen = rotation.seen();
+        let seen = rotation.newest_observed();
         seen.as_ref()
             .and_then(parse)
-            .map_or(Entry::Closed, Entry::HasAll)
+            .map_or(Readmission::Never, Readmission::HasAll)
     }
 
     /// What a replica has; or why it must not be asked.
-    async fn look(
+    async fn poll(
         &self,
         session: &DatabaseConnection,
         history: &History,
         primary_answers: bool,
         has_gtids: bool,
-    ) -> Result<Result<Found, String>, DbErr> {
+    ) -> Result<Result<ReplicaStatus, String>, DbErr> {
         let dialect = known_dialect(&self.dialect, session).await?;
         let applied = dialect.ask(session, dialect.applied()).await?;
         let applied = applied.map(|commit| Gtids::parse(dialect, &commit.gtid));
@@ -160,15 +170,15 @@ impl Watch {
         if let Some(thread) = threads::stopped(status.as_ref(), primary_answers)? {
             return Ok(Err(format!("its {thread} thread doesn't run")));
         }
-        let behind = if primary_answers && !has_gtids {
+        let lag = if primary_answers && !has_gtids {
             // Nothing else tells it.
             threads::seconds_behind(status.as_ref())
         } else {
             history.age(applied.as_ref())
         };
-        if behind > self.max_lag {
-            return Ok(Err(format!("it is {} s behind", behind.as_secs())));
+        if lag > self.max_lag {
+            return Ok(Err(format!("it is {} s behind", lag.as_secs())));
         }
-        Ok(Ok(Found { applied, behind }))
+        Ok(Ok(ReplicaStatus { applied, lag }))
     }
 }

@@ -24,7 +24,7 @@ fn since(counters: &Counters, before: Stats) -> Stats {
         loads: now.loads - before.loads,
         exact_reads: now.exact_reads - before.exact_reads,
         renewals: now.renewals - before.renewals,
-        mended: now.mended - before.mended,
+        repaired: now.repaired - before.repaired,
         invalidated: now.invalidated - before.invalidated,
         round_trips: now.round_trips - before.round_trips,
     }
@@ -134,7 +134,7 @@ async fn no_count_is_below_0() {
     let counts = HashMap::from([(HOT, -3)]);
     stage.counters.committed(position, &counts).await;
     assert_eq!(stage.read(HOT).await, 0);
-    assert_eq!(stage.pass().await.mended, 0);
+    assert_eq!(stage.pass().await.repaired, 0);
     stage.redis.kill();
     assert_eq!(stage.read(HOT).await, 0);
 }
@@ -197,9 +197,9 @@ async fn a_comparison_mends_what_is_wrong_and_leaves_the_rest() {
     stage.favorites(&["SET", "t:{v3}:favorites", &later]);
     stage.comments(&["SET", "t:{v1}:comments", "many"]);
 
-    let mended = stage.counters.compare(position, &exact).await.unwrap();
-    assert_eq!(mended, 2);
-    assert_eq!(stage.counters.stats().mended, 2);
+    let repaired = stage.counters.compare(position, &exact).await.unwrap();
+    assert_eq!(repaired, 2);
+    assert_eq!(stage.counters.stats().repaired, 2);
     let begins = |key, text: String| assert!(stage.favorites(&["GET", key]).starts_with(&text));
     begins("t:{v1}:favorites", format!("7 {} ", position.seq));
     begins("t:{v2}:favorites", "7 3 1".to_owned());
@@ -263,7 +263,7 @@ async fn a_pass_compares_every_count_and_touches_nothing_else() {
         stage.pass().await,
         Pass {
             scanned: 3000,
-            mended: 0
+            repaired: 0
         }
     );
 
@@ -289,7 +289,7 @@ async fn a_pass_compares_every_count_and_touches_nothing_else() {
     // Of a commit that never was: every writer would be refused.
     stage.favorites(&["SET", "t:{v1500}:favorites", "77 999999999999999 1"]);
     let pass = stage.pass().await;
-    assert_eq!(pass.mended, 31, "{pass:?}");
+    assert_eq!(pass.repaired, 31, "{pass:?}");
     let values = stage.counters.read(&page).await.unwrap();
     for id in ids {
         assert_eq!(values[&VideoFavorites(id)], id);
@@ -298,7 +298,7 @@ async fn a_pass_compares_every_count_and_touches_nothing_else() {
     for key in foreign {
         assert_eq!(stage.favorites(&["GET", key]), "77 1 1", "{key}");
     }
-    assert_eq!(stage.pass().await.mended, 0);
+    assert_eq!(stage.pass().await.repaired, 0);
 }
 
 #[tokio::test]
@@ -316,7 +316,7 @@ async fn systems_that_share_a_redis_see_only_their_own() {
         other.scan_pass(position).await.unwrap(),
         Pass {
             scanned: 1,
-            mended: 0
+            repaired: 0
         }
     );
     assert_eq!(stage.read(HOT).await, 7);

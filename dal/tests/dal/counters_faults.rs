@@ -108,7 +108,7 @@ async fn redis_set_back_is_right_after_a_pass() {
     let in_redis = stage.favorites(&["GET", KEY]);
     assert!(in_redis.starts_with("7 "), "the test sets Redis back");
     assert_ne!(stage.counters.run_id().await.unwrap(), run_id);
-    assert_eq!(stage.pass().await.mended, 1);
+    assert_eq!(stage.pass().await.repaired, 1);
     assert_eq!(stage.read(HOT).await, 8);
 }
 
@@ -134,7 +134,7 @@ async fn the_folder_notices_that_redis_runs_anew_and_mends_what_it_brings_back()
     })
     .await;
     stage.redis.restart_from(&backup).await;
-    eventually(PATIENCE, "the count mended in Redis", async || {
+    eventually(PATIENCE, "the count repaired in Redis", async || {
         stage
             .favorites(&["GET", KEY])
             .starts_with("8 ")

@@ -97,9 +97,9 @@ async fn no_read_misses_what_was_acknowledged_before_it() {
     // All is right without a comparison, which finds nothing.
     let pass = stage.pass().await;
     assert!(pass.scanned >= VIDEOS as usize, "{pass:?}");
-    assert_eq!(pass.mended, 0);
+    assert_eq!(pass.repaired, 0);
     for stats in both.map(|counters| counters.stats()) {
-        assert_eq!((stats.mended, stats.invalidated), (0, 2), "{stats:?}");
+        assert_eq!((stats.repaired, stats.invalidated), (0, 2), "{stats:?}");
     }
 }
 

@@ -52,8 +52,8 @@ async fn differences_are_found_and_mended() {
 
     assert_eq!(reconcile::fix(&db).await.unwrap().len(), expected.len());
     assert_eq!(reconcile::differences(&db).await.unwrap(), []);
-    let mended: Vec<Counter> = expected.iter().map(|d| d.counter).collect();
-    let exact = counts::exact(&db, &mended).await.unwrap();
+    let repaired: Vec<Counter> = expected.iter().map(|d| d.counter).collect();
+    let exact = counts::exact(&db, &repaired).await.unwrap();
     for difference in expected {
         assert_eq!(exact[&difference.counter], difference.rows);
     }

@@ -22,7 +22,7 @@ const MIN_WAITING: usize = 256;
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// A pool, and a permit for each of its connections: who holds one finds a connection, or the server is at fault.
-pub(crate) struct Lane {
+pub(crate) struct ReadPool {
     pub(crate) connection: DatabaseConnection,
     /// As metrics know it.
     name: &'static str,
@@ -32,7 +32,7 @@ pub(crate) struct Lane {
     max_wait: Duration,
 }
 
-impl Lane {
+impl ReadPool {
     pub(crate) fn new(
         name: &'static str,
         connection: DatabaseConnection,
@@ -58,7 +58,7 @@ impl Lane {
     }
 
     /// Waits for a turn; an error, [`error::overloaded`], when too many wait, or for too long.
-    pub(crate) async fn enter(&self) -> Result<SemaphorePermit<'_>, DbErr> {
+    pub(crate) async fn acquire(&self) -> Result<SemaphorePermit<'_>, DbErr> {
         if let Ok(permit) = self.permits.try_acquire() {
             return Ok(permit);
         }
@@ -72,7 +72,7 @@ impl Lane {
     }
 
     /// A turn, if there is one without waiting.
-    pub(crate) fn try_enter(&self) -> Option<SemaphorePermit<'_>> {
+    pub(crate) fn try_acquire(&self) -> Option<SemaphorePermit<'_>> {
         self.permits.try_acquire().ok()
     }
 
@@ -112,45 +112,45 @@ mod tests {
 
     use super::*;
 
-    fn lane(max_wait: Duration) -> Lane {
+    fn read_pool(max_wait: Duration) -> ReadPool {
         let connection = DatabaseConnection::default();
-        let mut lane = Lane::new("test", connection, 1, max_wait);
-        lane.max_wait = max_wait;
-        lane
+        let mut read_pool = ReadPool::new("test", connection, 1, max_wait);
+        read_pool.max_wait = max_wait;
+        read_pool
     }
 
     #[tokio::test]
     async fn who_comes_too_late_is_refused_at_once_and_who_waits_is_in_time() {
-        let lane = Arc::new(lane(Duration::from_secs(60)));
-        let first = lane.enter().await.unwrap();
+        let read_pool = Arc::new(read_pool(Duration::from_secs(60)));
+        let first = read_pool.acquire().await.unwrap();
         let queue: Vec<_> = (0..MIN_WAITING)
             .map(|_| {
-                let lane = lane.clone();
-                tokio::spawn(async move { lane.enter().await.is_ok() })
+                let read_pool = read_pool.clone();
+                tokio::spawn(async move { read_pool.acquire().await.is_ok() })
             })
             .collect();
-        while lane.waiting.load(Ordering::Relaxed) < MIN_WAITING {
+        while read_pool.waiting.load(Ordering::Relaxed) < MIN_WAITING {
             tokio::task::yield_now().await;
         }
         let asked = Instant::now();
-        let refused = lane.enter().await;
+        let refused = read_pool.acquire().await;
         assert!(refused.is_err_and(|e| error::is_overloaded(&e)));
         // Nobody was waited for: the queue is as it was.
-        assert_eq!(lane.waiting.load(Ordering::Relaxed), MIN_WAITING);
+        assert_eq!(read_pool.waiting.load(Ordering::Relaxed), MIN_WAITING);
         assert!(asked.elapsed() < Duration::from_secs(30), "it waited");
         drop(first);
         for one in queue {
             assert!(one.await.unwrap(), "whoever waits has a turn");
         }
-        assert_eq!(lane.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(read_pool.waiting.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
     async fn a_wait_that_is_too_long_ends_as_overload() {
-        let lane = lane(Duration::from_millis(50));
-        let _first = lane.enter().await.unwrap();
-        assert!(lane.try_enter().is_none());
-        let late = lane.enter().await;
+        let read_pool = read_pool(Duration::from_millis(50));
+        let _first = read_pool.acquire().await.unwrap();
+        assert!(read_pool.try_acquire().is_none());
+        let late = read_pool.acquire().await;
         assert!(late.is_err_and(|e| error::is_overloaded(&e)));
     }
 }

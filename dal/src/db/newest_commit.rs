@@ -23,7 +23,7 @@ use crate::{
 /// A primary that takes longer isn't waited for: it is asked itself then.
 const DEADLINE: Duration = Duration::from_millis(300);
 
-pub(super) struct Now {
+pub(super) struct NewestCommit {
     /// A connection of its own to the primary: what others wait for doesn't hold this up.
     primary: DatabaseConnection,
     dialect: Arc<OnceCell<Dialect>>,
@@ -38,7 +38,7 @@ struct Answer {
     commit: Option<Commit>,
 }
 
-impl Now {
+impl NewestCommit {
     pub(super) fn new(primary: DatabaseConnection, dialect: Arc<OnceCell<Dialect>>) -> Self {
         Self {
             primary,
