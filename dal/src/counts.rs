@@ -1,7 +1,7 @@
-//! What is counted, and the exact value of a counter at any moment.
+//! The counters that exist, and their exact values at any moment.
 //!
-//! `counters` has what was folded, `ledger` what was committed since. Both are read in one statement, so in one snapshot, and a
-//! fold moves deltas from one to the other in one transaction: their sum is exact, also while a folder is at work.
+//! The table `counters` has what was folded, `ledger` what was committed since. Both are read in one statement, so in one snapshot, and a
+//! fold moves deltas from one to the other in one transaction. So their sum is exact, also during a fold.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,7 +13,7 @@ use sea_orm::{
 
 use crate::{DalError, Db, gtid::Dialect, id_list, position};
 
-/// A number that the contract shows, and whose it is: the id of a video or a user.
+/// A counter, with the id of its video or user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Counter {
     /// Likes of a video.
@@ -53,8 +53,8 @@ impl Counter {
     }
 }
 
-/// The exact values of these counters on the primary: what every acknowledged write has made of them. All of them are in the
-/// answer, 0 when nothing was counted. One statement, which is one snapshot; no counters, no statement.
+/// The exact values of these counters on the primary, with every acknowledged write. All of them are in the answer, 0 if nothing was
+/// counted. One statement, so one snapshot; without counters none.
 pub async fn exact(db: &Db, counters: &[Counter]) -> Result<HashMap<Counter, i64>, DalError> {
     Ok(exact_on(&db.read_own_writes(), counters).await?)
 }
@@ -71,8 +71,8 @@ pub(crate) async fn exact_on<C: ConnectionTrait>(
     values(counters, &rows)
 }
 
-/// The last commit on `session` (none on a server without GTIDs), and the exact values as of then or later: of these counters at
-/// least one has just been added to.
+/// The last commit of `session` (none on a server without GTIDs), and the exact values as of that commit or later. The commit has changed at
+/// least one of these counters.
 pub(crate) async fn after_commit<C: ConnectionTrait>(
     db: &Db,
     session: &C,
@@ -80,7 +80,7 @@ pub(crate) async fn after_commit<C: ConnectionTrait>(
 ) -> Result<(Option<Commit>, HashMap<Counter, i64>), DbErr> {
     let dialect = db.dialect(session).await?;
     if dialect == Dialect::MySql {
-        // Not in one statement: a commit between its snapshot and the position could be told and not counted.
+        // Not in one statement: its position could be newer than its snapshot, and so claim a commit that the values lack.
         let commit = position::last_commit(db, session).await?;
         return Ok((commit, exact_on(session, counters).await?));
     }
@@ -89,7 +89,7 @@ pub(crate) async fn after_commit<C: ConnectionTrait>(
     Ok((dialect.commit(rows.first())?, values(counters, &rows)?))
 }
 
-/// What the rows of [`parts`] add up to.
+/// The sums of the rows of [`parts`].
 fn values(counters: &[Counter], rows: &[QueryResult]) -> Result<HashMap<Counter, i64>, DbErr> {
     let mut values: HashMap<Counter, i64> = counters.iter().map(|c| (*c, 0)).collect();
     for row in rows {
@@ -102,8 +102,7 @@ fn values(counters: &[Counter], rows: &[QueryResult]) -> Result<HashMap<Counter,
     Ok(values)
 }
 
-/// What a counter was at the last fold, as a column of a query whose rows have its id in the column `id`: one more row by
-/// primary key.
+/// The value of a counter at the last fold, as a column of a query whose column `id` has the counter's id. Costs one row by primary key.
 pub(crate) fn folded(counter: fn(i64) -> Counter, id: &'static str) -> SimpleExpr {
     let (kind, _) = counter(0).parts();
     Expr::cust(format!(
@@ -111,8 +110,8 @@ pub(crate) fn folded(counter: fn(i64) -> Counter, id: &'static str) -> SimpleExp
     ))
 }
 
-/// The one statement: up to two rows a counter, to be added up, with more `columns` in front. The lists are index ranges whatever
-/// the optimizer believes of the ledger, which is empty at one moment and long at the next.
+/// The statement: up to two rows for each counter, to be added up, with `columns` in front. The indexes are forced because the optimizer's
+/// statistics of the ledger, which is empty at one moment and long at the next, are useless.
 pub(crate) fn parts(counters: &[Counter], columns: &str) -> Statement {
     let (condition, values) = one_of(counters);
     let sql = format!(
@@ -125,8 +124,8 @@ pub(crate) fn parts(counters: &[Counter], columns: &str) -> Statement {
     Statement::from_sql_and_values(DbBackend::MySql, sql, twice.collect::<Vec<Value>>())
 }
 
-/// A condition for a row to be of one of these counters, and its values. All lists of ids have the same length, a power of
-/// two: few statement texts.
+/// The condition for a row to be of one of these counters, and its values. All lists of ids have the same length, a power of two, so that
+/// there are few statement texts.
 fn one_of(counters: &[Counter]) -> (String, Vec<Value>) {
     let mut by_kind: BTreeMap<i8, Vec<i64>> = BTreeMap::new();
     for (kind, id) in counters.iter().map(|counter| counter.parts()) {

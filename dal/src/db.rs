@@ -1,5 +1,6 @@
-//! The verbs: write, read for somebody, read what decides. Each is a connection to sea-orm and knows deadlines, repeats and
-//! fallbacks.
+//! [`Db`]: the pools of the primary and its replicas, and the three verbs: write, read for a reader, read on the primary.
+//!
+//! A verb is a sea-orm connection that adds the deadline, the retries and the fallback to the primary.
 
 mod health;
 mod newest_commit;
@@ -32,14 +33,14 @@ use newest_commit::NewestCommit;
 pub(crate) use read::Read;
 use wrong_verb::wrong_verb;
 
-/// A write with all its repeats: above the time for a connection plus the semi-sync timeout (1 s) that a commit waits when
+/// A write with all its retries: above the time for a connection plus the semi-sync timeout (1 s) that a commit waits when
 /// no replica acknowledges, below the deadline of a request.
 pub(crate) const WRITE_DEADLINE: Duration = Duration::from_secs(5);
-/// A read on the primary: an index range takes milliseconds, the rest is the wait for a connection.
+/// A read on the primary: an index range takes milliseconds; the rest is for the wait for a connection.
 pub(crate) const READ_DEADLINE: Duration = Duration::from_secs(3);
 /// The time to open a connection to a replica, within its read deadline.
 const REPLICA_ACQUIRE_TIMEOUT: Duration = Duration::from_millis(300);
-/// How often a transaction is repeated after a deadlock or a lock time-out.
+/// How often a transaction is retried after a deadlock or a lock timeout.
 pub(crate) const MAX_RETRIES: u32 = 3;
 
 /// The database: a primary and its replicas. Cheap to clone; one a process.
@@ -47,7 +48,7 @@ pub(crate) const MAX_RETRIES: u32 = 3;
 pub struct Db {
     /// For writes, and reads that decide one.
     primary: DatabaseConnection,
-    /// Also to the primary, for reads that no replica answers.
+    /// To the primary as well, for reads that no replica answers.
     fallback: Arc<ReadPool>,
     switchover: Arc<Switchover>,
     rotation: Arc<Rotation>,
@@ -79,7 +80,7 @@ impl Db {
             .collect::<Result<Vec<_>, DbErr>>()?;
         let switchover = Arc::<Switchover>::default();
         let primary = |max| pool::open_primary(&mysql.primary_url, max, acquire, &switchover);
-        // Without replicas it has all reads.
+        // Without replicas all reads go there.
         let fallback = match replicas.is_empty() {
             true => mysql.max_connections,
             false => mysql.max_fallback_connections,
@@ -130,36 +131,35 @@ impl Db {
         vital::spawn("watch of replicas", watch.run());
     }
 
-    /// How the primary speaks of commits; `session`, one of its sessions, is asked once. (Not another one: whoever holds a
-    /// connection may not wait for a second, or all could.)
+    /// The primary's dialect of GTIDs; the first call asks `session`. It uses no other connection: if holders of a connection waited for a
+    /// second one, all of them could wait for ever.
     pub(crate) async fn dialect<C: ConnectionTrait>(&self, session: &C) -> Result<Dialect, DbErr> {
         known_dialect(&self.dialect, session).await
     }
 
-    /// A connection to the primary of its own, outside the pool, for what belongs to a session: a lock by name. Opened when
-    /// it is used first.
+    /// A connection to the primary outside the pool, for what belongs to a session, such as a lock by name. Opened at its first use.
     pub(crate) fn own_connection(&self) -> DatabaseConnection {
         pool::unpooled(&self.primary)
     }
 
-    /// Writes: the primary. Nothing is repeated whose outcome is unknown.
+    /// Writes on the primary. A statement whose outcome is unknown isn't retried.
     pub(crate) fn write(&self) -> Write<'_> {
         Write { db: self }
     }
 
-    /// A commit that this process knows of, as its own.
+    /// Notes a commit that this process knows of, such as its own.
     pub(crate) fn observe(&self, commit: &Commit) {
         self.rotation.observe(commit);
     }
 
-    /// Takes note of an error of the primary: connections that refuse are not used again.
+    /// Notes an error of the primary: after a refused write the open connections aren't used again.
     pub(crate) fn note_error(&self, error: &DbErr) {
         if error::is_refused(error) {
             self.switchover.refused();
         }
     }
 
-    /// Whether a transaction that failed like this may be tried again: nothing of it is kept, and the next try may do better.
+    /// Whether a transaction that failed with this error may be retried: nothing of it was kept, and a retry may succeed.
     pub(crate) fn may_retry(&self, error: &DalError) -> bool {
         if let DalError::Unavailable(error) = error {
             self.note_error(error);
@@ -173,7 +173,7 @@ pub(crate) struct Write<'a> {
     db: &'a Db,
 }
 
-/// What happens in one transaction. It may be run again from the start, so it does nothing but SQL.
+/// The work of one transaction. It may run again from the start, so it does nothing but SQL.
 pub(crate) trait Transaction: Sync {
     type Output: Send;
 
@@ -187,7 +187,7 @@ impl Write<'_> {
     /// A transaction, its BEGIN and COMMIT or ROLLBACK counted.
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         telemetry::cost::add_sql(2);
-        // Before BEGIN has answered nothing is written: harmless to repeat.
+        // Nothing is written before BEGIN has succeeded, so a retry is harmless.
         let begun = retry_broken_connection(&self.db.primary, |primary| primary.begin()).await;
         begun.inspect_err(|error| self.db.note_error(error))
     }

@@ -1,4 +1,4 @@
-//! What can happen to a statement, and how MySQL and the driver say it.
+//! [`DalError`], and which errors of MySQL and the driver mean what.
 
 use std::{io, sync::Arc};
 
@@ -55,7 +55,7 @@ impl From<DbErr> for DalError {
 }
 
 impl DalError {
-    /// Whether repeating the whole transaction is the cure: the server rolled it back for another's sake.
+    /// Whether the transaction can be retried: the server rolled it back because of a deadlock or a lock timeout.
     pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, Self::Other(error) if is_conflict(error))
     }
@@ -72,13 +72,13 @@ pub(crate) fn deadline_passed() -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(Arc::new(timed_out)))
 }
 
-/// The error of a full pool and its queue, likewise.
+/// The error of a pool whose queue is full, likewise.
 pub(crate) fn overloaded() -> DbErr {
     let busy = sqlx::Error::Io(io::ErrorKind::ResourceBusy.into());
     DbErr::Query(RuntimeErr::SqlxError(Arc::new(busy)))
 }
 
-/// A full pool of ours: says nothing about the server.
+/// The queue of a pool of ours is full: that says nothing about the server.
 pub(crate) fn is_overloaded(error: &DbErr) -> bool {
     matches!(driver_error(error), Some(sqlx::Error::Io(e)) if e.kind() == io::ErrorKind::ResourceBusy)
 }
@@ -106,8 +106,8 @@ pub(crate) fn is_broken_connection(error: &DbErr) -> bool {
     }
 }
 
-/// The server did nothing of it: it is read-only, for it isn't the primary any more, or it had given the idle connection up (MySQL).
-/// Nothing of the transaction is kept, and another connection may lead to a server that takes it.
+/// The server refused the statement: it is read-only because it isn't the primary any more, or it had closed the idle connection (MySQL).
+/// Nothing of the transaction is kept, and a new connection may lead to a server that accepts it.
 pub(crate) fn is_refused(error: &DbErr) -> bool {
     matches!(mysql_number(error), Some(1290 | 1836 | 4031))
 }
@@ -117,7 +117,7 @@ pub(crate) fn is_acquire(error: &DbErr) -> bool {
     matches!(error, DbErr::ConnectionAcquire(_))
 }
 
-/// The server can't be reached, or is not in a state to work: the statement would do elsewhere.
+/// The server can't be reached or can't work; the statement may succeed on another one.
 pub(crate) fn is_connection_fault(error: &DbErr) -> bool {
     match error {
         _ if is_overloaded(error) => false,
@@ -143,12 +143,12 @@ pub(crate) fn is_connection_fault(error: &DbErr) -> bool {
     }
 }
 
-/// Deadlock, or a lock that wasn't given in time: nothing of the transaction may be kept.
+/// A deadlock or a lock timeout: the transaction must be rolled back.
 pub(crate) fn is_conflict(error: &DbErr) -> bool {
     matches!(mysql_number(error), Some(1213 | 1205))
 }
 
-/// Unknown database, table or column: on a replica this is a migration that hasn't arrived.
+/// Unknown database, table or column: on a replica, a migration that hasn't arrived.
 pub(crate) fn is_schema_behind(error: &DbErr) -> bool {
     matches!(mysql_number(error), Some(1049 | 1054 | 1146))
 }
@@ -158,12 +158,12 @@ pub(crate) fn is_unknown_variable(error: &DbErr) -> bool {
     matches!(mysql_number(error), Some(1193))
 }
 
-/// The account may not do that.
+/// The account lacks the right.
 pub(crate) fn is_forbidden(error: &DbErr) -> bool {
     matches!(mysql_number(error), Some(1044 | 1045 | 1142 | 1227))
 }
 
-/// The server doesn't know these words.
+/// A syntax error: the server doesn't know the statement.
 pub(crate) fn is_syntax_error(error: &DbErr) -> bool {
     mysql_number(error) == Some(1064)
 }

@@ -1,7 +1,7 @@
-//! The folder: adds the ledger up into `counters`, on a timer, and has Redis compared with what it added.
+//! The folder: adds the ledger up into `counters` on a timer, then has those counters compared with Redis.
 //!
-//! One works at a time: a lock by name, held by the very connection that writes. Who loses the connection loses the lock and
-//! the open transaction with it, so a folder that was paused for too long can't write any more: nothing is lost or added twice.
+//! One folder works at a time, under a lock by name that the writing connection holds. If the connection is lost, so are the lock and the
+//! open transaction. So a folder that was paused for too long can't write any more, and nothing is lost or added twice.
 
 use std::{collections::BTreeMap, fmt::Write as _, future::Future, sync::Arc, time::Duration};
 
@@ -28,10 +28,10 @@ use crate::{
 const ROWS: usize = 1000;
 /// Counters compared with Redis at once.
 const PAGE: usize = 500;
-/// How often a counter is compared with Redis after it was added to: at once and in the next round. A message that was under
-/// way at first, for its sender has a deadline, has come by then.
+/// How often a counter is compared with Redis after a change: at once and in the next round. A writer's message that was on its way at the
+/// first comparison has arrived by then, or its deadline has passed.
 const COMPARISONS: i8 = 2;
-/// From one round to the next while each finds more than a transaction takes.
+/// Between two rounds while each finds more than a transaction takes.
 const BUSY_PERIOD: Duration = Duration::from_secs(1);
 /// For one transaction of the folder, or one page.
 const STEP_DEADLINE: Duration = Duration::from_secs(10);
@@ -41,9 +41,9 @@ const STEP_DEADLINE: Duration = Duration::from_secs(10);
 pub struct Folded {
     /// Rows of the ledger that were added up.
     pub rows: usize,
-    /// Counters of which Redis was asked.
+    /// Counters that were compared with Redis.
     pub compared: usize,
-    /// Whether Redis could not be asked; the next round does.
+    /// Whether Redis was away; the next round compares them.
     pub redis_away: bool,
 }
 
@@ -82,14 +82,14 @@ impl Folder {
     }
 }
 
-/// What is done once a period.
+/// The work of one period.
 struct Rounds {
     db: Db,
     counters: Counters,
     passes: Passes,
 }
 
-/// Each round tells when the next one should begin, counted from its own beginning.
+/// Each round returns the time from its start to the start of the next one.
 impl Rounds {
     async fn fold(self: Arc<Self>, period: Duration) -> Result<Duration, DalError> {
         let start = Instant::now();
@@ -105,7 +105,7 @@ impl Rounds {
         if folded.redis_away {
             self.passes.redis_was_away();
         }
-        // Who reads an exact count adds up what is open: that shall stay short under load too.
+        // A read of an exact count adds up the open ledger, which must stay short under load.
         let busy = folded.rows >= ROWS;
         Ok(if busy {
             period.min(BUSY_PERIOD)
@@ -120,7 +120,7 @@ impl Rounds {
     }
 }
 
-/// Runs `round` after `round` until `stopped`. One that fails is told and tried again after a period.
+/// Runs rounds until `stopped`. A round that fails is logged and retried after a period.
 async fn each<F>(period: Duration, mut stopped: watch::Receiver<bool>, round: impl Fn() -> F)
 where
     F: Future<Output = Result<Duration, DalError>>,
@@ -138,8 +138,8 @@ where
     }
 }
 
-/// One round: adds up the ledger as it is, then has Redis compared with the counters that this and the last round added to.
-/// `None` when another folder is at it.
+/// One round: adds up the ledger, then compares Redis with the counters that this round and the last one changed. `None` if another folder
+/// holds the lock.
 pub async fn fold_once(db: &Db, counters: &Counters) -> Result<Option<Folded>, DalError> {
     let Some(lock) = Lock::take(db, "fold").await? else {
         return Ok(None);
@@ -162,14 +162,14 @@ async fn round(
             break;
         }
     }
-    // Those that were compared once before: else they would be compared twice in this round.
+    // First those that were compared once: otherwise they would be compared twice in this round.
     for dirty in 1..=COMPARISONS {
         loop {
             let page = step(page(session, dirty)).await?;
             if page.is_empty() {
                 break;
             }
-            // The position before the counts: they include all commits up to it.
+            // The position first: counts that are read later include all commits up to it.
             let (position, exact) = step(async {
                 let position = position::mark_on(db, session).await?.map(Position::from);
                 let known: Vec<Counter> = page.iter().filter_map(Row::counter).collect();
@@ -177,7 +177,7 @@ async fn round(
             })
             .await?;
             let Some(position) = position else {
-                // What can't be told to be the newer one isn't there.
+                // Without GTIDs nothing in Redis can be ordered, so nothing is there.
                 let known: Vec<Counter> = exact.into_keys().collect();
                 counters.forget(&known).await;
                 step(clean(session, dirty, &page)).await?;
@@ -203,9 +203,9 @@ async fn step<T>(work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbEr
     on_primary(Verb::Background, within(STEP_DEADLINE, work)).await
 }
 
-/// Adds up at most [`ROWS`] rows of the ledger and deletes exactly those, in one transaction; how many.
+/// Adds up at most [`ROWS`] rows of the ledger and deletes exactly those, in one transaction; returns how many.
 async fn fold(session: &DatabaseTransaction) -> Result<usize, DbErr> {
-    // Rows that are just being written are locked; they are the next round's.
+    // Rows of open transactions are locked and left to the next round.
     let sql = format!(
         "SELECT id, kind, target_id, delta FROM ledger ORDER BY id LIMIT {ROWS} FOR UPDATE SKIP LOCKED"
     );
@@ -223,7 +223,7 @@ async fn fold(session: &DatabaseTransaction) -> Result<usize, DbErr> {
         let sum = sums.entry(counter).or_default();
         *sum = sum.saturating_add(row.try_get("", "delta")?);
     }
-    // A sum of 0 makes its counter dirty all the same: Redis may have heard of half of it.
+    // A sum of 0 also makes its counter dirty: Redis may have been told of some of these deltas and not of others.
     let mut sql = String::from("INSERT INTO counters (kind, target_id, value, dirty) VALUES ");
     for (n, ((kind, id), sum)) in sums.iter().enumerate() {
         let separator = if n == 0 { "" } else { ", " };
@@ -253,7 +253,7 @@ impl Row {
     }
 }
 
-/// At most [`PAGE`] counters of which so many comparisons are left.
+/// At most [`PAGE`] counters with `dirty` comparisons left.
 async fn page(session: &DatabaseTransaction, dirty: i8) -> Result<Vec<Row>, DbErr> {
     let sql = format!("SELECT kind, target_id, value FROM counters WHERE dirty = ? LIMIT {PAGE}");
     let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, [dirty.into()]);
@@ -269,7 +269,7 @@ async fn page(session: &DatabaseTransaction, dirty: i8) -> Result<Vec<Row>, DbEr
         .collect()
 }
 
-/// Notes that Redis was compared with these. Under the lock nobody adds to them meanwhile.
+/// Notes that these were compared with Redis. Nobody changes them in the meantime: that takes the lock.
 async fn clean(session: &DatabaseTransaction, dirty: i8, page: &[Row]) -> Result<(), DbErr> {
     let rows: Vec<String> = page
         .iter()

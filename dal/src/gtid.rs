@@ -1,4 +1,4 @@
-//! Names of commits, in the words of MariaDB and of MySQL: which set of them has which, and how a server is asked for its own.
+//! GTIDs, the names of commits, in the dialects of MariaDB and MySQL: sets of them, and the SQL that asks a server for its own.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,18 @@ use tokio::sync::OnceCell;
 
 use crate::error;
 
-/// How a server speaks of commits.
+/// The dialect of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     MariaDb,
     MySql,
 }
 
-/// All commits, unless new ones get no GTIDs: those of the past stay in the set.
+/// All commits; empty if new ones get no GTIDs, because then only old ones would be in the set.
 const MYSQL_COMMITS: &str = "IF(@@global.gtid_mode LIKE 'ON%', @@global.gtid_executed, '')";
 
 impl Dialect {
-    /// Of a server that says this of its version.
+    /// Of a server with this version text.
     pub(crate) fn of_version(version: &str) -> Self {
         if version.contains("MariaDB") {
             Self::MariaDb
@@ -28,16 +28,16 @@ impl Dialect {
         }
     }
 
-    /// Its value in the session that has committed names that commit.
+    /// The expression for the last commit of a session.
     pub(crate) fn last_commit(self) -> &'static str {
         match self {
             Self::MariaDb => "@@last_gtid",
-            // Grows when a commit is visible, not before: at least this session's own, and nothing that can't be seen.
+            // It grows when a commit becomes visible: it has at least this session's own commit and no invisible one.
             Self::MySql => MYSQL_COMMITS,
         }
     }
 
-    /// Its value on a primary names all commits so far; with MariaDB also those that wait for a replica and can't be seen yet.
+    /// The expression for all commits of a primary; with MariaDB also those that wait for a replica and aren't visible yet.
     pub(crate) fn newest(self) -> &'static str {
         match self {
             Self::MariaDb => "@@global.gtid_binlog_pos",
@@ -45,7 +45,7 @@ impl Dialect {
         }
     }
 
-    /// Its value on a replica names all commits that it has.
+    /// The expression for all commits of a replica.
     pub(crate) fn applied(self) -> &'static str {
         match self {
             Self::MariaDb => "@@global.gtid_slave_pos",
@@ -53,7 +53,7 @@ impl Dialect {
         }
     }
 
-    /// Waits on a replica for a commit: its name, and the most to wait in seconds. 0 in the column `late` when it is there.
+    /// The statement that waits on a replica for a commit. Values: the GTID, and the limit in seconds. Column `late`: 0 if the commit is there.
     pub(crate) fn wait(self) -> &'static str {
         match self {
             Self::MariaDb => "SELECT CAST(MASTER_GTID_WAIT(?, ?) AS SIGNED) AS late",
@@ -61,7 +61,7 @@ impl Dialect {
         }
     }
 
-    /// What a server without GTIDs lacks.
+    /// The settings that a server without GTIDs lacks.
     pub(crate) fn to_have_gtids(self) -> &'static str {
         match self {
             Self::MariaDb => "log_bin (and server_id) must be set on it",
@@ -69,7 +69,7 @@ impl Dialect {
         }
     }
 
-    /// What `expression` is on this session; `None` for nothing, as on a server without GTIDs.
+    /// The commit that `expression` gives in this session; `None` if it is empty, as on a server without GTIDs.
     pub(crate) async fn ask<C: ConnectionTrait>(
         self,
         session: &C,
@@ -78,7 +78,7 @@ impl Dialect {
         let sql = format!("SELECT {expression} AS position");
         let ask = Statement::from_string(DbBackend::MySql, sql);
         match session.query_one_raw(ask).await {
-            // Another engine that speaks MySQL.
+            // Another engine with MySQL's protocol.
             Err(error) if error::is_unknown_variable(&error) => Ok(None),
             row => self.commit(row?.as_ref()),
         }
@@ -123,7 +123,7 @@ pub(crate) enum Gtids {
 }
 
 impl Gtids {
-    /// "domain-server-sequence, …" or "uuid:1-5:7,uuid:tag:1-3, …". What isn't understood is left out.
+    /// Reads "domain-server-sequence, …" or "uuid:1-5:7,uuid:tag:1-3, …". What can't be read is left out.
     pub(crate) fn parse(dialect: Dialect, text: &str) -> Self {
         match dialect {
             Dialect::MariaDb => Self::MariaDb(text.split(',').filter_map(mariadb_gtid).collect()),
@@ -137,10 +137,10 @@ impl Gtids {
         }
     }
 
-    /// Tells which of two states of one server is the later one: both only ever grow.
+    /// A number that grows with the state of a server: the greater of two is the later one.
     pub(crate) fn seq(&self) -> u64 {
         match self {
-            // All commits are of one domain: one primary at a time, whose successor goes on with its numbers.
+            // All commits are in one domain: there is one primary at a time, and its successor continues its sequence.
             Self::MariaDb(domains) => domains.values().copied().max().unwrap_or(0),
             Self::MySql(sets) => sets
                 .values()
@@ -214,7 +214,7 @@ fn add_mysql_set(set: &str, sets: &mut BTreeMap<String, Vec<(u64, u64)>>) {
     }
 }
 
-/// Sorts, and makes one of those that touch.
+/// Sorts intervals, and joins those that touch.
 fn merge(intervals: &mut Vec<(u64, u64)>) {
     intervals.sort_unstable();
     let mut merged: Vec<(u64, u64)> = Vec::with_capacity(intervals.len());

@@ -1,4 +1,5 @@
-//! Lists of ids in a statement: none when empty, few statement texts, and a second look on the primary.
+//! Statements with lists of ids, and pages of lists. Lists are padded, so that few statement texts are prepared; rows that a replica lacks
+//! are read on the primary.
 
 use std::{collections::HashSet, future::Future};
 
@@ -6,8 +7,8 @@ use marks::Reader;
 
 use crate::{DalError, Db, db::Read};
 
-/// Sorted and without repeats, then filled up to a power of two with its last id. Each length is a statement of its own that
-/// every connection keeps prepared, and the server's total of those is limited: this leaves ten of them instead of hundreds.
+/// The ids sorted, without duplicates, and padded with the last id to a power of two. Every length is a statement that each connection keeps
+/// prepared, and the server limits their total: this makes ten of them instead of hundreds.
 pub(crate) fn padded<T: Ord + Clone>(ids: &[T]) -> Vec<T> {
     let mut list = ids.to_vec();
     list.sort_unstable();
@@ -23,27 +24,27 @@ pub(crate) fn padded<T: Ord + Clone>(ids: &[T]) -> Vec<T> {
 pub struct Page<T> {
     /// In the list's order.
     pub entries: Vec<T>,
-    /// Where the next page goes on: a place in the order, which stays one when the row that stood there is gone. None when nothing
+    /// The cursor for the next page: a value of the column that orders the list, good also after the row there is deleted. None if nothing
     /// follows.
     pub next_before: Option<i64>,
 }
 
 impl<T> Page<T> {
-    /// Of rows that were asked for one more than `limit`; `place` is what the list is ordered by.
-    pub(crate) fn cut(mut rows: Vec<T>, limit: u64, place: impl Fn(&T) -> i64) -> Self {
+    /// Makes a page of rows of which one more than `limit` was read. `cursor` gives the value of the column that orders the list.
+    pub(crate) fn cut(mut rows: Vec<T>, limit: u64, cursor: impl Fn(&T) -> i64) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let has_more = rows.len() > limit;
         rows.truncate(limit);
         let last = rows.last().filter(|_| has_more);
         Self {
-            next_before: last.map(place),
+            next_before: last.map(cursor),
             entries: rows,
         }
     }
 }
 
-/// Runs `query` for `ids`, and for those that a replica didn't know once more on the primary: what another row refers to
-/// must be found, whatever the replica's lag.
+/// Runs `query` for `ids`, then once more on the primary for those that a replica lacked: a row that another row refers to must be found
+/// whatever the lag.
 pub(crate) async fn fetch_all<'a, T, F>(
     db: &'a Db,
     ids: &[i64],

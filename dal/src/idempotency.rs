@@ -1,8 +1,7 @@
-//! Idempotency keys: a write that carries one records it, with what it made, in its own transaction. So a client that got no answer
-//! may ask again.
+//! Idempotency keys: a write with a key records it, with the result, in its own transaction, so that a client without an answer may retry.
 //!
-//! The unique key decides. Of two requests with the same key one commits; the other waits for that, finds the key taken, takes back
-//! what it did and gives the first result. Keys live for 24 h, and until [`forget_old`] comes by.
+//! The unique key of the table decides. Of two requests with the same key one commits. The other waits for that commit, finds the key
+//! taken, rolls back and returns the first result. A key lives for at least 24 h; [`forget_old`] deletes it later.
 
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ use crate::{
 /// How long a key lives at least.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a key was sent with: each kind has keys of its own.
+/// The kind of request; the same text may be a key of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A publish; the result is a video.
@@ -42,7 +41,7 @@ impl Kind {
     }
 }
 
-/// A key that a client sent, and what it sent it with.
+/// A client's key with a digest of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     user_id: i64,
@@ -51,10 +50,10 @@ pub struct Key {
     fingerprint: String,
 }
 
-/// What the first request with a key made.
+/// The result of the first request with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct First {
-    /// The row.
+    /// Id of the row that it created.
     pub id: i64,
     /// When; UTC, by the primary's clock.
     pub created_ms: i64,
@@ -69,12 +68,12 @@ pub(crate) struct Recorded {
 }
 
 impl Key {
-    /// `key`: 1 to 255 printable characters of ASCII. `content` is everything that makes the request another one; only a digest of it
-    /// is kept.
+    /// `key`: 1 to 255 printable characters of ASCII. Two requests are the same if their `content` is;
+    /// only a digest of it is kept.
     pub fn new(user_id: i64, kind: Kind, key: &str, content: &[&str]) -> Self {
         let mut digest = Sha256::new();
         for part in content {
-            // With its length: "ab", "c" is not "a", "bc".
+            // With its length, so that "ab", "c" differs from "a", "bc".
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
@@ -88,8 +87,8 @@ impl Key {
         }
     }
 
-    /// Records what the request made, in its transaction. [`DalError::Duplicate`] when another request with this key was first: then
-    /// nothing of the transaction may stay.
+    /// Records the result of the request in its transaction. [`DalError::Duplicate`] if another request with this key was first: then the
+    /// transaction must be rolled back.
     pub(crate) async fn record(
         &self,
         transaction: &DatabaseTransaction,
@@ -109,8 +108,8 @@ impl Key {
         Ok(())
     }
 
-    /// What the first request with this key made, if there was one. [`DalError::KeyReused`] when it was sent with something else.
-    /// `marked` must see it at once: whoever made it may have been killed before it could say so.
+    /// The result of the first request with this key, if there was one. [`DalError::KeyReused`] if it had other content. Marks `marked`: the
+    /// process that made the result may have been killed before it set the marks.
     pub(crate) async fn first(
         &self,
         db: &Db,
@@ -122,7 +121,7 @@ impl Key {
     }
 }
 
-/// Finding what was made before, as a transaction that changes nothing.
+/// Finds the first result, as a transaction that changes nothing.
 struct Repeat {
     key: Key,
     marked: Vec<Subject>,
@@ -165,7 +164,7 @@ pub(crate) fn recorded(user_id: i64, kind: Kind, key: &str) -> Select<Entity> {
     Entity::find_by_id((user_id, kind.word().to_owned(), key.to_owned()))
 }
 
-/// Forgets at most `limit` keys that have outlived their life, the oldest first; how many.
+/// Deletes at most `limit` expired keys, the oldest first; returns how many.
 pub async fn forget_old(db: &Db, limit: u64) -> Result<u64, DalError> {
     let life_ms = i64::try_from(LIFE.as_millis()).unwrap_or(i64::MAX);
     let statement = Statement::from_sql_and_values(

@@ -1,7 +1,7 @@
-//! The ledger: what a write counts is appended in its own transaction, so no row is changed without being counted, or counted
-//! without being changed; and after the commit Redis learns the exact counts.
+//! The ledger: a write appends the deltas of its counters in its own transaction, so rows and counts change together or not at all. After
+//! the commit it tells Redis the exact counts and sets the marks.
 //!
-//! Nothing here updates a counter: `fold` does, later. A shared row would make all likers of a video wait for each other.
+//! Nothing here updates a counter: `fold` does, later. A shared counter row would make all likers of a video wait for each other.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -27,22 +27,22 @@ use crate::{
 
 /// The primary's clock, in microseconds.
 pub(crate) const NOW_US: &str = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
-/// The most that an acknowledgement waits for Redis: more than the life of a lease, less than a caller waits for a write.
+/// How long an acknowledgement waits until nobody can miss the commit: more than the life of a lease, less than the deadline of a write.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(3);
 
-/// By how much each counter moves. One that doesn't move isn't in it.
+/// The change of each counter. Counters that don't change aren't in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Deltas(BTreeMap<Counter, i64>);
 
 impl Deltas {
-    /// Moves one counter.
+    /// The change of one counter.
     pub(crate) fn of(counter: Counter, delta: i64) -> Self {
         let mut deltas = Self::default();
         deltas.add(counter, delta);
         deltas
     }
 
-    /// Moves `counter` by `delta` more.
+    /// Adds `delta` to the change of `counter`.
     pub(crate) fn add(&mut self, counter: Counter, delta: i64) {
         let sum = self.0.entry(counter).or_default();
         *sum = sum.saturating_add(delta);
@@ -60,34 +60,34 @@ impl Deltas {
     }
 }
 
-/// What a transaction has made, what that counts, and who must see it at once.
+/// The outcome of a transaction, the changes of counters, and which subjects must be marked.
 pub(crate) struct Counted<T> {
     pub(crate) output: T,
     pub(crate) deltas: Deltas,
-    /// Whoever wrote, and what they wrote to.
+    /// The writer, and what was written to.
     pub(crate) marked: Vec<Subject>,
-    /// What the primary's clock said in this transaction: then it commits before its deadline or not at all, however long the
-    /// commit is on its way. None: nobody minds if it comes late.
+    /// The primary's clock, read in this transaction: then it commits before the deadline or not at all, however long the COMMIT takes to
+    /// arrive. None: a late commit does no harm.
     pub(crate) clock: Option<Clock>,
 }
 
-/// A look at the primary's clock.
+/// A reading of the primary's clock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
-    /// What it said: UTC, in microseconds.
+    /// UTC, in microseconds.
     pub(crate) us: i64,
-    /// When we heard: later than it was said.
+    /// When the answer arrived, which is after the clock was read.
     pub(crate) heard: Instant,
 }
 
 impl Clock {
-    /// The clock said this, and it has just been heard.
+    /// A reading that has just arrived.
     pub(crate) fn says(us: i64) -> Self {
         let heard = Instant::now();
         Self { us, heard }
     }
 
-    /// What the clock will say at `moment`, or a little less.
+    /// The clock's time at `moment`, or a little less.
     fn at(self, moment: Instant) -> i64 {
         let left = moment.saturating_duration_since(self.heard);
         self.us
@@ -95,17 +95,16 @@ impl Clock {
     }
 }
 
-/// What Redis must be told of a commit: from the moment on from which it may happen.
+/// What Redis must be told if the transaction commits.
 #[derive(Default)]
 struct Changes {
     moved: Vec<Counter>,
     marked: Vec<Subject>,
 }
 
-/// Commits `transaction` with `deltas` appended, in one trip. Its connection stays with it, to be asked what it has committed.
+/// Appends `deltas` and commits, in one round trip. The connection stays in use, to be asked for its last commit.
 ///
-/// `not_after_us`: when the primary's clock says more than that on its arrival, it is refused: [`error::is_null_refused`]. Then nothing
-/// is committed.
+/// If the primary's clock is past `not_after_us` when this arrives, the insert fails ([`error::is_null_refused`]) and nothing is committed.
 pub(crate) async fn append_and_commit(
     transaction: &DatabaseTransaction,
     deltas: &Deltas,
@@ -124,7 +123,7 @@ pub(crate) async fn append_and_commit(
     if let Some(not_after_us) = not_after_us
         && let Some(last) = rows.pop()
     {
-        // Alone: of an insert of several rows a server may take a NULL for 0.
+        // As an insert of its own: in one of several rows a server may store 0 for NULL.
         let last = last.trim_start_matches('(');
         let (kind, rest) = last.split_once(',').unwrap_or_default();
         let _ = write!(
@@ -135,14 +134,14 @@ pub(crate) async fn append_and_commit(
     if !rows.is_empty() {
         sql.insert_str(0, &format!("{INSERT}{}; ", rows.join(", ")));
     }
-    // Where one fails, those behind it aren't run.
+    // When a statement fails, the server doesn't run those after it.
     sql.push_str("COMMIT");
     execute_text(transaction, &sql).await?;
     Ok(())
 }
 
-/// Commits `work` and what it counts in one transaction, then brings Redis up to date; only then it returns. A deadlock or a
-/// lock time-out repeats it from the start. The caller going away doesn't stop it half-way.
+/// Commits `work` with its deltas in one transaction, then tells Redis, then returns. Retries after a deadlock or a lock timeout. Runs in a
+/// task of its own: a caller that is dropped doesn't stop it half-way.
 pub(crate) async fn commit<W, T>(db: &Db, counters: &Counters, work: W) -> Result<T, DalError>
 where
     W: Transaction<Output = Counted<T>> + Send + 'static,
@@ -164,7 +163,7 @@ where
     }
 }
 
-/// [`commit`], for a task that nobody drops, and by a deadline of its own.
+/// [`commit`] in the caller's task, which must not be dropped, with the caller's deadline.
 pub(crate) async fn commit_here<W, T>(
     db: &Db,
     counters: &Counters,
@@ -188,7 +187,7 @@ where
     let (session, output) = match committed {
         Ok(committed) => committed,
         Err(error) => {
-            // It may have happened nevertheless, and then what Redis holds is old.
+            // It may have committed nevertheless: then Redis holds old values.
             if !changes.moved.is_empty() {
                 counters.forget(&changes.moved).await;
             }
@@ -237,15 +236,15 @@ where
             }
         }
         Err(error) => {
-            // Its failure changes nothing: the server rolls back whatever isn't committed.
+            // If this fails, the server rolls back at the end of the connection.
             let _ = transaction.rollback().await;
             Err(error)
         }
     }
 }
 
-/// Tells Redis the exact counts after the commit that `session` has just made, and marks who must see it, all at once. What it
-/// can't be told is made harmless first. The commit stands whatever happens here; an error: it may not be acknowledged.
+/// Tells Redis the exact counts after the last commit of `session` and sets the marks, both at once. If Redis can't be told, waits until no
+/// reader can miss the commit. The commit stands in any case; after an error it must not be acknowledged.
 async fn publish(
     db: &Db,
     counters: &Counters,
@@ -258,13 +257,13 @@ async fn publish(
     }
     let read = within(READ_DEADLINE, async {
         if changes.moved.is_empty() {
-            // Nothing was committed; what was found done had been before.
+            // Nothing was committed: what this transaction found done was committed before.
             return Ok((position::newest(db, &session).await?, HashMap::new()));
         }
         counts::after_commit(db, &session, &changes.moved).await
     });
     let exact = on_primary(Verb::ReadOwnWrites, read).await;
-    // Nothing is open in it. Others need the connection more than Redis does.
+    // No transaction is open, and others need the connection while Redis is told.
     drop(session);
     let (commit, exact) = match exact {
         Ok((Some(commit), exact)) => (commit, exact),
@@ -274,7 +273,7 @@ async fn publish(
                     tracing::warn!(%error, "counts not read after a commit; Redis forgets them");
                     counters.forget(&changes.moved).await;
                 }
-                // Nothing can be said to be newer than another.
+                // Without GTIDs counts can't be ordered.
                 Ok(_) => counters.distrust(&changes.moved).await,
             }
             if let Some(marks) = marks {
@@ -297,7 +296,7 @@ async fn publish(
     }
 }
 
-/// Waits until nobody can miss what Redis couldn't be told. `marks`: if what is missing are marks.
+/// Waits until no reader can miss what Redis wasn't told. `marks` is given if marks are missing.
 async fn settle(
     db: &Db,
     counters: &Counters,

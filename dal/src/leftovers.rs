@@ -1,7 +1,7 @@
-//! What the reaper remembers between its passes: which bucket is this database's, how far it has looked, and which objects no row
-//! knows, since when.
+//! The reaper's state between its passes: the bucket that belongs to this database, how far it has looked in it, and the objects without a
+//! row, with the time when each was first seen.
 //!
-//! All reads are on the primary: they decide what is deleted. Whoever writes here holds the reaper's lock.
+//! All reads are on the primary, because they decide what is deleted. Writers hold the reaper's lock.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -11,30 +11,30 @@ use crate::{DalError, Db, entity::video, id_list, uploads, videos};
 
 const NOW_MS: &str = "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
 
-/// Which bucket this database is tied to.
+/// The bucket that this database is bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tie {
-    /// What the bucket's marker object says.
+pub struct Binding {
+    /// The content of the bucket's marker object.
     pub marker: String,
-    /// Whether the marker was stored; else whoever was at it was killed.
-    pub is_made: bool,
+    /// Whether the marker was stored. If not, the process that bound them was killed before.
+    pub is_complete: bool,
 }
 
-/// The bucket that this database is tied to, if it is.
-pub async fn tie(db: &Db) -> Result<Option<Tie>, DalError> {
+/// The bucket that this database is bound to, if there is one.
+pub async fn binding(db: &Db) -> Result<Option<Binding>, DalError> {
     let sql = "SELECT marker, bound_ms FROM bucket WHERE id = 1";
     let rows = read(db, sql, []).await?;
-    let tie = rows.first().map(|row| {
-        Ok::<_, DbErr>(Tie {
+    let binding = rows.first().map(|row| {
+        Ok::<_, DbErr>(Binding {
             marker: row.try_get("", "marker")?,
-            is_made: row.try_get::<i64>("", "bound_ms")? > 0,
+            is_complete: row.try_get::<i64>("", "bound_ms")? > 0,
         })
     });
-    Ok(tie.transpose()?)
+    Ok(binding.transpose()?)
 }
 
-/// Notes the marker that is about to be stored, in the place of any other.
-pub async fn begin_tie(db: &Db, marker: &str) -> Result<(), DalError> {
+/// Notes the marker that is about to be stored; it replaces any other.
+pub async fn begin_binding(db: &Db, marker: &str) -> Result<(), DalError> {
     let sql = "INSERT INTO bucket (id, marker, bound_ms) VALUES (1, ?, 0) \
                ON DUPLICATE KEY UPDATE marker = ?, bound_ms = 0";
     write(db, sql, [marker.into(), marker.into()]).await?;
@@ -42,13 +42,13 @@ pub async fn begin_tie(db: &Db, marker: &str) -> Result<(), DalError> {
 }
 
 /// Notes that the marker is stored.
-pub async fn finish_tie(db: &Db) -> Result<(), DalError> {
+pub async fn finish_binding(db: &Db) -> Result<(), DalError> {
     let sql = format!("UPDATE bucket SET bound_ms = {NOW_MS} WHERE id = 1");
     write(db, &sql, []).await?;
     Ok(())
 }
 
-/// Up to which key all objects under `prefix` were looked at; empty: not at all.
+/// The low-water mark: all objects under `prefix` up to this key were checked. Empty: none.
 pub async fn watermark(db: &Db, prefix: &str) -> Result<String, DalError> {
     let sql = "SELECT object_key FROM reaper_watermarks WHERE prefix = ?";
     let rows = read(db, sql, [prefix.into()]).await?;
@@ -56,7 +56,7 @@ pub async fn watermark(db: &Db, prefix: &str) -> Result<String, DalError> {
     Ok(key.transpose()?.unwrap_or_default())
 }
 
-/// Notes how far it was looked.
+/// Advances the low-water mark.
 pub async fn set_watermark(db: &Db, prefix: &str, object_key: &str) -> Result<(), DalError> {
     let sql = "INSERT INTO reaper_watermarks (prefix, object_key) VALUES (?, ?) \
                ON DUPLICATE KEY UPDATE object_key = ?";
@@ -69,12 +69,12 @@ pub async fn set_watermark(db: &Db, prefix: &str, object_key: &str) -> Result<()
     Ok(())
 }
 
-/// Notes objects that no row knows; how many of them are new. The first time that one was seen stays.
+/// Notes objects without a row, and returns how many are new. An object that is noted already keeps the time when it was first seen.
 pub async fn record_unknown(db: &Db, object_keys: &[String]) -> Result<u64, DalError> {
     if object_keys.is_empty() {
         return Ok(0);
     }
-    // Filled up with what is there already: few statement texts.
+    // Padding repeats a key, which changes nothing; so there are few statement texts.
     let keys = id_list::padded(object_keys);
     let rows = vec![format!("(?, {NOW_MS})"); keys.len()].join(", ");
     let sql =
@@ -82,7 +82,7 @@ pub async fn record_unknown(db: &Db, object_keys: &[String]) -> Result<u64, DalE
     write(db, &sql, keys.into_iter().map(Value::from)).await
 }
 
-/// At most `limit` objects that were unknown already `age` ago, the first seen first.
+/// At most `limit` objects that were first seen at least `age` ago, the oldest first.
 pub async fn unknown_since(db: &Db, age: Duration, limit: u64) -> Result<Vec<String>, DalError> {
     let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
     let rows = db
@@ -101,7 +101,7 @@ pub(crate) fn first_seen_before(age_ms: i64, limit: u64) -> Statement {
     Statement::from_sql_and_values(DbBackend::MySql, sql, [age_ms.into(), limit.into()])
 }
 
-/// Forgets objects that are gone, or that a row knows after all.
+/// Removes the notes of objects that were deleted, or that have a row after all.
 pub async fn forget_unknown(db: &Db, object_keys: &[String]) -> Result<(), DalError> {
     if object_keys.is_empty() {
         return Ok(());
@@ -113,7 +113,7 @@ pub async fn forget_unknown(db: &Db, object_keys: &[String]) -> Result<(), DalEr
     Ok(())
 }
 
-/// How many objects no row knows, and how many videos there are. Reads all of both.
+/// How many objects are noted, and how many videos there are. Reads all rows of both.
 pub async fn unknown_and_videos(db: &Db) -> Result<(u64, u64), DalError> {
     let sql = "SELECT (SELECT COUNT(*) FROM unknown_objects) AS unknown, \
                (SELECT COUNT(*) FROM videos) AS videos";
@@ -126,8 +126,7 @@ pub async fn unknown_and_videos(db: &Db) -> Result<(u64, u64), DalError> {
     Ok((count("unknown")?, count("videos")?))
 }
 
-/// Which of these keys an upload or a video has: the objects of all others belong to nobody. Read on the primary, uploads first: a
-/// publish in between moves a key from there to the videos.
+/// Those of these keys that an upload or a video has. Reads the uploads first, because a publish moves a key from there to the videos.
 pub async fn known(db: &Db, object_keys: &[String]) -> Result<HashSet<String>, DalError> {
     if object_keys.is_empty() {
         return Ok(HashSet::new());

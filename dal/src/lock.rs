@@ -1,4 +1,4 @@
-//! One at a time, in all processes: a lock by name on the connection that does the work.
+//! A lock by name on the primary, for work that one process at a time does. It is held by the connection that does the work.
 
 use std::time::Duration;
 
@@ -16,20 +16,20 @@ use crate::{
 
 /// For connecting and asking.
 const TAKE_DEADLINE: Duration = Duration::from_secs(5);
-/// A holder that says nothing for so long is cut off, and the lock is free: longer than any pause that work makes.
+/// The server closes a connection that is silent for so long, which frees its lock. Longer than any pause in the work.
 const SILENCE_SECONDS: u32 = 30;
-/// For taking leave of the server.
+/// For closing the connection.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 
-/// A lock by name, on a connection of its own: it ends with the connection, however that ends, also after 30 s in which nothing was
-/// said over it. So what is done under it alone must be harmless when two do it at once.
+/// A lock by name, on a connection of its own. It ends with the connection, which also ends after 30 s of silence. So the work under it
+/// must be harmless if two processes do it at once.
 pub struct Lock {
     connection: DatabaseConnection,
-    /// Where the holder writes.
+    /// The holder's session.
     pub(crate) session: DatabaseTransaction,
 }
 
-/// What the server calls the lock of this database that an SQL expression names.
+/// The SQL expression for the server's name of this database's lock; `name` is an SQL expression, too.
 pub(crate) fn on_the_server(name: &str) -> String {
     format!("CONCAT({name}, ' ', LEFT(SHA2(DATABASE(), 256), 32))")
 }
@@ -42,7 +42,7 @@ impl Lock {
             let session = connection.begin().await?;
             let sql = format!("SET SESSION wait_timeout = {SILENCE_SECONDS}");
             execute_text(&session, &sql).await?;
-            // A lock is the server's, not the database's; its name has 64 characters at most.
+            // Locks belong to the server, not to a database. A name has 64 characters at most.
             let sql = format!("SELECT GET_LOCK({}, 0) AS locked", on_the_server("?"));
             let ask = Statement::from_sql_and_values(DbBackend::MySql, sql, [name.into()]);
             let row = session.query_one_raw(ask).await?;
@@ -67,8 +67,8 @@ impl Lock {
         }
     }
 
-    /// Takes back what isn't committed, gives the lock back, and closes the connection. The server would notice the end of a
-    /// connection by itself, but when it finds the time; the next holder may be us.
+    /// Rolls back what isn't committed, releases the lock and closes the connection. The server would also notice the closed connection,
+    /// but later, and this process may need the lock again at once.
     pub async fn release(self) {
         let Self {
             connection,
@@ -81,7 +81,7 @@ impl Lock {
     }
 }
 
-/// When the server doesn't answer, the socket is closed without a word.
+/// If the server doesn't answer, the socket is closed without a goodbye.
 async fn close(connection: DatabaseConnection) {
     let _ = within(CLOSE_DEADLINE, connection.close()).await;
 }

@@ -1,4 +1,4 @@
-//! What statements cost, by verb and by the server that answered, for metrics and traces.
+//! Metrics and traces of statements, by verb and by the server that answered.
 
 use std::{future::Future, time::Instant};
 
@@ -33,7 +33,7 @@ pub(crate) async fn observed<T, E: Failure>(
     result
 }
 
-/// [`observed`], for what goes to the primary by its nature.
+/// [`observed`], for work that always goes to the primary.
 pub(crate) async fn on_primary<T, E: Failure>(
     verb: Verb,
     work: impl Future<Output = Result<T, E>>,
@@ -43,7 +43,7 @@ pub(crate) async fn on_primary<T, E: Failure>(
 
 /// An error of a statement.
 pub(crate) trait Failure {
-    /// `None`: an outcome that is told as an error, and none of SQL.
+    /// `None` for an outcome that isn't a failure of SQL.
     fn kind(&self) -> Option<SqlFailure>;
 }
 

@@ -1,6 +1,7 @@
-//! Rows that refer to a user or a video who isn't there: what a restore of an older dump, or a hand in the database, can leave.
+//! Finds orphans: rows that refer to a user or video that doesn't exist, as after the restore of an older dump or a manual change.
 //!
-//! There are no foreign keys between domains, so nobody else notices. They are only told: which side is wrong nobody can know here.
+//! There are no foreign keys between domains, so the database doesn't prevent them. They are only reported: it can't be known here which
+//! side is wrong.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,7 +11,7 @@ use crate::{DalError, Db, lock::Lock, pool::within, reconcile};
 
 /// For one page.
 const PAGE_DEADLINE: Duration = Duration::from_secs(300);
-/// Values of the column that is paged by, in a page. Their rows may be many more.
+/// Values of the paging column in a page. There may be many rows for each.
 const PAGE: i64 = 10_000;
 
 /// Rows that refer to one that isn't there.
@@ -58,7 +59,7 @@ const REFERENCES: [Reference; 5] = [
     reference("comments", "id", "video_id", "videos"),
 ];
 
-/// All of them, on the primary. Others may write meanwhile: what a new row refers to was there before it.
+/// All orphans, read on the primary. Others may write in the meantime: a new row refers to what existed before it.
 pub async fn find(db: &Db) -> Result<Vec<Orphans>, DalError> {
     let lock = Lock::take(db, "reconcile").await?;
     let lock = lock.ok_or_else(reconcile::busy)?;

@@ -1,7 +1,7 @@
-//! Complete passes: all of Redis is compared with MySQL when nobody can know what it holds.
+//! Complete passes: compares all counters in Redis with MySQL when Redis may hold old values.
 //!
-//! That is when a process starts, when Redis runs anew (it may have come back with old values) or was away, and once a period.
-//! A pass takes longer than a fold may wait, so it has a lock of its own. A long one may lose it; two passes at once do no harm.
+//! That is at the start of a process, after a restart of Redis or a time without it, and once a period. A pass takes longer than a fold may
+//! wait, so it has a lock of its own. A long pass may lose the lock; two passes at once do no harm.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -14,10 +14,10 @@ use crate::{DalError, Db, counters::Counters, lock::Lock, position};
 
 const NOW_MS: &str = "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
 
-/// What this process knows of the passes.
+/// When this process must make a pass.
 pub(crate) struct Passes {
     period: Duration,
-    /// Whether there was none since the start, or since Redis was away.
+    /// Whether none was made since the start, or since Redis was away.
     due: AtomicBool,
 }
 
@@ -29,12 +29,12 @@ impl Passes {
         }
     }
 
-    /// What was written to Redis meanwhile may be lost.
+    /// Makes a pass due: Redis may have lost writes.
     pub(crate) fn redis_was_away(&self) {
         self.due.store(true, Ordering::Relaxed);
     }
 
-    /// Makes a pass if one is due and nobody else is at it.
+    /// Makes a pass if one is due and no other process makes one.
     pub(crate) async fn round(&self, db: &Db, counters: &Counters) -> Result<(), DalError> {
         let Some(run_id) = counters.run_id().await else {
             self.redis_was_away();
@@ -46,7 +46,7 @@ impl Passes {
         let Some(lock) = Lock::take(db, "pass").await? else {
             return Ok(());
         };
-        // From now on: what goes wrong during the pass makes another one due.
+        // Before the pass: a failure during the pass makes another one due.
         self.due.store(false, Ordering::Relaxed);
         let result = pass(db, counters, &run_id).await;
         lock.release().await;
@@ -56,7 +56,7 @@ impl Passes {
         result
     }
 
-    /// Whether the last pass of whoever made it was of another run of Redis, or is long ago.
+    /// Whether the last pass of any process was of another run of Redis, or more than a period ago.
     async fn is_due(&self, db: &Db, run_id: &str) -> Result<bool, DalError> {
         let sql = format!(
             "SELECT 1 FROM folder WHERE id = 1 AND redis_run_id = ? AND redis_passed_ms > {NOW_MS} - ?"
@@ -70,7 +70,7 @@ impl Passes {
 }
 
 async fn pass(db: &Db, counters: &Counters, run_id: &str) -> Result<(), DalError> {
-    // Without places in the order of commits nothing in Redis is trusted, so there is nothing to set right.
+    // Without GTIDs nothing in Redis is trusted, so there is nothing to repair.
     let Some(commit) = position::mark(db).await? else {
         return Ok(());
     };

@@ -1,4 +1,4 @@
-//! Pools as this project wants them, and what a statement on one may cost in time and repeats.
+//! Opens the connection pools to MySQL with the project's session settings, and runs statements with a deadline or a retry.
 
 mod read_pool;
 mod switchover;
@@ -18,19 +18,17 @@ use crate::error;
 pub(crate) use read_pool::ReadPool;
 pub(crate) use switchover::Switchover;
 
-/// A connection idle for this long is pinged before use, so that a restarted server costs no request. Under load none is.
+/// A connection that was idle for this long is pinged before use, so that a restarted server fails no request. Under load none is idle.
 const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
-/// A connection to the primary isn't used for longer: its address may lead elsewhere by then. Opening one takes milliseconds.
+/// A connection to the primary is closed after this time, because its address may lead to another server by then. Opening one takes milliseconds.
 const PRIMARY_LIFE: Duration = Duration::from_secs(60);
 /// Statement texts kept prepared per connection. The driver's 100 are fewer than we have, and each eviction costs 40 ms: it
 /// sends a packet without reply on a socket without `TCP_NODELAY`.
 const STATEMENT_CACHE: usize = 2048;
-/// Longer than a commit holds its locks while a replica doesn't acknowledge (semi-sync, 1 s).
+/// Longer than a commit holds its locks while no replica acknowledges it (semi-sync timeout: 1 s).
 const LOCK_WAIT_SECONDS: u32 = 2;
 
-/// In which session every statement runs.
-///
-/// READ COMMITTED whatever the server's default is: it locks the rows that a statement names and no gaps between them.
+/// Set in every session. READ COMMITTED locks the rows that a statement names, and no gaps between them.
 const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
 /// A pool of connections to the primary. Opens nothing yet: connections are made when needed, so that a server that is down doesn't
@@ -50,7 +48,7 @@ pub(crate) fn open_primary(
                 if meta.age >= PRIMARY_LIFE || switchover.is_retired(meta.age) {
                     return Ok(false);
                 }
-                // The same trip that a ping takes.
+                // Instead of a ping, in the same round trip.
                 if meta.idle_for >= PING_AFTER_IDLE || switchover.is_read_only() {
                     return Ok(!is_read_only(connection).await?);
                 }
@@ -115,22 +113,21 @@ async fn prepare(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 
 fn counted(pool: MySqlPool) -> DatabaseConnection {
     let mut connection = SqlxMySqlConnector::from_sqlx_mysql_pool(pool);
-    // The one spot that sees every statement of every pool and transaction, except BEGIN, COMMIT and ROLLBACK, and what is
-    // sent as text.
+    // Called for every statement, except BEGIN, COMMIT, ROLLBACK and what is sent as text.
     connection.set_metric_callback(|_| telemetry::cost::add_sql(1));
     connection
 }
 
-/// One connection to the server of `pool`. It is closed as soon as it is let go: a pool would take it back, and keep what belongs
-/// to its session, a lock, for nobody.
+/// A single connection to the server of `pool`, which is closed when it is released. In a pool the session would stay open, with the
+/// locks that it holds.
 pub(crate) fn unpooled(pool: &DatabaseConnection) -> DatabaseConnection {
     one_connection(pool, |options| {
         options.after_release(|_, _| Box::pin(async { Ok(false) }))
     })
 }
 
-/// One connection to the server of `pool` that is kept, and pinged before use: for a look now and then that mustn't wait for
-/// others.
+/// A single connection to the server of `pool`, which stays open and is pinged before use: for polls, which must not wait for a
+/// connection.
 pub(crate) fn dedicated(pool: &DatabaseConnection) -> DatabaseConnection {
     one_connection(pool, |options| options)
 }
@@ -149,14 +146,14 @@ fn one_connection(
     counted(change(options).connect_lazy_with(pool.connect_options().as_ref().clone()))
 }
 
-/// Runs a statement that has no parameters as text: nothing is prepared, so its texts may be as many as they like.
+/// Runs a statement without parameters as text. It isn't prepared, so there may be any number of different texts.
 pub(crate) async fn execute_text<C: ConnectionTrait>(session: &C, sql: &str) -> Result<u64, DbErr> {
     telemetry::cost::add_sql(1);
     let result = session.execute_unprepared(sql).await?;
     Ok(result.rows_affected())
 }
 
-/// Where to connect to. Parsed here, for sea-orm's own `connect` records the URL, with its password, in a span.
+/// Where to connect to. Parsed here because sea-orm's own `connect` records the URL, with its password, in a span.
 pub(crate) fn parse(url: &settings::Secret) -> Result<MySqlConnectOptions, DbErr> {
     url.expose()
         .parse()
@@ -174,8 +171,8 @@ pub(crate) async fn within<T, E: From<DbErr>>(
     }
 }
 
-/// Runs `query` on `connection`, again while its connection turns out to be broken: such a one leaves the pool, so as many
-/// repeats as the pool has connections reach a fresh one. Only for what is harmless to repeat.
+/// Runs `query`, and retries while the connection turns out to be broken. A broken connection leaves the pool, so with as many retries
+/// as the pool has connections one of them gets a new connection. Only for what is harmless to repeat.
 pub(crate) async fn retry_broken_connection<'a, T, F>(
     connection: &'a DatabaseConnection,
     query: impl Fn(&'a DatabaseConnection) -> F,

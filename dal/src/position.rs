@@ -1,8 +1,7 @@
-//! The place of a commit in the order of all commits: what makes one exact count newer than another.
+//! Positions: the order of commits, which decides which of two exact counts is newer.
 //!
-//! A server gives its commits GTIDs in the order in which they become visible. Only the place of a commit that is known to be
-//! visible is ever used here: a server's newest GTID isn't, since MariaDB tells it while the commit still waits for a replica.
-//! A server without GTIDs has no such places; nothing else that it counts is in the order of its commits.
+//! A server gives its commits GTIDs in the order in which they become visible. Only positions of visible commits are used here. A server's
+//! newest GTID isn't one: MariaDB reports it while the commit still waits for a replica. A server without GTIDs has no positions.
 
 use marks::Commit;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
@@ -15,7 +14,7 @@ use crate::{
     pool::{execute_text, within},
 };
 
-/// The place of a commit among all commits of the primary; a later one is greater. [`Position::default`] is before all.
+/// The position of a commit among all commits of the primary; a later one is greater. [`Position::default`] is before all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// From 1 up; 0 is before every commit.
@@ -28,7 +27,7 @@ impl From<Commit> for Position {
     }
 }
 
-/// Commits `transaction` and goes on in a new one on the same connection.
+/// Commits `transaction` and begins a new one on the same connection.
 pub(crate) async fn commit_and_chain(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     execute_text(transaction, "COMMIT AND CHAIN").await?;
     Ok(())
@@ -43,8 +42,7 @@ pub(crate) async fn last_commit<C: ConnectionTrait>(
     dialect.ask(session, dialect.last_commit()).await
 }
 
-/// A commit that every other is in which `session` may have seen: what it found done already was in one of them. None on a server
-/// without GTIDs.
+/// The newest commit of the server of `session`: it covers every commit that the session can have read. None on a server without GTIDs.
 pub(crate) async fn newest<C: ConnectionTrait>(
     db: &Db,
     session: &C,
@@ -53,8 +51,7 @@ pub(crate) async fn newest<C: ConnectionTrait>(
     dialect.ask(session, dialect.newest()).await
 }
 
-/// A commit of its own that changes nothing else: what is read afterwards includes all commits up to it. None on a server without
-/// GTIDs.
+/// Makes a commit without other effect and returns it: what is read afterwards includes all commits up to it. None on a server without GTIDs.
 pub(crate) async fn mark(db: &Db) -> Result<Option<Commit>, DalError> {
     let work = within(WRITE_DEADLINE, async {
         let session = db.write().begin().await?;
@@ -63,7 +60,7 @@ pub(crate) async fn mark(db: &Db) -> Result<Option<Commit>, DalError> {
     on_primary(Verb::Background, work).await
 }
 
-/// [`mark`] on a session that has nothing else to commit.
+/// [`mark`] on a session without open changes.
 pub(crate) async fn mark_on(
     db: &Db,
     session: &DatabaseTransaction,

@@ -1,8 +1,7 @@
-//! Every counter against the rows that it counts. The rows are the truth.
+//! Compares every counter with the rows that it counts, and repairs the counters. The rows are the truth.
 //!
-//! Both sides are read in one statement, so in one snapshot, and a write changes both in one transaction: a difference is a
-//! wrong counter, never a write under way, and it stays the same whatever is written meanwhile. So it can be mended later by
-//! what is missing.
+//! Both sides are read in one statement, so in one snapshot, and a write changes both in one transaction. So a difference is a wrong
+//! counter and not a write in progress. Later writes don't change the difference, so the ledger can add it at any time.
 
 use std::time::Duration;
 
@@ -21,12 +20,12 @@ const PAGE_DEADLINE: Duration = Duration::from_secs(300);
 /// Ids in a page. Their rows may be many more.
 const PAGE: i64 = 10_000;
 
-/// A counter that doesn't say how many rows there are.
+/// A counter that differs from the number of its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Difference {
     /// Which one.
     pub counter: Counter,
-    /// What it says.
+    /// Its value.
     pub shown: i64,
     /// How many rows there are.
     pub rows: i64,
@@ -79,13 +78,13 @@ pub async fn differences(db: &Db) -> Result<Vec<Difference>, DalError> {
     run(db, false).await
 }
 
-/// Mends all counters that differ, and returns what they were: the ledger gets what they lack, so that they are exact at once,
-/// and Redis after the next fold. Others may write meanwhile.
+/// Repairs all counters that differ, and returns the differences. The ledger gets what they lack: the counters are exact at once, Redis
+/// after the next fold. Others may write in the meantime.
 pub async fn fix(db: &Db) -> Result<Vec<Difference>, DalError> {
     run(db, true).await
 }
 
-/// One at a time, or two would mend the same difference twice.
+/// One process at a time: two would add the same difference twice.
 async fn run(db: &Db, mend: bool) -> Result<Vec<Difference>, DalError> {
     let lock = Lock::take(db, "reconcile").await?;
     let lock = lock.ok_or_else(busy)?;
@@ -137,7 +136,7 @@ impl Kind {
         (self.counter)(0).parts().0
     }
 
-    /// The next ids, from `from` up, that anything is known of.
+    /// The next ids, from `from` on, that have a row or a counter.
     async fn next_page(
         &self,
         session: &DatabaseTransaction,

@@ -1,5 +1,4 @@
-//! The start and the end of a process that writes: it registers with the primary and with Redis before its first write, and takes
-//! itself out after the last.
+//! Registers a process that writes with the primary and with Redis before its first write, and removes it after the last.
 
 use std::time::Duration;
 
@@ -7,14 +6,13 @@ use marks::Marks;
 
 use crate::{Db, counters::Counters};
 
-/// For being known in Redis before the first write: with Redis and the primary at hand it takes milliseconds.
+/// For the registration: milliseconds if Redis and the primary answer.
 const JOIN_DEADLINE: Duration = Duration::from_secs(3);
-/// For saying goodbye to Redis.
+/// For the removal.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(1);
 
 impl Db {
-    /// With marks, which every write then sets, and which are kept as long as this process runs. Without them only reads on the
-    /// primary see what was just written.
+    /// With marks, which every write sets from now on. Without them only reads on the primary are sure to see recent writes.
     #[must_use]
     pub fn with_marks(self, marks: Marks) -> Self {
         let mut db = self;
@@ -24,8 +22,8 @@ impl Db {
         db
     }
 
-    /// For a process that is about to take writes: waits until the others would notice its end. Without Redis it waits for a moment
-    /// and goes on.
+    /// To be called before the first write: waits until other processes would notice the end of this one. If Redis is away, it gives up
+    /// after 3 s.
     pub async fn join(&self, counters: &Counters) {
         let marks = async {
             if let Some(marks) = self.marks() {
@@ -40,7 +38,7 @@ impl Db {
         }
     }
 
-    /// For a process that writes no more: the others needn't find out that it is gone. Takes a moment at most.
+    /// To be called after the last write: other processes need not find out that this one has ended. Takes 1 s at most.
     pub async fn leave(&self, counters: &Counters) {
         let leave = async {
             if let Some(marks) = self.marks()

@@ -1,9 +1,8 @@
-//! Which replicas are asked, and what each is known to have.
+//! The rotation: which replicas get reads, and which commits each is known to have.
 //!
-//! Every process looks at its replicas by itself ([`Watch`]): a replica that doesn't answer, whose replication stands still, that
-//! is too far behind or fails too many reads leaves the rotation, and returns by itself when it has what the primary had. How far
-//! behind is told by the primary's position at earlier looks, not by what the replica believes: one that is cut off believes it
-//! is up to date. A process that has just started knows no earlier looks, so for it every replica is out at first.
+//! Every process polls its replicas ([`watch`]). A replica is ejected when it doesn't answer, its replication has stopped, it lags too much
+//! or fails too many reads; it returns when it has caught up. The lag is measured against the primary's earlier positions, because a
+//! replica that is cut off believes that it is up to date. At the start of a process there are none, so every replica starts ejected.
 
 mod error_rate;
 mod history;
@@ -32,9 +31,9 @@ use crate::{
 
 use error_rate::ErrorRate;
 
-/// A replica that failed too many reads isn't asked for so long, whatever the looks say.
+/// How long a replica that failed too many reads stays ejected at least, whatever the polls say.
 const EJECTION_TIME: Duration = Duration::from_secs(1);
-/// What a wait on a replica may take beyond what it waits.
+/// For the round trip of a statement that waits on the replica, in addition to its wait.
 const WAIT_SLACK: Duration = Duration::from_millis(150);
 
 /// The replicas of a process.
@@ -42,7 +41,7 @@ pub(crate) struct Rotation {
     replicas: Vec<Arc<Replica>>,
     next: AtomicUsize,
     seen: Mutex<Option<Commit>>,
-    /// The place of what was seen.
+    /// The position of `seen`, to be read without the lock.
     observed_seq: AtomicU64,
 }
 
@@ -60,12 +59,12 @@ impl Rotation {
         &self.replicas
     }
 
-    /// A replica that is well: for a user the same one in every process, as long as it is, so that time doesn't run backwards
-    /// for them; for anybody else the next one.
+    /// A replica in rotation. A user gets the same one in every process while it is in rotation, so that their reads don't go back in time;
+    /// anonymous reads take turns.
     pub(crate) fn pick(&self, user_id: Option<i64>) -> Option<&Arc<Replica>> {
         let well = self.replicas.iter().filter(|replica| replica.in_rotation());
         match user_id {
-            // The highest of the weights: when one leaves, only its users move, each to their second.
+            // The highest weight: when a replica leaves, only its users move, each to the one with their next highest weight.
             Some(user_id) => well.max_by_key(|replica| weight(user_id, &replica.address)),
             None => {
                 let well: Vec<_> = well.collect();
@@ -75,7 +74,7 @@ impl Rotation {
         }
     }
 
-    /// Somebody has seen this commit, or asks for it: without the primary, a replica that lacks it doesn't return.
+    /// Notes a commit that a reader has seen or requires: while the primary is away, a replica without it can't return.
     pub(crate) fn observe(&self, commit: &Commit) {
         if commit.seq <= self.observed_seq.load(Ordering::Relaxed) {
             return;
@@ -87,16 +86,16 @@ impl Rotation {
         }
     }
 
-    /// The newest of all commits that this process has seen.
+    /// The newest commit that this process knows of.
     fn newest_observed(&self) -> Option<Commit> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.clone()
     }
 }
 
-/// How much a user prefers the replica at this address ("host:port"): rendezvous hashing. Every process of every version must give
-/// the same, or time runs backwards for whoever reads by two of them: FNV-1a (64 bits) over the id, 8 bytes in little endian, and
-/// the address; then the finalizer of MurmurHash3, for FNV leaves addresses that differ in their last byte close to each other.
+/// The weight of the replica at this address ("host:port") for a user: rendezvous hashing. Every process of every version must compute the
+/// same weight; otherwise the reads of a user by two processes can go back in time. FNV-1a (64 bits) over the id (8 bytes, little endian)
+/// and the address, then the finalizer of MurmurHash3, because FNV gives addresses that differ in the last byte similar hashes.
 fn weight(user_id: i64, address: &str) -> u64 {
     let bytes = user_id.to_le_bytes().into_iter().chain(address.bytes());
     let mut hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -107,7 +106,7 @@ fn weight(user_id: i64, address: &str) -> u64 {
     hash ^ (hash >> 33)
 }
 
-/// A replica, and how it is.
+/// A replica, its pool of connections and its state.
 pub(crate) struct Replica {
     pub(crate) server: Server,
     /// "host:port"
@@ -117,39 +116,39 @@ pub(crate) struct Replica {
 }
 
 struct State {
-    /// Why it isn't asked; none: it is in rotation.
+    /// Why it is ejected; none: it is in rotation.
     out: Option<String>,
-    /// Whether the log has it that it is out.
+    /// Whether the ejection was logged.
     is_logged: bool,
-    /// Where the primary was when this was first looked at after it had left: what it must have to return.
+    /// The primary's position at the first poll after the ejection: the replica must have it to return.
     catch_up: Option<Gtids>,
-    /// Not before this.
+    /// After too many failed reads: it doesn't return before.
     ejected_until: Option<Instant>,
-    /// All commits that it is known to have.
+    /// The commits that it is known to have.
     applied: Option<Gtids>,
-    /// And what it had at the last look.
+    /// The commits that it had at the last poll.
     last_applied: Option<Gtids>,
-    /// How old what it has was at the last look.
+    /// The age of its data at the last poll.
     lag: Duration,
     errors: ErrorRate,
 }
 
-/// What a look found at a replica that is well.
+/// What a poll found at a replica that works.
 struct ReplicaStatus {
     applied: Option<Gtids>,
     lag: Duration,
 }
 
-/// What a replica that is out must have before it is asked again.
+/// What an ejected replica must have to return.
 #[derive(Debug)]
 enum Readmission {
-    /// Whatever the primary has at the first look.
+    /// The primary's position at the first poll after the ejection.
     CatchUp(Gtids),
-    /// The primary is away: all that anybody here has seen of it.
+    /// The primary is away: the newest commit that this process knows of.
     HasAll(Gtids),
-    /// The primary is away, and nothing is known of it.
+    /// The primary is away, and this process knows of no commit: nothing is enough.
     Never,
-    /// There are no positions to be compared.
+    /// The primary has no GTIDs, so there is nothing to compare: everything is enough.
     Always,
 }
 
@@ -183,7 +182,7 @@ impl Replica {
         self.state().out.clone()
     }
 
-    /// How old what it has was at the last look.
+    /// The age of its data at the last poll.
     pub(crate) fn lag(&self) -> Duration {
         self.state().lag
     }
@@ -198,7 +197,7 @@ impl Replica {
             .is_some_and(|has| has.covers(&wanted))
     }
 
-    /// Waits until it has this commit, for at most `limit`; whether it has. Not at all when its connections are all in use.
+    /// Waits for this commit, for at most `limit`; whether the replica has it. Doesn't wait if all its connections are in use.
     pub(crate) async fn wait_for(
         &self,
         dialect: Dialect,
@@ -215,7 +214,7 @@ impl Replica {
             let late: Option<Option<i64>> = row.map(|row| row.try_get("", "late")).transpose()?;
             Ok::<_, DbErr>(late.flatten() == Some(0))
         });
-        // Whatever is wrong with it, the looks find out.
+        // If something is wrong with the replica, the polls find out.
         let has = wait.await.unwrap_or(false);
         if has {
             self.learn(Gtids::parse(dialect, &commit.gtid));
@@ -223,12 +222,12 @@ impl Replica {
         has
     }
 
-    /// It answered a read.
+    /// Counts a read that it answered.
     pub(crate) fn answered(&self) {
         self.state().errors.add(Instant::now(), false);
     }
 
-    /// It failed a read: one failure too many takes it out of rotation.
+    /// Counts a read that it failed, and ejects it if there were too many.
     pub(crate) fn failed(&self, reason: &DbErr) {
         let mut state = self.state();
         let now = Instant::now();
@@ -255,7 +254,7 @@ impl Replica {
         }
     }
 
-    /// What a look found.
+    /// Takes over what a poll found.
     fn update(&self, poll: Result<ReplicaStatus, String>, readmission: &Readmission) {
         let mut state = self.state();
         let ReplicaStatus { applied, lag } = match poll {
@@ -267,11 +266,11 @@ impl Replica {
             (before, now) => before.is_some() && now.is_none(),
         };
         if lost {
-            // Another server answers at its address, or it was restored.
+            // Another server answers at this address, or the replica was restored from a backup.
             self.eject(&mut state, "it has lost commits that it had".to_owned());
             state.applied = applied.clone();
         } else {
-            // A wait may have learned more meanwhile.
+            // A read that waited may have found newer commits since the poll began.
             match (&mut state.applied, applied.clone()) {
                 (Some(known), Some(applied)) => known.join(applied),
                 (known, applied) => *known = applied,
@@ -284,7 +283,7 @@ impl Replica {
         }
     }
 
-    /// Takes it into rotation if it has what it must.
+    /// Returns it to the rotation if it has what is required.
     fn readmit(&self, state: &mut State, readmission: &Readmission) {
         let wanted = match readmission {
             Readmission::Never => {
@@ -296,7 +295,7 @@ impl Replica {
             Readmission::CatchUp(newest) => {
                 let wanted = state.catch_up.get_or_insert_with(|| newest.clone());
                 if !newest.covers(wanted) {
-                    // A failover has lost commits, which nobody can catch up with.
+                    // A failover has lost commits: the replica can never have them.
                     newest.clone_into(wanted);
                 }
                 Some(&*wanted)

@@ -1,7 +1,7 @@
-//! Uploads under way: `uploads` tells what the object store may hold that no video refers to.
+//! Uploads in progress: the table `uploads` names what the object store may hold without a video that refers to it.
 //!
-//! A row is written before anybody learns the key, and leaves with the publish, or after the store was cleaned. So whatever a
-//! killed process leaves behind has a row, and its age. All reads are on the primary: they decide what is deleted.
+//! A row is written before anybody learns the key. It is deleted by the publish, or after the store was cleaned. So whatever a killed process
+//! leaves in the store has a row with its age. All reads are on the primary, because they decide what is deleted.
 
 use sea_orm::{
     ActiveValue::Set,
@@ -14,7 +14,7 @@ use crate::{
     entity::upload::{ActiveModel, Column, Entity},
 };
 
-/// An upload that was neither published nor cleaned up.
+/// An upload that was neither published nor removed.
 #[derive(Debug, Clone, PartialEq, Eq, DerivePartialModel)]
 #[sea_orm(entity = "Entity")]
 pub struct Upload {

@@ -92,7 +92,7 @@ pub async fn credentials_by_name(db: &Db, name: &str) -> Result<Option<Credentia
         .into_partial_model::<Credentials>()
         .one(&db.read_own_writes())
         .await?;
-    // The collation ignores trailing spaces; a login doesn't.
+    // The collation ignores trailing spaces; a login must not.
     Ok(found.filter(|credentials| credentials.name == name))
 }
 

@@ -1,4 +1,4 @@
-//! What a process that writes knows of itself: its id, which rows of `writers` are its own, and whether it counts as dead.
+//! The state of this process as a writer: its id, which rows of the table `writers` are its own, and whether it was declared dead.
 //!
 //! Only state; [`crate::writers`] changes it.
 
@@ -9,12 +9,12 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-/// A process among the writers.
+/// The state of this process as a writer.
 #[derive(Default)]
 pub(crate) struct WriterState {
-    /// While it holds the lock of that name, or did.
+    /// Of the lock that it holds, or held last.
     pub(crate) id: watch::Sender<Option<String>>,
-    /// Somebody has found out that it counts as dead.
+    /// Notified when it finds that it was declared dead.
     pub(crate) is_dead: Notify,
     known: Mutex<Known>,
 }
@@ -22,9 +22,9 @@ pub(crate) struct WriterState {
 #[derive(Default)]
 pub(crate) struct Known {
     pub(crate) is_started: bool,
-    /// Which of its ids has a row, by the name of the leases.
+    /// The id that has a row, by the name of the leases.
     pub(crate) rows: HashMap<&'static str, String>,
-    /// Rows that say that it owes something.
+    /// Rows that note a commit which Redis wasn't told of.
     pub(crate) owing: HashSet<(&'static str, String)>,
 }
 

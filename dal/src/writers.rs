@@ -1,8 +1,8 @@
-//! The processes that write, as the primary knows them: rows in `writers`, and a lock by name that each holds as long as it lives.
+//! The registry of writing processes on the primary: a row in `writers` for each, and a lock by name that it holds as long as it lives.
 //!
-//! Redis asks for two things that only the primary can tell: whether a writer whose lease has run out is dead or only cut off, and
-//! who writes at all when the set of leases was lost. A writer that was found dead and isn't finds its row changed, and acknowledges
-//! nothing more that it can't tell Redis.
+//! The leases in Redis need two answers that only the primary has: whether a writer whose lease has run out is dead or only cut off, and
+//! which writers exist after the set of leases was lost. A living writer that was declared dead finds its row changed; from then on it
+//! acknowledges nothing that it can't tell Redis.
 
 use std::time::Duration;
 
@@ -16,21 +16,22 @@ use crate::{
     position,
 };
 
-/// Between two looks whether the lock is still held: well within the silence that the server bears.
+/// Between two checks that the lock is still held: well below the silence after which the server closes the connection.
 const CHECK_PERIOD: Duration = Duration::from_secs(5);
 /// Between two attempts to take it.
 const RETRY_PERIOD: Duration = Duration::from_millis(500);
 /// For one statement.
 const DEADLINE: Duration = Duration::from_secs(1);
-/// For the row of a new id while a former one holds the lease: a fraction of a lease's life, which a primary that hangs mustn't end.
+/// For the row of a new id while the former id holds the lease: a fraction of the lease's life, so that the lease survives a primary that
+/// hangs.
 const RENAMING_DEADLINE: Duration = Duration::from_millis(300);
-/// In [`state`](STATES): well, and has acknowledged what it couldn't tell Redis. More than that: found dead.
+/// Values of the column `state`: nothing to note; has acknowledged a commit without telling Redis. `DEAD` is added when it is declared dead.
 const WELL: i8 = 0;
 const OWING: i8 = 1;
 const DEAD: i8 = 2;
 
 impl Db {
-    /// Makes this process one that writes, if it isn't yet. Must be called in a tokio runtime.
+    /// Starts to register this process as a writer, once. Must be called in a tokio runtime.
     pub(crate) fn is_writer(&self) {
         let started = std::mem::replace(&mut self.writer.known().is_started, true);
         if !started {
@@ -38,7 +39,7 @@ impl Db {
         }
     }
 
-    /// Whether what `settled` says makes it harmless to acknowledge a commit that Redis wasn't told of: called after that commit.
+    /// Whether a commit that Redis wasn't told of may be acknowledged, given the state of the lease. To be called after the commit.
     pub(crate) async fn is_settled(
         &self,
         name: &'static str,
@@ -67,19 +68,19 @@ impl Db {
         Ok(is_owing)
     }
 
-    /// Forgets this process: it writes no more, and Redis knows.
+    /// Deletes the row of this process, which writes no more and has left Redis.
     pub(crate) async fn has_left(&self, name: &'static str) {
         let id = self.writer.known().rows.remove(name);
         if let Some(id) = id {
             let sql = format!("DELETE FROM writers WHERE name = ? AND id = ? AND state < {DEAD}");
             let values = [name.into(), id.into()];
             let delete = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
-            // A row too many is found to be a dead writer's.
+            // If it fails, others find the row of a dead writer.
             let _ = within(DEADLINE, self.write().execute_raw(delete)).await;
         }
     }
 
-    /// Of these writers, or of all: which are alive. Those that aren't are found dead from now on.
+    /// The fates of these writers, or of all. Those that aren't alive are declared dead.
     async fn look_up_writers(
         &self,
         name: &'static str,
@@ -106,7 +107,7 @@ impl Db {
                 statuses.push((id, WriterStatus::Alive));
                 continue;
             }
-            // It may have acknowledged something since: then this finds it owing.
+            // Read again: it may have acknowledged a commit in the meantime.
             let sql = format!(
                 "UPDATE writers SET state = state + {DEAD} WHERE name = ? AND id = ? AND state < {DEAD}"
             );
@@ -124,7 +125,7 @@ impl Db {
             statuses.push((id, status));
         }
         for id in ids.unwrap_or_default() {
-            // Without a row nobody knows what it owed.
+            // Without a row its state is unknown.
             if !statuses.iter().any(|(known, _)| known == id) {
                 statuses.push((id.clone(), WriterStatus::Owing));
             }
@@ -145,8 +146,8 @@ impl Registry for Db {
         let values = [name.into(), id.clone().into()];
         let insert = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
         let limit = match former {
-            // Until the primary knows the new id, the lease is held under the former one. It may have been found dead; what that
-            // forbids is asked of its row (`is_settled`).
+            // Until the primary has the new id, the lease is held under the former one. That one may have been declared dead; `is_settled`
+            // checks its row.
             Some(_) => RENAMING_DEADLINE,
             None => DEADLINE,
         };
@@ -170,7 +171,7 @@ impl Registry for Db {
 
     async fn epoch_base(&self, name: &'static str) -> Option<EpochBase> {
         let all = self.look_up_writers(name, None).await.ok()?;
-        // Rows of those that aren't in Redis any more, either.
+        // These writers aren't in Redis any more.
         let gone = all
             .iter()
             .filter(|(_, status)| *status == WriterStatus::Gone);
@@ -195,7 +196,7 @@ impl Registry for Db {
         let ids = ids.iter().cloned().map(Value::from);
         let values: Vec<Value> = std::iter::once(name.into()).chain(ids).collect();
         let delete = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
-        // A row too many does no harm.
+        // A row that stays does no harm.
         let _ = within(DEADLINE, self.write().execute_raw(delete)).await;
     }
 
@@ -204,8 +205,8 @@ impl Registry for Db {
     }
 }
 
-/// Holds the lock that says that this process lives. When it is lost, for the connection is, others may have found us dead; and after
-/// a dump was restored nobody knows us. Then there is a new lock, with a new id.
+/// Holds the lock that proves that this process lives. If the lock is lost with its connection, others may have declared this process dead;
+/// after the restore of a dump its row is missing. In both cases it takes a new lock with a new id.
 async fn live(db: Db) {
     loop {
         let id = format!("{:016x}", rand::random::<u64>());
@@ -229,8 +230,8 @@ async fn live(db: Db) {
 
 /// Whether the lock is still held, and the primary still has the rows that this process wrote.
 async fn is_known(db: &Db, lock: &Lock, id: &str) -> Result<bool, DbErr> {
-    // The session that holds the lock reads no table. Its transaction stays open, so a table that it had read could not be altered
-    // while this process lives.
+    // The session that holds the lock reads no table: its transaction stays open, so no table that it had read could be altered while
+    // this process lives.
     execute_text(&lock.session, "DO 1").await?;
     let of_id = |row: &&String| row.as_str() == id;
     let written = db.writer.known().rows.values().filter(of_id).count();
@@ -238,6 +239,6 @@ async fn is_known(db: &Db, lock: &Lock, id: &str) -> Result<bool, DbErr> {
     let look = Statement::from_sql_and_values(DbBackend::MySql, sql, [id.into()]);
     let row = db.read_own_writes().query_one_raw(look).await?;
     let found: Option<i64> = row.map(|row| row.try_get("", "found")).transpose()?;
-    // One that is being written now may be there already.
+    // There may be one more, which is being written now.
     Ok(found.is_some_and(|found| usize::try_from(found).is_ok_and(|found| found >= written)))
 }

@@ -1,4 +1,4 @@
-//! Redis compared with MySQL: after each fold what was folded, and now and then all of it.
+//! Compares counters in Redis with MySQL and repairs them: after each fold those that were folded, in a complete pass all.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -18,11 +18,11 @@ use crate::{
 
 /// Counters compared at once.
 const AT_ONCE: usize = 512;
-/// How long a writer may need for its message: what differs only because that is on its way is no fault.
+/// How long a writer may need to tell Redis: a difference that disappears within this time is no fault.
 const GRACE: Duration = Duration::from_millis(25);
-/// Wrong counters that a line of the log names.
+/// Wrong counters that one log line names.
 const NAMED: usize = 5;
-/// Keys a pass remembers whose commit came after its start.
+/// Keys with a commit after the start of the pass that it remembers.
 const MAX_LATER: usize = 65_536;
 
 /// What a complete pass did.
@@ -34,7 +34,7 @@ pub struct Pass {
     pub repaired: usize,
 }
 
-/// A key that holds something else than MySQL.
+/// A key whose value differs from MySQL.
 pub(super) struct Wrong {
     pub(super) counter: Counter,
     pub(super) exact: i64,
@@ -45,14 +45,16 @@ pub(super) struct Wrong {
 #[derive(Default)]
 struct Comparison {
     repaired: usize,
-    /// Equal or not, these have been brought by a commit after the position, as they say.
+    /// Keys that, by their own position, were set by a later commit: equal or not.
     later: Vec<(Counter, u64)>,
 }
 
 impl Counters {
-    /// Sets right what Redis holds of these counters; how many that were. `exact` must have been read after the commit at
-    /// `position` was acknowledged. Absent keys stay absent, and a key that a later commit has brought is left alone.
-    /// An error: Redis can't be asked at the moment, some or all of them were not compared.
+    /// Repairs these counters in Redis and returns how many were wrong. `exact` must have been read after the commit at `position` was
+    /// acknowledged. Absent keys stay absent; a key that a later commit has set is left alone.
+    ///
+    /// # Errors
+    /// Redis is away: some or all counters were not compared.
     pub async fn compare(
         &self,
         position: Position,
@@ -61,9 +63,9 @@ impl Counters {
         Ok(self.compare_all(position, exact).await?.repaired)
     }
 
-    /// Compares all counters that Redis holds with MySQL, page by page. `position` is that of a commit acknowledged before
-    /// the call: what Redis lost or brought back earlier is set right; later commits bring their own counts. May take minutes;
-    /// several at once, or one together with a fold, do no harm. After an error it is incomplete.
+    /// Compares all counters in Redis with MySQL, page by page, and repairs them. `position` is that of a commit that was acknowledged
+    /// before the call; later commits set their own counts. May take minutes. Several passes at once, or one beside a fold, do no harm. After
+    /// an error it is incomplete.
     pub async fn scan_pass(&self, position: Position) -> Result<Pass, DalError> {
         let mut pass = Pass::default();
         let mut later = Vec::new();
@@ -77,7 +79,7 @@ impl Counters {
                     .1
                     .iter()
                     .filter_map(|key| self.keys.parse(std::str::from_utf8(key).ok()?))
-                    // A count in the other's database is nobody's.
+                    // A key in the wrong database is no counter.
                     .filter(|counter| std::ptr::eq(self.link(*counter), link))
                     .collect();
                 for counters in counters.chunks(AT_ONCE) {
@@ -179,8 +181,8 @@ impl Counters {
         Ok(repaired.len())
     }
 
-    /// A key that claims a commit which hasn't happened comes from another life of the database, whose backup was restored
-    /// since: it would refuse every writer. Returns how many were deleted.
+    /// Deletes keys with a position after the newest commit. They are from before the restore of a backup, and would refuse every writer.
+    /// Returns how many were deleted.
     async fn forget_the_future(&self, later: &[(Counter, u64)]) -> Result<usize, DalError> {
         if later.is_empty() {
             return Ok(0);

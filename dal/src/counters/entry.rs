@@ -1,4 +1,4 @@
-//! What Redis holds for a counter: its key, and its text "count seq renewed_s".
+//! The form of a counter in Redis: its key, and its value, the text "count seq renewed_s".
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use redis_client::leases::Bucket;
 
 use crate::counts::Counter;
 
-/// Of each of the two kinds in a cluster: a page's are on all its nodes, and few enough to renew a lease in each.
+/// Buckets of each of the two databases in a cluster: enough to use all nodes, and few enough to renew a lease in each.
 const CLUSTER_BUCKETS: usize = 64;
 /// Longest count, in digits: any i64 has as many or nearly.
 const COUNT_DIGITS: usize = 18;
@@ -20,9 +20,9 @@ const NUMBER_DIGITS: usize = 15;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) count: i64,
-    /// The place of a commit that `count` is at least as new as; 0: of none that is known.
+    /// The position of a commit that `count` includes; 0: none is known.
     pub(super) seq: u64,
-    /// When the expiry was renewed, in seconds since 1970, by the clock of who did it.
+    /// When the expiry was renewed, in seconds since 1970, by the clock of the process that renewed it.
     pub(super) renewed_s: u64,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn database(counter: Counter) -> char {
     }
 }
 
-/// A count as it is shown and stored: whatever the rows say, never below 0.
+/// The count to show and store: never below 0.
 pub(super) fn shown(count: i64) -> i64 {
     count.max(0)
 }
@@ -65,25 +65,25 @@ pub(super) fn now_s() -> u64 {
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
     pub(super) prefix: String,
-    /// In a cluster what is in braces decides the node. Counters share their bucket's there, so that they are beside the leases by
-    /// which they are trusted.
+    /// In a cluster the part in braces decides the node. Counters have their bucket's there, so that they are on one node with the leases
+    /// that guard them.
     pub(super) is_cluster: bool,
 }
 
 impl Keys {
-    /// By which bucket of its database a counter is trusted.
+    /// The bucket whose leases guard a counter.
     pub(super) fn bucket(&self, counter: Counter) -> usize {
         let (_, id) = counter.parts();
         let buckets = self.buckets() as u64;
         usize::try_from(id.unsigned_abs() % buckets).unwrap_or_default()
     }
 
-    /// How many a database has.
+    /// Buckets of a database.
     pub(super) fn buckets(&self) -> usize {
         if self.is_cluster { CLUSTER_BUCKETS } else { 1 }
     }
 
-    /// A bucket of the database whose name begins like this.
+    /// The keys of a bucket of the database whose name begins with this letter.
     pub(super) fn trusted_by(&self, database: char, bucket: usize) -> Bucket {
         let Self { prefix, is_cluster } = self;
         Bucket::new(&match is_cluster {
@@ -114,7 +114,7 @@ impl Keys {
         lock.strip_suffix(":lock")
     }
 
-    /// Held by whoever loads the counter.
+    /// The lock of the loader of the counter at this key.
     pub(super) fn lock(key: &str) -> String {
         format!("{key}:lock")
     }
@@ -124,7 +124,7 @@ impl Keys {
         format!("{}{{*}}:*", self.prefix)
     }
 
-    /// The inverse of [`Self::of`]; none for a lock, or a key of somebody else.
+    /// The inverse of [`Self::of`]; none for a lock or a foreign key.
     pub(super) fn parse(&self, key: &str) -> Option<Counter> {
         let tag = key.strip_prefix(&self.prefix)?.strip_prefix('{')?;
         let (tag, what) = match (tag.split_once("}:")?, self.is_cluster) {

@@ -1,4 +1,4 @@
-//! Cold counters: double-checked creation, one loader a key over all instances.
+//! Loads counters that Redis lacks: double-checked creation under a lock, with one loader for each key over all instances.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -18,25 +18,25 @@ use crate::{
     counts::{self, Counter},
 };
 
-/// Life of a lock: longer than a load may take. A loader that was killed keeps others from loading for so long.
+/// Life of a lock: longer than a load may take. After a loader was killed nobody else loads for so long.
 const LOCK_LIFE: Duration = Duration::from_secs(4);
-/// The most that a reader waits for another's load before it asks MySQL itself.
+/// How long a reader waits for another's load before it reads MySQL itself.
 const WAIT_LIMIT: Duration = Duration::from_millis(500);
-/// First and longest pause between two looks for another's load.
+/// First and longest pause between two checks for another's load.
 const WAIT_STEPS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(40));
 
-/// What looking again and trying the locks gave.
+/// The outcome of the second check and of the attempt to lock.
 #[derive(Default)]
 pub(super) struct Acquired {
     pub(super) found: HashMap<Counter, i64>,
-    /// To be loaded by us.
+    /// Locked by us, to be loaded.
     pub(super) won: Vec<Counter>,
     /// Being loaded by another.
     lost: Vec<Counter>,
 }
 
 impl Counters {
-    /// Creates keys that weren't there, or gets what another creates at the same time. All of `missing` are in the answer.
+    /// Creates missing keys, or waits for those that another process creates. All of `missing` are in the answer.
     pub(super) async fn create(
         &self,
         missing: &[Counter],
@@ -78,14 +78,14 @@ impl Counters {
                     }
                     None => acquired.lost.push(counter),
                 },
-                // Refused, for lack of memory for example: nobody will store it, so nobody is waited for.
+                // Refused, for lack of memory for example: nobody will store it, so there is nothing to wait for.
                 Err(_) => {}
             }
         }
         Ok(acquired)
     }
 
-    /// Loads and stores, in one go, also if whoever asked goes away: the locks are ours.
+    /// Loads and stores in a task of its own: if the caller is dropped, the locks must still be released.
     async fn load(
         &self,
         won: Vec<Counter>,
@@ -110,7 +110,7 @@ impl Counters {
         }
     }
 
-    /// Creates these keys where the locks are still held, and gives the locks back; that alone if nothing was loaded.
+    /// Creates these keys where the locks are still held, and releases the locks. If nothing was loaded it only releases them.
     pub(super) async fn store(
         &self,
         won: &[Counter],
@@ -131,7 +131,7 @@ impl Counters {
         let _ = self.run_scripts(&LOADED_SCRIPT, won, call).await;
     }
 
-    /// Looks again and again for what others load; what didn't come in time is left out.
+    /// Polls for what others load; what doesn't come in time is left out.
     async fn wait(&self, lost: &[Counter]) -> HashMap<Counter, i64> {
         let mut found = HashMap::new();
         let (mut pause, longest) = WAIT_STEPS;

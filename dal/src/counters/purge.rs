@@ -1,5 +1,6 @@
-//! What a writer left behind that was found dead, and had acknowledged counts that Redis wasn't told of: nobody knows which. So all
-//! counts of that database go; until then nobody trusts any.
+//! Deletes all counts of a database in Redis, after a writer was found dead that had acknowledged commits without telling Redis.
+//!
+//! Nobody knows which counts those commits changed, so all must go. Until then no reader trusts any of them.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -26,7 +27,7 @@ impl Owner {
         Self { db, link, keys }
     }
 
-    /// Deletes all counts with their locks: each with its own at one moment, so that no load that is under way survives.
+    /// Deletes all counts, each atomically with its lock, so that no running load stores an old one.
     async fn purge(&self) -> Result<(), redis_client::Unavailable> {
         let mut cursor = "0".to_owned();
         loop {

@@ -1,6 +1,6 @@
-//! What must happen in Redis at once. Each script is about one counter, or about those of one bucket, so a cluster can run it too.
+//! The Lua scripts: what must happen in Redis atomically. Each takes one counter, or counters of one bucket, so that a cluster can run it.
 //!
-//! Every one of those that write may be run twice, late or never: none adds, all set what is exact and not older.
+//! A script that writes may run twice, late or never: none adds to a count, all set an exact count that isn't older.
 
 use std::sync::LazyLock;
 
@@ -17,14 +17,14 @@ local function read(key)
 end
 ";
 
-/// A reader's. KEYS: epoch, leases, counters. Their texts; nothing at all while they can't be trusted.
+/// For a reader. KEYS: epoch, leases, counters. Returns the counters' texts; nothing at all while they can't be trusted.
 const LOOK_UP: &str = "
 if not epoch(KEYS[1]) or not all_hold(KEYS[2]) then return false end
 return redis.call('MGET', unpack(KEYS, 3))
 ";
 
-/// A writer's: sets its exact count unless the key's is as new. Renews first; where that fails there is no key, and it is
-/// created, lest a loader that has read before the commit does so.
+/// For a writer: sets its exact count unless the key's is as new. Renews the expiry first. If that fails there is no key, and it is
+/// created, so that a loader that has read before the commit can't create it.
 /// KEYS: counter. ARGV: count, seq, now in s, expiry in ms. 1 when set.
 const COMMIT: &str = "
 if redis.call('PEXPIRE', KEYS[1], ARGV[4]) == 1 then
@@ -35,18 +35,17 @@ redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. ARGV[3], 'PX', AR
 return 1
 ";
 
-/// A reader's, of an absent key: looks again, and only then takes the lock.
-/// KEYS: counter, lock. ARGV: token, life of the lock in ms. The text when there is one, else 1 when locked, 0 when another has it.
+/// For a reader that found no key: checks again, then takes the lock.
+/// KEYS: counter, lock. ARGV: token, life of the lock in ms. Returns the text if there is one; otherwise 1 if the lock was taken, 0 if not.
 const ACQUIRE: &str = "
 if read(KEYS[1]) then return redis.call('GET', KEYS[1]) end
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 return 0
 ";
 
-/// A loader's: gives the lock back, and creates the key unless it is there. Without the lock it does nothing: what took that
-/// away (a writer that knows better, FLUSHALL, its expiry) made the loaded count worthless.
-/// It knows of no commit that its count includes, hence position 0.
-/// KEYS: counter, lock. ARGV: token, count, now in s, expiry in ms; no count: only gives back. 1 when created.
+/// For a loader: releases the lock, and creates the key unless it exists. If the lock is lost it does nothing: whatever took it away (a
+/// writer's deletion, FLUSHALL, its expiry) has made the loaded count useless. No commit is known that the count includes: position 0.
+/// KEYS: counter, lock. ARGV: token, count, now in s, expiry in ms; without a count it only releases. Returns 1 if created.
 const LOADED: &str = "
 if redis.pcall('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
@@ -55,8 +54,8 @@ redis.call('SET', KEYS[1], ARGV[2] .. ' 0 ' .. ARGV[3], 'PX', ARGV[4])
 return 1
 ";
 
-/// A hit's: renews the expiry, if nobody has since.
-/// KEYS: counter. ARGV: now in s, expiry in ms, renewed before this second is long ago. 1 when renewed.
+/// For a hit: renews the expiry unless that was done recently.
+/// KEYS: counter. ARGV: now in s, expiry in ms, the second before which a renewal is old. Returns 1 if renewed.
 const RENEW: &str = "
 local count, seq, renewed = read(KEYS[1])
 if not count or tonumber(renewed) >= tonumber(ARGV[3]) then return 0 end
@@ -64,8 +63,8 @@ redis.call('SET', KEYS[1], count .. ' ' .. seq .. ' ' .. ARGV[1], 'PX', ARGV[2])
 return 1
 ";
 
-/// The compare's: sets the exact count where the key is still what was found wrong. Whoever changed it meanwhile knew better.
-/// KEYS: counter. ARGV: count, seq, now in s, expiry in ms, 'count seq' as found ('' for garbage). 1 when set.
+/// For a comparison: sets the exact count if the key still has the wrong value. A changed value is newer and stays.
+/// KEYS: counter. ARGV: count, seq, now in s, expiry in ms, 'count seq' as found ('' for garbage). Returns 1 if set.
 const REPAIR: &str = "
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local count, seq = read(KEYS[1])

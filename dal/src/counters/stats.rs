@@ -1,4 +1,4 @@
-//! What happened to counters in this process, counted.
+//! Statistics of the counters of this process: for the metrics, and for tests that assert what was read from where.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,9 +15,9 @@ pub struct Stats {
     pub exact_reads: u64,
     /// Expiries renewed by a hit.
     pub renewals: u64,
-    /// Found wrong in Redis by a comparison, and set right.
+    /// Found wrong in Redis by a comparison, and repaired.
     pub repaired: u64,
-    /// To be deleted from Redis, since its state was unknown.
+    /// Deleted from Redis, or to be deleted, because their state there was unknown.
     pub invalidated: u64,
     /// Round trips to Redis.
     pub round_trips: u64,

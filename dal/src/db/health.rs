@@ -1,4 +1,4 @@
-//! Whether the servers are well, asked one by one: for readiness, and for the metrics of pools and of replication.
+//! Readiness checks of the database servers, one by one, and the metrics of their pools and of the rotation.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use telemetry::metrics;
@@ -14,8 +14,8 @@ pub struct Server {
 }
 
 impl Db {
-    /// Whether the primary has names for its commits. Without them every read goes to the primary and every count to MySQL: right, and
-    /// slow. The error names the settings.
+    /// Checks that the primary has GTIDs. Without them every read goes to the primary and every count to MySQL: correct but slow. The
+    /// error names the server's settings.
     pub async fn has_gtids(self) -> Result<(), DalError> {
         let primary = &self.primary;
         let dialect = self.dialect(primary).await?;
@@ -43,7 +43,7 @@ impl Db {
             .collect()
     }
 
-    /// Shows the pools, and which replicas are in rotation, until the pools are closed.
+    /// Registers the metrics of the pools and of the rotation, until the pools are closed.
     pub(super) fn show(&self) {
         for server in self.servers() {
             let Some(connection) = server.connection() else {

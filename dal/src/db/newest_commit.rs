@@ -1,7 +1,7 @@
-//! Where the primary is now, asked once for all who want to know at that moment.
+//! The primary's newest commit, queried once for all who ask at the same time.
 //!
-//! Whoever asks gets an answer that was begun after they asked, so it names every commit that was acknowledged before. While one
-//! question is under way those who come meanwhile wait for the next, which is one for all of them.
+//! Callers that arrive during a query share the next one. So every query starts after its callers have asked, and its answer covers
+//! every commit that was acknowledged before.
 
 use std::{
     sync::{
@@ -20,11 +20,11 @@ use crate::{
     pool::within,
 };
 
-/// A primary that takes longer isn't waited for: it is asked itself then.
+/// If the primary takes longer, the read goes to the primary itself.
 const DEADLINE: Duration = Duration::from_millis(300);
 
 pub(super) struct NewestCommit {
-    /// A connection of its own to the primary: what others wait for doesn't hold this up.
+    /// A dedicated connection to the primary, so that no other statement delays this one.
     primary: DatabaseConnection,
     dialect: Arc<OnceCell<Dialect>>,
     asked: AtomicU64,
@@ -33,7 +33,7 @@ pub(super) struct NewestCommit {
 
 #[derive(Default)]
 struct Answer {
-    /// How many had asked when it was begun: it is good for those.
+    /// How many callers had asked when the query began: the answer is for them.
     good_for: u64,
     commit: Option<Commit>,
 }
@@ -48,8 +48,8 @@ impl NewestCommit {
         }
     }
 
-    /// A commit that every other is before which was acknowledged before this was called. None: the primary doesn't say, or it isn't
-    /// the primary any more.
+    /// A commit that covers every commit acknowledged before this call. None if the primary doesn't answer, has no GTIDs or has become
+    /// read-only.
     pub(super) async fn newest(&self) -> Option<Commit> {
         shared(&self.asked, &self.last, || async {
             within(DEADLINE, self.ask()).await.ok().flatten()
@@ -73,13 +73,13 @@ impl NewestCommit {
     }
 }
 
-/// The answer of one `ask` that begins after this call, for all whose calls came before it.
+/// The answer of one `ask` that starts after this call; all callers that came before its start share it.
 async fn shared<F>(asked: &AtomicU64, last: &Mutex<Answer>, ask: impl Fn() -> F) -> Option<Commit>
 where
     F: Future<Output = Option<Commit>>,
 {
     let ticket = asked.fetch_add(1, Ordering::SeqCst);
-    // Whoever is dropped while it asks lets the next one ask.
+    // If a caller is dropped during its query, the next caller queries.
     let mut last = last.lock().await;
     if last.good_for <= ticket {
         let good_for = asked.load(Ordering::SeqCst);

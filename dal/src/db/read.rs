@@ -1,4 +1,4 @@
-//! A read: on a replica if it may, else on the primary. What replicas don't answer has connections of its own there, and few.
+//! A read: on a replica that has what the reader must see, otherwise on the primary, over few connections of its own there.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -19,13 +19,13 @@ use crate::{
     rotation::Replica,
 };
 
-/// A read on a replica: long for an index range, yet short enough that the primary can still answer within the caller's deadline.
+/// For a read on a replica: plenty for an index range, and short enough that the primary can still answer within the caller's deadline.
 const REPLICA_READ_DEADLINE: Duration = Duration::from_millis(400);
 
-/// What one who waits for a replica looks after, instead of holding one of its connections.
+/// Between two checks whether a late replica has a commit.
 const POLL_PAUSE: Duration = Duration::from_millis(50);
 
-/// A read. As a sea-orm connection it asks a replica if it may, then the primary.
+/// A read. As a sea-orm connection it queries a replica if possible, otherwise the primary.
 pub(crate) struct Read<'a> {
     db: &'a Db,
     verb: Verb,
@@ -34,21 +34,21 @@ pub(crate) struct Read<'a> {
 
 enum From<'a> {
     Primary(Routing),
-    /// If it has this.
+    /// If it has the required commits.
     Replica(&'a Arc<Replica>, Required<'a>),
 }
 
 /// What a replica must have to answer.
 enum Required<'a> {
     Nothing,
-    /// A commit; whether that is because of a mark.
+    /// This commit; and whether a mark demands it.
     Commit(&'a Commit, bool),
-    /// Whatever the primary has now.
+    /// All commits that the primary has now.
     Newest,
 }
 
 impl Db {
-    /// Reads that must see every acknowledged write, or that decide one: the primary.
+    /// Reads that must see every acknowledged write, or that decide a write: on the primary.
     pub(crate) fn read_own_writes(&self) -> Read<'_> {
         Read {
             db: self,
@@ -57,11 +57,11 @@ impl Db {
         }
     }
 
-    /// Reads for somebody who must see what `reader` says: a replica that has it, or the primary.
+    /// Reads for `reader`: on a replica that has the commits that the reader must see, or on the primary.
     pub(crate) fn read<'a>(&'a self, reader: &'a Reader) -> Read<'a> {
         let (wanted, alone) = match &reader.sees {
             Sees::All(Why::Decides) => return self.read_own_writes(),
-            // Commits can't be compared.
+            // The primary has no GTIDs, so commits can't be compared.
             Sees::All(Why::Marked) => (None, Routing::Marked),
             Sees::All(Why::Unknown) => (Some(Required::Newest), Routing::MarksUnknown),
             Sees::Any => (Some(Required::Nothing), Routing::NoReplica),
@@ -83,8 +83,8 @@ impl Db {
         }
     }
 
-    /// Waits until every replica has this commit; for ever, when that can't be found out. Also one that isn't asked here: other
-    /// processes may ask it, as they do when this one has just started.
+    /// Waits until every replica has this commit; for ever if that can't be found out. Also waits for ejected replicas: they may be in
+    /// rotation in other processes.
     pub(crate) async fn all_replicas_have(&self, commit: &Commit) {
         let replicas = self.rotation.all().iter();
         let all = join_all(replicas.map(async |replica| {
@@ -96,7 +96,7 @@ impl Db {
             if replica.has(dialect, commit) || replica.wait_for(dialect, commit, limit).await {
                 return true;
             }
-            // Many may wait for one that is late: its connections are for reads.
+            // Many may wait for a late replica, and its connections are for reads: this wait holds none.
             let looks = async {
                 while !replica.has(dialect, commit) {
                     tokio::time::sleep(POLL_PAUSE).await;
@@ -109,7 +109,7 @@ impl Db {
         }
     }
 
-    /// For what a replica lacked.
+    /// Reads rows that a replica lacked, on the primary.
     pub(crate) fn reread_on_primary(&self) -> Read<'_> {
         Read {
             db: self,
@@ -120,7 +120,7 @@ impl Db {
 }
 
 impl<'a> Read<'a> {
-    /// Whether the answer may lack what was just written.
+    /// Whether the answer may lack recent writes.
     pub(crate) fn may_be_stale(&self) -> bool {
         matches!(self.from, From::Replica(..))
     }
@@ -136,7 +136,7 @@ impl<'a> Read<'a> {
                 Err(why_primary) => why_primary,
             },
         };
-        // What decides a write goes where writes go; the rest must not get in their way.
+        // A read that decides a write uses the pool of the writes; other reads must not take their connections.
         let _permit;
         let primary = if self.verb == Verb::ReadOwnWrites {
             &self.db.primary
@@ -152,7 +152,7 @@ impl<'a> Read<'a> {
         result
     }
 
-    /// What the replica answers; else why the primary must be asked. Our own crowd before it is no reason: that is refused.
+    /// The replica's answer, or why the primary must be asked. A full queue is no such reason: the read is refused.
     async fn on_replica<T, F>(
         &self,
         replica: &'a Arc<Replica>,
@@ -166,7 +166,7 @@ impl<'a> Read<'a> {
             Ok(permit) => permit,
             Err(overloaded) => return Ok(Err(overloaded)),
         };
-        // It may have left while others were waited for.
+        // It may have been ejected during the wait.
         if !replica.in_rotation() {
             return Err(Routing::ReplicaFailed);
         }
@@ -175,7 +175,7 @@ impl<'a> Read<'a> {
         let result = observed(self.verb, replica.server, why, attempt).await;
         match result {
             Err(e) if error::is_connection_fault(&e) => {
-                // Queries that were given up and still run may hold all connections: no news of the server.
+                // All connections may be held by queries that were given up and still run: that says nothing about the server.
                 if error::is_acquire(&e) && replica.read_pool.is_full() {
                     tracing::debug!(replica = %replica.server.name(), "all connections are in use");
                 } else {
@@ -194,7 +194,7 @@ impl<'a> Read<'a> {
         }
     }
 
-    /// The replica that may answer, and why; else why the primary must. Waits for a replica that is nearly there.
+    /// The replica that may answer, and why; or why the primary must. Waits for a replica that has nearly caught up.
     async fn replica(&self) -> Result<(&'a Arc<Replica>, Routing), Routing> {
         let (replica, wanted) = match &self.from {
             From::Primary(why) => return Err(*why),
@@ -214,7 +214,7 @@ impl<'a> Read<'a> {
                     .ok_or(Routing::Marked)
             }
             Required::Newest => {
-                // One that is further behind won't have it in time: nobody need be asked.
+                // It lags too much to have them in time.
                 if replica.lag() > self.db.replica_wait {
                     return Err(Routing::MarksUnknown);
                 }
@@ -232,7 +232,7 @@ impl<'a> Read<'a> {
         }
     }
 
-    /// Whether the replica has this commit, now or in a moment.
+    /// Whether the replica has this commit, after a short wait if necessary.
     async fn waited_for(&self, replica: &Replica, commit: &Commit) -> Result<bool, Routing> {
         let dialect = self.dialect(replica).await?;
         let limit = self.db.replica_wait;

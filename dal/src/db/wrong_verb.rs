@@ -2,7 +2,7 @@
 
 use sea_orm::DbErr;
 
-/// A verb has only what sea-orm needs of it: a read executes nothing, a write asks nothing.
+/// A read executes nothing, and a write queries nothing.
 pub(super) fn wrong_verb() -> DbErr {
     DbErr::Custom("this verb doesn't do that".to_owned())
 }

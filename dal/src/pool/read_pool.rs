@@ -1,4 +1,4 @@
-//! A pool for reads with a bound on who waits for it: what is too much is refused at once, and is no fault of the server.
+//! A connection pool for reads with a bounded queue. A read that finds the queue full is refused at once: overload is no fault of the server.
 
 use std::{
     sync::{
@@ -14,14 +14,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error;
 
-/// Reads that wait for a connection, for each connection that there is; and in any case so many. A read takes a millisecond, so
-/// the last of them waits for a few dozen.
+/// Reads that may wait for a connection: so many for each connection, and at least `MIN_WAITING`. A read takes a millisecond, so the last
+/// one waits for a few dozen milliseconds.
 const WAITING_PER_CONNECTION: usize = 16;
 const MIN_WAITING: usize = 256;
 /// The longest wait, when reads take longer than that.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// A pool, and a permit for each of its connections: who holds one finds a connection, or the server is at fault.
+/// A pool, and a permit for each of its connections. Whoever holds a permit gets a connection, unless the server is at fault.
 pub(crate) struct ReadPool {
     pub(crate) connection: DatabaseConnection,
     /// As metrics know it.
@@ -52,12 +52,15 @@ impl ReadPool {
         }
     }
 
-    /// Shows how many are on it.
+    /// Registers the metrics of the permits.
     pub(crate) fn show(&self) {
         metrics::watch_semaphore(self.name, &self.permits, self.permits.available_permits());
     }
 
-    /// Waits for a turn; an error, [`error::overloaded`], when too many wait, or for too long.
+    /// Waits for a permit.
+    ///
+    /// # Errors
+    /// [`error::overloaded`] if too many wait, or for too long.
     pub(crate) async fn acquire(&self) -> Result<SemaphorePermit<'_>, DbErr> {
         if let Ok(permit) = self.permits.try_acquire() {
             return Ok(permit);
@@ -71,12 +74,12 @@ impl ReadPool {
         }
     }
 
-    /// A turn, if there is one without waiting.
+    /// A permit, if one is free.
     pub(crate) fn try_acquire(&self) -> Option<SemaphorePermit<'_>> {
         self.permits.try_acquire().ok()
     }
 
-    /// Whether every connection is open and in use. With a permit in hand: by a query that was given up and still runs.
+    /// Whether every connection is open and in use. For a holder of a permit that means: by queries that were given up and still run.
     pub(crate) fn is_full(&self) -> bool {
         let pool = self.connection.get_mysql_connection_pool();
         pool.num_idle() == 0 && pool.size() >= pool.options().get_max_connections()
@@ -88,14 +91,14 @@ impl ReadPool {
     }
 }
 
-/// One that waits, until it is dropped.
+/// Counts a waiting read until it is dropped.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
     fn begin(waiting: &'a AtomicUsize, max: usize) -> Option<Self> {
         let one_more = |count: usize| (count < max).then_some(count + 1);
         let begun = waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-        // Made only if it was counted: being dropped takes one off.
+        // Made only if it was counted: its drop subtracts one.
         begun.is_ok().then(|| Self(waiting))
     }
 }

@@ -1,22 +1,22 @@
-//! Which connections may lead to a primary that is one no longer: after a switchover the old server lives on, read-only, and what
-//! is connected to it stays so.
+//! Retires connections to a server that is no longer the primary: after a switchover the old server lives on, read-only, with its
+//! connections open.
 //!
-//! Three things end that: a connection that refused a write, or that was opened before a move was noticed, isn't used again; one
-//! that was idle is asked before use; none lives for long ([`super::PRIMARY_LIFE`]).
+//! A connection isn't used again if it refused a write or was opened before a move was noticed. A connection that was idle is checked before
+//! use. None is used for longer than [`super::PRIMARY_LIFE`].
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-/// A server that refuses every write makes nobody connect anew more often than this.
+/// A server that refuses every write causes new connections at most once in this time.
 const REFUSAL_PERIOD: Duration = Duration::from_secs(1);
 
 /// What a process knows of its connections to the primary; shared by all pools that lead there.
 #[derive(Debug)]
 pub(crate) struct Switchover {
     start: Instant,
-    /// What was opened before is retired; in nanoseconds after the start, 0: nothing is.
+    /// Connections opened before this are retired; in nanoseconds after the start, 0: none.
     retired_before: AtomicU64,
     is_read_only: AtomicBool,
 }
@@ -32,7 +32,7 @@ impl Default for Switchover {
 }
 
 impl Switchover {
-    /// A write was refused on a connection: all that are open by now are retired.
+    /// After a refused write: retires all connections that are open now.
     pub(crate) fn refused(&self) {
         let (now, before) = (self.now(), self.retired_before.load(Ordering::Relaxed));
         if before == 0 || Duration::from_nanos(now.saturating_sub(before)) >= REFUSAL_PERIOD {
@@ -40,13 +40,12 @@ impl Switchover {
         }
     }
 
-    /// The address leads to another server by now: all that are open are retired.
+    /// After the address has moved to another server: retires all connections that are open now.
     pub(crate) fn moved(&self) {
         self.retired_before.fetch_max(self.now(), Ordering::Relaxed);
     }
 
-    /// Whether each connection must be asked before use: the server that the address leads to is read-only, as it is in the
-    /// middle of a switchover.
+    /// Notes whether the server is read-only, as it is during a switchover. Then every connection is checked before use.
     pub(crate) fn set_read_only(&self, is_read_only: bool) {
         self.is_read_only.store(is_read_only, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Where the primary was, and when: what a replica lacks of it tells how old its data is.
+//! Positions of the primary with their times. The oldest one that a replica lacks tells how old the replica's data is.
 
 use std::{
     collections::VecDeque,
@@ -9,7 +9,7 @@ use std::{
 use super::Replica;
 use crate::gtid::Gtids;
 
-/// Positions of the primary that are remembered at most: two minutes of writes.
+/// Positions that are kept at most: two minutes of writes.
 const MAX_POSITIONS: usize = 600;
 
 #[derive(Default)]
@@ -20,25 +20,25 @@ impl History {
         if self.0.back().is_some_and(|(_, last)| *last == newest) {
             return;
         }
-        // What a failover has lost, nobody waits for.
+        // A failover has lost these commits: no replica can ever have them.
         while self.0.back().is_some_and(|(_, last)| !newest.covers(last)) {
             self.0.pop_back();
         }
         if self.0.len() >= MAX_POSITIONS {
-            // Whoever lacks the oldest is judged by that one.
+            // Drops the newest, not the oldest: the age of a replica depends on the oldest position that it lacks.
             self.0.pop_back();
         }
         self.0.push_back((Instant::now(), newest));
     }
 
-    /// How long ago the primary had something that `applied` lacks.
+    /// How long ago the primary was at the oldest position that `applied` doesn't cover; zero if it covers all.
     pub(super) fn age(&self, applied: Option<&Gtids>) -> Duration {
         let lacks = |gtids: &Gtids| !applied.is_some_and(|applied| applied.covers(gtids));
         let first = self.0.iter().find(|(_, gtids)| lacks(gtids));
         first.map_or(Duration::ZERO, |(at, _)| at.elapsed())
     }
 
-    /// Drops what all have.
+    /// Drops the positions that all replicas have reached.
     pub(super) fn prune(&mut self, replicas: &[Arc<Replica>]) {
         while self.0.len() > 1
             && self.0.front().is_some_and(|(_, gtids)| {

@@ -1,4 +1,4 @@
-//! The two threads of a replica: one receives what the primary writes, the other applies it.
+//! Reads from a replica whether its two replication threads run: one receives what the primary writes, the other applies it.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::error;
 /// The newest words first. MySQL before 8.0.22 knows only the second form, MySQL from 8.4 on only the first.
 const STATUS: [&str; 2] = ["SHOW REPLICA STATUS", "SHOW SLAVE STATUS"];
 
-/// What a replica says of its replication. None where it says nothing, or not to us: then its position alone is judged.
+/// The replica's own status of its replication. None if it has none or our account may not see it: then only its position counts.
 pub(super) async fn status(session: &DatabaseConnection) -> Result<Option<QueryResult>, DbErr> {
     match first_understood(session, &STATUS).await {
         Err(error) if error::is_forbidden(&error) => Ok(None),
@@ -17,8 +17,7 @@ pub(super) async fn status(session: &DatabaseConnection) -> Result<Option<QueryR
     }
 }
 
-/// Which of the replica's threads doesn't run. While the primary is away nothing can be received, and what was received is all
-/// there is.
+/// Which of the replica's threads doesn't run. While the primary is away the receiving thread can't run, so it isn't checked.
 pub(super) fn stopped(
     status: Option<&QueryResult>,
     primary_answers: bool,
@@ -42,7 +41,7 @@ pub(super) fn stopped(
     Ok(None)
 }
 
-/// What the replica believes of its own lag: wrong when it is cut off, but then the thread that receives has stopped.
+/// The lag as the replica itself reports it. Wrong if the replica is cut off, but then the receiving thread has stopped.
 pub(super) fn seconds_behind(status: Option<&QueryResult>) -> Duration {
     let seconds = status.and_then(|status| {
         // Master or Source; signed or not.

@@ -1,4 +1,4 @@
-//! The looks at the primary and at its replicas, a few times a second, that decide which replicas are asked.
+//! Polls the primary and its replicas four times a second, and so decides which replicas are in rotation. Also notices a switchover.
 
 use std::{
     sync::{Arc, Weak},
@@ -16,29 +16,29 @@ use crate::{
     pool::{self, Switchover, within},
 };
 
-/// Between two looks. A fault is noticed after one of them and its deadline.
+/// Between two polls. A fault is noticed after a period and a deadline.
 const PERIOD: Duration = Duration::from_millis(250);
-/// The most that a look may take.
+/// For one poll of one server.
 const POLL_DEADLINE: Duration = Duration::from_secs(1);
-/// So many looks on one connection to the primary: then its address is followed anew.
+/// After so many polls the connection to the primary is opened anew: its address may lead elsewhere.
 const POLLS_PER_CONNECTION: u32 = 40;
 
-/// Looks at the servers of a process, until its pools are gone.
+/// Polls the servers of a process until its pools are dropped.
 pub(crate) struct Watch {
     pub(crate) rotation: Weak<Rotation>,
     pub(crate) dialect: Arc<OnceCell<Dialect>>,
     pub(crate) switchover: Arc<Switchover>,
-    /// A connection of its own to the primary.
+    /// A dedicated connection to the primary.
     pub(crate) primary: DatabaseConnection,
-    /// And one to each replica: a read that waits for a connection says nothing about replication.
+    /// A dedicated connection to each replica: waiting for one from the pool would say nothing about replication.
     pub(crate) replicas: Vec<DatabaseConnection>,
-    /// A replica that is further behind is too late.
+    /// A replica that lags more is ejected.
     pub(crate) max_lag: Duration,
 }
 
-/// What a look at the primary found.
+/// What a poll of the primary found.
 struct Primary {
-    /// The name of all its commits so far; none: it has no GTIDs.
+    /// Its position; none: it has no GTIDs.
     newest: Option<Commit>,
     is_read_only: bool,
     server_id: i64,
@@ -62,7 +62,7 @@ impl Watch {
             };
             let primary = match primary {
                 Ok(primary) if primary.is_read_only => {
-                    // Not over the connection that there is: the address may lead elsewhere by now.
+                    // On a new connection: the address may lead to another server by now.
                     self.primary = pool::dedicated(&self.primary);
                     within(POLL_DEADLINE, self.poll_primary()).await
                 }
@@ -78,7 +78,7 @@ impl Watch {
                     self.switchover.moved();
                 }
                 last_server_id = server_id;
-                // What it can't tell is told by the next look that can.
+                // A failure leaves the metrics as they are until the next poll.
                 let _ = within(POLL_DEADLINE, semi_sync::show(&self.primary)).await;
             }
             self.poll_replicas(&rotation, &mut history, primary.ok())
@@ -133,7 +133,7 @@ impl Watch {
         history.prune(rotation.all());
     }
 
-    /// What a replica that isn't asked must have before it is.
+    /// What an ejected replica must have to return.
     fn readmission(
         &self,
         rotation: &Rotation,
@@ -155,7 +155,7 @@ impl Watch {
             .map_or(Readmission::Never, Readmission::HasAll)
     }
 
-    /// What a replica has; or why it must not be asked.
+    /// The state of a replica, or why it must be ejected.
     async fn poll(
         &self,
         session: &DatabaseConnection,
@@ -171,7 +171,7 @@ impl Watch {
             return Ok(Err(format!("its {thread} thread doesn't run")));
         }
         let lag = if primary_answers && !has_gtids {
-            // Nothing else tells it.
+            // Without GTIDs this is the only measure.
             threads::seconds_behind(status.as_ref())
         } else {
             history.age(applied.as_ref())

@@ -1,4 +1,4 @@
-//! The process of the comment service. It also folds the ledger, when no other process does.
+//! The process of the comment service. It also runs the folder, of which one works at a time.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Whether a password is theirs. A wrong name and a wrong password cost the same time and get the same words.
+//! Login: checks name and password. A wrong name and a wrong password take the same time and get the same answer.
 
 use idl::{base::Code, biz, user::LoginResponse};
 use rpc_server::fault;
@@ -40,7 +40,7 @@ impl UserService {
         })
     }
 
-    /// Raises the cost of a stored hash. The login is good either way.
+    /// Stores the hash anew with a higher cost. The login succeeds in any case.
     async fn rehash(&self, user_id: i64, password: &str) {
         let raised = async {
             let hash = self

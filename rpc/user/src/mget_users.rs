@@ -1,4 +1,4 @@
-//! Users by id, for a page at a time.
+//! Users by their ids, a page at a time.
 
 use idl::user::{MGetUsersResponse, User};
 use rpc_server::fault;

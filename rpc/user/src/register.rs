@@ -1,4 +1,4 @@
-//! A new account. Whether the name is free is the database's decision, made by its unique key.
+//! Registers an account. The unique key in the database decides whether the name is free.
 
 use dal::DalError;
 use idl::{base::Code, biz, user::RegisterResponse};
@@ -25,7 +25,7 @@ impl UserService {
         }
     }
 
-    /// None when that can't be found out: the account is made either way.
+    /// None if it can't be read: the account exists in any case.
     async fn created_ms(&self, user_id: i64) -> Option<i64> {
         let created = dal::users::created_ms_of(&self.db, user_id).await;
         created
@@ -34,7 +34,7 @@ impl UserService {
     }
 }
 
-/// A name in NFC, the only form that is stored: whoever calls, one name has one account.
+/// A name in NFC, the only form that is stored, so that one name has one account.
 pub(crate) fn normal(name: &str) -> String {
     if is_nfc(name) {
         name.to_owned()

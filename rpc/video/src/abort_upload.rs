@@ -1,11 +1,11 @@
-//! Takes an upload back at its author's wish.
+//! Aborts an upload: removes it at its author's request.
 
 use idl::video::{AbortUploadRequest, AbortUploadResponse};
 
 use crate::{VideoService, error::VideoError};
 
 impl VideoService {
-    /// What is unknown, published or another author's is left alone, and answered alike.
+    /// An upload that is unknown, published or another author's is left alone, with the same answer.
     pub(crate) async fn abort(
         &self,
         request: AbortUploadRequest,

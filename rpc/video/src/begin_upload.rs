@@ -1,4 +1,4 @@
-//! A place for an upload. Its row is written before anybody, the store included, hears of the key.
+//! Begins an upload: makes its key, and stores a row with the key before anybody, the store included, learns it.
 
 use idl::video::{BeginUploadRequest, BeginUploadResponse, UploadKind};
 
@@ -22,7 +22,7 @@ impl VideoService {
         })
     }
 
-    /// When the store's answer is lost, it may hold an upload whose id nobody knows: the row stays and tells the reaper.
+    /// If the store's answer is lost, the store may hold an upload with an unknown id: the row stays, and the reaper finds it.
     async fn begin_parts(&self, key: &str, content_type: &str) -> Result<String, VideoError> {
         let upload_id = self.store.begin_multipart(key, content_type).await?;
         if let Err(error) = dal::uploads::set_upload_id(&self.db, key, &upload_id).await {

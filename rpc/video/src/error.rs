@@ -1,4 +1,4 @@
-//! Why a call failed, and what of it the caller learns: the one place where causes become codes, logged once.
+//! [`VideoError`]: why a call was refused or failed, and the outcome that the caller learns. Causes are logged here, once.
 
 use dal::{DalError, idempotency::First};
 use idl::{
@@ -33,7 +33,7 @@ pub(crate) enum VideoError {
     Storage(#[from] StorageError),
     #[error("{0}: took too long")]
     TimedOut(&'static str),
-    /// Not a failure to whoever asked: a request with the same idempotency key was answered before.
+    /// Ends the saga, but isn't a failure for the caller: a request with the same idempotency key was answered before.
     #[error("published before, with the same idempotency key")]
     MadeBefore(First),
 }

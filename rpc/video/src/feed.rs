@@ -1,4 +1,4 @@
-//! A page of the feed: the newest videos of all, before a time.
+//! A page of the feed: the newest videos published before a time.
 
 use idl::video::{FeedRequest, FeedResponse};
 
@@ -24,7 +24,7 @@ impl VideoService {
         })
     }
 
-    /// None while the primary is away: the end of the feed can be told without it.
+    /// None while the primary is away: the page is good without it.
     async fn now_ms(&self) -> Option<i64> {
         let now = dal::videos::now_ms(&self.db).await;
         now.inspect_err(|error| tracing::warn!(%error, "the end of the feed is told without the primary's clock"))

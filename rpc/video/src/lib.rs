@@ -1,7 +1,7 @@
-//! The video service: upload, publish, feed, lists of works.
+//! The video service: upload, publish, feed, lists of works. One use case a file.
 //!
-//! One use case a file. An object in the store belongs either to a row of `uploads` or to a published video; whoever holds that row decides.
-//! What a killed process leaves behind is the [`Reaper`]'s.
+//! An object in the store belongs to a row of `uploads` or to a published video; the lock of that row decides between a publish and an abort.
+//! The [`Reaper`] removes what a killed process leaves behind.
 
 mod abort_upload;
 mod begin_upload;
@@ -60,7 +60,7 @@ impl VideoService {
         }
     }
 
-    /// What a page shows, with URLs that viewers can fetch.
+    /// A video as the interface has it, with URLs that viewers can fetch.
     fn shown(&self, video: dal::videos::Video) -> Result<api::Video, error::VideoError> {
         Ok(api::Video {
             id: video.id,

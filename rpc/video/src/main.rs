@@ -1,4 +1,4 @@
-//! The process of the video service. It also reaps, when no other process does.
+//! The process of the video service. It also runs the reaper, of which one works at a time.
 
 use std::process::ExitCode;
 
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
             bucket.clone().ping()
         });
         let media = Media::new(settings);
-        // Better now, with a word on what is missing, than at the first upload.
+        // A missing program must show now, not at the first upload.
         media.check_programs().await?;
         let reaper = Reaper::new(db.clone(), store.clone(), &settings.reaper);
         let reaping = Reaping::start(reaper, &settings.reaper);

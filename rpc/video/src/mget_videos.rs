@@ -1,4 +1,4 @@
-//! Videos by id, for a page at a time, and whose they are.
+//! Videos by their ids, a page at a time, and the authors of videos.
 
 use idl::video::{MGetAuthorsRequest, MGetAuthorsResponse, MGetVideosRequest, MGetVideosResponse};
 

@@ -1,5 +1,5 @@
-//! Names in the object store: `videos/<UUIDv7>.<extension>`, its cover `covers/<the same UUID>.jpg`. The UUID tells when it was made, so a
-//! list in the order of the names is one in the order of time.
+//! Keys in the object store: `videos/<UUIDv7>.<extension>`, and for its cover `covers/<the same UUID>.jpg`. A UUIDv7 holds the time when it
+//! was made, so the order of the keys is the order of time.
 
 use std::time::{Duration, SystemTime};
 
@@ -34,7 +34,7 @@ fn kind(container: Container) -> (&'static str, &'static str) {
     }
 }
 
-/// A key that nobody has, and the content type of what will be stored under it.
+/// A new key, and the content type of its object.
 pub(crate) fn new(container: Container) -> (String, &'static str) {
     let (extension, content_type) = kind(container);
     (
@@ -43,7 +43,7 @@ pub(crate) fn new(container: Container) -> (String, &'static str) {
     )
 }
 
-/// The key of the cover of the video at `object_key`; none when that is no key of ours.
+/// The key of the cover of the video at `object_key`; none if that isn't a key of ours.
 pub(crate) fn cover(object_key: &str) -> Option<String> {
     id(object_key, VIDEOS).map(|id| format!("{COVERS}{id}.{COVER_EXTENSION}"))
 }
@@ -58,12 +58,12 @@ pub(crate) fn owners(key: &str) -> Vec<String> {
     }
 }
 
-/// How long ago the key of a video or a cover was made; none when it is no key of ours.
+/// The age of the key of a video or a cover; none if it isn't a key of ours.
 pub(crate) fn age(key: &str) -> Option<Duration> {
     let id = id(key, VIDEOS).or_else(|| id(key, COVERS))?;
     let (seconds, nanos) = id.get_timestamp()?.to_unix();
     let made = SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))?;
-    // Clocks of two instances may differ a little: a key from the future is new.
+    // Clocks differ a little: a key from the future is new.
     Some(made.elapsed().unwrap_or_default())
 }
 

@@ -1,5 +1,5 @@
-//! One pass of the reaper over everything; prints what it removed. Waits for another process that is at it. `--adopt`: this bucket is
-//! this database's, whatever their markers say, and what no row knows is left over, however much it is.
+//! Makes one pass of the reaper over everything, and prints what it removed. If another process makes a pass, it waits for its end.
+//! `--adopt` binds bucket and database whatever their markers say, and takes every object without a row for a leftover.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -8,9 +8,9 @@ use rpc_video::{Reaped, Reaper};
 use storage::Store;
 use tokio::time::{Instant, sleep};
 
-/// How long another process may be at it.
+/// How long it waits for the pass of another process.
 const WAIT: Duration = Duration::from_secs(60);
-/// How often it is asked.
+/// Between two attempts.
 const LOOK: Duration = Duration::from_millis(500);
 
 #[tokio::main]
@@ -52,7 +52,7 @@ async fn reap() -> Result<Reaped, Box<dyn std::error::Error + Send + Sync>> {
     let store = Store::new(&settings.object_store)?;
     let mut reaper = Reaper::new(db, store, &settings.reaper).from_the_start();
     if adopts {
-        reaper = reaper.adopting();
+        reaper = reaper.accepting_bucket();
     }
     let deadline = Instant::now() + WAIT;
     loop {

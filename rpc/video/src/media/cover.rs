@@ -18,7 +18,7 @@ impl Media {
         let begun = Instant::now();
         let at = LATEST.min(Duration::from_millis(video.duration_ms) / 3);
         match self.picture(url, at, self.cover_limit).await {
-            // Nothing to be seen there, as in a file whose pictures end before its sound: the first one, then.
+            // No picture there, as in a file whose pictures end before its sound: take the first one.
             Err(MediaError::Refused(Refusal::Undecodable)) => {
                 let left = self.cover_limit.saturating_sub(begun.elapsed());
                 self.picture(url, Duration::ZERO, left).await

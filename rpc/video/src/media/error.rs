@@ -2,7 +2,7 @@
 
 use storage::StorageError;
 
-/// Why an object has no place among the videos; in words for who uploaded it.
+/// Why an object can't be published; in words for the uploader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Neither MP4, QuickTime, WebM nor Matroska.
@@ -43,7 +43,7 @@ pub enum Refusal {
     TooBig,
 }
 
-/// Why an object could not be looked at, or what was found.
+/// Why an object was refused or could not be examined.
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
     /// The file is to blame.

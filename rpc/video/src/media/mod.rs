@@ -1,8 +1,8 @@
-//! What an uploaded object is: whole or cut short, a video or not, and its cover.
+//! Examines an uploaded object with ffprobe and ffmpeg: is it complete, is it a video, and what is its cover?
 //!
-//! ffprobe and ffmpeg read the object by a short-lived URL at the store; the walls round them (formats, protocols, time, memory, output, empty
-//! environment) stand in [`process`] and [`Media`]. The file is a stranger's: whatever it does to them is a [`Refusal`], never our error; a
-//! store that can't be read is never a refusal. No URL is logged.
+//! The programs read the object by a short-lived URL, within limits (formats, protocols, time, memory, output, empty environment). The file
+//! is untrusted: whatever it does to the programs is a [`Refusal`], never our error. A store that can't be read is never a refusal. No URL is
+//! logged.
 
 mod complete;
 mod cover;
@@ -21,10 +21,10 @@ pub use probe::Probe;
 
 /// Demuxers that may open a file. Playlists and scripts (HLS, concat, DASH, SDP), which would fetch other addresses, are not among them.
 const FORMATS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm";
-/// The store must move bytes within this part of the limit: a store that hangs is told from a file that takes long.
+/// The store must send bytes within this part of the limit. So a store that hangs differs from a file that takes long.
 const STALL_SHARE: u32 = 4;
 
-/// What the metrics call the programs' slots.
+/// The name of the programs' permits in the metrics.
 const FFMPEG: &str = "ffmpeg";
 
 /// Runs ffprobe and ffmpeg, few at a time.
@@ -79,7 +79,7 @@ impl Media {
         }
     }
 
-    /// Proves that the programs can be run; meant for the start of the service.
+    /// Checks that the programs can be run; for the start of the service.
     pub async fn check_programs(&self) -> Result<(), MediaError> {
         for program in ["ffprobe", "ffmpeg"] {
             self.run(program, &["-version"], self.probe_limit, 64 << 10)
@@ -157,7 +157,7 @@ impl Media {
     }
 }
 
-/// By themselves the programs take any certificate. They trust the system's roots and those of the file.
+/// Without these arguments the programs accept any certificate. With them they trust the system's roots and those of the file.
 fn tls_arguments(ca_file: Option<&Path>) -> Vec<String> {
     let mut arguments = vec!["-tls_verify".to_owned(), "1".to_owned()];
     if let Some(file) = ca_file {

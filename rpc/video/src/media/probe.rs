@@ -1,4 +1,4 @@
-//! What ffprobe says of an object: does it hold a video that plays for some time.
+//! Asks ffprobe whether an object is a video, and for its duration and size.
 
 use serde::Deserialize;
 

@@ -1,7 +1,7 @@
-//! A child process that reads a stranger's file: bounded in time, memory, processor time and output, with an empty environment.
+//! Runs a program on an untrusted file, with limits on time, memory, processor time and output, and an empty environment.
 //!
-//! `prlimit` replaces itself by the program, so the child is a single process and killing it leaves nothing. Its own process group keeps a
-//! Ctrl-C at the terminal from it while the service drains.
+//! `prlimit` replaces itself by the program, so that there is a single process to kill. It gets a process group of its own, so that a Ctrl-C
+//! at the terminal doesn't reach it while the service drains.
 
 use std::{os::unix::process::ExitStatusExt as _, process::Stdio, time::Duration};
 
@@ -12,10 +12,10 @@ use tokio::{
 
 use super::error::{MediaError, Refusal};
 
-/// What is kept of the error output.
+/// How much of the error output is kept.
 const STDERR_BYTES: u64 = 16 << 10;
-/// What libavformat says of the transport rather than of the file: who complains, or in which words (of the C locale).
-/// The file is known to be whole: its end met at once, or a failed read, is the connection's.
+/// Messages of libavformat (in the C locale) that blame the transport, not the file. The file is known to be complete, so an early end or a
+/// failed read is the connection's fault.
 const TRANSPORT_MARKS: [&str; 12] = [
     "[http @",
     "[https @",
@@ -30,10 +30,10 @@ const TRANSPORT_MARKS: [&str; 12] = [
     ": End of file",
     ": Input/output error",
 ];
-/// What failed allocations are called.
+/// Messages of failed allocations.
 const MEMORY_MARKS: [&str; 2] = ["Cannot allocate memory", "get_buffer() failed"];
 
-/// The walls.
+/// The limits of a run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// From start to end; also the processor time, so that not even an orphan outlives it by much.
@@ -44,7 +44,7 @@ pub(super) struct Limits {
     pub(super) output_bytes: u64,
 }
 
-/// What a process that ended by itself left.
+/// The output of a process that ended by itself.
 #[derive(Debug)]
 pub(super) struct Output {
     stdout: Vec<u8>,
@@ -62,7 +62,7 @@ impl Output {
         }
     }
 
-    /// Whether the program complained about the way to the store: then nothing it says about the file counts.
+    /// Whether the transport failed: then nothing that the program says about the file counts.
     pub(super) fn transport_failed(&self) -> bool {
         self.complained_of(&TRANSPORT_MARKS)
     }
@@ -116,7 +116,7 @@ pub(super) async fn run(
     let (stdout, stderr, status) = match ended {
         Ok(Ok(ended)) => ended,
         stopped => {
-            // Waits for the end, so that no slot is given away while the process still runs.
+            // Waits for the end, so that the permit isn't released while the process still runs.
             child.kill().await.map_err(tool)?;
             return Err(match stopped {
                 Ok(Err(Stopped::Io(error))) => tool(error),

@@ -1,5 +1,5 @@
-//! Whether the bucket is this database's: a marker object holds a UUID that a row has, too. A reaper over any other pair would take
-//! everything in the bucket for left behind.
+//! Checks that bucket and database belong together: a marker object in the bucket holds a UUID, and a row has the same. With any other
+//! bucket the reaper would take every object for a leftover.
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -10,37 +10,37 @@ use crate::{object_key, uploads::Uploads};
 /// Rows or objects in one request.
 pub(super) const PAGE: u16 = 250;
 
-/// Beside the videos and covers. `scripts/lib/backup.sh` knows it, too.
+/// Name of the marker object; also in `scripts/lib/backup.sh`.
 const MARKER: &str = "bucket-id";
 const MARKER_TYPE: &str = "text/plain";
-/// What a marker may have in bytes at most; ours have 36.
+/// The longest marker that is read, in bytes; ours have 36.
 const MAX_MARKER: u64 = 100;
 
-/// What every refusal ends with.
+/// The end of every refusal.
 const ADOPT: &str = "nothing is removed; when they do belong together: make reap ARGS=--adopt";
 
-/// Refuses a bucket that isn't this database's. The first time, ties them: when the bucket is empty, or the database knows one of its
-/// first objects.
+/// Refuses a bucket that doesn't belong to this database. The first time it binds the two, if the bucket is empty or the database knows one of
+/// its first objects.
 pub(super) async fn check(uploads: &Uploads) -> Result<(), ReapError> {
-    let tie = dal::leftovers::tie(&uploads.db).await?;
+    let binding = dal::leftovers::binding(&uploads.db).await?;
     let marker = marker(uploads).await?;
-    match (tie, marker) {
-        (Some(tie), Some(marker)) if tie.marker == marker => {
-            if !tie.is_made {
-                dal::leftovers::finish_tie(&uploads.db).await?;
+    match (binding, marker) {
+        (Some(binding), Some(marker)) if binding.marker == marker => {
+            if !binding.is_complete {
+                dal::leftovers::finish_binding(&uploads.db).await?;
             }
             Ok(())
         }
-        (Some(tie), Some(marker)) => Err(not_ours(format!(
+        (Some(binding), Some(marker)) => Err(not_ours(format!(
             "the database is tied to the bucket {}, and this is the bucket {marker}",
-            tie.marker
+            binding.marker
         ))),
         (None, Some(marker)) => Err(not_ours(format!(
             "this is the bucket {marker}, and the database is tied to none: it is new, restored from before, or another"
         ))),
-        (Some(tie), None) if tie.is_made => Err(not_ours(format!(
+        (Some(binding), None) if binding.is_complete => Err(not_ours(format!(
             "the database is tied to the bucket {}, and this bucket has no object {MARKER}: it is new, was emptied, or is another",
-            tie.marker
+            binding.marker
         ))),
         (_, None) => {
             let objects = uploads.store.list(object_key::VIDEOS, "", PAGE).await?;
@@ -57,13 +57,13 @@ pub(super) async fn check(uploads: &Uploads) -> Result<(), ReapError> {
     }
 }
 
-/// Ties them, whatever they were tied to.
+/// Binds bucket and database, whatever they were bound to.
 pub(super) async fn make(uploads: &Uploads) -> Result<(), ReapError> {
     let marker = Uuid::new_v4().to_string();
-    dal::leftovers::begin_tie(&uploads.db, &marker).await?;
+    dal::leftovers::begin_binding(&uploads.db, &marker).await?;
     let content = Bytes::from(marker.clone());
     uploads.store.put(MARKER, content, MARKER_TYPE).await?;
-    dal::leftovers::finish_tie(&uploads.db).await?;
+    dal::leftovers::finish_binding(&uploads.db).await?;
     tracing::info!(marker, "the database and the bucket are tied together");
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! The reaper: removes what killed processes and lost answers left behind.
 //!
-//! Uploads that were neither published nor taken back, idempotency keys that have outlived their life, and, long after it was first
-//! seen, what is in the bucket and no row knows. Only what is older than `reaper.age_s`, by the time in its key: publish refuses such
-//! a key long before that. A bucket that isn't the database's is left alone. Two reapers at once do no harm.
+//! That is: uploads that were neither published nor aborted, expired idempotency keys, and objects without a row, the latter a long time after
+//! they were first seen. It touches only what is older than `reaper.age_s` by the time in its key; publish refuses such keys long before.
+//! It leaves a bucket alone that isn't bound to the database. Two reapers at once do no harm.
 
 mod bucket;
 mod error;
@@ -20,7 +20,7 @@ use bucket::PAGE;
 
 pub use error::ReapError;
 
-/// Keys forgotten in a statement.
+/// Idempotency keys deleted in a statement.
 const KEYS: u64 = 1000;
 
 /// What a pass has removed.
@@ -40,28 +40,28 @@ pub struct Reaped {
     pub failed: u64,
 }
 
-/// Looks for what was left behind.
+/// Finds and removes leftovers.
 pub struct Reaper {
     uploads: Uploads,
     age: Duration,
     unknown_age: Duration,
     from_the_start: bool,
-    adopts: bool,
+    is_bucket_accepted: bool,
 }
 
 impl Reaper {
-    /// A pass looks at what has come of age since the last one of whichever process.
+    /// A pass checks what has reached the age since the last pass of any process.
     pub fn new(db: Db, store: Store, settings: &settings::Reaper) -> Self {
         Self {
             uploads: Uploads { db, store },
             age: Duration::from_secs(settings.age_s),
             unknown_age: Duration::from_secs(settings.unknown_age_s),
             from_the_start: false,
-            adopts: false,
+            is_bucket_accepted: false,
         }
     }
 
-    /// Looks at everything, whatever was looked at before.
+    /// Checks everything, also what was checked before.
     #[must_use]
     pub fn from_the_start(self) -> Self {
         Self {
@@ -70,16 +70,16 @@ impl Reaper {
         }
     }
 
-    /// Ties database and bucket together as they are, and takes what no row knows for left over, however much it is.
+    /// Binds database and bucket as they are, and takes every object without a row for a leftover, however many there are.
     #[must_use]
-    pub fn adopting(self) -> Self {
+    pub fn accepting_bucket(self) -> Self {
         Self {
-            adopts: true,
+            is_bucket_accepted: true,
             ..self
         }
     }
 
-    /// One pass; `None` when another process is at it.
+    /// One pass; `None` if another process holds the lock.
     ///
     /// # Errors
     /// In words for the log.
@@ -104,7 +104,7 @@ impl Reaper {
 
     async fn reap(&self, reaped: &mut Reaped) -> Result<(), ReapError> {
         self.old_keys(reaped).await?;
-        match self.adopts {
+        match self.is_bucket_accepted {
             true => bucket::make(&self.uploads).await?,
             false => bucket::check(&self.uploads).await?,
         }
@@ -136,7 +136,7 @@ impl Reaper {
                     &mut reaped.failed,
                 );
             }
-            // What could not be removed would be found again.
+            // What could not be removed would be on the next page again.
             if page.len() < usize::from(PAGE) || reaped.failed > failed_before {
                 return Ok(());
             }
@@ -150,7 +150,7 @@ fn count(removed: Result<bool, VideoError>, key: &str, reaped: &mut u64, failed:
             *reaped += 1;
             tracing::info!(object_key = key, "reaped");
         }
-        // Published or taken back this moment.
+        // It was published or removed in the meantime.
         Ok(false) => {}
         Err(error) => {
             *failed += 1;
@@ -174,7 +174,7 @@ impl Reaping {
             loop {
                 match reaper.pass().await {
                     Ok(Some(reaped)) if reaped != Reaped::default() => {
-                        tracing::info!(?reaped, "left behind by others, removed");
+                        tracing::info!(?reaped, "leftovers removed");
                     }
                     Ok(_) => {}
                     Err(ReapError::Stopped(why)) => {
@@ -182,7 +182,7 @@ impl Reaping {
                     }
                     Err(error) => tracing::warn!(%error, "not reaped, the next pass tries again"),
                 }
-                // The error is that the wait has ended by itself: nobody has said stop.
+                // An error means that the period has passed without a stop.
                 if timeout(period, stopped.changed()).await.is_ok() {
                     break;
                 }
@@ -191,7 +191,7 @@ impl Reaping {
         Self { stop, task }
     }
 
-    /// Ends after the pass that is under way.
+    /// Ends after the current pass.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         let _ = self.task.await;

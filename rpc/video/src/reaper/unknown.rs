@@ -1,19 +1,19 @@
-//! Objects and unfinished uploads that no row knows. They are noted, and deleted when they are still unknown long after: a database
-//! that was restored from before doesn't know what is fine. A pass that finds too many stops.
+//! Objects and unfinished uploads without a row. They are noted, and deleted if they still have no row a long time later: a database that was
+//! restored from an older dump lacks rows of good objects. A pass that finds too many stops.
 
 use std::collections::HashMap;
 
 use super::{Reaped, Reaper, bucket::PAGE, count, error::ReapError};
 use crate::{error::VideoError, object_key};
 
-/// More unknown ones than this, and more than a twentieth of all, are no leftovers: the database isn't the bucket's, or lacks rows.
+/// If more objects than this, and more than a twentieth of all, have no row, they aren't leftovers: the database is another one or lacks rows.
 const MAX_UNKNOWN: u64 = 50;
 const MAX_SHARE: u64 = 20;
 
 /// The longest key that a row can hold, in bytes.
 const LONGEST_KEY: usize = 100;
 
-/// What a pass has seen so far.
+/// Objects that a pass has seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     all: u64,
@@ -63,8 +63,8 @@ impl Reaper {
         Ok(open)
     }
 
-    /// In the order of the keys, which is that of time: the first that is too young ends it. The next pass goes on from there, in
-    /// whichever process.
+    /// Reads the keys in their order, which is the order of time, up to the first that is too young. The next pass, in whatever process,
+    /// continues there.
     async fn note_objects(
         &self,
         prefix: &str,
@@ -93,14 +93,14 @@ impl Reaper {
                 break;
             }
         }
-        // Only now: what stopped is looked at as a whole again.
+        // Only now: a pass that was stopped is repeated as a whole.
         if after != from {
             dal::leftovers::set_watermark(db, prefix, &after).await?;
         }
         Ok(())
     }
 
-    /// Notes those of `keys` that no row knows.
+    /// Notes those of `keys` that have no row.
     async fn note(
         &self,
         keys: &[String],
@@ -109,7 +109,7 @@ impl Reaper {
     ) -> Result<(), ReapError> {
         let unknown = self.unknown_of(keys).await?;
         seen.add(keys.len(), unknown.len());
-        if !self.adopts {
+        if !self.is_bucket_accepted {
             seen.must_be_few()?;
         }
         reaped.noted += dal::leftovers::record_unknown(&self.uploads.db, &unknown).await?;
@@ -135,7 +135,7 @@ impl Reaper {
         loop {
             let due =
                 dal::leftovers::unknown_since(&uploads.db, self.unknown_age, PAGE.into()).await?;
-            if std::mem::take(&mut is_first) && !due.is_empty() && !self.adopts {
+            if std::mem::take(&mut is_first) && !due.is_empty() && !self.is_bucket_accepted {
                 self.must_be_few_in_all().await?;
             }
             let unknown = self.unknown_of(&due).await?;
@@ -157,7 +157,7 @@ impl Reaper {
                 done.push(key.clone());
             }
             dal::leftovers::forget_unknown(&uploads.db, &done).await?;
-            // What could not be removed would be found again.
+            // What could not be removed would be on the next page again.
             if due.len() < usize::from(PAGE) || reaped.failed > failed_before {
                 return Ok(());
             }
@@ -170,7 +170,7 @@ impl Reaper {
         upload_ids: Option<&Vec<String>>,
     ) -> Result<bool, VideoError> {
         let store = &self.uploads.store;
-        // The parts first: an upload completed meanwhile is an object.
+        // The parts first: if the upload was completed meanwhile, they have become an object.
         for upload_id in upload_ids.into_iter().flatten() {
             store.abort_multipart(key, upload_id).await?;
         }
@@ -178,7 +178,7 @@ impl Reaper {
         Ok(true)
     }
 
-    /// A few in each of many passes are many, too.
+    /// Many passes with a few each also make many.
     async fn must_be_few_in_all(&self) -> Result<(), ReapError> {
         let (unknown, videos) = dal::leftovers::unknown_and_videos(&self.uploads.db).await?;
         // Each video has a cover.
@@ -186,7 +186,7 @@ impl Reaper {
         Seen { all, unknown }.must_be_few()
     }
 
-    /// What is no key of ours is left alone.
+    /// False for a key that isn't ours: such objects are left alone.
     fn is_of_age(&self, key: &str) -> bool {
         key.is_ascii()
             && key.len() <= LONGEST_KEY

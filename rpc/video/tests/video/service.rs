@@ -373,7 +373,7 @@ async fn of_publishes_and_aborts_at_the_same_time_one_wins() {
 }
 
 #[tokio::test]
-async fn the_key_tells_the_container_and_is_made_by_the_server() {
+async fn the_key_tells_the_container_and_is_complete_by_the_server() {
     let world = World::set_up().await;
     for (container, extension) in [
         (Container::MP4, "mp4"),

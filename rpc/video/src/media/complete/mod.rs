@@ -1,7 +1,7 @@
-//! Is the file whole? Decided from its outermost structure, read by ranges, so that a large file costs little.
+//! Checks that a file is complete, by its outermost structure alone, read in ranges: a large file costs little.
 //!
-//! A file passes when the pieces it is made of fill it exactly: the boxes of an MP4 or QuickTime file, the elements of a WebM or Matroska file
-//! down to its clusters. What is inside them is for ffprobe. Reads are bounded: each goes further than the last by at least its own length.
+//! A file passes if its pieces fill it exactly: the boxes of an MP4 or QuickTime file, the elements of a WebM or Matroska file down to its
+//! clusters. What is inside them is ffprobe's task. Reads only go forwards, so their number is bounded.
 
 mod ebml;
 mod mp4;

@@ -1,4 +1,4 @@
-//! How far into an MP4 file its samples reach, for the one case that the sizes of the boxes leave open.
+//! Checks that the samples of an MP4 file lie within it, for the one case that the sizes of the boxes leave open: a last box without a size.
 
 use super::{
     mp4_box::Header,

@@ -88,7 +88,9 @@ async fn an_empty_database_with_a_full_bucket_removes_nothing_and_says_why() {
     assert_eq!(noted(&world).await, 0);
 
     // Unless somebody says that it is right.
-    let adopting = world.reaper(&world.settings.object_store, 0, 0).adopting();
+    let adopting = world
+        .reaper(&world.settings.object_store, 0, 0)
+        .accepting_bucket();
     assert_eq!(adopting.pass().await.unwrap().unwrap().objects, 5);
     assert_eq!(reaper.pass().await.unwrap(), Some(Reaped::default()));
 }
