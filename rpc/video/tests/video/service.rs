@@ -1,7 +1,7 @@
 //! The use cases on the real database and object store, and what stays behind when a step of them fails.
 
 mod again;
-mod left_over;
+mod leftovers;
 mod reaper_guard;
 
 use std::{
@@ -184,7 +184,8 @@ async fn whatever_step_fails_nothing_stays() {
         let service = world.service_by(saboteur.url());
         let request = world.upload(files::mp4()).await;
         let (code, words) = refused(service.publish(request).await);
-        assert_eq!((code, words.as_str()), (Code::UNAVAILABLE, ""), "{step}");
+        let expected = (Code::UNAVAILABLE, "the service is unavailable");
+        assert_eq!((code, words.as_str()), expected, "{step}");
         assert!(saboteur.cuts() > 0, "{step}");
         world.assert_nothing_stays(step).await;
     }
@@ -215,7 +216,9 @@ async fn a_row_that_the_database_refuses_leaves_nothing() {
         .await;
     let request = world.upload(files::mp4()).await;
     let (code, words) = refused(world.service.publish(request).await);
-    assert_eq!((code, words.as_str()), (Code::INTERNAL, ""));
+    // The cause is for the log alone.
+    let expected = (Code::INTERNAL, "the service failed");
+    assert_eq!((code, words.as_str()), expected);
     world.assert_nothing_stays("row").await;
 }
 

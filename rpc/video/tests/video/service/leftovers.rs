@@ -129,7 +129,8 @@ async fn a_cover_that_may_be_stored_is_left_to_the_reaper_and_the_rest_is_undone
         let service = world.service_by(saboteur.url());
         let request = world.upload(files::mp4()).await;
         let (code, words) = refused(service.publish(request.clone()).await);
-        assert_eq!((code, words.as_str()), (Code::UNAVAILABLE, ""));
+        let expected = (Code::UNAVAILABLE, "the service is unavailable");
+        assert_eq!((code, words.as_str()), expected);
         assert!(saboteur.cuts() > 0);
         assert_eq!(world.bucket.keys().await.len(), objects);
         assert_eq!(world.uploads().await, 1);
