@@ -113,10 +113,7 @@ fn count_head(
     if !Admission::of(request.extensions()).client(client.0) {
         return Err(ApiError::new(Code::TOO_MANY_REQUESTS));
     }
-    let in_query = params::in_query(
-        request.uri().query().unwrap_or_default(),
-        params::TOKEN.name,
-    );
+    let in_query = params::in_query(request.uri().query().unwrap_or_default(), params::TOKEN);
     let token = in_query.as_deref().or(params::bearer(request.headers()));
     match token.and_then(|token| app.verify_token(token).ok()) {
         Some(holder) => count(app, client, Some(holder.user_id))?,

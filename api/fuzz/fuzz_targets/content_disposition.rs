@@ -5,7 +5,7 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
-use api::params::multipart::{boundary, disposition_name, part_name};
+use multipart::{boundary, disposition_name, part_name};
 use api_fuzz::print_speed;
 use libfuzzer_sys::fuzz_target;
 

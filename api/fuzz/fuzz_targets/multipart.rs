@@ -5,7 +5,7 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
-use api::params::multipart::{Event, FILE, Limits, Reader, boundary, limits, part_name};
+use multipart::{Event, Limits, Reader, boundary, part_name};
 use api_fuzz::print_speed;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
@@ -14,9 +14,11 @@ use plain::Parts;
 const CONTENT_TYPE: &str = "multipart/form-data; boundary=b";
 /// What no part may hold, nor begin with the end of.
 const END: &[u8] = b"\r\n--b";
+/// The part that is a file.
+const FILE: &str = "data";
 /// Small, so that they are exceeded.
 const LIMITS: Limits = Limits {
-    file_bytes: Some(64),
+    file: Some((FILE, 64)),
     other_bytes: 1024,
     header_bytes: 128,
     parts: 8,
@@ -65,7 +67,7 @@ mod plain {
     pub fn read(body: &[u8], parts: &mut Parts) -> Option<()> {
         // With the line's end that a body may leave out.
         let body = [b"\r\n", body].concat();
-        let file_limit = LIMITS.file_bytes.unwrap_or(u64::MAX) as usize;
+        let file_limit = LIMITS.file.map_or(u64::MAX, |(_, bytes)| bytes) as usize;
         let (mut files, mut count) = (0, 0);
         let fits = |upto: usize, files: usize| upto - 2 - files <= LIMITS.other_bytes as usize;
         let mut open: Option<(Option<String>, usize)> = None;
@@ -141,7 +143,7 @@ fn print_speeds() {
         other_bytes: u64::MAX,
         header_bytes: usize::MAX,
         parts: usize::MAX,
-        ..limits(Some(u64::MAX))
+        file: Some((FILE, u64::MAX)),
     };
     let data = "--b\r\ncontent-disposition: form-data; name=\"data\"\r\n\r\n";
     let rows = [

@@ -2,7 +2,7 @@
 
 use http::header;
 
-use super::Asset;
+use super::asset::Asset;
 use crate::openapi;
 
 /// Where the page may load from, and who may frame it.

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use http::header;
 use sha2::{Digest as _, Sha256};
 
-use super::Asset;
+use super::asset::Asset;
 
 /// Name below `web/dist`, and content.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/web_files.rs"));

@@ -15,7 +15,7 @@ use utoipa::openapi::{
     extensions::ExtensionsBuilder,
     path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn},
     request_body::{RequestBody, RequestBodyBuilder},
-    schema::{AnyOfBuilder, ObjectBuilder, Type},
+    schema::{ObjectBuilder, Type},
     security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     tag::{Tag, TagBuilder},
 };
@@ -25,7 +25,7 @@ use crate::{
     error::ApiError,
     i18n::CODES,
     objects::{Comment, User, Video},
-    params::{Declared, Place, TOKEN},
+    params::{Declared, Place, types::TOKEN_PARAMETER},
     route::{READS, Route},
     routes::routes,
 };
@@ -99,32 +99,18 @@ fn description() -> String {
 }
 
 fn components() -> Components {
-    let schemes = [
-        (
-            "bearer",
-            SecurityScheme::Http(
-                HttpBuilder::new()
-                    .scheme(HttpAuthScheme::Bearer)
-                    .bearer_format("JWT")
-                    .description(Some("The token of register or login."))
-                    .build(),
-            ),
-        ),
-        (
-            "token",
-            SecurityScheme::ApiKey(ApiKey::Query(ApiKeyValue::with_description(
-                TOKEN.name,
-                TOKEN.description(),
-            ))),
-        ),
-    ];
-    let mut components = ComponentsBuilder::new()
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some("The token of register or login."));
+    let in_query =
+        ApiKeyValue::with_description(TOKEN_PARAMETER.name, TOKEN_PARAMETER.description());
+    let components = ComponentsBuilder::new()
         .schema_from::<User>()
         .schema_from::<Video>()
-        .schema_from::<Comment>();
-    for (name, scheme) in schemes {
-        components = components.security_scheme(name, scheme);
-    }
+        .schema_from::<Comment>()
+        .security_scheme("bearer", SecurityScheme::Http(bearer.build()))
+        .security_scheme("token", SecurityScheme::ApiKey(ApiKey::Query(in_query)));
     let mut components = components.build();
     for schema in components.schemas.values_mut() {
         if let RefOr::T(Schema::Object(object)) = schema {
@@ -216,7 +202,7 @@ fn in_query(parameter: &Declared) -> ParameterBuilder {
 
 /// The same parameters again, as a body has them. The query wins.
 fn body(route: &Route) -> RequestBody {
-    let token = (route.token != TokenUse::Ignored).then_some(&TOKEN);
+    let token = (route.token != TokenUse::Ignored).then_some(&TOKEN_PARAMETER);
     let in_body = |one: &&Declared| !matches!(one.place, Place::Header(_));
     let parameters = route.parameters.iter().filter(in_body).chain(token);
     let parameters: Vec<&Declared> = parameters.collect();
@@ -242,33 +228,13 @@ fn body(route: &Route) -> RequestBody {
     match has_file {
         true => builder
             .required(Some(Required::True))
-            .content(MULTIPART, content(in_form)),
+            .content(MULTIPART, content(Declared::form_schema)),
         false => builder
             .description(Some("The same parameters; the query wins."))
-            .content(FORM, content(in_form))
-            .content(JSON, content(in_json)),
+            .content(FORM, content(Declared::form_schema))
+            .content(JSON, content(Declared::json_schema)),
     }
     .build()
-}
-
-fn in_form(parameter: &Declared) -> RefOr<Schema> {
-    let schema = (parameter.schema)();
-    schema.description(Some(parameter.description())).into()
-}
-
-/// In JSON a number may also be written as a string.
-fn in_json(parameter: &Declared) -> RefOr<Schema> {
-    let Some(pattern) = parameter.json_string else {
-        return in_form(parameter);
-    };
-    let string = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some(pattern));
-    AnyOfBuilder::new()
-        .item((parameter.schema)())
-        .item(string)
-        .description(Some(parameter.description()))
-        .into()
 }
 
 #[cfg(test)]

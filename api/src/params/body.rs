@@ -3,31 +3,22 @@
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use http::{HeaderMap, header};
+use multipart::Form;
+use service::BodyError;
 use volo_http::body::Body;
 
 use super::{
-    Params,
     json::{Object, Value},
-    multipart::{Form, limits},
+    multipart::{limits, text},
+    values::Params,
 };
 use crate::{error::ApiError, i18n::Rule};
 
 /// Largest form, JSON or text-only multipart body, by the contract.
 const MAX_BYTES: usize = 1 << 20;
 
-/// Why a body could not be read to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum BodyError {
-    /// It came too slowly, or stopped moving.
-    #[error("the body comes too slowly")]
-    Stalled,
-    /// The connection broke, or the chunks were malformed.
-    #[error("the body broke off: {0}")]
-    Broken(String),
-}
-
 /// The body as a stream that ends with its first error. The connection sees to it that it doesn't come too slowly.
-pub fn chunks(body: Body) -> impl Stream<Item = Result<Bytes, BodyError>> + Send + 'static {
+pub fn chunks(body: Body) -> impl Stream<Item = Result<Bytes, ApiError>> + Send + 'static {
     use http_body_util::BodyExt as _;
     let stream = Box::pin(body.into_data_stream());
     futures::stream::unfold(Some(stream), move |stream| async move {
@@ -40,19 +31,11 @@ pub fn chunks(body: Body) -> impl Stream<Item = Result<Bytes, BodyError>> + Send
     .fuse()
 }
 
-impl From<BodyError> for ApiError {
-    fn from(error: BodyError) -> Self {
-        match error {
-            BodyError::Stalled => Self::request_timeout(),
-            BodyError::Broken(_) => Self::bad_parameter("body", Rule::BrokeOff),
-        }
-    }
-}
-
-fn body_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> BodyError {
+fn body_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ApiError {
     match error.downcast_ref() {
-        Some(service::BodyError::TooSlow) => BodyError::Stalled,
-        _ => BodyError::Broken(error.to_string()),
+        Some(BodyError::TooSlow) => ApiError::request_timeout(),
+        // The connection broke, or the chunks were malformed.
+        _ => ApiError::bad_parameter("body", Rule::BrokeOff),
     }
 }
 
@@ -118,12 +101,12 @@ impl Params {
         keeps: fn(&str) -> bool,
     ) -> Result<(), ApiError>
     where
-        S: Stream<Item = Result<Bytes, BodyError>> + Unpin,
+        S: Stream<Item = Result<Bytes, ApiError>> + Unpin,
     {
         let mut form = Form::new(content_type, chunks, keeps, limits(None))?;
         while let Some(part) = form.next_part().await? {
-            let name = part.name.clone();
-            self.add(name, part.text().await?);
+            let (name, value) = text(part).await?;
+            self.add(name, value);
         }
         Ok(())
     }
@@ -132,7 +115,7 @@ impl Params {
 /// The whole body.
 async fn whole<S>(mut chunks: S) -> Result<Vec<u8>, ApiError>
 where
-    S: Stream<Item = Result<Bytes, BodyError>> + Unpin,
+    S: Stream<Item = Result<Bytes, ApiError>> + Unpin,
 {
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
@@ -145,13 +128,19 @@ where
 }
 
 /// The media type without its parameters, in lower case.
-pub fn essence(content_type: &str) -> String {
+fn essence(content_type: &str) -> String {
     content_type
         .split(';')
         .next()
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase()
+}
+
+/// The content type, if it is that of a multipart form.
+pub fn multipart_type(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    (essence(value) == "multipart/form-data").then_some(value)
 }
 
 /// The declared length of the body, in bytes.

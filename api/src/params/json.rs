@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
-use super::MAX_PARAMETERS;
+use super::values::MAX_PARAMETERS;
 
 /// The members of an object in their order; of more than a request may have, one more than that.
 pub struct Object(pub Vec<(String, Value)>);

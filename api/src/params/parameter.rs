@@ -3,9 +3,12 @@
 //! [`parameters!`](crate::params::parameters) makes such a struct; [`types`](super::types) has the field types.
 
 use serde_json::Value;
-use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::{
+    ObjectBuilder, RefOr, Schema,
+    schema::{AnyOfBuilder, SchemaType, Type},
+};
 
-use super::Params;
+use super::values::{Params, TOKEN};
 use crate::error::ApiError;
 
 /// The type of a parameter. It alone knows the parameter's rules: the parser, the refusal and the document follow from it.
@@ -55,8 +58,7 @@ pub struct Declared {
     pub place: Place,
     /// See [`Parameter::REQUIRED`].
     pub required: bool,
-    /// See [`Parameter::JSON_STRING`].
-    pub json_string: Option<&'static str>,
+    json_string: Option<&'static str>,
     /// See [`Parameter::schema`].
     pub schema: fn() -> ObjectBuilder,
     /// See [`Parameter::example`].
@@ -82,6 +84,26 @@ impl Declared {
     pub fn description(&self) -> &'static str {
         self.description.trim()
     }
+
+    /// How the document shows it in a form.
+    pub fn form_schema(&self) -> RefOr<Schema> {
+        (self.schema)().description(Some(self.description())).into()
+    }
+
+    /// How the document shows it in a JSON body, where a number may also be written as a string.
+    pub fn json_schema(&self) -> RefOr<Schema> {
+        let Some(pattern) = self.json_string else {
+            return self.form_schema();
+        };
+        let string = ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::String))
+            .pattern(Some(pattern));
+        AnyOfBuilder::new()
+            .item((self.schema)())
+            .item(string)
+            .description(Some(self.description()))
+            .into()
+    }
 }
 
 /// All parameters of a route but the token, as [`parameters!`](crate::params::parameters) declares them.
@@ -104,7 +126,7 @@ pub trait Parameters: Sized {
     /// Whether a form's part of this name is kept. All others are skipped unread.
     fn keeps(name: &str) -> bool {
         let is_kept = |one: &Declared| one.place == Place::QueryOrBody && one.name == name;
-        name == super::TOKEN.name || Self::DECLARED.iter().any(is_kept)
+        name == TOKEN || Self::DECLARED.iter().any(is_kept)
     }
 }
 

@@ -10,8 +10,8 @@ use utoipa::openapi::{
 };
 
 use super::{
-    Params,
     parameter::{Declared, Parameter, Place},
+    values::{IDEMPOTENCY_KEY, Params, TOKEN},
 };
 use crate::{error::ApiError, i18n::Rule};
 
@@ -248,8 +248,6 @@ impl Parameter for File {
     }
 }
 
-/// The header with which a client makes the repetition of a write harmless.
-pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// Where the interfaces have the rule of the key.
 const IDEMPOTENCY_KEY_RULES: (&str, &str) = ("PublishRequest", "idempotency_key");
 
@@ -287,8 +285,8 @@ impl Parameter for IdempotencyKey {
 pub struct Token;
 
 /// How every route that takes a token documents it in a body. In the query it is a security scheme.
-pub const TOKEN: Declared = Declared::of::<Token>(
-    "token",
+pub const TOKEN_PARAMETER: Declared = Declared::of::<Token>(
+    TOKEN,
     "As register or login gave it. Wins over `Authorization: Bearer`; an empty one counts as missing.",
 );
 
@@ -410,7 +408,7 @@ mod tests {
 
     #[test]
     fn what_is_conditional_is_refused_only_when_it_is_needed() {
-        type Id = super::super::Conditional<CommentId>;
+        type Id = super::super::parameter::Conditional<CommentId>;
         assert!(read::<Id>("a=x").unwrap().required().is_err());
         assert!(read::<Id>("a=x").unwrap().optional().is_err());
         assert!(read::<Id>("").unwrap().required().is_err());

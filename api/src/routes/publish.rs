@@ -9,6 +9,7 @@ use auth::Holder;
 use bytes::Bytes;
 use futures::Stream;
 use idl::{base::Code, video::PublishRequest};
+use multipart::Part;
 use service::Admission;
 use telemetry::metrics::{self, UploadOutcome};
 use volo_http::request::Request;
@@ -21,8 +22,8 @@ use crate::{
     i18n::Rule,
     params::{
         Parameters as _, Params,
-        body::{BodyError, chunks, content_length},
-        multipart::{self, FILE, Part, largest_body, limits, multipart_type},
+        body::{chunks, content_length, multipart_type},
+        multipart::{FILE, limits, max_body_bytes, text},
         parameters, types,
         types::{IdempotencyKey, Title},
     },
@@ -81,8 +82,8 @@ async fn receive(app: Arc<App>, request: Request) -> Result<Empty, ApiError> {
         Holder::read(&app, &params)?;
         return Err(ApiError::missing(FILE));
     };
-    let largest = largest_body(app.settings.upload.max_bytes);
-    if content_length(&headers).is_some_and(|length| length > largest) {
+    let max_bytes = max_body_bytes(app.settings.upload.max_bytes);
+    if content_length(&headers).is_some_and(|length| length > max_bytes) {
         return Err(ApiError::too_large());
     }
     let chunks = Box::pin(chunks(body));
@@ -131,7 +132,7 @@ enum Admitted {
     Author,
 }
 
-type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
+type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, ApiError>> + Send>>;
 
 impl Form<'_> {
     /// Reads all parts.
@@ -145,8 +146,8 @@ impl Form<'_> {
             if part.name == FILE {
                 self.receive_file(part).await?;
             } else {
-                let name = part.name.clone();
-                self.params.add(name, part.text().await?);
+                let (name, value) = text(part).await?;
+                self.params.add(name, value);
                 self.check_given().await?;
             }
         }

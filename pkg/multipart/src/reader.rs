@@ -1,21 +1,18 @@
-//! Takes a form apart as it arrives (RFC 2046, section 5.1): bytes in, parts out, no I/O.
+//! The parser (RFC 2046, section 5.1): bytes in, events out, no I/O.
 //!
-//! Invariants: each byte is looked at a fixed number of times, however the body is cut into chunks. Kept is one chunk, which the content of
-//! a part is a slice of, and the header block of one part. All bytes that aren't the file's are counted, wherever they stand.
+//! Invariants: each byte is looked at a fixed number of times, however the body is cut into chunks. The reader keeps one chunk and the
+//! header block of one part; content is a slice of the chunk. All bytes that aren't the file's are counted, wherever they stand.
 
 use bytes::{Buf as _, Bytes};
 use memchr::{memmem::Finder, memrchr};
 
-use super::{
-    FILE,
-    header::{Malformed, part_name},
-};
+use crate::header::{Malformed, part_name};
 
-/// What a form may weigh.
+/// Limits of a form's size.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Of the file, in bytes; none: this form has no file, and a part of that name is one like any other.
-    pub file_bytes: Option<u64>,
+    /// The name of the part that is a file, and its largest size in bytes. None: this form has no file.
+    pub file: Option<(&'static str, u64)>,
     /// Of everything else: other parts, headers, boundaries, what stands before and behind the parts.
     pub other_bytes: u64,
     /// Of a part's header block.
@@ -27,16 +24,16 @@ pub struct Limits {
 /// Why a form can't be read on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
-    /// A boundary or a header that is none.
+    /// A boundary or a header can't be read.
     #[error("malformed")]
     Malformed,
     /// The body ended before the form did.
     #[error("broke off")]
     BrokeOff,
-    /// More bytes than may be.
+    /// More bytes than a limit allows.
     #[error("too large")]
     TooLarge,
-    /// More parts than may be.
+    /// More parts than the limit allows.
     #[error("more than {0} parts")]
     TooManyParts(usize),
 }
@@ -47,7 +44,7 @@ impl From<Malformed> for FormError {
     }
 }
 
-/// What comes next.
+/// What the reader finds next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
     /// A part of this name begins.
@@ -58,7 +55,7 @@ pub enum Event {
     PartEnd,
 }
 
-/// Where in the form the next byte stands.
+/// Where the next byte is in the form.
 #[derive(Debug, Clone, Copy)]
 enum State {
     Preamble,
@@ -130,9 +127,9 @@ impl Reader {
         }
     }
 
-    /// Whether a part of this form is a file.
-    pub fn has_file(&self) -> bool {
-        self.limits.file_bytes.is_some()
+    /// Whether the part of this name is the file.
+    pub fn is_file(&self, name: &str) -> bool {
+        self.limits.file.is_some_and(|(file, _)| file == name)
     }
 
     /// Takes the next chunk of the body; the one before must have been read to its end.
@@ -155,7 +152,7 @@ impl Reader {
     /// What comes next; none until another chunk comes.
     ///
     /// # Errors
-    /// What this form may not be.
+    /// The form is malformed or breaks a limit.
     pub fn next_event(&mut self) -> Result<Option<Event>, FormError> {
         loop {
             match self.state {
@@ -240,7 +237,7 @@ impl Reader {
         }
         let end = self.header.len() - EMPTY_LINE.len();
         let name = part_name(self.header.get(CRLF.len()..end).unwrap_or_default())?;
-        let is_file = self.has_file() && name.as_deref() == Some(FILE);
+        let is_file = name.as_deref().is_some_and(|name| self.is_file(name));
         self.state = State::Part { is_file };
         // A part without content may end here: then the line's end is the delimiter's.
         self.matched = CRLF.len();
@@ -268,8 +265,8 @@ impl Reader {
 
     fn count_file(&mut self, bytes: usize) -> Result<(), FormError> {
         self.file_bytes = self.file_bytes.saturating_add(bytes as u64);
-        match self.limits.file_bytes {
-            Some(limit) if self.file_bytes > limit => Err(FormError::TooLarge),
+        match self.limits.file {
+            Some((_, limit)) if self.file_bytes > limit => Err(FormError::TooLarge),
             _ => Ok(()),
         }
     }

@@ -6,16 +6,27 @@ use std::{
     },
 };
 
-use futures::{FutureExt as _, stream};
+use bytes::Bytes;
+use futures::{FutureExt as _, StreamExt as _, stream};
 
 use super::*;
 
 const SMALL: Limits = Limits {
-    file_bytes: Some(100),
+    file: Some(("data", 100)),
     other_bytes: 1000,
     header_bytes: 100,
     parts: 4,
 };
+/// As wide as the API's.
+fn wide(file_bytes: u64) -> Limits {
+    Limits {
+        file: Some(("data", file_bytes)),
+        other_bytes: MIB,
+        header_bytes: 16 << 10,
+        parts: 32,
+    }
+}
+
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
@@ -181,7 +192,7 @@ fn each_limit_is_kept_to_the_byte() {
 }
 
 /// How many bytes of an endless body are read before it is refused; the error. Without waiting, since it never pauses.
-fn read_of_endless(start: &str, again: &'static [u8]) -> (u64, ApiError) {
+fn read_of_endless(start: &str, again: &'static [u8]) -> (u64, FormError) {
     let read = Arc::new(AtomicU64::new(0));
     let start = Bytes::copy_from_slice(start.as_bytes());
     let endless = stream::once(async move { start })
@@ -192,10 +203,10 @@ fn read_of_endless(start: &str, again: &'static [u8]) -> (u64, ApiError) {
                 read.fetch_add(chunk.len() as u64, Ordering::Relaxed);
             }
         });
-    let chunks = Box::pin(endless.map(Ok));
+    let chunks = Box::pin(endless.map(Ok::<_, FormError>));
     let receive = async {
         let content_type = "multipart/form-data; boundary=b";
-        let limits = limits(Some(u64::MAX));
+        let limits = wide(u64::MAX);
         let mut form = Form::new(
             content_type,
             chunks,
@@ -203,11 +214,11 @@ fn read_of_endless(start: &str, again: &'static [u8]) -> (u64, ApiError) {
             limits,
         )?;
         while let Some(part) = form.next_part().await? {
-            if part.name != FILE {
-                part.text().await?;
+            if part.name != "data" {
+                part.bytes(64 << 10).await?;
             }
         }
-        Ok::<_, ApiError>(())
+        Ok::<_, FormError>(())
     };
     let error = receive.now_or_never().map(Result::unwrap_err).unwrap();
     (read.load(Ordering::Relaxed), error)
@@ -217,24 +228,43 @@ fn read_of_endless(start: &str, again: &'static [u8]) -> (u64, ApiError) {
 fn an_endless_form_is_refused_before_it_costs_much() {
     let part = "--b\r\ncontent-disposition: form-data; name=title\r\n\r\nx\r\n";
     let other = "--b\r\ncontent-disposition: form-data; name=other\r\n\r\n";
+    const TOO_LARGE: FormError = FormError::TooLarge;
     let parts = part.repeat(40);
-    for (what, start, again, bytes, code) in [
-        ("preamble", "", "preamble", MIB, 10011),
-        ("lines", "", "\r\n", MIB, 10011),
-        ("look-alikes", "", "\r\n--\r\n--", MIB, 10011),
-        ("padding", "--b", " ", MIB, 10011),
-        ("header", "--b\r\nx: ", "y", 16 * KIB, 10011),
-        ("header lines", "--b\r\n", "x: y\r\n", 16 * KIB, 10011),
-        ("folded header", "--b\r\nx: y", "\r\n y", 16 * KIB, 10011),
-        ("text", part.trim_end(), "text", 64 * KIB, 10011),
-        ("unknown text", other, "text", MIB, 10011),
-        ("epilogue", "--b--", "epilogue", MIB, 10011),
-        ("parts", "", identity(part), 33 * 60, 10001),
-        ("parts at once", &parts, "", 40 * 60, 10001),
+    for (what, start, again, bytes, expected) in [
+        ("preamble", "", "preamble", MIB, TOO_LARGE),
+        ("lines", "", "\r\n", MIB, TOO_LARGE),
+        ("look-alikes", "", "\r\n--\r\n--", MIB, TOO_LARGE),
+        ("padding", "--b", " ", MIB, TOO_LARGE),
+        ("header", "--b\r\nx: ", "y", 16 * KIB, TOO_LARGE),
+        ("header lines", "--b\r\n", "x: y\r\n", 16 * KIB, TOO_LARGE),
+        (
+            "folded header",
+            "--b\r\nx: y",
+            "\r\n y",
+            16 * KIB,
+            TOO_LARGE,
+        ),
+        ("text", part.trim_end(), "text", 64 * KIB, TOO_LARGE),
+        ("unknown text", other, "text", MIB, TOO_LARGE),
+        ("epilogue", "--b--", "epilogue", MIB, TOO_LARGE),
+        (
+            "parts",
+            "",
+            identity(part),
+            33 * 60,
+            FormError::TooManyParts(32),
+        ),
+        (
+            "parts at once",
+            &parts,
+            "",
+            40 * 60,
+            FormError::TooManyParts(32),
+        ),
     ] {
         let again: &'static [u8] = again.as_bytes();
         let (read, error) = read_of_endless(start, again);
-        assert_eq!(error.code().inner(), code, "{what}: {error}");
+        assert_eq!(error, expected, "{what}");
         assert!(read <= bytes + 64, "{what}: {read}");
     }
 }
@@ -242,7 +272,7 @@ fn an_endless_form_is_refused_before_it_costs_much() {
 #[test]
 fn a_file_passes_through_in_slices_of_what_arrived() {
     let chunk = Bytes::from(vec![7; 64 << 10]);
-    let mut reader = Reader::new(b"b", limits(Some(u64::MAX)));
+    let mut reader = Reader::new(b"b", wide(u64::MAX));
     reader.push(Bytes::from(header("data")));
     assert!(matches!(
         reader.next_event(),
@@ -268,20 +298,21 @@ fn a_file_passes_through_in_slices_of_what_arrived() {
 async fn only_parts_of_known_names_are_given_and_what_is_unread_is_skipped() {
     let form = ["token", "other", "data", "title", "Token", ""].map(header);
     let body = form.join("x\r\n") + "x\r\n--b--";
-    let chunks = stream::iter(body.into_bytes()).map(|byte| Ok(Bytes::from(vec![byte])));
+    let chunks =
+        stream::iter(body.into_bytes()).map(|byte| Ok::<_, FormError>(Bytes::from(vec![byte])));
     let content_type = "multipart/form-data; boundary=b";
     let mut form = Form::new(
         content_type,
         chunks,
         |name| ["title", "token"].contains(&name),
-        limits(Some(1)),
+        wide(1),
     )
     .unwrap();
     let mut names = Vec::new();
     while let Some(part) = form.next_part().await.unwrap() {
         names.push(part.name.clone());
         if names.len() == 1 {
-            assert_eq!(part.text().await.unwrap(), "x");
+            assert_eq!(part.bytes(1).await.unwrap(), b"x");
         }
     }
     assert_eq!(names, ["token", "data", "title"]);

@@ -1,7 +1,6 @@
 //! Header values with parameters (RFC 9110, section 5.6.6) and the header block of a part (RFC 7578, section 4).
 //!
-//! Of a part only its name is of use here: a file name is read past and never looked at. It may hold whatever a client puts into it,
-//! also what the grammar forbids, as long as the name stands before it.
+//! Only the name of a part is used. A file name is skipped, and may break the grammar as long as the name stands before it.
 
 use std::borrow::Cow;
 
