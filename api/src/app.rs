@@ -13,7 +13,7 @@ use idl::{
 };
 use limits::Limits;
 use marks::{Marks, Reader, Subject};
-use service::{Admin, Need, Process};
+use service::Clients;
 use settings::{Network, Settings};
 use storage::Store;
 
@@ -39,8 +39,6 @@ pub struct App {
     pub limits: Limits,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
-    /// What the process tells its operator.
-    pub admin: Admin,
     /// Which accounts exist.
     pub accounts: Accounts,
     /// The time zone of `create_date`.
@@ -54,8 +52,10 @@ impl App {
     ///
     /// # Errors
     /// A setting that can't be used, named.
-    pub fn new(process: &Process) -> Result<Arc<Self>, Box<dyn Error + Send + Sync>> {
-        let settings = process.settings().clone();
+    pub fn new(
+        settings: Settings,
+        clients: &Clients,
+    ) -> Result<Arc<Self>, Box<dyn Error + Send + Sync>> {
         let token_ttl = Duration::from_secs(settings.auth.token_ttl_s);
         let tokens = Tokens::new(
             settings.jwt_keys()?,
@@ -65,19 +65,17 @@ impl App {
         )?;
         let store = Store::new(&settings.object_store)?;
         let spool_slots = SpoolSlots::new(settings.upload.spool_slots, settings.http.min_body_rate);
-        check(process, &store);
-        let user = process.client(UserServiceClientBuilder::new("user"));
+        let user = clients.client(UserServiceClientBuilder::new("user"));
         Ok(Arc::new(Self {
             accounts: Accounts::new(user.clone()),
             user,
-            video: process.client(VideoServiceClientBuilder::new("video")),
-            favorite: process.client(FavoriteServiceClientBuilder::new("favorite")),
-            comment: process.client(CommentServiceClientBuilder::new("comment")),
+            video: clients.client(VideoServiceClientBuilder::new("video")),
+            favorite: clients.client(FavoriteServiceClientBuilder::new("favorite")),
+            comment: clients.client(CommentServiceClientBuilder::new("comment")),
             store,
             spool_slots,
             limits: Limits::connect(settings.limits(), &settings.redis)?,
             trusted_proxies: settings.trusted_proxies()?,
-            admin: process.admin().clone(),
             utc_offset: utc_offset(&settings.page.utc_offset)?,
             tokens,
             marks: Marks::connect(&settings.redis, &settings.mysql)?,
@@ -121,20 +119,23 @@ impl App {
     }
 }
 
-/// What `/readyz` looks at. The main job is to log in, to show the feed with its videos, and to publish.
-fn check(process: &Process, store: &Store) {
-    for service in ["user", "video"] {
-        process.check_service(service, Need::Required);
-    }
-    // Without them pages show the counts of the last fold, and nobody's likes.
-    for service in ["favorite", "comment"] {
-        process.check_service(service, Need::Optional);
-    }
-    let store = store.clone();
-    process.check("object_store", Need::Required, move || store.clone().ping());
-}
-
 fn utc_offset(text: &str) -> Result<FixedOffset, String> {
     text.parse()
         .map_err(|_| format!("settings: page.utc_offset: {text:?} is not an offset such as +08:00"))
+}
+
+#[cfg(test)]
+impl App {
+    /// One that knows no server: for what needs none. What asks Redis counts in the process alone.
+    pub async fn without_servers(change: impl FnOnce(&mut Settings)) -> Arc<Self> {
+        let mut settings = Settings::load().unwrap();
+        // Nobody listens on the first port.
+        settings.redis.url = settings::Secret::new("redis://127.0.0.1:1");
+        settings.etcd.endpoints = vec!["http://127.0.0.1:1".to_owned()];
+        let key = format!("test:{}", "k".repeat(32));
+        settings.auth.jwt_keys = settings::Secret::new(key);
+        change(&mut settings);
+        let clients = Clients::new("api", &settings).await.unwrap();
+        Self::new(settings, &clients).unwrap()
+    }
 }

@@ -206,3 +206,139 @@ pub fn uploaded(app: &App, user_id: i64, bytes: u64) {
     let claim = Claim::user(Class::UploadBytes, user_id);
     app.limits.charge(claim, bytes);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use http::header;
+    use http_body_util::BodyExt as _;
+    use serde::Serialize;
+    use serde_json::{Value, json};
+    use volo::net::Address;
+    use volo_http::{body::Body, server::route::Router};
+
+    use super::*;
+
+    #[derive(Default, Serialize)]
+    struct Session {
+        token: String,
+    }
+
+    /// A router that answers everything, behind the middleware, where an address may send 2 requests and a user 3.
+    async fn limited() -> (Arc<App>, Router) {
+        let app = App::without_servers(|settings| {
+            settings.limits.request_per_address = 2;
+            settings.limits.request_per_user = 3;
+        })
+        .await;
+        let failures: [(&str, Fail); 1] = [("/login/", fail_with::<Session>)];
+        let layer = RateLimitLayer::new(app.clone(), failures.into_iter());
+        let answer = async |request: Request| match request.extensions().get::<Uncounted>() {
+            Some(_) => "not counted yet",
+            None => "counted",
+        };
+        let router = Router::new()
+            .fallback(move |request| answer(request))
+            .layer(layer);
+        (app, router)
+    }
+
+    async fn send(router: &Router, from: &str, mut request: Request) -> Response {
+        let peer: SocketAddr = from.parse().unwrap();
+        request.extensions_mut().insert(Peer(peer));
+        let mut cx = ServerContext::new(Address::from(peer));
+        router.call(&mut cx, request).await.unwrap()
+    }
+
+    fn get(uri: &str) -> Request {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = uri.parse().unwrap();
+        request
+    }
+
+    async fn text(response: Response) -> String {
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.into()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_address_may_send_so_many_requests_and_is_told_when_to_come_again() {
+        let (_app, router) = limited().await;
+        for _ in 0..2 {
+            let response = send(&router, "192.0.2.1:1", get("/")).await;
+            assert_eq!(text(response).await, "counted");
+        }
+        let refused = send(&router, "192.0.2.1:2", get("/")).await;
+        assert_eq!(refused.status(), 429);
+        assert!(refused.headers().contains_key(header::RETRY_AFTER));
+        let body: Value = serde_json::from_str(&text(refused).await).unwrap();
+        assert_eq!(body["status_code"], 10012);
+        assert_eq!(body.get("token"), None);
+        let other = send(&router, "192.0.2.2:1", get("/")).await;
+        assert_eq!(other.status(), 200);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_carries_what_the_failures_of_its_route_carry() {
+        let (_app, router) = limited().await;
+        for _ in 0..2 {
+            send(&router, "192.0.2.1:1", get("/login")).await;
+        }
+        for (path, token) in [
+            ("/login", json!("")),
+            ("/login/", json!("")),
+            ("/login//", json!(null)),
+        ] {
+            let refused = send(&router, "192.0.2.1:1", get(path)).await;
+            let body: Value = serde_json::from_str(&text(refused).await).unwrap();
+            assert_eq!(body["token"], token, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_valid_token_counts_for_its_user_wherever_it_is_shown_and_from_wherever() {
+        let (app, router) = limited().await;
+        let token = app.token_for(7, None).unwrap();
+        let with_query = get(&format!("/?token={token}"));
+        let mut with_header = get("/");
+        let bearer = format!("Bearer {token}").parse().unwrap();
+        with_header
+            .headers_mut()
+            .insert(header::AUTHORIZATION, bearer);
+        for (from, request) in [("192.0.2.1:1", with_query), ("192.0.2.2:1", with_header)] {
+            assert_eq!(send(&router, from, request).await.status(), 200);
+        }
+        let again = || get(&format!("/?token={token}"));
+        assert_eq!(send(&router, "192.0.2.3:1", again()).await.status(), 200);
+        assert_eq!(send(&router, "192.0.2.4:1", again()).await.status(), 429);
+        // The addresses have all that is theirs.
+        assert_eq!(
+            send(&router, "192.0.2.1:1", get("/?token=broken"))
+                .await
+                .status(),
+            200
+        );
+    }
+
+    #[tokio::test]
+    async fn a_body_that_may_hold_the_token_is_counted_when_it_is_read_or_at_the_end() {
+        let (app, router) = limited().await;
+        let post = || Request::new(Body::from("token=x"));
+        for _ in 0..2 {
+            let response = send(&router, "192.0.2.1:1", post()).await;
+            assert_eq!(text(response).await, "not counted yet");
+        }
+        // Nobody has read them: they count for the address.
+        assert_eq!(send(&router, "192.0.2.1:1", get("/")).await.status(), 429);
+
+        let client = ClientAddress("192.0.2.2".parse().unwrap());
+        let uncounted = Uncounted::default();
+        for _ in 0..3 {
+            assert!(uncounted.count(&app, client, None).is_ok(), "once");
+        }
+        assert!(Uncounted::default().count(&app, client, None).is_ok());
+        assert!(Uncounted::default().count(&app, client, None).is_err());
+        assert!(Uncounted::default().count(&app, client, Some(7)).is_ok());
+    }
+}

@@ -6,7 +6,7 @@ use std::{cell::RefCell, convert::Infallible, net::SocketAddr, pin::Pin, sync::A
 
 use http::{HeaderValue, Method, header};
 use metainfo::{METAINFO, MetaInfo};
-use service::{ADMIN_PATHS, HEALTH_PATH, RequestBody};
+use service::{ADMIN_PATHS, Admin, HEALTH_PATH, RequestBody};
 use telemetry::trace::TRACEPARENT;
 use tower::service_fn;
 use volo::{Service as _, net::Address};
@@ -32,17 +32,20 @@ struct Server {
     router: Router<Body, Infallible>,
     cors: Cors,
     discarder: Discarder,
+    admin: Admin,
 }
 
 /// What answers a request from an address.
 pub fn handler(
     app: Arc<App>,
+    admin: Admin,
     discarder: Discarder,
 ) -> impl Fn(SocketAddr, http::Request<RequestBody>) -> Answering + Clone + Send + Sync + 'static {
     let server = Arc::new(Server {
         router: router(&app),
         cors: Cors::new(&app.settings.http.cors_origins),
         discarder,
+        admin,
         app,
     });
     move |peer, request| {
@@ -50,7 +53,7 @@ pub fn handler(
         Box::pin(async move {
             let (request, lending) = server.discarder.lend(request);
             let mut response = server.answer(peer, request).await;
-            if server.app.admin.is_stopping() {
+            if server.admin.is_stopping() {
                 // So that the client opens another connection, and none is closed just when it is used again.
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
@@ -97,7 +100,7 @@ impl Server {
     /// Without middleware: probes and scrapes would drown the log lines of the contract's requests.
     async fn answer_admin(&self, path: &str, request: &Request) -> Response {
         match *request.method() {
-            Method::GET | Method::HEAD => self.app.admin.answer(path).await.map(Body::from),
+            Method::GET | Method::HEAD => self.admin.answer(path).await.map(Body::from),
             _ => method_not_allowed(READS, request),
         }
     }

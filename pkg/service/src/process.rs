@@ -157,6 +157,11 @@ impl Process {
             .add_with_limit(service, need, peers::SERVICE_LIMIT, ask);
     }
 
+    /// Makes clients of other services.
+    pub fn clients(&self) -> Clients {
+        Clients::with_registry(&self.name, &self.settings, self.registry.clone())
+    }
+
     /// The client of another service; see [`Clients::client`].
     pub fn client<MkC, Req, Resp, Lb, Disc>(
         &self,
@@ -167,7 +172,7 @@ impl Process {
         Req: EntryMessage + idl::Validate + idl::Call + Clone + Send + Sync + 'static,
         Resp: EntryMessage + Clone + Send + Sync + 'static,
     {
-        Clients::with_registry(&self.name, &self.settings, self.registry.clone()).client(builder)
+        self.clients().client(builder)
     }
 
     /// Serves as an instance of the service of this process's name, until a signal has stopped it.
