@@ -1,4 +1,4 @@
-//! Published videos: `videos` is the truth of what exists, whose it is and when it was published.
+//! Published videos: publish, the feed, works, videos and authors by id. The table `videos` is the truth.
 
 use marks::Subject;
 use sea_orm::{
@@ -23,9 +23,9 @@ use crate::{
     uploads,
 };
 
-/// Most publishes that may meet in one chain of neighbouring milliseconds.
+/// Neighbouring milliseconds that may be taken at most.
 const MAX_STAMPS: i64 = 1000;
-/// Neighbours that are tried before it is asked which one is free: few publishes meet as a rule.
+/// Neighbours that are tried before a query asks which one is free: as a rule few publishes collide.
 const STAMPS_IN_A_ROW: i64 = 16;
 
 /// What a page shows of a video. Only its counts ever change; these are as of the last fold.

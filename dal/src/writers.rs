@@ -58,8 +58,8 @@ impl Db {
         }
         let sql = "SELECT 1 FROM writers WHERE name = ? AND id = ? AND state = ?";
         let values = [name.into(), row.1.clone().into(), OWING.into()];
-        let look = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
-        let is_owing = self.read_own_writes().query_one_raw(look).await?.is_some();
+        let query = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
+        let is_owing = self.read_own_writes().query_one_raw(query).await?.is_some();
         if !is_owing {
             self.writer.is_dead.notify_one();
         } else if !is_recorded {
@@ -81,7 +81,7 @@ impl Db {
     }
 
     /// The fates of these writers, or of all. Those that aren't alive are declared dead.
-    async fn look_up_writers(
+    async fn fates_of(
         &self,
         name: &'static str,
         ids: Option<&[String]>,
@@ -99,9 +99,9 @@ impl Db {
             "SELECT id, state, CAST(IS_USED_LOCK({lock}) IS NULL AS SIGNED) AS is_free \
              FROM writers WHERE name = ? AND {condition}"
         );
-        let look = Statement::from_sql_and_values(DbBackend::MySql, sql, values());
+        let query = Statement::from_sql_and_values(DbBackend::MySql, sql, values());
         let mut statuses = Vec::new();
-        for row in self.read_own_writes().query_all_raw(look).await? {
+        for row in self.read_own_writes().query_all_raw(query).await? {
             let (id, state): (String, i8) = (row.try_get("", "id")?, row.try_get("", "state")?);
             if state < DEAD && row.try_get::<i64>("", "is_free")? == 0 {
                 statuses.push((id, WriterStatus::Alive));
@@ -115,8 +115,8 @@ impl Db {
             let bury = Statement::from_sql_and_values(DbBackend::MySql, sql, of_it.clone());
             self.write().execute_raw(bury).await?;
             let sql = "SELECT state FROM writers WHERE name = ? AND id = ?";
-            let look = Statement::from_sql_and_values(DbBackend::MySql, sql, of_it);
-            let row = self.read_own_writes().query_one_raw(look).await?;
+            let query = Statement::from_sql_and_values(DbBackend::MySql, sql, of_it);
+            let row = self.read_own_writes().query_one_raw(query).await?;
             let state: Option<i8> = row.map(|row| row.try_get("", "state")).transpose()?;
             let status = match state {
                 Some(state) if state == WELL + DEAD => WriterStatus::Gone,
@@ -166,11 +166,11 @@ impl Registry for Db {
         name: &'static str,
         ids: &[String],
     ) -> Option<Vec<(String, WriterStatus)>> {
-        self.look_up_writers(name, Some(ids)).await.ok()
+        self.fates_of(name, Some(ids)).await.ok()
     }
 
     async fn epoch_base(&self, name: &'static str) -> Option<EpochBase> {
-        let all = self.look_up_writers(name, None).await.ok()?;
+        let all = self.fates_of(name, None).await.ok()?;
         // These writers aren't in Redis any more.
         let gone = all
             .iter()
@@ -216,8 +216,8 @@ async fn live(db: Db) {
             while is_alive {
                 is_alive = tokio::select! {
                     () = tokio::time::sleep(CHECK_PERIOD) => {
-                        let look = within(DEADLINE, is_known(&db, &lock, &id));
-                        look.await.unwrap_or(false)
+                        let query = within(DEADLINE, is_known(&db, &lock, &id));
+                        query.await.unwrap_or(false)
                     }
                     () = db.writer.is_dead.notified() => false,
                 };
@@ -236,8 +236,8 @@ async fn is_known(db: &Db, lock: &Lock, id: &str) -> Result<bool, DbErr> {
     let of_id = |row: &&String| row.as_str() == id;
     let written = db.writer.known().rows.values().filter(of_id).count();
     let sql = format!("SELECT COUNT(*) AS found FROM writers WHERE id = ? AND state < {DEAD}");
-    let look = Statement::from_sql_and_values(DbBackend::MySql, sql, [id.into()]);
-    let row = db.read_own_writes().query_one_raw(look).await?;
+    let query = Statement::from_sql_and_values(DbBackend::MySql, sql, [id.into()]);
+    let row = db.read_own_writes().query_one_raw(query).await?;
     let found: Option<i64> = row.map(|row| row.try_get("", "found")).transpose()?;
     // There may be one more, which is being written now.
     Ok(found.is_some_and(|found| usize::try_from(found).is_ok_and(|found| found >= written)))

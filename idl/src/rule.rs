@@ -78,7 +78,7 @@ impl Rule {
     }
 
     /// The rule of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::NAMES
             .iter()
             .find(|(_, known)| *known == name)

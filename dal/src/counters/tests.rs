@@ -96,7 +96,7 @@ async fn one_loader_at_a_time_and_none_once_the_key_is_there() {
     counters.store(&[HOT], None, "a").await;
     assert!(acquires(&counters, "b").await);
     counters.store(&[HOT], Some(&exact(9)), "b").await;
-    // Looked at again under the lock: it was created between our look and our attempt.
+    // The second check finds it: it was created between the first check and the attempt to lock.
     let acquired = counters.acquire(&[HOT], "c").await.unwrap();
     assert_eq!((acquired.found, acquired.won), (exact(9), Vec::new()));
 }

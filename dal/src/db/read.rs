@@ -97,12 +97,12 @@ impl Db {
                 return true;
             }
             // Many may wait for a late replica, and its connections are for reads: this wait holds none.
-            let looks = async {
+            let polls = async {
                 while !replica.has(dialect, commit) {
                     tokio::time::sleep(POLL_PAUSE).await;
                 }
             };
-            tokio::time::timeout(WRITE_DEADLINE, looks).await.is_ok()
+            tokio::time::timeout(WRITE_DEADLINE, polls).await.is_ok()
         }));
         if !all.await.into_iter().all(|has| has) {
             std::future::pending().await

@@ -6,7 +6,7 @@ use super::{history::History, *};
 
 const USERS: i64 = 300;
 
-/// Replicas at 10.0.0.1, 10.0.0.2, …, in this order, that nobody has looked at.
+/// Replicas at 10.0.0.1, 10.0.0.2, …, in this order, not yet polled.
 fn replicas(numbers: &[usize]) -> Vec<Arc<Replica>> {
     let replica = |(index, number): (usize, &usize)| {
         let connection = DatabaseConnection::default();
@@ -38,7 +38,7 @@ fn commit(seq: u64) -> Commit {
     }
 }
 
-/// A look that finds these commits.
+/// A poll that finds these commits.
 fn has(seq: u64) -> Result<ReplicaStatus, String> {
     Ok(ReplicaStatus {
         applied: Some(upto(seq)),
@@ -177,7 +177,7 @@ fn a_replica_that_has_lost_commits_is_not_taken_for_what_it_was() {
     let replica = &rotation.all()[0];
     replica.learn(upto(30));
     assert!(replica.has(Dialect::MariaDb, &commit(30)));
-    // A wait may learn of more than the look that was under way.
+    // A read that waited may have found more than the poll that was running.
     replica.update(has(29), &Readmission::CatchUp(upto(30)));
     assert!(replica.in_rotation() && replica.has(Dialect::MariaDb, &commit(30)));
     // Restored from a backup, or another server at its address.

@@ -64,7 +64,7 @@ pub struct Rules {
 }
 
 /// Keys that other tools read; anything else that isn't ours is taken for a typo.
-pub const FOREIGN: [&str; 3] = ["pilota.", "go.", "api."];
+pub(crate) const FOREIGN: [&str; 3] = ["pilota.", "go.", "api."];
 
 impl Rules {
     /// The rules among a field's annotations. The error names the rule.

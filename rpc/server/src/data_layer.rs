@@ -13,7 +13,7 @@ pub struct DataLayer {
 }
 
 impl DataLayer {
-    /// Connects lazily, and has `/readyz` look at the database servers, their GTIDs and Redis. Must be called in a tokio runtime.
+    /// Connects lazily, and adds readiness checks of the database servers, their GTIDs and Redis. Must be called in a tokio runtime.
     ///
     /// # Errors
     /// A URL in the settings that can't be read.
@@ -41,7 +41,7 @@ impl DataLayer {
     }
 }
 
-/// Has `/readyz` look at each server of the database: the process needs the primary and can do without a replica.
+/// Adds a readiness check of each database server. The primary is required; replicas are optional.
 pub fn check_servers(process: &Process, db: &Db) {
     for server in db.servers() {
         let need = Need::required_if(server.is_primary());

@@ -26,7 +26,7 @@ pub(crate) struct Saga<L> {
 pub(crate) struct Undo<L> {
     /// What is there and must be removed, in this order.
     pub(crate) leftovers: Vec<L>,
-    /// Whether nothing else can be there; otherwise the reaper has to look again.
+    /// Whether nothing else can be there; otherwise the reaper has to check.
     pub(crate) is_certain: bool,
 }
 

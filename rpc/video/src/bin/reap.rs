@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
 }
 
 async fn reap() -> Result<Reaped, Box<dyn std::error::Error + Send + Sync>> {
-    let adopts = match std::env::args().nth(1).as_deref() {
+    let accepts_bucket = match std::env::args().nth(1).as_deref() {
         None => false,
         Some("--adopt") => true,
         Some(other) => return Err(format!("{other} is not --adopt").into()),
@@ -51,7 +51,7 @@ async fn reap() -> Result<Reaped, Box<dyn std::error::Error + Send + Sync>> {
     let db = Db::connect(&settings.mysql)?;
     let store = Store::new(&settings.object_store)?;
     let mut reaper = Reaper::new(db, store, &settings.reaper).from_the_start();
-    if adopts {
+    if accepts_bucket {
         reaper = reaper.accepting_bucket();
     }
     let deadline = Instant::now() + WAIT;

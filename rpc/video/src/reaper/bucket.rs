@@ -32,14 +32,14 @@ pub(super) async fn check(uploads: &Uploads) -> Result<(), ReapError> {
             Ok(())
         }
         (Some(binding), Some(marker)) => Err(not_ours(format!(
-            "the database is tied to the bucket {}, and this is the bucket {marker}",
+            "the database is bound to the bucket {}, and this is the bucket {marker}",
             binding.marker
         ))),
         (None, Some(marker)) => Err(not_ours(format!(
-            "this is the bucket {marker}, and the database is tied to none: it is new, restored from before, or another"
+            "this is the bucket {marker}, and the database is bound to none: it is new, restored from before, or another"
         ))),
         (Some(binding), None) if binding.is_complete => Err(not_ours(format!(
-            "the database is tied to the bucket {}, and this bucket has no object {MARKER}: it is new, was emptied, or is another",
+            "the database is bound to the bucket {}, and this bucket has no object {MARKER}: it is new, was emptied, or is another",
             binding.marker
         ))),
         (_, None) => {
@@ -64,7 +64,10 @@ pub(super) async fn make(uploads: &Uploads) -> Result<(), ReapError> {
     let content = Bytes::from(marker.clone());
     uploads.store.put(MARKER, content, MARKER_TYPE).await?;
     dal::leftovers::finish_binding(&uploads.db).await?;
-    tracing::info!(marker, "the database and the bucket are tied together");
+    tracing::info!(
+        marker,
+        "the database and the bucket are bound to each other"
+    );
     Ok(())
 }
 

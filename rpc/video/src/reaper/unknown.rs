@@ -32,8 +32,8 @@ impl Seen {
             return Ok(());
         }
         Err(ReapError::Stopped(format!(
-            "of {all} objects in the bucket the database knows {unknown} not: more than leftovers can be. Was an older dump restored? \
-             nothing is removed; when they are left over nevertheless: make reap ARGS=--adopt"
+            "{unknown} of {all} objects in the bucket have no row: more than leftovers can be. Was an older dump restored? \
+             nothing is removed; if they are leftovers nevertheless: make reap ARGS=--adopt"
         )))
     }
 }

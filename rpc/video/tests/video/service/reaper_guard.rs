@@ -88,10 +88,10 @@ async fn an_empty_database_with_a_full_bucket_removes_nothing_and_says_why() {
     assert_eq!(noted(&world).await, 0);
 
     // Unless somebody says that it is right.
-    let adopting = world
+    let accepting = world
         .reaper(&world.settings.object_store, 0, 0)
         .accepting_bucket();
-    assert_eq!(adopting.pass().await.unwrap().unwrap().objects, 5);
+    assert_eq!(accepting.pass().await.unwrap().unwrap().objects, 5);
     assert_eq!(reaper.pass().await.unwrap(), Some(Reaped::default()));
 }
 
@@ -104,7 +104,7 @@ async fn a_full_database_with_another_buckets_objects_removes_nothing_and_says_w
     other.upload(files::mp4()).await;
     let theirs = other.bucket.keys().await;
 
-    // Never tied to any.
+    // Never bound to any.
     let wrong = world.reaper(&other.settings.object_store, 0, 0);
     let why = stopped(&wrong).await;
     assert!(why.contains("the database knows none of"), "{why}");
@@ -112,12 +112,12 @@ async fn a_full_database_with_another_buckets_objects_removes_nothing_and_says_w
     assert_eq!(world.reap().await, Reaped::default());
     let why = stopped(&wrong).await;
     assert!(why.contains("has no object bucket-id"), "{why}");
-    // Both tied to others.
+    // Both bound to others.
     let patient = other.reaper(&other.settings.object_store, 3600, 0);
     assert_eq!(patient.pass().await.unwrap(), Some(Reaped::default()));
     world.upload(files::mp4()).await;
     let why = stopped(&wrong).await;
-    assert!(why.contains("is tied to the bucket"), "{why}");
+    assert!(why.contains("is bound to the bucket"), "{why}");
     assert_eq!(other.bucket.keys().await, theirs);
     assert_eq!((noted(&world).await, world.uploads().await), (0, 1));
     // At home all is as ever.
