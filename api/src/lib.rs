@@ -7,7 +7,6 @@ pub mod app;
 pub mod assets;
 pub mod call;
 pub mod client_address;
-pub mod discard;
 pub mod error;
 pub mod i18n;
 pub mod middleware;

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use api::{app::App, discard::Discarder, params::multipart::max_body_bytes, server::handler};
-use service::{Need, Process};
+use api::{app::App, params::multipart::max_body_bytes, server::handler};
+use service::{Discarder, Need, Process};
 use storage::Store;
 
 fn main() -> ExitCode {

@@ -6,7 +6,7 @@ use std::{cell::RefCell, convert::Infallible, net::SocketAddr, pin::Pin, sync::A
 
 use http::{HeaderValue, Method, header};
 use metainfo::{METAINFO, MetaInfo};
-use service::{ADMIN_PATHS, Admin, HEALTH_PATH, RequestBody};
+use service::{ADMIN_PATHS, Admin, Answer, Discarder, HEALTH_PATH, RequestBody};
 use telemetry::trace::TRACEPARENT;
 use tower::service_fn;
 use volo::{Service as _, net::Address};
@@ -17,14 +17,13 @@ use volo_http::{
 use crate::{
     app::App,
     client_address::Peer,
-    discard::Discarder,
     middleware::{Cors, compress},
     request_logging::log_request,
     route::{READS, method_not_allowed},
     router::router,
 };
 
-type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+type Answering = Pin<Box<dyn Future<Output = http::Response<Answer<Body>>> + Send>>;
 
 /// What all requests of a process share.
 struct Server {
@@ -52,16 +51,14 @@ pub fn handler(
         let server = server.clone();
         Box::pin(async move {
             let (request, lending) = server.discarder.lend(request);
+            let request = request.map(|body| body.map_or_else(Body::empty, Body::from_body));
             let mut response = server.answer(peer, request).await;
             if server.admin.is_stopping() {
                 // So that the client opens another connection, and none is closed just when it is used again.
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
-            match lending {
-                Some(lending) => server.discarder.settle(lending, response).await,
-                None => response,
-            }
+            server.discarder.settle(lending, response).await
         })
     }
 }

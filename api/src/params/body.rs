@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use http::{HeaderMap, header};
 use multipart::Form;
-use service::BodyError;
+use service::{BodyError, content_length};
 use volo_http::body::Body;
 
 use super::{
@@ -141,14 +141,4 @@ fn essence(content_type: &str) -> String {
 pub fn multipart_type(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     (essence(value) == "multipart/form-data").then_some(value)
-}
-
-/// The declared length of the body, in bytes.
-pub fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers
-        .get(header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::Stream;
 use idl::{base::Code, video::PublishRequest};
 use multipart::Part;
-use service::Admission;
+use service::{Admission, content_length};
 use telemetry::metrics::{self, UploadOutcome};
 use volo_http::request::Request;
 
@@ -22,7 +22,7 @@ use crate::{
     i18n::Rule,
     params::{
         Parameters as _, Params,
-        body::{chunks, content_length, multipart_type},
+        body::{chunks, multipart_type},
         multipart::{FILE, limits, max_body_bytes, text},
         parameters, types,
         types::{IdempotencyKey, Title},

@@ -1,8 +1,8 @@
-//! What is still coming of a body that nobody reads any more: it is read and thrown away before the answer goes out, since
-//! most clients read no answer while they write, and one that finds the connection closed loses it.
+//! Reads and throws away what is left of a request's body before the answer goes out: most clients read no answer while they send, and
+//! one that finds the connection closed loses it.
 //!
-//! Around all routes. Up to a size, and as fast as `service` asks of it: beyond that the answer goes out with `Connection: close`.
-//! Where it would come too late (the client waits for `100 Continue`, or has announced too much), it goes out first.
+//! Up to a size, and at the pace that [`RequestBody`] asks for; beyond that the answer goes out with `Connection: close`. Where it would
+//! come too late (the client waits for `100 Continue`, or has announced too much), it goes out first.
 
 use std::{
     future::pending,
@@ -12,35 +12,33 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, Version, header};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use service::{Admission, BodyError, RequestBody};
+use hyper::body::Bytes;
 use telemetry::metrics::{self, DiscardOutcome};
 use tokio::time::{Instant, timeout_at};
-use volo_http::body::Body;
 
-use crate::params::body::content_length;
+use crate::{Admission, BodyError, RequestBody};
 
-/// A process that is asked to stop waits half a minute for its connections: an answer must be there by then.
+/// A process that is asked to stop waits half a minute for its connections; the answer must be out by then.
 const TIME_WHEN_STOPPING: Duration = Duration::from_secs(20);
-/// So long, and so many bytes, a connection is kept behind an answer whose request is not read to its end: until the client has
-/// seen it. What it sends to a closed connection would have the system throw the answer away.
+/// How long, and for how many bytes, a connection is kept after an answer whose request isn't read to its end: until the client has
+/// seen the answer. If it sent to a closed connection, the system would throw the answer away.
 const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: usize = 16 << 20;
+const MAX_LINGER_BYTES: usize = 16 << 20;
 
 type IsStopping = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// Throws away what requests leave.
+/// Throws away what handlers leave unread.
 #[derive(Clone)]
 pub struct Discarder {
     max_bytes: u64,
     is_stopping: IsStopping,
 }
 
-/// A body that is lent to whoever answers, and taken back when the answer is there.
-struct Lent {
+/// A body that is lent to the handler, and taken back when the answer is there.
+pub struct LentBody {
     loan: Arc<Mutex<Loan>>,
     admission: Admission,
 }
@@ -48,10 +46,11 @@ struct Lent {
 struct Loan {
     /// None: taken back.
     body: Option<RequestBody>,
-    /// It was asked for, so that a client that waits for `100 Continue` sends it.
+    /// The handler has asked for it: a client that waits for `100 Continue` sends it now.
     is_wanted: bool,
-    /// Nothing more comes, or not in time.
+    /// All of it has come.
     has_ended: bool,
+    /// The rest won't come, or not in time.
     has_failed: bool,
 }
 
@@ -69,16 +68,19 @@ struct Rest {
     discarder: Discarder,
 }
 
-/// An answer that goes out before the rest of its request has come.
-struct Ahead {
-    answer: Body,
-    /// What is left, and whether all of it is thrown away or what comes in a moment.
-    rest: Option<(Rest, Behind)>,
+/// An answer, which may go out before the rest of its request has come.
+pub struct Answer<B> {
+    body: B,
+    /// What is left then.
+    rest: Option<(Rest, Then)>,
 }
 
+/// What happens to the rest of a request whose answer is out.
 #[derive(Debug, Clone, Copy)]
-enum Behind {
-    All,
+enum Then {
+    /// All of it is thrown away.
+    Discard,
+    /// What comes in a moment is thrown away.
     Linger,
 }
 
@@ -91,10 +93,13 @@ impl Discarder {
         }
     }
 
-    /// The request with a body that [`Self::settle`] takes back; none: there is nothing that could be left.
-    pub fn lend(&self, request: Request<RequestBody>) -> (Request<Body>, Option<Lending>) {
+    /// The request with a body that [`Self::settle`] takes back. None: it has no body.
+    pub fn lend(
+        &self,
+        request: Request<RequestBody>,
+    ) -> (Request<Option<LentBody>>, Option<Lending>) {
         if request.body().is_end_stream() {
-            return (request.map(|_| Body::empty()), None);
+            return (request.map(|_| None), None);
         }
         let (parts, body) = request.into_parts();
         let loan = Arc::new(Mutex::new(Loan {
@@ -109,54 +114,60 @@ impl Discarder {
             awaits_continue: awaits_continue(parts.version, &parts.headers),
             announced: content_length(&parts.headers).unwrap_or(0),
         };
-        let lent = Lent {
+        let lent = LentBody {
             loan,
             admission: lending.admission.clone(),
         };
-        let request = Request::from_parts(parts, Body::from_body(lent));
+        let request = Request::from_parts(parts, Some(lent));
         (request, Some(lending))
     }
 
-    /// Sees to what is left of the request, before the answer goes out or meanwhile.
-    pub async fn settle(&self, lending: Lending, answer: Response<Body>) -> Response<Body> {
+    /// Throws away what is left of the request, before the answer goes out or afterwards.
+    pub async fn settle<B>(
+        &self,
+        lending: Option<Lending>,
+        answer: Response<B>,
+    ) -> Response<Answer<B>> {
+        let Some(lending) = lending else {
+            return whole(answer);
+        };
         let (body, is_wanted, has_failed) = {
             let mut loan = lock(&lending.loan);
             let body = loan.body.take();
             let body = body.filter(|body| !loan.has_ended && !body.is_end_stream());
             (body, loan.is_wanted, loan.has_failed)
         };
-        let Some(body) = body else { return answer };
+        let Some(body) = body else {
+            return whole(answer);
+        };
         lending.admission.discarding();
         let mut rest = Rest {
             body,
             discarder: self.clone(),
         };
         if has_failed {
-            return rest.behind(answer, Behind::Linger);
+            return rest.after(answer, Then::Linger);
         }
         let is_useless = lending.announced > self.max_bytes;
         if is_useless || (lending.awaits_continue && !is_wanted) {
-            return rest.behind(answer, Behind::All);
+            return rest.after(answer, Then::Discard);
         }
         match rest.discard().await {
-            DiscardOutcome::Whole if !(self.is_stopping)() => answer,
-            DiscardOutcome::Whole | DiscardOutcome::Broken => closing(answer),
-            _ => rest.behind(answer, Behind::Linger),
+            DiscardOutcome::Whole if !(self.is_stopping)() => whole(answer),
+            DiscardOutcome::Whole | DiscardOutcome::Broken => whole(closing(answer)),
+            _ => rest.after(answer, Then::Linger),
         }
     }
 }
 
 impl Rest {
-    fn behind(self, answer: Response<Body>, behind: Behind) -> Response<Body> {
-        closing(answer.map(|answer| {
-            Body::from_body(Ahead {
-                answer,
-                rest: Some((self, behind)),
-            })
-        }))
+    /// Sends the answer first.
+    fn after<B>(self, answer: Response<B>, then: Then) -> Response<Answer<B>> {
+        let rest = Some((self, then));
+        closing(answer).map(|body| Answer { body, rest })
     }
 
-    /// To the end of the body, of the connection, or of what is allowed.
+    /// Reads to the end of the body, of the connection, or of what is allowed.
     async fn discard(&mut self) -> DiscardOutcome {
         let mut bytes = 0;
         let mut end = None;
@@ -179,27 +190,27 @@ impl Rest {
                 }
             }
         };
-        // Whoever has read all that a body holds need not have asked whether that was its end.
+        // A handler that has read all of a body need not have asked whether that was its end.
         if bytes > 0 || outcome != DiscardOutcome::Whole {
             metrics::discarded(outcome, bytes);
         }
         outcome
     }
 
-    /// For a moment, or to the end of the body or of the connection.
+    /// Reads for a moment, or to the end of the body or of the connection.
     async fn linger(&mut self) {
         let read = async {
             let mut bytes = 0;
-            while bytes < LINGER_BYTES {
+            while bytes < MAX_LINGER_BYTES {
                 match self.body.frame().await {
                     Some(Ok(frame)) => bytes += frame.data_ref().map_or(0, Bytes::len),
-                    // Still there, but it isn't waited for any more.
+                    // The client is still there, but its body isn't waited for any more.
                     Some(Err(BodyError::TooSlow)) => pending().await,
                     Some(Err(BodyError::Broken(_))) | None => return,
                 }
             }
         };
-        // However it ends, the connection ends with it.
+        // However this ends, the connection ends with it.
         let _ = timeout_at(Instant::now() + LINGER, read).await;
     }
 }
@@ -211,7 +222,18 @@ fn awaits_continue(version: Version, headers: &HeaderMap) -> bool {
         && expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-fn closing(mut answer: Response<Body>) -> Response<Body> {
+/// An answer to a request that is read to its end.
+fn whole<B>(answer: Response<B>) -> Response<Answer<B>> {
+    answer.map(|body| Answer { body, rest: None })
+}
+
+/// The declared length of a body, in bytes.
+pub fn content_length(headers: &HeaderMap) -> Option<u64> {
+    let value = headers.get(header::CONTENT_LENGTH)?;
+    value.to_str().ok()?.parse().ok()
+}
+
+fn closing<B>(mut answer: Response<B>) -> Response<B> {
     let close = HeaderValue::from_static("close");
     answer.headers_mut().insert(header::CONNECTION, close);
     answer
@@ -221,7 +243,7 @@ fn lock(loan: &Mutex<Loan>) -> MutexGuard<'_, Loan> {
     loan.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl http_body::Body for Lent {
+impl Body for LentBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -232,7 +254,7 @@ impl http_body::Body for Lent {
         let mut loan = lock(&self.loan);
         loan.is_wanted = true;
         let Some(body) = loan.body.as_mut() else {
-            // Answered already. An end would be taken for that of the body.
+            // Taken back: the answer is there. An end would look like the end of the body.
             return Poll::Ready(Some(Err(BodyError::TooSlow)));
         };
         let polled = Pin::new(body).poll_frame(cx);
@@ -256,8 +278,8 @@ impl http_body::Body for Lent {
     }
 }
 
-/// A handler that wants no more of it has all that it needs, as when it is no loan.
-impl Drop for Lent {
+/// A handler that drops the body has all that it needs of it.
+impl Drop for LentBody {
     fn drop(&mut self) {
         if lock(&self.loan).body.is_some() {
             self.admission.admitted();
@@ -265,36 +287,36 @@ impl Drop for Lent {
     }
 }
 
-impl http_body::Body for Ahead {
-    type Data = Bytes;
-    type Error = <Body as http_body::Body>::Error;
+impl<B: Body + Unpin> Body for Answer<B> {
+    type Data = B::Data;
+    type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.get_mut().answer).poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.answer.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.answer.size_hint()
+        self.body.size_hint()
     }
 }
 
-/// The server lets go of an answer when it has written it. Only then the rest is asked for: before, that would send `100 Continue`.
-impl Drop for Ahead {
+/// The server drops an answer when it has written it. Only then the rest is asked for: before, that would send `100 Continue`.
+impl<B> Drop for Answer<B> {
     fn drop(&mut self) {
-        if let Some((mut rest, behind)) = self.rest.take() {
+        if let Some((mut rest, then)) = self.rest.take() {
             tokio::spawn(async move {
-                match behind {
-                    Behind::All => {
+                match then {
+                    Then::Discard => {
                         rest.discard().await;
                     }
-                    Behind::Linger => rest.linger().await,
+                    Then::Linger => rest.linger().await,
                 }
             });
         }
