@@ -1,4 +1,4 @@
-//! Likes per second of 64 clients, as ratios within one run: with and without group commit, against the bare INSERT of a raw
+//! Benchmark: likes per second of 64 clients, as ratios within one run: with and without group commit, against the bare INSERT of a raw
 //! client, on one hot video against 10,000 videos, and with a million likes on the video against none. Then, while one video
 //! gets 1,000 likes a second: the share of the reads of its count that Redis answers.
 //!

@@ -1,4 +1,4 @@
-//! What it costs to see what was written, as ratios within one run: a write with and without semi-synchronous replication; and a read
+//! Benchmark: the cost of reading recent writes, as ratios within one run: a write with and without semi-synchronous replication; and a read
 //! that nothing marked, one that is marked and finds its commit on the replica, and one on the primary.
 //!
 //! Wants the servers of the tests; works in a database of its own and drops it. The rounds are short and take turns, so that what

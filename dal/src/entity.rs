@@ -1,4 +1,4 @@
-//! The tables as sea-orm sees them. What each column means stands in the migration that makes it.
+//! The sea-orm entities of the tables. The migration that adds a column says what it means.
 
 pub(crate) mod user {
     use sea_orm::entity::prelude::*;

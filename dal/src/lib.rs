@@ -1,7 +1,7 @@
 //! SQL, migrations and the choice between primary and replica: the only room that talks to MySQL.
 //!
-//! One module a domain, functions that take [`Db`]. Rows on the primary are the truth; whoever reads says how fresh it must
-//! be ([`Reader`]). Every statement has a deadline. No business rule, no HTTP status: a [`DalError`] says what happened.
+//! One module a domain, with functions that take [`Db`]. Rows on the primary are the truth; a [`Reader`] says how fresh a read must
+//! be. Every statement has a deadline. No business rule, no HTTP status: a [`DalError`] says what happened.
 
 pub mod comments;
 pub mod counters;

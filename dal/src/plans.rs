@@ -1,4 +1,4 @@
-//! Every query is one index range: asked of the optimizer, and measured in the rows that the engine touches.
+//! Tests that every query reads one index range: by the optimizer's plan, and by the rows that the engine reads.
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, PartialModelTrait, QuerySelect,

@@ -1,4 +1,4 @@
-//! Uploads in progress: the table `uploads` names what the object store may hold without a video that refers to it.
+//! Uploads in progress: the table `uploads` lists what the object store may hold although no video refers to it.
 //!
 //! A row is written before anybody learns the key. It is deleted by the publish, or after the store was cleaned. So whatever a killed process
 //! leaves in the store has a row with its age. All reads are on the primary, because they decide what is deleted.

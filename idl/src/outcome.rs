@@ -1,4 +1,4 @@
-//! How a service says anything but success: a business error with a code of the one table, and a reason where the code leaves that open.
+//! Outcomes other than success: a business error with a code of the one table, and a reason where the code leaves that open.
 
 use pilota::{AHashMap, FastStr};
 use volo_thrift::{BizError, context::ThriftContext};
@@ -14,8 +14,8 @@ pub fn biz(code: Code, message: impl Into<FastStr>) -> BizError {
     BizError::new(code.inner(), message.into())
 }
 
-/// As [`biz`], with a reason that the caller can word. The message says it in English, for callers that don't know the reason; `limit` is
-/// the one that was passed.
+/// As [`biz`], with a reason that the caller can translate. The message says it in English, for callers that don't know the reason; `limit`
+/// is the limit that was exceeded.
 pub fn biz_because(
     code: Code,
     reason: Reason,
@@ -31,7 +31,7 @@ pub fn biz_because(
     error
 }
 
-/// The reason that a business error carries, and the limit that was passed; a number that this build doesn't know is kept as it is.
+/// The reason of a business error, and the limit that was exceeded; a number that this build doesn't know is kept.
 pub fn reason(error: &BizError) -> Option<(Reason, Option<u64>)> {
     let extra = error.extra.as_ref()?;
     let number: i32 = extra.get(&REASON)?.parse().ok()?;
@@ -44,8 +44,8 @@ pub fn code(error: &BizError) -> Code {
     Code::from(error.status_code)
 }
 
-/// How a layer answers with a business error; a handler just returns it. Only a handler's business error is written into
-/// the reply by volo itself: one that a server's layer returned without this would arrive as an exception.
+/// Answers with a business error from a layer; a handler just returns it. volo writes only a handler's business error into the reply: without
+/// this one from a server's layer would arrive as an exception.
 pub fn refuse<E: From<BizError>>(cx: &mut impl ThriftContext, error: BizError) -> E {
     cx.stats_mut().set_biz_error(error.clone());
     error.into()

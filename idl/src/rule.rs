@@ -1,4 +1,4 @@
-//! The rules that a .thrift file can ask for, and the table of where it does.
+//! The validation rules, and the table of all fields of the .thrift files that have them.
 
 use std::{collections::HashMap, sync::LazyLock};
 

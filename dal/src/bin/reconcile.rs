@@ -1,4 +1,4 @@
-//! Compares every count with its rows and prints the differences; `--fix` mends them. And prints the rows that refer to nobody.
+//! Compares every count with its rows and prints the differences; `--fix` repairs them. Also prints orphans: rows that refer to nobody.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use dal::{
     reconcile,
 };
 
-/// So many ids that nobody has are named.
+/// Orphans that are printed at most.
 const NAMED: usize = 20;
 
 #[tokio::main]

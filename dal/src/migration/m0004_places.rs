@@ -1,4 +1,4 @@
-//! A place in each list that is one whole number and no other row's: pages go on from it, whatever is deleted meanwhile.
+//! A cursor for each list: a whole number that no other row of the list has, so that pages continue there whatever was deleted.
 
 use sea_orm_migration::prelude::*;
 

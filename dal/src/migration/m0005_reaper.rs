@@ -1,4 +1,4 @@
-//! What the reaper remembers: which bucket is this database's, how far it has looked, and what it found that no row knows.
+//! The reaper's state: the bucket that is bound to this database, how far it has looked, and the objects without a row.
 
 use sea_orm_migration::prelude::*;
 

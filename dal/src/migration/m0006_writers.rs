@@ -1,4 +1,4 @@
-//! Which processes write to Redis: what becomes of one that can't be found there any more.
+//! The processes that write to Redis, and whether each has acknowledged a commit that Redis wasn't told of.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! How many of a server's latest answers were failures: one slow query says nothing, half of all say that others should be asked.
+//! The share of failures among a server's latest answers. A single slow query says nothing; if half of all fail, the server is ejected.
 
 use std::time::{Duration, Instant};
 

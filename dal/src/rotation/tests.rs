@@ -1,3 +1,5 @@
+//! The rotation without servers: who gets which replica, when a replica is ejected, and when it returns.
+
 use std::collections::HashMap;
 
 use sea_orm::DatabaseConnection;

@@ -1,4 +1,4 @@
-//! What the accounts of the services may not do. That they may do what they must, every test of the whole system shows.
+//! What the database accounts of the services may not do. Every test of the whole system shows that they may do what they must.
 
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use settings::Secret;

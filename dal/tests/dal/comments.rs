@@ -1,3 +1,5 @@
+//! Comments: add, delete, list, and who may delete.
+
 use dal::{
     DalError, Db, Reader,
     comments::{self, Comment, DeleteComment, Deletion, NewComment},

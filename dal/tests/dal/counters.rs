@@ -1,4 +1,4 @@
-//! Redis in front of the exact counts: warm, cold, late, wrong.
+//! Counters in Redis: reads with a warm and a cold cache, late messages, and repair of wrong counts.
 
 use std::collections::HashMap;
 

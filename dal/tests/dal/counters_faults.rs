@@ -1,4 +1,4 @@
-//! Redis killed, hung, empty, set back: counts stay exact, in time, and Redis is right again.
+//! Counters while Redis is killed, hangs, is emptied or returns with old data: counts stay exact and in time, and Redis is repaired.
 
 use std::{
     collections::HashMap,

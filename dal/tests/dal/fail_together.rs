@@ -1,4 +1,4 @@
-//! A process that can't tell Redis what it wrote: nobody trusts Redis until it can. And servers on which nobody ever may.
+//! Fail together: while a process can't tell Redis what it wrote, no process trusts Redis. Also servers without GTIDs, where none ever does.
 
 use std::time::Duration;
 

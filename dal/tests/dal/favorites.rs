@@ -1,3 +1,5 @@
+//! Likes: group commit, idempotency, lists, and what is counted.
+
 use std::{
     collections::HashSet,
     time::{Duration, Instant},

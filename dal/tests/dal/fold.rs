@@ -1,3 +1,5 @@
+//! The folder: nothing is lost or added twice, whatever happens to it.
+
 use std::time::Duration;
 
 use dal::{

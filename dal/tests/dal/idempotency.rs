@@ -1,4 +1,4 @@
-//! A write that carries a key happens once, whoever repeats it, and however many at once.
+//! A write with an idempotency key happens once, however often and at how many places it is retried.
 
 use dal::{
     DalError, Db,

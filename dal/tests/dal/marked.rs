@@ -1,4 +1,4 @@
-//! Reads that must see a commit: on a replica that has it, else on the primary. And which replicas are asked at all.
+//! Reads that must see a commit: they go to a replica that has it, otherwise to the primary. Also which replicas are in rotation.
 
 use std::time::{Duration, Instant};
 

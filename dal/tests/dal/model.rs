@@ -1,4 +1,4 @@
-//! Random likes and unlikes by many tasks and two processes' worth of writers, held against what they were told.
+//! Random likes and unlikes by many tasks of two writers, compared with the answers that they got.
 
 use std::{
     collections::{HashMap, HashSet},

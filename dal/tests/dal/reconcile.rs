@@ -1,3 +1,5 @@
+//! Reconcile: differences are found and repaired, and writes in progress are no differences.
+
 use dal::{
     counts::{self, Counter},
     favorites::Favorites,

@@ -1,4 +1,4 @@
-//! Which servers answer on bad days: replicas that are late, two that are not equally late, a switchover, too many reads.
+//! Which servers answer under faults: late replicas, two with different lags, a switchover, overload.
 
 use std::time::{Duration, Instant};
 

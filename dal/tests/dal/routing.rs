@@ -1,3 +1,5 @@
+//! Which server answers a read or a write, what it costs in statements, and what happens when a server fails.
+
 use std::time::{Duration, Instant};
 
 use dal::{DalError, Db, Reader, comments, counts, favorites, fold, reconcile, users, videos};

@@ -1,3 +1,5 @@
+//! The migrations: run twice, at once, and on a database with rows; and SQL that MySQL and MariaDB both accept.
+
 use std::path::Path;
 
 use settings::Mysql;

@@ -1,4 +1,4 @@
-//! Counters on a database and a Redis of the test's own, and a look at both.
+//! Counters on a database and a Redis of the test's own, with access to both.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A database by TLS, with a certificate of the test's own.
+//! A connection to the database by TLS, with a certificate of the test's own.
 
 use dal::Db;
 use testkit::{Certificates, MariaDb};

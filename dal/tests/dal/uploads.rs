@@ -1,3 +1,5 @@
+//! Uploads: record, find, abort, and which of them are stale.
+
 use dal::{
     DalError,
     uploads::{self, Upload},

@@ -1,3 +1,5 @@
+//! Users: create, credentials, and reads by id.
+
 use dal::{DalError, Reader, users};
 
 use crate::fixture;

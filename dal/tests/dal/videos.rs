@@ -1,3 +1,5 @@
+//! Videos: publish, publish times, the feed, works, and reads by id.
+
 use std::{collections::HashSet, time::Instant};
 
 use dal::{DalError, Reader, counts::Counter, uploads, videos};

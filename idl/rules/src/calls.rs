@@ -1,4 +1,4 @@
-//! What the `call.*` annotations of a method mean: how a client calls it. Every method has all of them.
+//! Parses the `call.*` annotations of a method: its deadline, and whether it is retried. Every method must have both.
 
 use pilota_thrift_parser::Annotation;
 

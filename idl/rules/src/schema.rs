@@ -1,5 +1,5 @@
-//! What the annotations of the .thrift files say, checked: the rules of every struct's fields, and how every method is called. The code
-//! generator keeps no annotation of ours, so the files are read once more, by the same parser.
+//! Reads the .thrift files: the rules of every struct's fields, and the call policy of every method. The code generator drops our
+//! annotations, so the files are read once more, by the same parser.
 
 use std::{
     collections::{BTreeMap, HashMap},

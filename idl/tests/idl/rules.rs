@@ -1,4 +1,4 @@
-//! Every rule of the interfaces, broken and only just kept, against real servers.
+//! Every rule of the interfaces against real servers: with a value that just keeps it and one that breaks it.
 
 mod comment;
 mod edges;

@@ -1,4 +1,4 @@
-//! Whose a video is, asked of the video service once: an author never changes.
+//! The authors of videos: asked of the video service once and cached, because the author of a video never changes.
 
 use idl::{
     base::Code,

@@ -1,4 +1,4 @@
-//! The data layer of a process that writes: connected at its start, with readiness checks; left at its end.
+//! Connects a process that writes to its database and counters, with readiness checks, and registers it as a writer until its end.
 
 use dal::{Db, Marks, counters::Counters};
 use service::{BoxError, Need, Process};

@@ -1,4 +1,4 @@
-//! What the caller of the user service is told when a password was refused or couldn't be checked.
+//! Maps errors of `auth` to outcomes: a password that was refused or couldn't be checked.
 
 use auth::{AuthError, PasswordRule};
 use idl::{

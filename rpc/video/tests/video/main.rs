@@ -1,4 +1,4 @@
-//! The video service: its use cases on the real database and object store, and the programs that look at videos.
+//! The video service: its use cases on the real database and object store, and the programs that examine videos.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

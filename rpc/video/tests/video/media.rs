@@ -1,11 +1,11 @@
-//! ffprobe and ffmpeg on real files in the real object store: what they accept, and the walls round them.
+//! ffprobe and ffmpeg on real files in the real object store: what they accept, and the limits on them.
 
 use std::{
     process::{Command, Stdio},
     time::Duration,
 };
 
-use crate::support::{HttpServer, Manner, processes_naming};
+use crate::support::{HttpServer, SendFault, processes_naming};
 use rpc_video::media::{Media, MediaError, Probe, Refusal};
 use settings::{Secret, Settings};
 use storage::Store;
@@ -266,8 +266,8 @@ async fn a_store_that_cannot_be_read_is_not_the_files_fault() {
         format!("http://{}/file.mp4", listener.local_addr().unwrap())
     };
     let silent = Tripwire::set();
-    let breaking = HttpServer::serve(files::mp4_moov_at_end(), Manner::BreakOff).await;
-    let closing = HttpServer::serve(Vec::new(), Manner::Close).await;
+    let breaking = HttpServer::serve(files::mp4_moov_at_end(), SendFault::BreakOff).await;
+    let closing = HttpServer::serve(Vec::new(), SendFault::Close).await;
     let missing = bench
         .store
         .internal_url("videos/none.mp4", Duration::from_secs(60))
@@ -300,7 +300,7 @@ async fn what_takes_too_long_is_cut_and_leaves_no_process() {
     })
     .await;
     // At this pace the file takes minutes: only the limit ends a program.
-    let slow = HttpServer::serve(files::mp4(), Manner::Drip).await;
+    let slow = HttpServer::serve(files::mp4(), SendFault::Drip).await;
     let probe = bench.media.probe(&slow.url()).await;
     assert_eq!(refusal(probe), Refusal::TooSlow);
     let cover = bench.media.cover(&slow.url(), &video).await;
@@ -311,7 +311,7 @@ async fn what_takes_too_long_is_cut_and_leaves_no_process() {
 #[tokio::test]
 async fn one_that_takes_long_does_not_hold_up_another() {
     let bench = Bench::set_up().await;
-    let slow = HttpServer::serve(files::mp4(), Manner::Drip).await;
+    let slow = HttpServer::serve(files::mp4(), SendFault::Drip).await;
     let url = slow.url();
     let long = bench.media.probe(&url);
     tokio::pin!(long);
@@ -327,7 +327,7 @@ async fn one_that_takes_long_does_not_hold_up_another() {
 #[tokio::test]
 async fn a_probe_nobody_waits_for_any_more_is_ended() {
     let bench = Bench::set_up().await;
-    let slow = HttpServer::serve(files::mp4(), Manner::Drip).await;
+    let slow = HttpServer::serve(files::mp4(), SendFault::Drip).await;
     let url = slow.url();
     let patience = Duration::from_millis(300);
     let dropped = tokio::time::timeout(patience, bench.media.probe(&url)).await;
@@ -363,7 +363,7 @@ async fn more_than_may_run_at_once_wait_for_a_while() {
     .await;
     let url = bench.url(files::mp4()).await;
     let video = bench.media.probe(&url).await.unwrap();
-    let slow = HttpServer::serve(files::mp4(), Manner::Drip).await;
+    let slow = HttpServer::serve(files::mp4(), SendFault::Drip).await;
     let slow_url = slow.url();
     let occupied =
         tokio::time::timeout(Duration::from_secs(5), bench.media.cover(&slow_url, &video));

@@ -1,6 +1,6 @@
 //! The use cases on the real database and object store, and what stays behind when a step of them fails.
 
-mod again;
+mod idempotency;
 mod leftovers;
 mod reaper_guard;
 

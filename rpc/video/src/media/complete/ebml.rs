@@ -1,4 +1,4 @@
-//! WebM and Matroska: elements within elements (RFC 8794, RFC 9559).
+//! Checks that a WebM or Matroska file is complete: elements within elements (RFC 8794, RFC 9559).
 //!
 //! Segments, and clusters of unknown size as live recorders write them, are entered; anything else is passed over by its size. So a cut inside
 //! a cluster is seen whether or not the recorder could go back and write sizes. A cut exactly between two blocks of a recording whose segment

@@ -1,4 +1,4 @@
-//! MP4 and QuickTime: a row of boxes (ISO/IEC 14496-12, section 4.2).
+//! Checks that an MP4 or QuickTime file is complete: a row of boxes (ISO/IEC 14496-12, section 4.2).
 
 use super::{
     mp4_box::Header,

@@ -1,3 +1,5 @@
+//! Files that are cut at every byte, or damaged: each is refused, and in few reads.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;

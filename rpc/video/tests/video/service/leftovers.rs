@@ -1,4 +1,4 @@
-//! What is left behind, and what the reaper makes of it.
+//! What failed or killed publishes leave behind, and that the reaper removes it.
 
 use std::time::Duration;
 

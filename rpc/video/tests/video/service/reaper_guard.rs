@@ -1,4 +1,4 @@
-//! What the reaper must not take for left behind: everything, when the database isn't the bucket's, or lacks rows.
+//! The reaper removes nothing if the bucket isn't bound to the database, or if the database lacks rows.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! Servers that misbehave, for what the real ones won't do on request.
+//! Proxies that make the real servers misbehave on request.
 
 pub mod world;
 
@@ -19,7 +19,7 @@ use tokio::{
 
 /// How an [`HttpServer`] sends a file.
 #[derive(Debug, Clone, Copy)]
-pub enum Manner {
+pub enum SendFault {
     /// Not at all: the connection is closed without an answer.
     Close,
     /// Half of it, then the connection is closed.
@@ -35,7 +35,7 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    pub async fn serve(file: Vec<u8>, manner: Manner) -> Self {
+    pub async fn serve(file: Vec<u8>, manner: SendFault) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let file = Arc::new(file);
@@ -61,21 +61,21 @@ impl Drop for HttpServer {
 async fn answer(
     mut connection: TcpStream,
     file: Arc<Vec<u8>>,
-    manner: Manner,
+    manner: SendFault,
 ) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(connection.read_u8().await?);
     }
-    if matches!(manner, Manner::Close) {
+    if matches!(manner, SendFault::Close) {
         return connection.shutdown().await;
     }
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", file.len());
     connection.write_all(head.as_bytes()).await?;
     match manner {
-        Manner::Close => {}
-        Manner::BreakOff => connection.write_all(&file[..file.len() / 2]).await?,
-        Manner::Drip => {
+        SendFault::Close => {}
+        SendFault::BreakOff => connection.write_all(&file[..file.len() / 2]).await?,
+        SendFault::Drip => {
             for byte in file.iter() {
                 connection.write_u8(*byte).await?;
                 tokio::time::sleep(Duration::from_millis(20)).await;

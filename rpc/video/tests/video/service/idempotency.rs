@@ -1,4 +1,4 @@
-//! Asked twice, made once: a publish with an idempotency key, and a publish whose answer from the database is lost.
+//! A publish that is retried makes one video: with an idempotency key, and after a lost answer of the database.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
