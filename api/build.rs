@@ -1,4 +1,4 @@
-//! Puts the built web page (`web/dist`, made by `make web`) into the program; without it the program is built all the same.
+//! Embeds the web page (`web/dist`, built by `make web`) in the program. Without it the build still succeeds.
 
 use std::{
     env, fs, io,
@@ -13,7 +13,7 @@ fn main() -> io::Result<()> {
         println!("cargo::rerun-if-changed={}", built.display());
         collect(&built, &mut files)?;
     } else {
-        // A path that isn't there would have every build begin anew: what is looked at is where it will appear.
+        // Cargo would rebuild each time for a path that doesn't exist, so it watches the directory in which it will appear.
         println!("cargo::rerun-if-changed={}", web.display());
     }
     files.sort();

@@ -37,7 +37,7 @@ pub struct App {
     pub spool_slots: SpoolSlots,
     /// The rate limits.
     pub limits: Limits,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Networks whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
     /// Which accounts exist.
     pub accounts: Accounts,
@@ -48,10 +48,10 @@ pub struct App {
 }
 
 impl App {
-    /// Connects lazily: a dependency that is away stops requests that need it, not the start.
+    /// Connects lazily: a dependency that is away fails the requests that need it, not the start.
     ///
     /// # Errors
-    /// A setting that can't be used, named.
+    /// A setting can't be used; the error names it.
     pub fn new(
         settings: Settings,
         clients: &Clients,
@@ -94,7 +94,7 @@ impl App {
         Ok(holder)
     }
 
-    /// A new token for a user whose account was made then.
+    /// A new token for a user whose account was made at `created_ms`.
     pub fn token_for(&self, user_id: i64, created_ms: Option<i64>) -> Result<String, ApiError> {
         request_logging::set_user(user_id);
         self.tokens.issue(user_id, created_ms).map_err(|error| {
@@ -103,8 +103,9 @@ impl App {
         })
     }
 
-    /// Does `work` for somebody whose page shows `subjects`: what was just written to them is seen, by whomever and whichever
-    /// server answers. One round trip to Redis, also without subjects: whether marks can be trusted at all.
+    /// Runs `work`, whose reads see all that was just written to `subjects`, by whomever and from whichever replica.
+    ///
+    /// Costs one round trip to Redis. Without subjects it still asks whether marks can be trusted.
     pub async fn reading<F: Future>(
         &self,
         viewer: Option<i64>,
@@ -126,7 +127,7 @@ fn utc_offset(text: &str) -> Result<FixedOffset, String> {
 
 #[cfg(test)]
 impl App {
-    /// One that knows no server: for what needs none. What asks Redis counts in the process alone.
+    /// An app without servers, for unit tests. Its rate limits count in this process alone.
     pub async fn without_servers(change: impl FnOnce(&mut Settings)) -> Arc<Self> {
         let mut settings = Settings::load().unwrap();
         // Nobody listens on the first port.

@@ -1,7 +1,7 @@
-//! Who a client is, to the limits: where its connection comes from, or what a proxy of ours says in its place.
+//! The client's address for the rate limits: the peer of the connection, or the one that a trusted proxy forwards.
 //!
-//! Anybody may write an `X-Forwarded-For`; only what a trusted proxy has added to it is true. Each adds the address that its own
-//! connection comes from on the right.
+//! Anybody may send an `X-Forwarded-For`. Only the entries that trusted proxies have added are true: each adds the address of its own
+//! peer on the right.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,19 +14,19 @@ use crate::error::ApiError;
 /// The header that proxies write into.
 const FORWARDED: &str = "x-forwarded-for";
 
-/// Where the connection comes from that a request came on.
+/// The other end of a request's connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// The client's address, for the limits.
+/// The client's address, as the rate limits count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
-    /// Of a request that has passed the layer of the limits.
+    /// The address that the rate limit has put into a request.
     ///
     /// # Errors
-    /// It hasn't.
+    /// The request hasn't passed the rate limit: a bug.
     pub fn of(request: &Extensions) -> Result<Self, ApiError> {
         request.get().copied().ok_or_else(|| {
             tracing::error!("a request without an address");
@@ -39,13 +39,13 @@ impl ClientAddress {
 pub fn client_address(trusted: &[Network], peer: IpAddr, headers: &HeaderMap) -> ClientAddress {
     let is_proxy = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut address = peer.to_canonical();
-    // Several headers are one list; of a stranger's nothing is even looked at.
+    // Several headers are one list. It isn't read when the peer is no proxy.
     let lines = headers.get_all(FORWARDED).iter().rev();
     let mut entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
     while is_proxy(address)
         && let Some(entry) = entries.next()
     {
-        // What the proxy says can't be understood: it stands for its clients itself.
+        // The entry is no address: the proxy counts as the client.
         let Some(said) = parse(entry) else { break };
         address = said;
     }
@@ -90,7 +90,7 @@ mod tests {
     fn of_what_passed_proxies_the_last_stranger_is_the_client() {
         for (forwarded, expected) in [
             (&["203.0.113.1"][..], "203.0.113.1"),
-            // What stands further to the left, the client wrote itself.
+            // The client wrote the entries further to the left.
             (&["198.51.100.9, 203.0.113.1"], "203.0.113.1"),
             (&["203.0.113.1, 10.1.1.1"], "203.0.113.1"),
             (&["198.51.100.9", "203.0.113.1 , 10.1.1.1"], "203.0.113.1"),

@@ -1,7 +1,7 @@
-//! Puts a page together: one call a service for everything on it, all at once, whatever its length.
+//! Assembles a page: one call per service for everything on it, all at once, whatever its length.
 //!
-//! Users must be there. The exact counts and the flags of likes adorn the page: when their service is away, the counts of
-//! the last fold, which the rows bring along, are shown instead.
+//! Users are required. Exact counts and the viewer's likes are optional: when their service is away, the page shows the counts of the
+//! last fold, which come with the rows.
 
 use std::collections::{HashMap, HashSet};
 
@@ -83,7 +83,7 @@ pub async fn users(app: &App, ids: Vec<i64>) -> Result<HashMap<i64, User>, ApiEr
     Ok(people(app, ids, Vec::new(), None).await?.0)
 }
 
-/// Users with their counts and, by the same call, what the page shows of likes. No call for no ids.
+/// Users with their counts, and the likes on the page by the same call. No ids: no call.
 async fn people(
     app: &App,
     user_ids: Vec<i64>,
@@ -102,7 +102,7 @@ async fn people(
         viewer_id,
     });
     let (users, likes) = futures::future::join(users, likes).await;
-    // Whoever made the call has logged why it failed.
+    // The client has logged why the call failed.
     let likes = likes.ok();
     let counts = |id: i64| likes.as_ref().and_then(|likes| likes.user_counts.get(&id));
     let users = users?
@@ -129,7 +129,7 @@ async fn comment_counts(app: &App, video_ids: Vec<i64>) -> HashMap<i64, i64> {
 fn author_of(video: &idl::video::Video, authors: &HashMap<i64, User>) -> Option<User> {
     let author = authors.get(&video.author_id).cloned();
     if author.is_none() {
-        // Accounts are never deleted, so this is a row that was lost.
+        // Accounts are never deleted, so a row was lost.
         tracing::error!(
             video_id = video.id,
             author_id = video.author_id,

@@ -52,7 +52,7 @@ fn without_slash(path: &str) -> &str {
     path.strip_suffix('/').unwrap_or(path)
 }
 
-/// A router whose requests are counted. It finds a [`ClientAddress`] in the extensions of a request, and an [`Uncounted`] where the
+/// A router whose requests are counted. It finds a [`ClientAddress`] in the extensions of a request, and an [`PendingCount`] where the
 /// token may still come with the body.
 pub struct RateLimit<S> {
     layer: RateLimitLayer,
@@ -84,8 +84,8 @@ where
             return self.inner.call(cx, request).await;
         };
         let client = client_address(&app.trusted_proxies, peer.ip(), request.headers());
-        let uncounted = match count_head(app, &request, client) {
-            Ok(uncounted) => uncounted,
+        let pending = match count_head(app, &request, client) {
+            Ok(pending) => pending,
             Err(error) => {
                 let fail = failures.get(without_slash(request.uri().path()));
                 let fail = fail.copied().unwrap_or(fail_with::<Empty>);
@@ -93,12 +93,12 @@ where
             }
         };
         request.extensions_mut().insert(client);
-        if let Some(uncounted) = &uncounted {
-            request.extensions_mut().insert(uncounted.clone());
+        if let Some(pending) = &pending {
+            request.extensions_mut().insert(pending.clone());
         }
         let response = self.inner.call(cx, request).await;
-        if let Some(uncounted) = uncounted {
-            uncounted.finish(app, client);
+        if let Some(pending) = pending {
+            pending.finish(app, client);
         }
         response
     }
@@ -109,7 +109,7 @@ fn count_head(
     app: &App,
     request: &Request,
     client: ClientAddress,
-) -> Result<Option<Uncounted>, ApiError> {
+) -> Result<Option<PendingCount>, ApiError> {
     if !Admission::of(request.extensions()).client(client.0) {
         return Err(ApiError::new(Code::TOO_MANY_REQUESTS));
     }
@@ -118,7 +118,7 @@ fn count_head(
     match token.and_then(|token| app.verify_token(token).ok()) {
         Some(holder) => count(app, client, Some(holder.user_id))?,
         None if request.body().is_end_stream() => count(app, client, None)?,
-        None => return Ok(Some(Uncounted::default())),
+        None => return Ok(Some(PendingCount::default())),
     }
     Ok(None)
 }
@@ -136,9 +136,9 @@ fn request_claim(client: ClientAddress, user_id: Option<i64>) -> Claim {
 
 /// A request that isn't counted yet, because its token may come with the body. It counts once, as soon as its user is known.
 #[derive(Clone, Default)]
-pub struct Uncounted(Arc<AtomicBool>);
+pub struct PendingCount(Arc<AtomicBool>);
 
-impl Uncounted {
+impl PendingCount {
     /// Counts it, unless it was counted: for the user, or without one for the address.
     ///
     /// # Errors
@@ -234,7 +234,7 @@ mod tests {
         .await;
         let failures: [(&str, Fail); 1] = [("/login/", fail_with::<Session>)];
         let layer = RateLimitLayer::new(app.clone(), failures.into_iter());
-        let answer = async |request: Request| match request.extensions().get::<Uncounted>() {
+        let answer = async |request: Request| match request.extensions().get::<PendingCount>() {
             Some(_) => "not counted yet",
             None => "counted",
         };
@@ -333,12 +333,12 @@ mod tests {
         assert_eq!(send(&router, "192.0.2.1:1", get("/")).await.status(), 429);
 
         let client = ClientAddress("192.0.2.2".parse().unwrap());
-        let uncounted = Uncounted::default();
+        let pending = PendingCount::default();
         for _ in 0..3 {
-            assert!(uncounted.count(&app, client, None).is_ok(), "once");
+            assert!(pending.count(&app, client, None).is_ok(), "once");
         }
-        assert!(Uncounted::default().count(&app, client, None).is_ok());
-        assert!(Uncounted::default().count(&app, client, None).is_err());
-        assert!(Uncounted::default().count(&app, client, Some(7)).is_ok());
+        assert!(PendingCount::default().count(&app, client, None).is_ok());
+        assert!(PendingCount::default().count(&app, client, None).is_err());
+        assert!(PendingCount::default().count(&app, client, Some(7)).is_ok());
     }
 }

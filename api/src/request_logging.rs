@@ -22,7 +22,7 @@ use crate::{
 /// The header that carries a request's id, in and out.
 const REQUEST_ID: &str = "x-request-id";
 
-/// The status of a request whose client left before the answer, as web servers log it; nobody is sent it.
+/// The logged status of a request whose client left before the answer. It is never sent.
 const CLIENT_LEFT: u16 = 499;
 
 tokio::task_local! {
@@ -89,7 +89,7 @@ async fn log<F: Future<Output = Response>>(
     response
 }
 
-/// The one line of a request, and its metrics: written when its work ends, also when the client left and the work was dropped.
+/// The log line of a request and its metrics. Written on drop, so also when the client left and the work was dropped.
 struct Line {
     start: Instant,
     method: &'static str,
@@ -132,7 +132,7 @@ impl Drop for Line {
     }
 }
 
-/// A client may send any word as a method.
+/// The method for logs and metrics. A client may send any word.
 fn known_method(method: &Method) -> &'static str {
     let known = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
     let found = known.into_iter().find(|known| *known == method.as_str());

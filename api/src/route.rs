@@ -25,7 +25,7 @@ use crate::{
     error::ApiError,
     i18n::Language,
     params::{Declared, Parameters, Params, Place},
-    rate_limit::Uncounted,
+    rate_limit::PendingCount,
     request_logging,
     response::{Empty, Fail, fail_with, failure, success},
 };
@@ -290,9 +290,9 @@ async fn read<A: Auth, P: Parameters>(app: &App, request: Request) -> Result<Cal
     let query = parts.uri.query().unwrap_or_default();
     let mut params = Params::from_head(query, &parts.headers)?;
     let body = params.add_body(&parts.headers, body, P::keeps).await;
-    if let Some(uncounted) = parts.extensions.get::<Uncounted>() {
+    if let Some(pending) = parts.extensions.get::<PendingCount>() {
         let Lenient(viewer) = Lenient::read(app, &params)?;
-        uncounted.count(app, client, viewer.map(|holder| holder.user_id))?;
+        pending.count(app, client, viewer.map(|holder| holder.user_id))?;
     }
     body?;
     Ok(Call {

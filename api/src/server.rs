@@ -34,7 +34,7 @@ struct Server {
     admin: Admin,
 }
 
-/// What answers a request from an address.
+/// The handler of all requests. It is given a request and the address that it comes from.
 pub fn handler(
     app: Arc<App>,
     admin: Admin,
@@ -54,7 +54,7 @@ pub fn handler(
             let request = request.map(|body| body.map_or_else(Body::empty, Body::from_body));
             let mut response = server.answer(peer, request).await;
             if server.admin.is_stopping() {
-                // So that the client opens another connection, and none is closed just when it is used again.
+                // The client then opens another connection, so none is closed just when it is used again.
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
@@ -69,7 +69,7 @@ impl Server {
             return self.answer_admin(path, &request).await;
         }
         let proxies = &self.app.trusted_proxies;
-        // A trace goes on only where a proxy of ours has begun it: a stranger's would decide what is sampled here.
+        // Only a trusted proxy may continue a trace. Otherwise any client could decide what is sampled.
         if !proxies.iter().any(|network| network.contains(peer.ip())) {
             request.headers_mut().remove(TRACEPARENT);
         }
@@ -81,14 +81,13 @@ impl Server {
         let compressed = service_fn(|request: Request| async move {
             Ok::<_, Infallible>(compress(router, request).await)
         });
-        // What goes along with the calls that are made for this request.
+        // The metadata of the RPCs that are made for this request.
         let meta = RefCell::new(MetaInfo::default());
         let work = log_request(request, |request| self.cors.call(compressed, request));
         METAINFO.scope(meta, work).await
     }
 
-    /// The path of the admin port that this is, for load balancers that know this port alone. Where the settings keep the others to the
-    /// admin port, only the one that says that the process answers.
+    /// Paths of the admin port that this port serves too, for load balancers that know no other: all, or by the settings `/healthz` alone.
     fn admin_path(&self, path: &str) -> Option<&'static str> {
         let known = ADMIN_PATHS.into_iter().find(|known| *known == path)?;
         (known == HEALTH_PATH || self.app.settings.has_admin_paths()).then_some(known)

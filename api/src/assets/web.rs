@@ -45,7 +45,7 @@ fn asset(name: &'static str, content: &'static [u8], public_endpoint: &str) -> A
     asset
 }
 
-/// What the page may do. Nothing inline: what somebody wrote into a title or a comment can't become code.
+/// The content security policy. Nothing inline is allowed, so that a title or a comment can't become code.
 fn policy(public_endpoint: &str) -> String {
     let store = origin(public_endpoint);
     format!(

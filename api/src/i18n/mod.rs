@@ -21,7 +21,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// The best of ours for an `Accept-Language` header (RFC 9110, section 12.5.4).
+    /// The language that an `Accept-Language` header prefers among these (RFC 9110, section 12.5.4).
     pub fn of(headers: &HeaderMap) -> Self {
         let accepted = headers
             .get(header::ACCEPT_LANGUAGE)

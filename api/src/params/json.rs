@@ -1,4 +1,4 @@
-//! A JSON body as parameters: an object of texts and numbers. What is nested in it, or is one member too many, is read past and not kept.
+//! Parses a JSON body as parameters: an object of strings and numbers. Nested values and members beyond the limit are skipped.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde_json::Number;
 
 use super::values::MAX_PARAMETERS;
 
-/// The members of an object in their order; of more than a request may have, one more than that.
+/// The members of an object in their order: at most one more than a request may have.
 pub struct Object(pub Vec<(String, Value)>);
 
 /// What a member holds.

@@ -5,13 +5,13 @@
 pub enum NotWhole {
     /// Not a decimal number at all.
     NotANumber,
-    /// A number between two whole ones.
+    /// A number that isn't whole.
     Fraction,
     /// A whole number that int64 can't hold.
     OutOfRange,
 }
 
-/// Where exponents end for us: no text has so many digits that they could make up for it.
+/// A larger exponent counts as this one: no text has enough digits to make up for it.
 const MAX_EXPONENT: i64 = 1 << 40;
 
 /// Reads a whole number in decimal or scientific notation.

@@ -14,14 +14,14 @@ use crate::{error::ApiError, i18n::Rule};
 pub const TOKEN: &str = "token";
 /// The header with which a client makes the repetition of a write harmless.
 pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-/// Parameters of a request, at most, wherever they travel.
+/// Most parameters that a request may have, in all places together.
 pub const MAX_PARAMETERS: usize = 64;
 
 /// The parameters of one request.
 #[derive(Debug, Default)]
 pub struct Params {
     values: HashMap<String, String>,
-    /// How many were read, those included that an earlier one hides.
+    /// How many were read, including repeated ones.
     read: usize,
     bearer: Option<String>,
     idempotency_key: Option<HeaderValue>,
@@ -63,7 +63,7 @@ impl Params {
             .or_insert_with(|| value.into());
     }
 
-    /// One more parameter; `place` names where it stands.
+    /// Counts one more parameter; an error names `place`.
     pub(super) fn count(&mut self, place: &str) -> Result<(), ApiError> {
         self.read += 1;
         match self.read > MAX_PARAMETERS {
@@ -141,7 +141,7 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// The first value of a parameter in a query string, unless that is empty; the rest of the query isn't looked at.
+/// The first value of a parameter in a query string, unless it is empty. The other parameters aren't decoded.
 pub fn in_query(query: &str, name: &str) -> Option<String> {
     let pairs = query.split('&').map(|pair| match pair.split_once('=') {
         Some(halves) => halves,

@@ -27,7 +27,7 @@ use crate::{
         parameters, types,
         types::{IdempotencyKey, Title},
     },
-    rate_limit::{self, Uncounted},
+    rate_limit::{self, PendingCount},
     response::Empty,
     route::Route,
     upload::{Stored, slots::SpoolClaim, spool::Spool, store},
@@ -93,7 +93,7 @@ async fn receive(app: Arc<App>, request: Request) -> Result<Empty, ApiError> {
         params,
         client,
         admission: Admission::of(&parts.extensions),
-        uncounted: parts.extensions.get().cloned(),
+        pending: parts.extensions.get().cloned(),
         spool_claim: claim.clone(),
         file: File::Missing,
         admitted: Admitted::Nobody,
@@ -118,13 +118,13 @@ struct Form<'a> {
     params: Params,
     client: ClientAddress,
     admission: Admission,
-    uncounted: Option<Uncounted>,
+    pending: Option<PendingCount>,
     spool_claim: Arc<SpoolClaim>,
     file: File<'a>,
     admitted: Admitted,
 }
 
-/// For whom this upload was counted, and is not one too many.
+/// For whom this upload was counted.
 #[derive(Clone, Copy)]
 enum Admitted {
     Nobody,
@@ -168,12 +168,12 @@ impl Form<'_> {
         Option::<Holder>::read(self.app, &self.params)
     }
 
-    /// Counts this upload: for its author, who must be there, as soon as that is known, until then once for its address; and tells the
-    /// connection.
+    /// Counts this upload, and tells the connection: for its author, whose account must exist, as soon as they are known; until then once
+    /// for the address.
     async fn admit(&mut self, author: Option<Holder>) -> Result<(), ApiError> {
         let (app, client) = (self.app, self.client);
-        if let Some(uncounted) = &self.uncounted {
-            uncounted.count(app, client, author.map(|author| author.user_id))?;
+        if let Some(pending) = &self.pending {
+            pending.count(app, client, author.map(|author| author.user_id))?;
         }
         match (self.admitted, author) {
             (Admitted::Nobody, None) => {
@@ -207,7 +207,7 @@ impl Form<'_> {
         Ok(())
     }
 
-    /// Publishes what was received, or removes it.
+    /// Publishes the file that was received, or removes it.
     async fn finish(mut self, received: Result<(), ApiError>) -> Result<Empty, ApiError> {
         let complete = match received {
             Ok(()) => self.complete().await,
@@ -226,7 +226,7 @@ impl Form<'_> {
         }
     }
 
-    /// Checks that all but the file is there, and stores a file that waited for its token.
+    /// Checks the other parameters, and stores a file that waited for its token.
     async fn complete(&mut self) -> Result<(i64, PublishAction), ApiError> {
         let author = Holder::read(self.app, &self.params)?;
         let author_id = author.user_id;
@@ -262,7 +262,7 @@ async fn publish_stored(
         }
         Err(error) => {
             if error.is_server_error() {
-                // Whether it was published is unknown. Its row tells the reaper.
+                // Whether it was published is unknown. The reaper finds out by its row.
                 stored.upload.settle();
             } else {
                 stored.upload.abort().await;

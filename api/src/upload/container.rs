@@ -1,5 +1,7 @@
-//! The container format by a file's first bytes. It decides the object's content type, and refuses what is surely no
-//! video before the store is touched; whether it really is one, the video service finds out.
+//! Recognises the container format by a file's first bytes.
+//!
+//! It gives the stored object its content type, and refuses what can't be a video before anything is stored. The video service checks
+//! the whole file.
 
 use idl::video::Container;
 
@@ -7,10 +9,13 @@ use crate::error::ApiError;
 
 /// The EBML magic that webm and Matroska begin with (RFC 8794, section 11.2.1).
 const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
-/// How far the EBML header's document type is looked for, in bytes: the header has about 40.
+/// The document type must stand within so many bytes; an EBML header has about 40.
 const EBML_HEADER_BYTES: usize = 128;
 
-/// The format that the first bytes tell.
+/// The format of a file that begins with these bytes.
+///
+/// # Errors
+/// It is none of the known formats.
 pub fn of(first: &[u8]) -> Result<Container, ApiError> {
     if first.starts_with(&EBML) {
         let header = first
@@ -33,7 +38,7 @@ pub fn of(first: &[u8]) -> Result<Container, ApiError> {
     }
 }
 
-/// The fixed content type of a format's objects.
+/// The content type of a stored object.
 pub fn content_type(container: Container) -> &'static str {
     match container {
         Container::QUICKTIME => "video/quicktime",

@@ -1,7 +1,7 @@
-//! Brings the bytes of an upload into the object store. Memory stays at a few parts, whatever the file's size.
+//! Streams an upload into the object store. Memory stays at a few parts, whatever the file's size.
 //!
-//! Invariant: from the moment the video service has made a key until the video is published, an [`Upload`] exists;
-//! one that ends otherwise has everything of it removed, also when the request is dropped half-way.
+//! Invariant: an [`Upload`] exists from the moment the video service has made its key until the video is published. Otherwise all
+//! that was stored is removed, also when the request is dropped half-way.
 
 pub mod container;
 pub mod slots;
@@ -29,9 +29,9 @@ pub struct Upload {
     settled: bool,
 }
 
-/// A file that lies whole in the store, not yet published.
+/// A file that is stored completely, but not published yet.
 pub struct Stored {
-    /// Where, and whose.
+    /// Its key and its author.
     pub upload: Upload,
     /// Length of the file.
     pub size_bytes: i64,
@@ -45,12 +45,12 @@ impl Upload {
         &self.object_key
     }
 
-    /// Nothing is left to remove: the video is published, or the service took over.
+    /// Ends the upload without removing anything: the video is published, or the video service is responsible now.
     pub fn settle(mut self) {
         self.settled = true;
     }
 
-    /// Removes whatever was stored. A failure is logged; the reaper takes what stays.
+    /// Removes what was stored. When that fails, the reaper does it later.
     pub async fn abort(mut self) {
         self.settled = true;
         remove(self.app.clone(), self.author_id, self.object_key.clone()).await;
@@ -79,7 +79,7 @@ async fn remove(app: Arc<App>, author_id: i64, object_key: String) {
     }
 }
 
-/// Counts and hashes what passes; all of it counts for its author's quota, whatever becomes of it.
+/// Counts and hashes the bytes that pass. They count for the author's quota even if the upload fails.
 struct Meter<'a> {
     app: &'a App,
     author_id: i64,
@@ -118,7 +118,7 @@ impl Drop for Meter<'_> {
     }
 }
 
-/// Stores a file: in one PUT when it fits into a part, else in parts as it arrives.
+/// Stores a file: in one PUT when it fits into a part, else as a multipart upload while it arrives.
 pub async fn store<S>(app: &Arc<App>, author_id: i64, file: S) -> Result<Stored, ApiError>
 where
     S: Stream<Item = Result<Bytes, ApiError>> + Send,
@@ -131,7 +131,7 @@ where
         }
     });
     futures::pin_mut!(metered);
-    let (first, overhang) = first_part(&mut metered, part_bytes).await?;
+    let (first, beyond) = first_part(&mut metered, part_bytes).await?;
     if first.is_empty() {
         return Err(ApiError::bad_parameter("data", Rule::Empty));
     }
@@ -164,7 +164,7 @@ where
                 .map_err(store_error)
         }
         Some(upload_id) => {
-            let rest = futures::stream::iter(overhang.map(Ok)).chain(metered);
+            let rest = futures::stream::iter(beyond.map(Ok)).chain(metered);
             app.store
                 .send_parts(
                     &upload.object_key,
@@ -195,9 +195,9 @@ where
     }
 }
 
-/// Reads until a part is full or the file ends. A chunk that reaches into the second part is cut: its rest comes back too.
+/// Reads until a part is full or the file ends. Returns the part, and the rest of a chunk that reaches beyond it.
 ///
-/// Copies into one buffer: kept slices would pin the connection's read buffers.
+/// The part is copied into one buffer, since slices would keep the connection's read buffers alive.
 async fn first_part<S>(file: &mut S, part_bytes: usize) -> Result<(Bytes, Option<Bytes>), ApiError>
 where
     S: Stream<Item = Result<Bytes, ApiError>> + Unpin,
@@ -207,9 +207,9 @@ where
         let mut chunk = chunk?;
         let room = part_bytes - part.len();
         if chunk.len() >= room {
-            let overhang = chunk.split_off(room);
+            let beyond = chunk.split_off(room);
             part.extend_from_slice(&chunk);
-            return Ok((part.freeze(), Some(overhang)));
+            return Ok((part.freeze(), Some(beyond)));
         }
         part.extend_from_slice(&chunk);
     }

@@ -1,7 +1,7 @@
-//! The places for files that wait for their token: few, and shared when they run short.
+//! Limits how many uploads may wait in temporary files for their token.
 //!
-//! One more upload than fit takes the place of another: of the client that has the most it is the slowest. Among clients that have
-//! as many, only an upload that hardly moves gives way. One whose token was checked keeps its place.
+//! When no permit is free, the client that holds the most loses its slowest upload. Among clients that hold the same number, only
+//! an upload that hardly moves is evicted. An upload whose token was verified is never evicted.
 
 use std::{
     collections::HashMap,
@@ -21,19 +21,20 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// What the metrics call the bound of temporary files.
+/// The name of this limit in the metrics.
 const SPOOL: &str = "spool";
-/// One more waits for a place for so long, and looks so often for one that may be taken.
-const PATIENCE: Duration = Duration::from_secs(3);
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// An upload hardly moves when it is slower than this many times the slowest that a body may be, after so long.
+/// How long an upload waits for a permit.
+const MAX_WAIT: Duration = Duration::from_secs(3);
+/// How often it looks meanwhile for an upload that may be evicted.
+const EVICTION_INTERVAL: Duration = Duration::from_millis(100);
+/// An upload hardly moves when, after `SLOW_AFTER`, it is slower than this many times `http.min_body_rate`.
 const SLOW: u64 = 4;
 const SLOW_AFTER: Duration = Duration::from_secs(1);
 
-/// The places of a process.
+/// The slots of a process.
 pub struct SpoolSlots {
     permits: Arc<Semaphore>,
-    /// At most as many as there are permits.
+    /// The uploads that hold a permit.
     held: Mutex<Vec<Held>>,
     slow_rate: u64,
 }
@@ -43,7 +44,7 @@ struct Held {
     since: Instant,
 }
 
-/// An upload that may need a place.
+/// An upload that may need a slot.
 pub struct SpoolClaim {
     client: u64,
     bytes: AtomicU64,
@@ -51,14 +52,14 @@ pub struct SpoolClaim {
     evicted: Notify,
 }
 
-/// It may have to give way.
+/// It may be evicted.
 const WAITS: u8 = 0;
-/// Its token was checked.
+/// Its token was verified.
 const KEPT: u8 = 1;
-/// It has to go.
+/// It was evicted.
 const EVICTED: u8 = 2;
 
-/// A place, for as long as this exists.
+/// A slot, held until this is dropped.
 pub struct Slot<'a> {
     slots: &'a SpoolSlots,
     claim: Arc<SpoolClaim>,
@@ -66,7 +67,7 @@ pub struct Slot<'a> {
 }
 
 impl SpoolSlots {
-    /// So many places, where a body must come at `min_body_rate`.
+    /// `slots` at once, where a body must come at `min_body_rate` bytes a second.
     pub fn new(slots: usize, min_body_rate: u64) -> Self {
         let permits = Arc::new(Semaphore::new(slots));
         metrics::watch_semaphore(SPOOL, &permits, slots);
@@ -77,13 +78,13 @@ impl SpoolSlots {
         }
     }
 
-    /// A place; none: all are taken by uploads that need not give way.
+    /// Waits for a slot. None: all are held by uploads that can't be evicted.
     pub async fn take(&self, claim: &Arc<SpoolClaim>) -> Option<Slot<'_>> {
         if let Ok(permit) = self.permits.try_acquire() {
             return Some(self.slot(claim, permit));
         }
         let permit = tokio::select! {
-            permit = timeout(PATIENCE, self.permits.acquire()) => permit.ok().and_then(Result::ok),
+            permit = timeout(MAX_WAIT, self.permits.acquire()) => permit.ok().and_then(Result::ok),
             () = self.make_room(claim.client) => None,
         };
         if permit.is_none() {
@@ -104,10 +105,10 @@ impl SpoolSlots {
         }
     }
 
-    /// Has one upload give way, as soon as there is one that must; never ends.
+    /// Evicts one upload, as soon as one can be; never returns.
     async fn make_room(&self, client: u64) {
         while !self.evict_for(client) {
-            sleep(LOOK_AGAIN).await;
+            sleep(EVICTION_INTERVAL).await;
         }
         pending().await
     }
@@ -121,7 +122,7 @@ impl SpoolSlots {
         }
         let own = counts.get(&client).copied().unwrap_or_default();
         let max = counts.values().copied().max().unwrap_or_default();
-        // With one less it still has as many as the client of this upload then has.
+        // Then it still holds as many as the client of this upload does.
         let is_fair = max >= own + 2;
         let victim = waits()
             .filter(|held| counts.get(&held.claim.client) == Some(&max))
@@ -136,7 +137,7 @@ impl SpoolSlots {
 }
 
 impl Held {
-    /// In bytes a second, since it has its place.
+    /// Bytes a second since it got its slot.
     fn rate(&self) -> u64 {
         let ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let bytes = self.claim.bytes.load(Ordering::Relaxed);
@@ -149,7 +150,7 @@ impl Held {
 }
 
 impl SpoolClaim {
-    /// Of an upload from this address.
+    /// For an upload from this address.
     pub fn new(client: IpAddr) -> Arc<Self> {
         Arc::new(Self {
             client: client_network(client),
@@ -159,12 +160,12 @@ impl SpoolClaim {
         })
     }
 
-    /// Its token was checked: it need not give way any more.
+    /// Its token was verified: from now on it can't be evicted.
     pub fn keep(&self) {
         self.step(KEPT);
     }
 
-    /// Ends when it has to go.
+    /// Returns when it is evicted.
     pub async fn evicted(&self) {
         self.evicted.notified().await;
     }
@@ -189,7 +190,7 @@ impl SpoolClaim {
 }
 
 impl Slot<'_> {
-    /// Bytes of the file have come.
+    /// Counts bytes of the file that were received.
     pub fn received(&self, bytes: usize) {
         self.claim.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
@@ -210,7 +211,7 @@ mod tests {
 
     const MIN_RATE: u64 = 8 << 10;
 
-    /// Whose turn it is when somebody at `newcomer` comes, of uploads as (address, seconds since they began, bytes).
+    /// Which upload is evicted for one from `newcomer`. The others are (address, age in seconds, bytes).
     fn turn(newcomer: &str, held: &[(&str, u64, u64)]) -> Option<usize> {
         let slots = SpoolSlots::new(held.len(), MIN_RATE);
         for (address, age, bytes) in held {
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_the_most_places_loses_the_slowest_however_fast_it_is() {
+    fn the_client_that_holds_the_most_loses_its_slowest_upload() {
         let held = [
             ("192.0.2.1", 10, 0),
             ("2001:db8::1", 10, 200_000_000),
@@ -236,14 +237,14 @@ mod tests {
         ];
         assert_eq!(turn("192.0.2.2", &held), Some(2));
         assert_eq!(turn("192.0.2.1", &held), Some(2));
-        // It would have as many as that client then.
+        // It would then hold as many as that client.
         let one_more = [held[0], held[1], held[2]];
         assert_eq!(turn("192.0.2.1", &one_more), None);
         assert_eq!(turn("192.0.2.2", &one_more), Some(2));
     }
 
     #[test]
-    fn among_those_with_as_many_only_one_that_hardly_moves_gives_way() {
+    fn among_equals_only_an_upload_that_hardly_moves_is_evicted() {
         let fast = 100 * SLOW * MIN_RATE;
         let both_fast = [("192.0.2.1", 10, fast), ("192.0.2.2", 10, fast)];
         let one_slow = [("192.0.2.1", 10, fast), ("192.0.2.2", 1000, fast)];
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_more_gets_the_place_of_one_that_gives_way_but_not_of_whose_token_was_checked() {
+    async fn a_newcomer_gets_the_slot_of_an_evicted_upload_but_not_of_a_verified_one() {
         let slots = SpoolSlots::new(2, MIN_RATE);
         let claim = |address: &str| SpoolClaim::new(address.parse().unwrap());
         let (kept, waiting) = (claim("192.0.2.1"), claim("192.0.2.1"));

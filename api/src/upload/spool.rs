@@ -1,4 +1,4 @@
-//! A file that waits on disk until its token is seen. The temporary file has no name, so nothing of it outlives the process.
+//! Keeps a file on disk until its token comes. The temporary file has no name, so it disappears with the process.
 
 use std::{io::SeekFrom, sync::Arc};
 
@@ -13,17 +13,20 @@ use tokio::{
 use super::slots::{Slot, SpoolClaim};
 use crate::{app::App, error::ApiError};
 
-/// What is written and read at once, in bytes.
+/// Size of a read or write, in bytes.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// A spooled file and its place among the few that may be.
+/// A spooled file, and the slot that it holds.
 pub struct Spool<'a> {
     file: File,
     _slot: Slot<'a>,
 }
 
 impl<'a> Spool<'a> {
-    /// Writes the file to disk; refused when too many wait already. Whoever calls this ends it when the claim is evicted.
+    /// Writes the file to disk. The caller drops the future when the claim is evicted.
+    ///
+    /// # Errors
+    /// No slot is free, the file breaks off, or the disk fails.
     pub async fn fill<S>(
         app: &'a App,
         claim: &Arc<SpoolClaim>,
@@ -55,7 +58,7 @@ impl<'a> Spool<'a> {
         Ok(Self { file, _slot: slot })
     }
 
-    /// The file from its beginning.
+    /// Streams the file from its beginning.
     pub fn read(self) -> impl Stream<Item = Result<Bytes, ApiError>> + Send + 'a {
         futures::stream::unfold(self, |mut spool| async move {
             let mut buffer = BytesMut::with_capacity(BUFFER_BYTES);

@@ -1,4 +1,4 @@
-//! Names and passwords: their bounds, and who is whom.
+//! User names and passwords: their rules, and who may log in as whom.
 
 use testkit::{Client, Reply};
 

@@ -1,4 +1,4 @@
-//! Uploads that never end: the connection breaks, or nothing moves any more. Nothing of them stays.
+//! Uploads whose connection breaks or stalls: nothing of them is kept.
 
 use std::time::Duration;
 

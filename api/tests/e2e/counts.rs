@@ -1,4 +1,4 @@
-//! Every count and flag: exact in the very next request, still there without the services that keep them, and without Redis.
+//! Counts and flags: exact in the next request, and still shown without the services that keep them and without Redis.
 
 use std::time::{Duration, Instant};
 

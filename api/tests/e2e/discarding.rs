@@ -1,4 +1,4 @@
-//! What becomes of the connection of a request that is answered before its body has come.
+//! A request that is answered before its body has come: what happens to the rest and to its connection.
 
 use std::time::{Duration, Instant};
 

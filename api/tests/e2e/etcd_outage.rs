@@ -1,4 +1,4 @@
-//! The registry may be away: who knows each other keeps talking, and all come back to it.
+//! etcd is away: processes that know each other go on, and all register again when it returns.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A system of which everything can be taken away, each by itself.
+//! A test system whose servers can each be taken away.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Multipart forms as clients write them, and as nobody should: what their headers may look like, and what they may weigh.
+//! Multipart forms as clients write them, and malformed or oversized ones.
 
 use reqwest::{Method, RequestBuilder};
 use testkit::{Client, media};

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: who isn't sure whether something happened asks again, and it happens once.
+//! `Idempotency-Key`: a repeated write happens once.
 
 use reqwest::{Method, multipart};
 use testkit::{Account, Client, Reply, media};

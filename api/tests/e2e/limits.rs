@@ -1,4 +1,4 @@
-//! How often one may do something: by who one is, not by who one says one is.
+//! Rate limits: they count by token and by real address, not by what a client claims.
 
 use std::time::{Duration, Instant};
 

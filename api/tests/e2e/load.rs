@@ -1,4 +1,4 @@
-//! Clients that keep asking, and remember every answer that was no success.
+//! Clients that send requests all the time and record every answer that is no success.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! What a newcomer does first: register, log in, publish, watch.
+//! The main flow of a new user: register, log in, publish, watch.
 
 use serde_json::Value;
 use testkit::{Client, JWT_KEYS, System, media};

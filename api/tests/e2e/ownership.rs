@@ -1,4 +1,4 @@
-//! Nobody changes what is another's, by whichever route: a table over all of them.
+//! No user can change what belongs to another: a table over all routes.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What is no video, or breaks a rule, is refused with its reason; and nothing of it stays.
+//! Files that are no video or break a rule are refused with a reason, and nothing of them is kept.
 
 use futures::stream;
 use reqwest::{Body, Method, multipart};

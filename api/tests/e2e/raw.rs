@@ -1,4 +1,4 @@
-//! HTTP by hand, for what no well-behaved client does: half a body, then silence or a closed connection.
+//! An HTTP client that writes raw bytes: half a body, then silence or a closed connection.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What /readyz of the API says when each dependency and each service in turn is away, and when. Prints the table.
+//! `/readyz` of the API while each dependency and each service is away in turn. Prints the table.
 
 use std::time::{Duration, Instant};
 

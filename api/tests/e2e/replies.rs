@@ -1,4 +1,4 @@
-//! What a reply tells of what is behind it: nothing, however a request ends.
+//! Replies tell nothing of the system behind them, however a request ends.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Tokens of accounts that a restored database doesn't have: they write nothing, and become nobody else's.
+//! Tokens of accounts that a restored database lacks: they can't write, and never become another user's.
 
 use std::time::Duration;
 

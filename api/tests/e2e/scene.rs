@@ -1,4 +1,4 @@
-//! Films with an audience: what tests of likes and comments start from, and how they look at it.
+//! Set-up for tests of likes and comments: videos with an audience, and what it sees.
 
 use serde_json::Value;
 use testkit::{Account, Client, System, media};

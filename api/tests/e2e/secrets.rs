@@ -1,4 +1,4 @@
-//! What is nobody's business: no secret in any log, however much is logged; and no start with a weak one.
+//! Secrets: none is in any log at any level, and a weak one prevents the start.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The contract's objects: every field is there, with its type, and means what it should.
+//! Assertions on the contract's objects: every field is there, with its type and meaning.
 
 use serde_json::Value;
 

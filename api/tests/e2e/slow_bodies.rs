@@ -1,4 +1,4 @@
-//! Clients that send slowly, or too much at once: they are cut, or give up their places to everybody else.
+//! Slow senders and crowds of connections: they are cut, or make room for others.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

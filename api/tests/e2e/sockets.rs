@@ -1,4 +1,4 @@
-//! Floods of connections, and no file descriptors left: the servers stay alive, idle, and serve again.
+//! Floods of connections and exhausted file descriptors: the servers survive and serve again.
 
 use std::{process::Command, time::Duration};
 

@@ -1,4 +1,4 @@
-//! One request, one trace: from whoever asked through every process to what it asks.
+//! One trace per request, through every process and its dependencies.
 
 use std::{
     collections::{BTreeSet, HashSet},

@@ -1,4 +1,4 @@
-//! Catches whoever folds in the middle of it: counters are locked, so that a fold which has begun can't go on.
+//! Catches a process in the middle of a fold: locks the counters, so that a fold that has begun can't go on.
 
 use std::{
     fs,
