@@ -1,9 +1,9 @@
-//! Benchmark: likes per second of 64 clients, as ratios within one run: with and without group commit, against the bare INSERT of a raw
-//! client, on one hot video against 10,000 videos, and with a million likes on the video against none. Then, while one video
+//! Benchmark: likes and comments per second of 64 clients, as ratios within one run: with and without group commit, against the bare INSERT of a
+//! raw client, on one hot video against 10,000 videos, and with a million likes on the video against none. Then, while one video
 //! gets 1,000 likes a second: the share of the reads of its count that Redis answers.
 //!
 //! Wants the servers of the tests; works in a database of its own and drops it. The rounds are short and take turns, so that
-//! what else the machine does meets all of them alike. About 80 s.
+//! what else the machine does meets all of them alike. About 100 s.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,9 +16,10 @@ use std::time::{Duration, Instant};
 
 use dal::{
     Db,
+    comments::{Comments, NewComment},
     counters::Counters,
     counts::Counter,
-    favorites::{FavoriteOp, Favorites, set_alone},
+    favorites::{FavoriteOp, Favorites},
     fold::{self, Folder},
     reconcile,
 };
@@ -36,12 +37,13 @@ const FAMOUS_LIKES: i64 = 1_000_000;
 const REPEATS: f64 = 0.05;
 const MAX_CONNECTIONS: u32 = 64;
 
-/// How a like is made.
+/// How a like is made, or a comment.
 #[derive(Clone)]
 enum Way {
     Bare(DatabaseConnection),
-    Alone(Box<(Db, Counters)>),
-    Grouped(Favorites),
+    /// Those of all clients share commits, or each client has a writer of its own, and so a commit for each.
+    Likes(Vec<Favorites>),
+    Comments(Vec<Comments>),
 }
 
 /// Which video is liked.
@@ -58,7 +60,7 @@ struct Scenario {
 }
 
 impl Way {
-    async fn like(&self, op: FavoriteOp) {
+    async fn write(&self, client: u64, op: FavoriteOp) {
         match self {
             Self::Bare(connection) => {
                 let sql = "INSERT INTO bare (user_id, video_id, author_id, liked_us, batch) VALUES (?, ?, ?, 0, 0)";
@@ -67,12 +69,19 @@ impl Way {
                 // A like that is there violates the key.
                 let _ = connection.execute_raw(insert).await;
             }
-            Self::Alone(alone) => {
-                let (db, counters) = &**alone;
-                set_alone(db, counters, op).await.unwrap();
+            Self::Likes(writers) => {
+                let writer = &writers[client as usize % writers.len()];
+                writer.set(op).await.unwrap();
             }
-            Self::Grouped(favorites) => {
-                favorites.set(op).await.unwrap();
+            Self::Comments(writers) => {
+                let writer = &writers[client as usize % writers.len()];
+                let comment = NewComment {
+                    video_id: op.video_id,
+                    user_id: op.user_id,
+                    content: "好看".to_owned(),
+                    key: None,
+                };
+                writer.add(comment).await.unwrap();
             }
         }
     }
@@ -104,12 +113,7 @@ async fn measure(way: &Way, target: Target, seed: u64, measured: &mut Measured) 
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
             let way = way.clone();
-            tokio::spawn(client_of(
-                way,
-                target,
-                seed * 1000 + client,
-                started + ROUND,
-            ))
+            tokio::spawn(client_of(way, target, seed, client, started + ROUND))
         })
         .collect();
     for client in clients {
@@ -118,8 +122,14 @@ async fn measure(way: &Way, target: Target, seed: u64, measured: &mut Measured) 
     measured.took += started.elapsed();
 }
 
-async fn client_of(way: Way, target: Target, seed: u64, end: Instant) -> Vec<Duration> {
-    let mut random = SmallRng::seed_from_u64(seed);
+async fn client_of(
+    way: Way,
+    target: Target,
+    seed: u64,
+    client: u64,
+    end: Instant,
+) -> Vec<Duration> {
+    let mut random = SmallRng::seed_from_u64(seed * 1000 + client);
     let mut latencies = Vec::new();
     let mut last: Vec<FavoriteOp> = Vec::new();
     while Instant::now() < end {
@@ -140,7 +150,7 @@ async fn client_of(way: Way, target: Target, seed: u64, end: Instant) -> Vec<Dur
         };
         last.push(op);
         let started = Instant::now();
-        way.like(op).await;
+        way.write(client, op).await;
         latencies.push(started.elapsed());
     }
     latencies
@@ -206,7 +216,7 @@ async fn read_while_liked(grouped: &Way, counters: &Counters, video_id: i64) {
             liked: true,
         };
         let way = grouped.clone();
-        likes.spawn(async move { way.like(op).await });
+        likes.spawn(async move { way.write(0, op).await });
     }
     let sent = likes.len();
     likes.join_all().await;
@@ -272,8 +282,10 @@ async fn main() {
         .test_before_acquire(false)
         .sqlx_logging(false);
     let raw = sea_orm::Database::connect(options).await.unwrap();
-    let grouped = Way::Grouped(Favorites::start(db.clone(), counters.clone()));
-    let alone = Way::Alone(Box::new((db.clone(), counters.clone())));
+    let likes = || Favorites::start(db.clone(), counters.clone());
+    let comments = || Comments::start(db.clone(), counters.clone());
+    let (grouped, each) = (Way::Likes(vec![likes()]), 0..CLIENTS);
+    let alone = Way::Likes(each.clone().map(|_| likes()).collect());
     let scenarios = [
         Scenario {
             name: "bare: INSERT of a raw client, 10,000 videos",
@@ -282,7 +294,7 @@ async fn main() {
         },
         Scenario {
             name: "alone: a commit for each like, 10,000 videos",
-            way: alone.clone(),
+            way: alone,
             target: |_| Target::Spread,
         },
         Scenario {
@@ -300,6 +312,16 @@ async fn main() {
             way: grouped.clone(),
             target: |_| Target::One(FAMOUS),
         },
+        Scenario {
+            name: "comments alone: a commit for each, 10,000 videos",
+            way: Way::Comments(each.map(|_| comments()).collect()),
+            target: |_| Target::Spread,
+        },
+        Scenario {
+            name: "comments grouped, 10,000 videos",
+            way: Way::Comments(vec![comments()]),
+            target: |_| Target::Spread,
+        },
     ];
     let mut all: Vec<Measured> = scenarios.iter().map(|_| Measured::default()).collect();
     for round in 0..ROUNDS {
@@ -312,16 +334,17 @@ async fn main() {
     read_while_liked(&grouped, &counters, 50_000).await;
     folder.stop().await;
     println!(
-        "| {CLIENTS} clients, {ROUNDS} rounds of {ROUND:?} each | likes/s | p50 ms | p99 ms | ratio |"
+        "| {CLIENTS} clients, {ROUNDS} rounds of {ROUND:?} each | writes/s | p50 ms | p99 ms | ratio |"
     );
     println!("|---|---|---|---|---|");
-    let [bare, alone, spread, hot, famous] = [0, 1, 2, 3, 4];
-    for n in [bare, alone, spread, hot, famous] {
+    let [bare, alone, spread, comments_alone] = [0, 1, 2, 5];
+    for n in 0..scenarios.len() {
         let (rate, p50, p99) = all[n].results();
         let ratio = |to: usize, name: &str| format!("{:.2} × {name}", rate / all[to].results().0);
         let ratios = match n {
             2 => [ratio(alone, "alone"), ratio(bare, "bare")].join(", "),
             3 | 4 => ratio(spread, "spread"),
+            6 => ratio(comments_alone, "comments alone"),
             _ => String::new(),
         };
         println!(

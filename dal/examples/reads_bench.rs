@@ -18,7 +18,7 @@ use std::{
 
 use dal::{
     Db, Marks, Reader,
-    comments::{self, NewComment},
+    comments::{self, Comments, NewComment},
     counters::Counters,
 };
 use marks::{Sees, Subject, Why};
@@ -36,7 +36,7 @@ const BUSY: i64 = 2;
 
 struct Bench {
     db: Db,
-    counters: Counters,
+    comments: Comments,
     marks: Marks,
 }
 
@@ -61,9 +61,7 @@ impl Bench {
             key: None,
         };
         let started = Instant::now();
-        comments::add(&self.db, &self.counters, &comment)
-            .await
-            .unwrap();
+        self.comments.add(comment).await.unwrap();
         times.0.push(started.elapsed());
     }
 
@@ -161,8 +159,8 @@ async fn bench(database: &testkit::Database) -> Bench {
     )
     .await;
     Bench {
+        comments: Comments::start(db.clone(), counters),
         db,
-        counters,
         marks,
     }
 }

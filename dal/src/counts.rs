@@ -90,7 +90,10 @@ pub(crate) async fn after_commit<C: ConnectionTrait>(
 }
 
 /// The sums of the rows of [`parts`].
-fn values(counters: &[Counter], rows: &[QueryResult]) -> Result<HashMap<Counter, i64>, DbErr> {
+pub(crate) fn values(
+    counters: &[Counter],
+    rows: &[QueryResult],
+) -> Result<HashMap<Counter, i64>, DbErr> {
     let mut values: HashMap<Counter, i64> = counters.iter().map(|c| (*c, 0)).collect();
     for row in rows {
         let kind = row.try_get("", "kind")?;
@@ -114,14 +117,31 @@ pub(crate) fn folded(counter: fn(i64) -> Counter, id: &'static str) -> SimpleExp
 /// statistics of the ledger, which is empty at one moment and long at the next, are useless.
 pub(crate) fn parts(counters: &[Counter], columns: &str) -> Statement {
     let (condition, values) = one_of(counters);
-    let sql = format!(
+    let sql = both_parts(&condition, columns);
+    let twice = values.iter().chain(&values).cloned();
+    Statement::from_sql_and_values(DbBackend::MySql, sql, twice.collect::<Vec<Value>>())
+}
+
+/// The same as text, to be sent together with other statements.
+pub(crate) fn parts_text(counters: &[Counter]) -> String {
+    let mut by_kind: BTreeMap<i8, Vec<String>> = BTreeMap::new();
+    for (kind, id) in counters.iter().map(|counter| counter.parts()) {
+        by_kind.entry(kind).or_default().push(id.to_string());
+    }
+    let conditions: Vec<String> = by_kind
+        .into_iter()
+        .map(|(kind, ids)| format!("(kind = {kind} AND target_id IN ({}))", ids.join(", ")))
+        .collect();
+    both_parts(&format!("({})", conditions.join(" OR ")), "")
+}
+
+fn both_parts(condition: &str, columns: &str) -> String {
+    format!(
         "SELECT {columns}kind, target_id, value FROM counters FORCE INDEX (PRIMARY) WHERE {condition} \
          UNION ALL \
          SELECT {columns}kind, target_id, CAST(SUM(delta) AS SIGNED) FROM ledger FORCE INDEX (ledger_target) \
          WHERE {condition} GROUP BY kind, target_id"
-    );
-    let twice = values.iter().chain(&values).cloned();
-    Statement::from_sql_and_values(DbBackend::MySql, sql, twice.collect::<Vec<Value>>())
+    )
 }
 
 /// The condition for a row to be of one of these counters, and its values. All lists of ids have the same length, a power of two, so that

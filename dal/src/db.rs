@@ -11,7 +11,9 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
-    QueryResult, Statement, TransactionTrait, prelude::async_trait,
+    QueryResult, Statement, TransactionTrait,
+    prelude::async_trait,
+    sqlx::{MySql, pool::PoolConnection},
 };
 use tokio::sync::OnceCell;
 
@@ -137,9 +139,26 @@ impl Db {
         known_dialect(&self.dialect, session).await
     }
 
+    /// [`Self::dialect`], for a caller that holds no connection.
+    pub(crate) async fn primary_dialect(&self) -> Result<Dialect, DbErr> {
+        self.dialect(&self.primary).await
+    }
+
     /// A connection to the primary outside the pool, for what belongs to a session, such as a lock by name. Opened at its first use.
     pub(crate) fn own_connection(&self) -> DatabaseConnection {
         pool::unpooled(&self.primary)
+    }
+
+    /// A connection to the primary from the pool of the writes, for statements that are sent as text.
+    pub(crate) async fn connection(&self) -> Result<PoolConnection<MySql>, DbErr> {
+        let pool = self.primary.get_mysql_connection_pool();
+        let acquired = pool.acquire().await.map_err(pool::connection_error);
+        acquired.inspect_err(|error| self.note_error(error))
+    }
+
+    /// Whether a connection that was taken from the pool so long ago may be used again without being checked.
+    pub(crate) fn may_keep(&self, taken_out: Duration) -> bool {
+        !self.switchover.is_read_only() && !self.switchover.is_retired(taken_out)
     }
 
     /// Writes on the primary. A statement whose outcome is unknown isn't retried.

@@ -3,12 +3,12 @@
 //! The unique key of the table decides. Of two requests with the same key one commits. The other waits for that commit, finds the key
 //! taken, rolls back and returns the first result. A key lives for at least 24 h; [`forget_old`] deletes it later.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use marks::Subject;
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, DatabaseTransaction, DbBackend, DerivePartialModel,
-    EntityTrait, Select, Statement,
+    ActiveValue::Set, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, DerivePartialModel,
+    EntityTrait, QueryResult, Select, Statement,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -24,7 +24,7 @@ use crate::{
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The kind of request; the same text may be a key of each kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A publish; the result is a video.
     Publish,
@@ -42,7 +42,7 @@ impl Kind {
 }
 
 /// A client's key with a digest of the request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     user_id: i64,
     kind: Kind,
@@ -77,14 +77,41 @@ impl Key {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
-        let digest = digest.finalize();
-        let hex = digest.iter().map(|byte| format!("{byte:02x}"));
         Self {
             user_id,
             kind,
             key: key.to_owned(),
-            fingerprint: hex.collect(),
+            fingerprint: hex(&digest.finalize()),
         }
+    }
+
+    /// A row for [`insert`]; `id` and `created_ms` are SQL expressions.
+    pub(crate) fn row(&self, id: &str, created_ms: &str) -> String {
+        let (user_id, kind, fingerprint) = (self.user_id, self.kind.word(), &self.fingerprint);
+        let key = hex(self.key.as_bytes());
+        format!("({user_id}, '{kind}', X'{key}', '{fingerprint}', {id}, {created_ms})")
+    }
+
+    /// The result of the first request with this key, if `row`, of [`find`], is this key's. [`DalError::KeyReused`] if it had other
+    /// content.
+    pub(crate) fn first_in(
+        &self,
+        row: &QueryResult,
+    ) -> Result<Option<Result<First, DalError>>, DbErr> {
+        let user_id: i64 = row.try_get("", "user_id")?;
+        let key: String = row.try_get("", "idempotency_key")?;
+        let kind: String = row.try_get("", "kind")?;
+        if (user_id, key.as_str(), kind.as_str()) != (self.user_id, &self.key, self.kind.word()) {
+            return Ok(None);
+        }
+        let fingerprint: String = row.try_get("", "fingerprint")?;
+        if fingerprint != self.fingerprint {
+            return Ok(Some(Err(DalError::KeyReused)));
+        }
+        Ok(Some(Ok(First {
+            id: row.try_get("", "result_id")?,
+            created_ms: row.try_get("", "created_ms")?,
+        })))
     }
 
     /// Records the result of the request in its transaction. [`DalError::Duplicate`] if another request with this key was first: then the
@@ -121,6 +148,41 @@ impl Key {
     }
 }
 
+/// The statement that records keys, each a [`Key::row`], as text; none for no rows.
+pub(crate) fn insert(rows: impl Iterator<Item = String>) -> Option<String> {
+    let rows: Vec<String> = rows.collect();
+    let insert = format!(
+        "INSERT INTO idempotency_keys (user_id, kind, idempotency_key, fingerprint, result_id, created_ms) VALUES {}",
+        rows.join(", ")
+    );
+    (!rows.is_empty()).then_some(insert)
+}
+
+/// The statement that finds these keys, as text; none for no keys.
+pub(crate) fn find<'k>(keys: impl Iterator<Item = &'k Key>) -> Option<String> {
+    let conditions: Vec<String> = keys
+        .map(|Key { user_id, kind, key, .. }| {
+            let (kind, key) = (kind.word(), hex(key.as_bytes()));
+            format!("(user_id = {user_id} AND kind = '{kind}' AND idempotency_key = _ascii X'{key}')")
+        })
+        .collect();
+    let find = format!(
+        "SELECT user_id, kind, idempotency_key, fingerprint, result_id, created_ms FROM idempotency_keys WHERE {}",
+        conditions.join(" OR ")
+    );
+    (!conditions.is_empty()).then_some(find)
+}
+
+/// Hexadecimal digits: what a user wrote can't end a literal `X'…'`.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut digits = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a string can't fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
+}
+
 /// Finds the first result, as a transaction that changes nothing.
 struct Repeat {
     key: Key,
@@ -155,7 +217,6 @@ impl Transaction for Repeat {
             }),
             deltas: Deltas::default(),
             marked: marked.unwrap_or_default(),
-            clock: None,
         })
     }
 }

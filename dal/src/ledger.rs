@@ -19,14 +19,11 @@ use crate::{
     counters::Counters,
     counts::{self, Counter},
     db::{MAX_RETRIES, READ_DEADLINE, Transaction, WRITE_DEADLINE},
-    error,
     observe::on_primary,
     pool::{execute_text, within},
     position::{self, Position},
 };
 
-/// The primary's clock, in microseconds.
-pub(crate) const NOW_US: &str = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
 /// How long an acknowledgement waits until nobody can miss the commit: more than the life of a lease, less than the deadline of a write.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(3);
 
@@ -42,6 +39,11 @@ impl Deltas {
         deltas
     }
 
+    /// Names a counter without a change, for a commit that needs a row in the ledger.
+    pub(crate) fn unmoved(counter: Counter) -> Self {
+        Self(BTreeMap::from([(counter, 0)]))
+    }
+
     /// Adds `delta` to the change of `counter`.
     pub(crate) fn add(&mut self, counter: Counter, delta: i64) {
         let sum = self.0.entry(counter).or_default();
@@ -55,8 +57,12 @@ impl Deltas {
         self.0.iter().map(|(counter, delta)| (*counter, *delta))
     }
 
-    fn counters(&self) -> Vec<Counter> {
+    pub(crate) fn counters(&self) -> Vec<Counter> {
         self.0.keys().copied().collect()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -66,76 +72,54 @@ pub(crate) struct Counted<T> {
     pub(crate) deltas: Deltas,
     /// The writer, and what was written to.
     pub(crate) marked: Vec<Subject>,
-    /// The primary's clock, read in this transaction: then it commits before the deadline or not at all, however long the COMMIT takes to
-    /// arrive. None: a late commit does no harm.
-    pub(crate) clock: Option<Clock>,
-}
-
-/// A reading of the primary's clock.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Clock {
-    /// UTC, in microseconds.
-    pub(crate) us: i64,
-    /// When the answer arrived, which is after the clock was read.
-    pub(crate) heard: Instant,
-}
-
-impl Clock {
-    /// A reading that has just arrived.
-    pub(crate) fn says(us: i64) -> Self {
-        let heard = Instant::now();
-        Self { us, heard }
-    }
-
-    /// The clock's time at `moment`, or a little less.
-    fn at(self, moment: Instant) -> i64 {
-        let left = moment.saturating_duration_since(self.heard);
-        self.us
-            .saturating_add(i64::try_from(left.as_micros()).unwrap_or(i64::MAX))
-    }
 }
 
 /// What Redis must be told if the transaction commits.
-#[derive(Default)]
-struct Changes {
-    moved: Vec<Counter>,
-    marked: Vec<Subject>,
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) moved: Vec<Counter>,
+    pub(crate) marked: Vec<Subject>,
+}
+
+impl Changes {
+    /// Whether nobody need be told anything.
+    pub(crate) fn is_nothing(&self, db: &Db) -> bool {
+        self.moved.is_empty() && (self.marked.is_empty() || db.marks().is_none())
+    }
+}
+
+/// The last commit of a session (none on a server without GTIDs), and exact counts that include it.
+pub(crate) type Exact = (Option<Commit>, HashMap<Counter, i64>);
+
+/// The statement that appends `deltas`; none for no deltas. If `condition`, an expression, isn't true in it, the statement fails with
+/// [`error::is_null_refused`](crate::error::is_null_refused).
+pub(crate) fn append(deltas: &Deltas, condition: Option<&str>) -> Option<String> {
+    let mut sql = String::from("INSERT INTO ledger (kind, target_id, delta) VALUES ");
+    for (row, (counter, delta)) in deltas.iter().enumerate() {
+        let (kind, id) = counter.parts();
+        // Whole numbers: nothing to escape. Writing to a string can't fail.
+        let _ = match condition {
+            // The sessions are strict: NULL is refused in an insert of several rows, too.
+            Some(condition) if row == 0 => {
+                write!(sql, "(IF({condition}, {kind}, NULL), {id}, {delta})")
+            }
+            _ if row == 0 => write!(sql, "({kind}, {id}, {delta})"),
+            _ => write!(sql, ", ({kind}, {id}, {delta})"),
+        };
+    }
+    (!deltas.is_empty()).then_some(sql)
 }
 
 /// Appends `deltas` and commits, in one round trip. The connection stays in use, to be asked for its last commit.
-///
-/// If the primary's clock is past `not_after_us` when this arrives, the insert fails ([`error::is_null_refused`]) and nothing is committed.
 pub(crate) async fn append_and_commit(
     transaction: &DatabaseTransaction,
     deltas: &Deltas,
-    not_after_us: Option<i64>,
 ) -> Result<(), DbErr> {
-    const INSERT: &str = "INSERT INTO ledger (kind, target_id, delta) VALUES ";
-    // Whole numbers: nothing to escape. Writing to a string can't fail.
-    let mut rows: Vec<String> = deltas
-        .iter()
-        .map(|(counter, delta)| {
-            let (kind, id) = counter.parts();
-            format!("({kind}, {id}, {delta})")
-        })
-        .collect();
-    let mut sql = String::new();
-    if let Some(not_after_us) = not_after_us
-        && let Some(last) = rows.pop()
-    {
-        // As an insert of its own: in one of several rows a server may store 0 for NULL.
-        let last = last.trim_start_matches('(');
-        let (kind, rest) = last.split_once(',').unwrap_or_default();
-        let _ = write!(
-            sql,
-            "{INSERT}(IF({NOW_US} <= {not_after_us}, {kind}, NULL),{rest}; "
-        );
-    }
-    if !rows.is_empty() {
-        sql.insert_str(0, &format!("{INSERT}{}; ", rows.join(", ")));
-    }
     // When a statement fails, the server doesn't run those after it.
-    sql.push_str("COMMIT");
+    let sql = match append(deltas, None) {
+        Some(append) => format!("{append}; COMMIT"),
+        None => "COMMIT".to_owned(),
+    };
     execute_text(transaction, &sql).await?;
     Ok(())
 }
@@ -150,7 +134,7 @@ where
     let (db, counters) = (db.clone(), counters.clone());
     let deadline = Instant::now() + WRITE_DEADLINE;
     let work =
-        telemetry::cost::scope(async move { commit_here(&db, &counters, &work, deadline).await });
+        telemetry::cost::scope(async move { attempts(&db, &counters, &work, deadline).await });
     let task = tokio::spawn(work.in_current_span());
     match task.await {
         Ok((result, spent)) => {
@@ -163,8 +147,7 @@ where
     }
 }
 
-/// [`commit`] in the caller's task, which must not be dropped, with the caller's deadline.
-pub(crate) async fn commit_here<W, T>(
+async fn attempts<W, T>(
     db: &Db,
     counters: &Counters,
     work: &W,
@@ -177,7 +160,7 @@ where
     let attempts = within(deadline.saturating_duration_since(Instant::now()), async {
         let mut repeats = 0;
         loop {
-            match try_commit(db, work, deadline, &mut changes).await {
+            match try_commit(db, work, &mut changes).await {
                 Err(e) if repeats < MAX_RETRIES && db.may_retry(&e) => repeats += 1,
                 result => return result,
             }
@@ -187,27 +170,43 @@ where
     let (session, output) = match committed {
         Ok(committed) => committed,
         Err(error) => {
-            // It may have committed nevertheless: then Redis holds old values.
-            if !changes.moved.is_empty() {
-                counters.forget(&changes.moved).await;
-            }
-            if !changes.marked.is_empty()
-                && let Some(marks) = db.marks()
-            {
-                marks.invalidate(&changes.marked);
-            }
+            retract(db, counters, &changes).await;
             return Err(error);
         }
     };
-    publish(db, counters, session, &changes).await?;
+    if changes.is_nothing(db) {
+        return Ok(output);
+    }
+    let exact = within(READ_DEADLINE, async {
+        if changes.moved.is_empty() {
+            // Nothing was committed: what this transaction found done was committed before.
+            return Ok((position::newest(db, &session).await?, HashMap::new()));
+        }
+        counts::after_commit(db, &session, &changes.moved).await
+    });
+    let exact = on_primary(Verb::ReadOwnWrites, exact).await;
+    // No transaction is open, and others need the connection while Redis is told.
+    drop(session);
+    publish(db, counters, exact, &changes).await?;
     Ok(output)
+}
+
+/// After a failure, as the transaction may have committed nevertheless: then Redis holds old values.
+pub(crate) async fn retract(db: &Db, counters: &Counters, changes: &Changes) {
+    if !changes.moved.is_empty() {
+        counters.forget(&changes.moved).await;
+    }
+    if !changes.marked.is_empty()
+        && let Some(marks) = db.marks()
+    {
+        marks.invalidate(&changes.marked);
+    }
 }
 
 /// One attempt.
 async fn try_commit<W, T>(
     db: &Db,
     work: &W,
-    deadline: Instant,
     changes: &mut Changes,
 ) -> Result<(DatabaseTransaction, T), DalError>
 where
@@ -220,20 +219,13 @@ where
             output,
             deltas,
             marked,
-            clock,
         }) => {
             *changes = Changes {
                 moved: deltas.counters(),
                 marked,
             };
-            let not_after_us = clock.map(|clock| clock.at(deadline));
-            match append_and_commit(&transaction, &deltas, not_after_us).await {
-                Ok(()) => Ok((transaction, output)),
-                Err(e) if not_after_us.is_some() && error::is_null_refused(&e) => {
-                    Err(DalError::TimedOut)
-                }
-                Err(e) => Err(e.into()),
-            }
+            append_and_commit(&transaction, &deltas).await?;
+            Ok((transaction, output))
         }
         Err(error) => {
             // If this fails, the server rolls back at the end of the connection.
@@ -243,28 +235,15 @@ where
     }
 }
 
-/// Tells Redis the exact counts after the last commit of `session` and sets the marks, both at once. If Redis can't be told, waits until no
-/// reader can miss the commit. The commit stands in any case; after an error it must not be acknowledged.
-async fn publish(
+/// Tells Redis the exact counts after a commit and sets the marks, both at once. If Redis can't be told, waits until no reader can miss the
+/// commit. The commit stands in any case; after an error it must not be acknowledged.
+pub(crate) async fn publish(
     db: &Db,
     counters: &Counters,
-    session: DatabaseTransaction,
+    exact: Result<Exact, DbErr>,
     changes: &Changes,
 ) -> Result<(), DalError> {
     let marks = db.marks().filter(|_| !changes.marked.is_empty());
-    if changes.moved.is_empty() && marks.is_none() {
-        return Ok(());
-    }
-    let read = within(READ_DEADLINE, async {
-        if changes.moved.is_empty() {
-            // Nothing was committed: what this transaction found done was committed before.
-            return Ok((position::newest(db, &session).await?, HashMap::new()));
-        }
-        counts::after_commit(db, &session, &changes.moved).await
-    });
-    let exact = on_primary(Verb::ReadOwnWrites, read).await;
-    // No transaction is open, and others need the connection while Redis is told.
-    drop(session);
     let (commit, exact) = match exact {
         Ok((Some(commit), exact)) => (commit, exact),
         unknown => {

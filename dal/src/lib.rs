@@ -11,6 +11,7 @@ mod entity;
 mod error;
 pub mod favorites;
 pub mod fold;
+mod group_commit;
 mod gtid;
 mod id_list;
 pub mod idempotency;

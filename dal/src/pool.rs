@@ -28,8 +28,10 @@ const STATEMENT_CACHE: usize = 2048;
 /// Longer than a commit holds its locks while no replica acknowledges it (semi-sync timeout: 1 s).
 const LOCK_WAIT_SECONDS: u32 = 2;
 
-/// Set in every session. READ COMMITTED locks the rows that a statement names, and no gaps between them.
-const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+/// Set in every session. READ COMMITTED locks the rows that a statement names, and no gaps between them. A strict session refuses values
+/// that don't fit.
+const SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+     SET SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_TRANS_TABLES'), innodb_lock_wait_timeout = ";
 
 /// A pool of connections to the primary. Opens nothing yet: connections are made when needed, so that a server that is down doesn't
 /// stop the start.
@@ -105,8 +107,7 @@ pub(crate) fn address(url: &settings::Secret) -> Result<String, DbErr> {
 }
 
 async fn prepare(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
-    connection.execute(SESSION).await?;
-    let sql = format!("SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}");
+    let sql = format!("{SESSION}{LOCK_WAIT_SECONDS}");
     connection.execute(sqlx::AssertSqlSafe(sql)).await?;
     Ok(())
 }
@@ -155,9 +156,22 @@ pub(crate) async fn execute_text<C: ConnectionTrait>(session: &C, sql: &str) -> 
 
 /// Where to connect to. Parsed here because sea-orm's own `connect` records the URL, with its password, in a span.
 pub(crate) fn parse(url: &settings::Secret) -> Result<MySqlConnectOptions, DbErr> {
-    url.expose()
-        .parse()
-        .map_err(|e: sqlx::Error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(e))))
+    url.expose().parse().map_err(connection_error)
+}
+
+/// An error of the driver outside a statement.
+pub(crate) fn connection_error(error: sqlx::Error) -> DbErr {
+    DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))
+}
+
+/// An error of the driver in a statement.
+pub(crate) fn statement_error(error: sqlx::Error) -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error)))
+}
+
+/// An answer that doesn't fit the statement.
+pub(crate) fn protocol_error(what: &str) -> DbErr {
+    statement_error(sqlx::Error::Protocol(what.to_owned()))
 }
 
 /// Runs `work` for at most `limit`.

@@ -128,7 +128,7 @@ async fn append(session: &DatabaseTransaction, page: &[Difference]) -> Result<()
     {
         deltas.add(*counter, rows.saturating_sub(*shown));
     }
-    ledger::append_and_commit(session, &deltas, None).await
+    ledger::append_and_commit(session, &deltas).await
 }
 
 impl Kind {

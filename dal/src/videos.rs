@@ -229,7 +229,6 @@ impl Transaction for NewVideo {
             output: stored,
             deltas: Deltas::of(Counter::UserWorks(self.author_id), 1),
             marked: vec![Subject::User(self.author_id)],
-            clock: None,
         })
     }
 }

@@ -1,280 +1,245 @@
-//! Likes and unlikes of different pairs of user and video, as one transaction of a few statements.
+//! Likes and unlikes of different pairs of user and video, as one transaction in one trip, or two.
 
 use std::{collections::HashMap, fmt::Write as _};
 
 use marks::Subject;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, Value};
+use sea_orm::DbErr;
 
 use super::FavoriteOp;
 use crate::{
     DalError,
     counts::Counter,
-    db::Transaction,
-    ledger::{Clock, Counted, Deltas, NOW_US},
-    pool::execute_text,
+    group_commit::{Answer, Attempt, BEGIN_ANEW, Begin, Committed, Op, Outcome},
+    ledger::Deltas,
 };
 
-/// How often likes are stamped anew whose moment another like of the user has.
-const MAX_STAMPS: usize = 3;
+/// A batch up to this size is sent at once, as if each op changed something; a larger one looks first, for one that doesn't is likely
+/// in it, and would cost the others a trip more.
+const MAX_UNSEEN: usize = 16;
+/// How often a batch looks again: another process was faster, or likes are stamped anew whose moment another like of the user has.
+const MAX_LOOKS: usize = 3;
+/// The primary's clock, in microseconds.
+const NOW_US: &str = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
 
-/// At most one op a pair. Rows are taken in the order of their key, so that batches at once rarely lock crosswise.
-pub(super) struct Batch {
-    ops: Vec<Placed>,
+/// What is to be written of a batch, in the order of the keys, so that batches at once rarely lock crosswise; each with its place in the
+/// order of arrival.
+struct Changes {
+    likes: Vec<(usize, FavoriteOp)>,
+    unlikes: Vec<(usize, FavoriteOp)>,
 }
 
-/// An op and its place in the order of arrival.
-struct Placed {
-    place: usize,
-    op: FavoriteOp,
-}
+impl Op for FavoriteOp {
+    const QUEUE: &'static str = "likes";
+    type Output = bool;
+    type Conflict = (i64, i64);
 
-impl Batch {
-    pub(super) fn new(ops: impl IntoIterator<Item = FavoriteOp>) -> Self {
-        let placed = ops.into_iter().enumerate();
-        let mut ops: Vec<_> = placed.map(|(place, op)| Placed { place, op }).collect();
-        ops.sort_unstable_by_key(|placed| placed.op.pair());
-        Self { ops }
+    fn conflict(&self) -> Option<(i64, i64)> {
+        Some(self.pair())
     }
 
-    fn with(&self, liked: bool) -> Vec<&Placed> {
-        let wanted = |placed: &&Placed| placed.op.liked == liked;
-        self.ops.iter().filter(wanted).collect()
-    }
-}
-
-impl Transaction for Batch {
-    /// In the order of arrival: whether a row changed.
-    type Output = Counted<Vec<bool>>;
-
-    async fn run(&self, transaction: &DatabaseTransaction) -> Result<Self::Output, DalError> {
-        let mut output = vec![false; self.ops.len()];
-        let mut deltas = Deltas::default();
-        let mut changed = |placed: &Placed, author_id: i64, delta: i64| {
-            if let Some(outcome) = output.get_mut(placed.place) {
-                *outcome = true;
+    /// Whether each changed a row. A row that was counted for another author than the op names is found by the look.
+    async fn commit(
+        ops: &[&Self],
+        attempt: &mut Attempt<'_>,
+    ) -> Result<(Vec<Result<bool, DalError>>, Committed), DalError> {
+        let mut begin = attempt.begin().await?;
+        let all = Changes::of(ops.iter().map(|op| **op));
+        if ops.len() <= MAX_UNSEEN {
+            match all.commit(attempt, begin, ops, 0).await? {
+                Some(committed) => return Ok((ops.iter().map(|_| Ok(true)).collect(), committed)),
+                None => begin = BEGIN_ANEW,
             }
-            deltas.add(Counter::VideoFavorites(placed.op.video_id), delta);
-            deltas.add(Counter::UserFavorites(placed.op.user_id), delta);
-            deltas.add(Counter::UserFavorited(author_id), delta);
-        };
-        let mut clock = None;
-        for (placed, author_id) in delete(transaction, &self.with(false), &mut clock).await? {
-            changed(placed, author_id, -1);
         }
-        for placed in insert(transaction, &self.with(true), &mut clock).await? {
-            changed(placed, placed.op.author_id, 1);
+        for look in 0..MAX_LOOKS {
+            let there = look_at(ops, attempt, begin).await?;
+            let is_change = |op: &&FavoriteOp| there.contains_key(&op.pair()) != op.liked;
+            let changing = ops.iter().copied().filter(is_change);
+            let changes = Changes::of(changing.map(|op| op.counted_for(there.get(&op.pair()))));
+            let committed = match changes.is_empty() {
+                true => Some(attempt.nothing_to_commit(marked(ops)).await?),
+                // Later each time: also where the clock stands still.
+                false => changes.commit(attempt, &[], ops, look * ops.len()).await?,
+            };
+            if let Some(committed) = committed {
+                let outputs = ops.iter().map(|op| Ok(is_change(op))).collect();
+                return Ok((outputs, committed));
+            }
+            begin = BEGIN_ANEW;
         }
-        // Also who changed nothing: what they find done may not have been marked.
-        let mut marked: Vec<Subject> = self
-            .ops
-            .iter()
-            .map(|placed| Subject::User(placed.op.user_id))
-            .collect();
-        // The ops are in the order of their users.
-        marked.dedup();
-        Ok(Counted {
-            output,
-            deltas,
-            marked,
-            clock,
-        })
+        // IGNORE passes over a row for other reasons, too: such a one never comes.
+        let refused = DbErr::Custom("rows of likes are refused".to_owned());
+        Err(DalError::Other(refused))
     }
 }
 
-/// Deletes the rows that are there, and returns whose they were with the author that each was counted for. Tells the primary's clock.
-async fn delete<'p>(
-    transaction: &DatabaseTransaction,
-    unlikes: &[&'p Placed],
-    clock: &mut Option<Clock>,
-) -> Result<Vec<(&'p Placed, i64)>, DbErr> {
-    if unlikes.is_empty() {
-        return Ok(Vec::new());
-    }
-    // Who is locked now is what the delete takes.
-    let (condition, values) = pairs(unlikes);
-    let sql = format!(
-        "SELECT user_id, video_id, author_id, {NOW_US} AS now_us FROM favorites FORCE INDEX (PRIMARY) \
-         WHERE {condition} FOR UPDATE"
-    );
-    let lock = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
-    let mut deleted = Vec::new();
-    let rows = transaction.query_all_raw(lock).await?;
-    if let Some(row) = rows.first() {
-        *clock = Some(Clock::says(row.try_get("", "now_us")?));
-    }
-    for row in rows {
-        let pair = (row.try_get("", "user_id")?, row.try_get("", "video_id")?);
-        if let Ok(at) = unlikes.binary_search_by_key(&pair, |placed| placed.op.pair())
-            && let Some(placed) = unlikes.get(at)
-        {
-            deleted.push((*placed, row.try_get("", "author_id")?));
-        }
-    }
-    if !deleted.is_empty() {
-        let rows: Vec<_> = deleted.iter().map(|(placed, _)| placed.op).collect();
-        let sql = format!(
-            "DELETE favorites FROM favorites FORCE INDEX (PRIMARY) WHERE {}",
-            written_out(&rows)
-        );
-        same(execute_text(transaction, &sql).await?, deleted.len())?;
-    }
-    Ok(deleted)
+/// Also who changed nothing: what they find done may not have been marked.
+fn marked(ops: &[&FavoriteOp]) -> Vec<Subject> {
+    let mut marked: Vec<Subject> = ops.iter().map(|op| Subject::User(op.user_id)).collect();
+    marked.sort_unstable();
+    marked.dedup();
+    marked
 }
 
-/// Inserts the rows that aren't there, and returns them. Tells the primary's clock.
-///
-/// No two likes of a user have one moment: the unique key decides, and IGNORE passes over such a row as over one that is there. So
-/// what isn't there afterwards is stamped once more. IGNORE also passes over a row for other reasons: such a one never comes.
-async fn insert<'p>(
-    transaction: &DatabaseTransaction,
-    likes: &[&'p Placed],
-    clock: &mut Option<Clock>,
-) -> Result<Vec<&'p Placed>, DbErr> {
-    let (mut mine, mut missing) = (Vec::new(), likes.to_vec());
-    for stamp in 0..MAX_STAMPS {
-        if missing.is_empty() {
-            return Ok(mine);
-        }
-        let batch: i64 = rand::random();
-        // Also where the clock stands still.
-        let later = stamp.saturating_mul(likes.len());
-        let inserted = insert_stamped(transaction, &missing, batch, later, clock).await?;
-        if usize::try_from(inserted) == Ok(missing.len()) {
-            mine.append(&mut missing);
-            return Ok(mine);
-        }
-        let there = read_back(transaction, &missing).await?;
-        let is_mine = |placed: &&Placed| there.get(&placed.op.pair()) == Some(&batch);
-        let new: Vec<&Placed> = missing.iter().copied().filter(is_mine).collect();
-        same(inserted, new.len())?;
-        mine.extend(new);
-        missing.retain(|placed| !there.contains_key(&placed.op.pair()));
-    }
-    same(0, missing.len())?;
-    Ok(mine)
-}
-
-/// One statement; the number of rows that it inserted.
-async fn insert_stamped(
-    transaction: &DatabaseTransaction,
-    likes: &[&Placed],
-    batch: i64,
-    later: usize,
-    clock: &mut Option<Clock>,
-) -> Result<u64, DbErr> {
-    let mut sql = String::from(
-        "INSERT IGNORE INTO favorites (user_id, video_id, author_id, liked_us, batch) VALUES ",
-    );
-    for (row, Placed { place, op }) in likes.iter().enumerate() {
-        let separator = if row == 0 { "" } else { ", " };
-        let (user_id, video_id) = op.pair();
-        // The answer brings along what the function was told last: the clock.
-        let now_us = match row {
-            0 => format!("LAST_INSERT_ID({NOW_US})"),
-            _ => NOW_US.to_owned(),
-        };
-        // Whole numbers: nothing to escape. Writing to a string can't fail.
-        let _ = write!(
-            sql,
-            "{separator}({user_id}, {video_id}, {}, {now_us} + {place} + {later}, {batch})",
-            op.author_id
-        );
-    }
-    telemetry::cost::add_sql(1);
-    let result = transaction.execute_unprepared(&sql).await?;
-    if let Ok(us @ 1..) = i64::try_from(result.last_insert_id()) {
-        *clock = Some(Clock::says(us));
-    }
-    Ok(result.rows_affected())
-}
-
-/// Which of these rows are there, and of which batch. In the same transaction, whose locks keep them as they are.
-async fn read_back(
-    transaction: &DatabaseTransaction,
-    likes: &[&Placed],
+/// Which rows are there, locked, and the author that each was counted for.
+async fn look_at(
+    ops: &[&FavoriteOp],
+    attempt: &mut Attempt<'_>,
+    begin: Begin,
 ) -> Result<HashMap<(i64, i64), i64>, DbErr> {
-    let (condition, values) = pairs(likes);
-    let sql = format!(
-        "SELECT user_id, video_id, batch FROM favorites FORCE INDEX (PRIMARY) WHERE {condition}"
+    let look = format!(
+        "SELECT user_id, video_id, author_id FROM favorites FORCE INDEX (PRIMARY) WHERE {} FOR UPDATE",
+        pairs(ops.iter().copied())
     );
-    let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
-    let rows = transaction.query_all_raw(statement).await?;
+    let rows = attempt.ask(begin, &look).await?;
     rows.iter()
         .map(|row| {
             let pair = (row.try_get("", "user_id")?, row.try_get("", "video_id")?);
-            Ok((pair, row.try_get("", "batch")?))
+            Ok((pair, row.try_get("", "author_id")?))
         })
         .collect()
 }
 
-/// A condition for a row to be of one of these pairs, and its values: filled up to a power of two, so that there are few texts
-/// to keep prepared.
-fn pairs(ops: &[&Placed]) -> (String, Vec<Value>) {
-    let length = ops.len().next_power_of_two();
-    let condition = vec!["(user_id = ? AND video_id = ?)"; length].join(" OR ");
-    let values = (0..length)
-        .filter_map(|at| ops.get(at).or(ops.last()))
-        .flat_map(|placed| [placed.op.user_id.into(), placed.op.video_id.into()])
-        .collect();
-    (format!("({condition})"), values)
+impl Changes {
+    fn of(ops: impl Iterator<Item = FavoriteOp>) -> Self {
+        let mut ops: Vec<(usize, FavoriteOp)> = ops.enumerate().collect();
+        ops.sort_unstable_by_key(|(_, op)| op.pair());
+        let (likes, unlikes) = ops.into_iter().partition(|(_, op)| op.liked);
+        Self { likes, unlikes }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.likes.is_empty() && self.unlikes.is_empty()
+    }
+
+    /// Commits if each of them changes a row; else nothing, and the transaction is left open. `ops`: the whole batch.
+    async fn commit(
+        &self,
+        attempt: &mut Attempt<'_>,
+        begin: Begin,
+        ops: &[&FavoriteOp],
+        later: usize,
+    ) -> Result<Option<Committed>, DalError> {
+        let Self { likes, unlikes } = self;
+        let mut statements: Vec<String> = begin.iter().map(|word| (*word).to_owned()).collect();
+        let mut condition = String::from("TRUE");
+        if !unlikes.is_empty() {
+            let rows: Vec<String> = unlikes
+                .iter()
+                .map(|(_, op)| format!("({} AND author_id = {})", pair(op), op.author_id))
+                .collect();
+            statements.push(format!(
+                "DELETE favorites FROM favorites FORCE INDEX (PRIMARY) WHERE {}",
+                rows.join(" OR ")
+            ));
+            statements.push("SET @unliked = ROW_COUNT()".to_owned());
+            let _ = write!(condition, " AND @unliked = {}", unlikes.len());
+        }
+        if !likes.is_empty() {
+            statements.push(insert(likes, later));
+            let _ = write!(condition, " AND ROW_COUNT() = {}", likes.len());
+        }
+        let outcome = attempt
+            .commit(statements, Some(&condition), &self.deltas(), marked(ops))
+            .await?;
+        match outcome {
+            Outcome::Committed(committed) => Ok(Some(committed)),
+            Outcome::Refused(answers) if !self.is_all(&answers) => Ok(None),
+            Outcome::Refused(_) if attempt.is_too_late() => Err(DalError::TimedOut),
+            // The clock wasn't what it was taken for. It is asked for now.
+            Outcome::Refused(_) => Ok(None),
+        }
+    }
+
+    /// Whether each changed a row.
+    fn is_all(&self, answers: &[Answer]) -> bool {
+        let changed = answers.iter().map(|answer| answer.changed).sum::<u64>();
+        usize::try_from(changed) == Ok(self.likes.len() + self.unlikes.len())
+    }
+
+    fn deltas(&self) -> Deltas {
+        let mut deltas = Deltas::default();
+        let signed = [(&self.likes, 1), (&self.unlikes, -1)];
+        for (ops, delta) in signed {
+            for (_, op) in ops {
+                deltas.add(Counter::VideoFavorites(op.video_id), delta);
+                deltas.add(Counter::UserFavorites(op.user_id), delta);
+                deltas.add(Counter::UserFavorited(op.author_id), delta);
+            }
+        }
+        match self.likes.iter().chain(&self.unlikes).next() {
+            // They make up for each other, and must be committed all the same.
+            Some((_, op)) if deltas.is_empty() => {
+                Deltas::unmoved(Counter::VideoFavorites(op.video_id))
+            }
+            _ => deltas,
+        }
+    }
 }
 
-/// The same with the numbers in it.
-fn written_out(ops: &[FavoriteOp]) -> String {
-    let pairs: Vec<_> = ops
+/// No two likes of a user have one moment: the unique key decides, and IGNORE passes over such a row as over one that is there.
+fn insert(likes: &[(usize, FavoriteOp)], later: usize) -> String {
+    let batch: i64 = rand::random();
+    let rows: Vec<String> = likes
         .iter()
-        .map(|op| format!("(user_id = {} AND video_id = {})", op.user_id, op.video_id))
+        .map(|(place, op)| {
+            let FavoriteOp {
+                user_id,
+                video_id,
+                author_id,
+                ..
+            } = op;
+            // Whole numbers: nothing to escape.
+            format!("({user_id}, {video_id}, {author_id}, {NOW_US} + {place} + {later}, {batch})")
+        })
         .collect();
+    format!(
+        "INSERT IGNORE INTO favorites (user_id, video_id, author_id, liked_us, batch) VALUES {}",
+        rows.join(", ")
+    )
+}
+
+fn pairs<'a>(ops: impl Iterator<Item = &'a FavoriteOp>) -> String {
+    let pairs: Vec<String> = ops.map(pair).collect();
     pairs.join(" OR ")
 }
 
-/// What can't be without a bug or a table that refuses rows; the transaction ends without a commit.
-fn same(rows: u64, expected: usize) -> Result<(), DbErr> {
-    match usize::try_from(rows) {
-        Ok(rows) if rows == expected => Ok(()),
-        _ => Err(DbErr::Custom(format!(
-            "{rows} rows of likes where {expected} were expected"
-        ))),
-    }
+fn pair(op: &FavoriteOp) -> String {
+    format!("(user_id = {} AND video_id = {})", op.user_id, op.video_id)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use sea_orm::TransactionTrait as _;
+    use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::group_commit::Bench;
 
     #[tokio::test]
     async fn no_two_likes_of_a_user_have_one_moment_also_where_the_clock_stands_still() {
         let database = testkit::Database::create().await;
         let mysql = crate::plans::mysql(&database);
         crate::migrate(&mysql).await.unwrap();
-        let pool =
-            crate::pool::open_replica(&mysql.primary_url, 1, Duration::from_secs(5)).unwrap();
-        let transaction = pool.begin().await.unwrap();
-        let stand_still = "SET SESSION timestamp = 1700000000.5";
-        execute_text(&transaction, stand_still).await.unwrap();
-        let likes = |videos: std::ops::Range<i64>| {
-            Batch::new(videos.map(|video_id| FavoriteOp {
-                user_id: 1,
-                video_id,
-                author_id: 1,
-                liked: true,
-            }))
-        };
+        let db = crate::Db::connect(&mysql).unwrap();
+        let mut bench = Bench::new(&db);
         for (videos, changed) in [
             (1..3, vec![true; 2]),
             (3..4, vec![true]),
             (2..7, vec![false, false, true, true, true]),
         ] {
-            let outcome = likes(videos).run(&transaction).await.unwrap();
-            assert_eq!(outcome.output, changed);
-            // What the clock says, not what the likes are stamped with.
-            assert_eq!(outcome.clock.unwrap().us, 1_700_000_000_500_000);
+            let likes: Vec<FavoriteOp> = videos
+                .map(|video_id| FavoriteOp {
+                    user_id: 1,
+                    video_id,
+                    author_id: 1,
+                    liked: true,
+                })
+                .collect();
+            let deadline = Instant::now() + Duration::from_secs(60);
+            let stand_still = "SET SESSION timestamp = 1700000000.5";
+            let outcomes = bench.commit_after(stand_still, &likes, deadline).await;
+            let outcomes: Vec<bool> = outcomes.unwrap().into_iter().map(Result::unwrap).collect();
+            assert_eq!(outcomes, changed);
         }
-        execute_text(&transaction, "COMMIT").await.unwrap();
         let moments = "SELECT COUNT(DISTINCT liked_us) FROM favorites WHERE user_id = 1";
         assert_eq!(database.value::<i64>(moments).await, 6);
     }

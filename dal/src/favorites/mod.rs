@@ -3,17 +3,46 @@
 //! Writing goes through [`Favorites`], which lets concurrent likes share statements and a commit. Reading is a function each.
 
 mod batch;
-mod queue;
+
+use std::time::Duration;
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
 use crate::{
     DalError, Db, Reader,
+    counters::Counters,
+    db::WRITE_DEADLINE,
     entity::favorite::{Column, Entity},
+    group_commit::Queue,
     id_list::{self, Page},
 };
 
-pub use queue::{Favorites, set_alone};
+/// Writes likes, together with whoever likes at the same moment. Cheap to clone; one a process.
+#[derive(Clone)]
+pub struct Favorites(Queue<FavoriteOp>);
+
+impl Favorites {
+    /// Starts writing, in a tokio runtime; ends when the last clone is gone and nothing waits any more.
+    pub fn start(db: Db, counters: Counters) -> Self {
+        Self(Queue::start(db, counters))
+    }
+
+    /// Makes a like be there or not, and tells whether that changed anything. Idempotent: a like that is there keeps its place
+    /// in the list. When this returns, the change is committed, counted, and in Redis. A call that is dropped may still be carried
+    /// out, within its deadline.
+    ///
+    /// [`DalError::Unavailable`] and [`DalError::TimedOut`]: it may or may not have happened, except that too many ops waiting
+    /// is `Unavailable` too; but it doesn't happen any more, so that it can't undo what is done later. Repeating is harmless; it then
+    /// tells `false` if it had happened.
+    pub async fn set(&self, op: FavoriteOp) -> Result<bool, DalError> {
+        self.set_within(op, WRITE_DEADLINE).await
+    }
+
+    /// [`set`](Self::set) for somebody who waits no longer than `limit`.
+    pub async fn set_within(&self, op: FavoriteOp, limit: Duration) -> Result<bool, DalError> {
+        self.0.commit(op, limit).await
+    }
+}
 
 /// A user likes a video, or doesn't any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +61,12 @@ impl FavoriteOp {
     /// What there is at most one row of.
     fn pair(self) -> (i64, i64) {
         (self.user_id, self.video_id)
+    }
+
+    /// With the author that its row was counted for.
+    fn counted_for(self, author_id: Option<&i64>) -> Self {
+        let author_id = author_id.copied().unwrap_or(self.author_id);
+        Self { author_id, ..self }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use dal::{
     DalError, Db, Reader,
-    comments::{self, Comment, DeleteComment, Deletion, NewComment},
+    comments::{self, Comment, Comments, DeleteComment, Deletion, NewComment},
     counters::Counters,
     counts::{self, Counter},
 };
@@ -19,7 +19,10 @@ async fn add(db: &Db, counters: &Counters, user_id: i64, content: &str) -> Comme
         content: content.to_owned(),
         key: None,
     };
-    comments::add(db, counters, &comment).await.unwrap()
+    Comments::start(db.clone(), counters.clone())
+        .add(comment)
+        .await
+        .unwrap()
 }
 
 async fn count(db: &Db) -> i64 {
@@ -54,7 +57,9 @@ async fn a_comment_that_does_not_fit_changes_nothing() {
         content: "好".repeat(501),
         key: None,
     };
-    let refused = comments::add(&db, &fixture::without_redis(&db), &comment).await;
+    let refused = Comments::start(db.clone(), fixture::without_redis(&db))
+        .add(comment)
+        .await;
     assert!(matches!(refused, Err(DalError::Other(_))));
     let listed = comments::list(&db, VIDEO, None, 10, &Reader::STRICT)
         .await
@@ -66,6 +71,7 @@ async fn a_comment_that_does_not_fit_changes_nothing() {
 async fn its_writer_and_the_videos_author_may_delete_a_comment_and_nobody_else() {
     let (_database, db) = fixture::migrated().await;
     let counters = fixture::without_redis(&db);
+    let comments = Comments::start(db.clone(), counters.clone());
     let [first, second] = [
         add(&db, &counters, 1, "a").await.id,
         add(&db, &counters, 1, "b").await.id,
@@ -84,7 +90,7 @@ async fn its_writer_and_the_videos_author_may_delete_a_comment_and_nobody_else()
             user_id,
             video_author_id: AUTHOR,
         };
-        let outcome = comments::delete(&db, &counters, &comment).await.unwrap();
+        let outcome = comments.delete(comment).await.unwrap();
         assert_eq!(outcome, expected, "{comment:?}");
         assert_eq!(count(&db).await, left, "{comment:?}");
     }
@@ -94,18 +100,19 @@ async fn its_writer_and_the_videos_author_may_delete_a_comment_and_nobody_else()
 async fn of_many_who_delete_a_comment_one_does_and_it_is_counted_once() {
     let (_database, db) = fixture::migrated().await;
     let counters = fixture::without_redis(&db);
+    let comments = Comments::start(db.clone(), counters.clone());
     let comment_id = add(&db, &counters, 1, "a").await.id;
     add(&db, &counters, 1, "b").await;
     let deletions: Vec<_> = (0..20)
         .map(|_| {
-            let (db, counters) = (db.clone(), counters.clone());
+            let comments = comments.clone();
             let comment = DeleteComment {
                 video_id: VIDEO,
                 comment_id,
                 user_id: 1,
                 video_author_id: AUTHOR,
             };
-            tokio::spawn(async move { comments::delete(&db, &counters, &comment).await })
+            tokio::spawn(async move { comments.delete(comment).await })
         })
         .collect();
     let mut deleted = 0;
@@ -119,6 +126,7 @@ async fn of_many_who_delete_a_comment_one_does_and_it_is_counted_once() {
 async fn comments_page_on_from_a_place_whatever_becomes_of_who_stood_there() {
     let (_database, db) = fixture::migrated().await;
     let counters = fixture::without_redis(&db);
+    let writer = Comments::start(db.clone(), counters.clone());
     let mut ids = Vec::new();
     for n in 0..5 {
         ids.push(add(&db, &counters, 1, &format!("{n}")).await.id);
@@ -141,7 +149,7 @@ async fn comments_page_on_from_a_place_whatever_becomes_of_who_stood_there() {
             user_id: 1,
             video_author_id: AUTHOR,
         };
-        comments::delete(&db, &counters, &comment).await.unwrap();
+        writer.delete(comment).await.unwrap();
     }
     assert_eq!(page(place, 3).await, (ids[3..].to_vec(), None));
     assert_eq!(page(place, 1).await, (vec![ids[3]], Some(ids[3])));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dal::{
     Db, Marks,
-    comments::{self, NewComment},
+    comments::{Comments, NewComment},
     counters::Counters,
     counts::Counter::{self, VideoComments, VideoFavorites},
     favorites::Favorites,
@@ -29,6 +29,7 @@ struct Process {
     counters: Counters,
     marks: Marks,
     favorites: Favorites,
+    comments: Comments,
 }
 
 impl Process {
@@ -51,11 +52,13 @@ impl Process {
         let db = Db::connect(mysql).unwrap().with_marks(marks.clone());
         let counters = Counters::connect(redis, db.clone()).unwrap();
         let favorites = Favorites::start(db.clone(), counters.clone());
+        let comments = Comments::start(db.clone(), counters.clone());
         Self {
             db,
             counters,
             marks,
             favorites,
+            comments,
         }
     }
 
@@ -80,7 +83,7 @@ impl Process {
             content: "好".to_owned(),
             key: None,
         };
-        comments::add(&self.db, &self.counters, &new).await.unwrap();
+        self.comments.add(new).await.unwrap();
     }
 }
 

@@ -105,17 +105,55 @@ async fn which_of_these_videos_a_user_likes() {
 #[tokio::test]
 async fn a_lone_like_goes_at_once() {
     let (_database, _db, favorites) = start().await;
-    let mut fastest = Duration::MAX;
+    let (mut fastest, mut fewest) = (Duration::MAX, u32::MAX);
     for video_id in 0..30 {
         let started = Instant::now();
         let (_, spent) = cost::scope(favorites.set(like(1, video_id))).await;
         fastest = fastest.min(started.elapsed());
-        // The first asks for the server's version.
-        // BEGIN, insert, ledger with COMMIT, counts, end.
-        assert!(video_id == 0 || spent.sql == 5, "{spent:?}");
+        // All in one trip; one more where the connection wasn't heard of for a moment. The first asks for the server's version.
+        assert!(video_id == 0 || spent.sql <= 2, "{spent:?}");
+        fewest = fewest.min(spent.sql);
     }
     println!("a lone like: {fastest:?}");
+    assert_eq!(fewest, 1);
     assert!(fastest < Duration::from_millis(20), "{fastest:?}");
+}
+
+#[tokio::test]
+async fn what_changes_nothing_takes_three_trips_also_beside_what_does() {
+    let (_database, _db, favorites) = start().await;
+    favorites.set(like(1, 1)).await.unwrap();
+    for op in [like(1, 1), unlike(1, 2)] {
+        let (changed, spent) = cost::scope(favorites.set(op)).await;
+        // Sent as if it changed something; a look; the end. And the connection may have to be tried.
+        assert!(!changed.unwrap() && spent.sql <= 4, "{op:?}, {spent:?}");
+    }
+    let (unlikes, likes) = ([unlike(1, 1), unlike(1, 2)], [like(1, 3), like(2, 3)]);
+    let ops = unlikes.into_iter().chain(likes);
+    let told = futures::future::join_all(ops.map(|op| cost::scope(favorites.set(op)))).await;
+    let changed: Vec<bool> = told
+        .into_iter()
+        .map(|(changed, spent)| {
+            assert!(spent.sql <= 4, "{spent:?}");
+            changed.unwrap()
+        })
+        .collect();
+    assert_eq!(changed, [true, false, true, true]);
+}
+
+#[tokio::test]
+async fn likes_that_make_up_for_each_other_are_committed_all_the_same() {
+    let (database, db, favorites) = start().await;
+    // Of videos of one author.
+    for op in [like(1, 3), like(2, 6)] {
+        favorites.set(op).await.unwrap();
+    }
+    let ops = [unlike(1, 3), like(1, 6), unlike(2, 6), like(2, 3)];
+    let told = futures::future::join_all(ops.map(|op| favorites.set(op))).await;
+    assert!(told.into_iter().all(|changed| changed.unwrap()));
+    let pairs = "SELECT CONCAT(user_id, ' ', video_id) FROM favorites ORDER BY user_id";
+    assert_eq!(database.column::<String>(pairs).await, ["1 6", "2 3"]);
+    assert_eq!(dal::reconcile::differences(&db).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -131,7 +169,8 @@ async fn likes_at_once_share_statements_and_a_commit() {
     for like in likes {
         let (changed, spent) = like.await.unwrap();
         assert!(changed.unwrap());
-        assert_eq!(spent.sql, 5, "whatever the size of the batch");
+        // A large batch looks first for likes that are there, and a connection may have to be tried.
+        assert!(spent.sql <= 3, "whatever the size of the batch: {spent:?}");
     }
     let batches: i64 = database
         .value("SELECT COUNT(DISTINCT batch) FROM favorites WHERE video_id = 7")

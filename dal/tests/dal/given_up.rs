@@ -88,8 +88,8 @@ async fn a_commit_that_arrives_after_its_deadline_is_refused_by_the_primary() {
             elsewhere.set(opposite).await.unwrap();
         }
         settled(&favorites).await;
-        // The third message is sent in time, and arrives too late.
-        gate.delay_requests(Duration::from_millis(700));
+        // Sent in time, all in one message, it arrives too late.
+        gate.delay_requests(Duration::from_millis(2500));
         let given_up = favorites.set_within(op, Duration::from_millis(1800)).await;
         assert!(matches!(given_up, Err(DalError::TimedOut)), "{given_up:?}");
         // Waits for the row until the primary has heard of the end of the other.

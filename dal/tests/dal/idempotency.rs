@@ -2,7 +2,7 @@
 
 use dal::{
     DalError, Db,
-    comments::{self, Comment, NewComment},
+    comments::{Comment, Comments, NewComment},
     counts::{self, Counter},
     idempotency::{self, Key, Kind},
     videos,
@@ -23,7 +23,9 @@ fn keyed(key: &str, content: &str) -> NewComment {
 }
 
 async fn add(db: &Db, comment: &NewComment) -> Result<Comment, DalError> {
-    comments::add(db, &fixture::without_redis(db), comment).await
+    Comments::start(db.clone(), fixture::without_redis(db))
+        .add(comment.clone())
+        .await
 }
 
 async fn rows(database: &Database) -> i64 {

@@ -8,6 +8,7 @@
 )]
 
 mod accounts;
+mod comment_batches;
 mod comments;
 mod counters;
 mod counters_faults;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use dal::{
     Db, Marks, Reader,
-    comments::{self, NewComment},
+    comments::{self, Comments, NewComment},
     counters::Counters,
     favorites::{self, Favorites},
     videos,
@@ -71,7 +71,10 @@ async fn what_could_not_be_marked_is_on_the_replicas_before_it_is_acknowledged()
             content: "好".to_owned(),
             key: None,
         };
-        let comment = comments::add(&db, &counters, &new).await.unwrap();
+        let comment = Comments::start(db.clone(), counters.clone())
+            .add(new)
+            .await
+            .unwrap();
         // A process that has been cut off for a second takes Redis for gone; the others would, too.
         if n > 0 && started.elapsed() > Duration::from_millis(700) {
             break;
@@ -114,7 +117,10 @@ async fn every_write_is_seen_by_the_very_next_read_that_its_marks_lead() {
             content: "好".to_owned(),
             key: None,
         };
-        let comment = comments::add(&db, &counters, &new).await.unwrap();
+        let comment = Comments::start(db.clone(), counters.clone())
+            .add(new)
+            .await
+            .unwrap();
         let reader = reader_of(&marks, Video(n)).await;
         let listed = comments::list(&db, n, None, 10, &reader).await.unwrap();
         assert_eq!(listed.entries, [comment]);

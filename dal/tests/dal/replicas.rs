@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use dal::{
     DalError, Db, Reader,
-    comments::{self, NewComment},
+    comments::{self, Comments, NewComment},
     favorites, users,
 };
 use marks::{Sees, Why};
@@ -244,7 +244,10 @@ async fn a_switchover_with_the_old_primary_alive_costs_no_write_and_leaves_no_co
         content: "好".to_owned(),
         key: None,
     };
-    let comment = comments::add(&db, &counters, &new).await.unwrap();
+    let comment = Comments::start(db.clone(), counters.clone())
+        .add(new)
+        .await
+        .unwrap();
     let listed = comments::list(&db, 1, None, 10, &Reader::STRICT)
         .await
         .unwrap();

@@ -310,7 +310,9 @@ async fn every_call_can_be_made_in_a_spawned_task() {
             content: "好".to_owned(),
             key: None,
         };
-        let comment = comments::add(&db, &counters, &comment).await?;
+        let comment = comments::Comments::start(db.clone(), counters.clone())
+            .add(comment)
+            .await?;
         comments::list(&db, 1, None, 1, &Reader::STRICT).await?;
         let comment = comments::DeleteComment {
             video_id: 1,
@@ -318,7 +320,9 @@ async fn every_call_can_be_made_in_a_spawned_task() {
             user_id: 1,
             video_author_id: 2,
         };
-        comments::delete(&db, &counters, &comment).await?;
+        comments::Comments::start(db.clone(), counters.clone())
+            .delete(comment)
+            .await?;
         counts::exact(&db, &[counts::Counter::UserWorks(1)]).await?;
         fold::fold_once(&db, &counters).await?;
         reconcile::differences(&db).await?;

@@ -7,13 +7,14 @@ use dal::{
 use idl::comment::{AddCommentRequest, AddCommentResponse};
 use volo_thrift::ServerError;
 
-use crate::{CommentService, fault, shown};
+use crate::{CommentService, fault, shown, time_left};
 
 impl CommentService {
     pub(crate) async fn add(
         &self,
         request: AddCommentRequest,
     ) -> Result<AddCommentResponse, ServerError> {
+        let deadline = service::deadline();
         self.authors.of(request.video_id).await?;
         let key = request.idempotency_key.as_deref().map(|key| {
             let content = [&*request.video_id.to_string(), &*request.content];
@@ -25,9 +26,8 @@ impl CommentService {
             content: request.content.into(),
             key,
         };
-        let comment = dal::comments::add(&self.db, &self.counters, &comment)
-            .await
-            .map_err(fault)?;
+        let added = self.comments.add_within(comment, time_left(deadline));
+        let comment = added.await.map_err(fault)?;
         Ok(AddCommentResponse {
             comment: shown(comment),
         })

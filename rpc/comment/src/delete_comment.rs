@@ -8,13 +8,14 @@ use idl::{
 };
 use volo_thrift::ServerError;
 
-use crate::{CommentService, fault};
+use crate::{CommentService, fault, time_left};
 
 impl CommentService {
     pub(crate) async fn delete(
         &self,
         request: DeleteCommentRequest,
     ) -> Result<DeleteCommentResponse, ServerError> {
+        let deadline = service::deadline();
         let video_author_id = self.authors.of(request.video_id).await?;
         let comment = DeleteComment {
             comment_id: request.comment_id,
@@ -22,10 +23,8 @@ impl CommentService {
             user_id: request.user_id,
             video_author_id,
         };
-        match dal::comments::delete(&self.db, &self.counters, &comment)
-            .await
-            .map_err(fault)?
-        {
+        let deleted = self.comments.delete_within(comment, time_left(deadline));
+        match deleted.await.map_err(fault)? {
             Deletion::Deleted => Ok(DeleteCommentResponse {}),
             Deletion::NoSuchComment => Err(biz(Code::NO_SUCH_COMMENT, "").into()),
             Deletion::NotYours => Err(biz(Code::NOT_YOURS, "").into()),

@@ -7,24 +7,27 @@ mod count_comments;
 mod delete_comment;
 mod list_comments;
 
-use dal::{Db, counters::Counters};
+use dal::{Db, comments::Comments, counters::Counters};
 use idl::{comment as api, video::VideoServiceClient};
-use rpc_server::{Authors, fault};
+use rpc_server::{Authors, fault, time_left};
 use volo_thrift::ServerError;
 
 /// Handles the calls of `comment.thrift`.
 pub struct CommentService {
     db: Db,
     counters: Counters,
+    comments: Comments,
     authors: Authors,
 }
 
 impl CommentService {
     /// A service over this database and its counters; `video` tells whose a video is.
     pub fn new(db: Db, counters: Counters, video: VideoServiceClient) -> Self {
+        let comments = Comments::start(db.clone(), counters.clone());
         Self {
             db,
             counters,
+            comments,
             authors: Authors::new(video),
         }
     }

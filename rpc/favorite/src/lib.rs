@@ -8,7 +8,7 @@ mod set_favorite;
 
 use dal::{Db, counters::Counters, favorites::Favorites};
 use idl::{favorite as api, video::VideoServiceClient};
-use rpc_server::{Authors, fault};
+use rpc_server::{Authors, fault, time_left};
 use volo_thrift::ServerError;
 
 /// Handles the calls of `favorite.thrift`.

@@ -1,12 +1,10 @@
 //! Like and unlike. Both are idempotent: only a row that changed is counted.
 
-use std::time::Instant;
-
 use dal::favorites::FavoriteOp;
 use idl::favorite::{SetFavoriteRequest, SetFavoriteResponse};
 use volo_thrift::ServerError;
 
-use crate::{FavoriteService, fault};
+use crate::{FavoriteService, fault, time_left};
 
 impl FavoriteService {
     pub(crate) async fn like_or_unlike(
@@ -27,14 +25,8 @@ impl FavoriteService {
             liked,
         };
         // What was given up isn't carried out later: the user may have done the opposite elsewhere meanwhile.
-        let changed = match deadline {
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                self.favorites.set_within(op, left).await
-            }
-            None => self.favorites.set(op).await,
-        };
-        let changed = changed.map_err(fault)?;
+        let set = self.favorites.set_within(op, time_left(deadline));
+        let changed = set.await.map_err(fault)?;
         Ok(SetFavoriteResponse { changed })
     }
 }

@@ -1,12 +1,14 @@
 //! What the services share: [`DataLayer`] connects a process to its database and counters, [`fault`] makes an error of the data layer
-//! the outcome that the caller learns, [`Authors`] knows whose a video is.
+//! the outcome that the caller learns, [`time_left`] is how long it waits, [`Authors`] knows whose a video is.
 //!
 //! No business rule of a single domain belongs here.
 
 mod authors;
 mod data_layer;
+mod deadline;
 mod fault;
 
 pub use authors::Authors;
 pub use data_layer::{DataLayer, check_servers};
+pub use deadline::time_left;
 pub use fault::fault;

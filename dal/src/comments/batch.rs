@@ -1,0 +1,368 @@
+//! New and deleted comments, as one transaction in one trip; in two, where something is deleted.
+
+use std::collections::{HashMap, HashSet};
+
+use marks::Subject;
+use sea_orm::{DbErr, QueryResult};
+
+use super::{Comment, DeleteComment, Deletion, NewComment};
+use crate::{
+    DalError,
+    counts::Counter,
+    group_commit::{Answer, Attempt, BEGIN_ANEW, Begin, Committed, Op, Outcome},
+    idempotency::{self, First, Key},
+    ledger::Deltas,
+};
+
+/// How often a batch is begun anew: a key in it was used before, or the clock isn't what it was taken for.
+const MAX_BEGINNINGS: usize = 4;
+/// The primary's clock, once a batch; and what is between two ids of an insert. (An insert of a known number of rows gives them one after
+/// the other in every lock mode of InnoDB.)
+const STAMP: &str = "SET @written_ms = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
+const STAMPED: &str =
+    "SELECT @written_ms AS written_ms, CAST(@@auto_increment_increment AS SIGNED) AS id_step";
+
+/// What is written together.
+pub(super) enum CommentOp {
+    Add(NewComment),
+    Delete(DeleteComment),
+}
+
+/// What became of a [`CommentOp`].
+pub(super) enum Written {
+    Added(Comment),
+    Deleted(Deletion),
+}
+
+type Outcomes = Vec<Option<Result<Written, DalError>>>;
+
+impl Op for CommentOp {
+    const QUEUE: &'static str = "comments";
+    type Output = Written;
+    type Conflict = Key;
+
+    /// Of requests with one key the second must find what the first has made.
+    fn conflict(&self) -> Option<Key> {
+        match self {
+            Self::Add(comment) => comment.key.clone(),
+            Self::Delete(_) => None,
+        }
+    }
+
+    async fn commit(
+        ops: &[&Self],
+        attempt: &mut Attempt<'_>,
+    ) -> Result<(Vec<Result<Written, DalError>>, Committed), DalError> {
+        let mut batch = Batch {
+            ops,
+            outcomes: ops.iter().map(|_| None).collect(),
+        };
+        let mut begin = attempt.begin().await?;
+        for _ in 0..MAX_BEGINNINGS {
+            match batch.commit(attempt, begin).await {
+                Ok(Some(committed)) => return Ok((batch.outcomes()?, committed)),
+                Ok(None) => {}
+                // The transaction is open.
+                Err(DalError::Duplicate) => batch.take_out_repeats(attempt).await?,
+                Err(error) => return Err(error),
+            }
+            begin = BEGIN_ANEW;
+        }
+        Err(DalError::Duplicate)
+    }
+}
+
+struct Batch<'a> {
+    ops: &'a [&'a CommentOp],
+    /// Those that are known before the commit: of repeats.
+    outcomes: Outcomes,
+}
+
+impl Batch<'_> {
+    /// None: nothing is committed, and the transaction is left open.
+    async fn commit(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        begin: Begin,
+    ) -> Result<Option<Committed>, DalError> {
+        let mut statements: Vec<String> = begin.iter().map(|word| (*word).to_owned()).collect();
+        let deletes: Vec<(usize, &DeleteComment)> = self.deletes().collect();
+        let mut deltas = Deltas::default();
+        let mut decided: Vec<(usize, Deletion)> = Vec::new();
+        if !deletes.is_empty() {
+            let there = look_at(&deletes, attempt, begin).await?;
+            statements.clear();
+            let mut gone = HashSet::new();
+            for (at, delete) in deletes {
+                let deletion = decide(delete, &there, &mut gone);
+                if deletion == Deletion::Deleted {
+                    deltas.add(Counter::VideoComments(delete.video_id), -1);
+                }
+                decided.push((at, deletion));
+            }
+            if !gone.is_empty() {
+                let ids: Vec<String> = gone.iter().map(i64::to_string).collect();
+                let ids = ids.join(", ");
+                statements.push(format!("DELETE FROM comments WHERE id IN ({ids})"));
+            }
+        }
+        let adds: Vec<(usize, &NewComment)> = self.adds().collect();
+        for (_, comment) in &adds {
+            deltas.add(Counter::VideoComments(comment.video_id), 1);
+        }
+        let changes = !adds.is_empty() || decided.iter().any(|(_, d)| *d == Deletion::Deleted);
+        let committed = if changes {
+            if !adds.is_empty() {
+                statements.extend(insert(&adds));
+            }
+            if deltas.is_empty()
+                && let Some(video_id) = self.ops.first().map(|op| op.video_id())
+            {
+                // They make up for each other, and must be committed all the same.
+                deltas = Deltas::unmoved(Counter::VideoComments(video_id));
+            }
+            let outcome = attempt
+                .commit(statements, None, &deltas, self.marked())
+                .await?;
+            match outcome {
+                Outcome::Committed(committed) => committed,
+                Outcome::Refused(_) if attempt.is_too_late() => return Err(DalError::TimedOut),
+                Outcome::Refused(_) => return Ok(None),
+            }
+        } else {
+            attempt.nothing_to_commit(self.marked()).await?
+        };
+        let added: Vec<(usize, Comment)> = match adds.is_empty() {
+            true => Vec::new(),
+            false => made(&adds, &committed.answers)?,
+        };
+        for (at, deletion) in decided {
+            self.tell(at, Ok(Written::Deleted(deletion)));
+        }
+        for (at, comment) in added {
+            self.tell(at, Ok(Written::Added(comment)));
+        }
+        Ok(Some(committed))
+    }
+
+    /// Ends the transaction and looks for keys that were used before. What those made is what became of their ops.
+    async fn take_out_repeats(&mut self, attempt: &mut Attempt<'_>) -> Result<(), DalError> {
+        let keyed = self
+            .adds()
+            .filter_map(|(at, comment)| Some((at, comment, comment.key.as_ref()?)));
+        let keyed: Vec<(usize, &NewComment, &Key)> = keyed.collect();
+        let keys = keyed.iter().map(|(_, _, key)| *key);
+        let look = idempotency::find(keys).ok_or(DalError::Duplicate)?;
+        let mut found = Vec::new();
+        for row in &attempt.ask(&["ROLLBACK"], &look).await? {
+            for (at, comment, key) in &keyed {
+                if let Some(first) = key.first_in(row)? {
+                    found.push((*at, first.map(|first| Written::Added(comment.made(first)))));
+                }
+            }
+        }
+        for (at, result) in found {
+            self.tell(at, result);
+        }
+        Ok(())
+    }
+
+    /// New comments that are no repeats.
+    fn adds(&self) -> impl Iterator<Item = (usize, &NewComment)> {
+        self.open().filter_map(|(at, op)| match op {
+            CommentOp::Add(comment) => Some((at, comment)),
+            CommentOp::Delete(_) => None,
+        })
+    }
+
+    fn deletes(&self) -> impl Iterator<Item = (usize, &DeleteComment)> {
+        self.open().filter_map(|(at, op)| match op {
+            CommentOp::Delete(comment) => Some((at, comment)),
+            CommentOp::Add(_) => None,
+        })
+    }
+
+    fn open(&self) -> impl Iterator<Item = (usize, &CommentOp)> {
+        let all = self.ops.iter().zip(&self.outcomes).enumerate();
+        all.filter_map(|(at, (op, outcome))| outcome.is_none().then_some((at, *op)))
+    }
+
+    fn tell(&mut self, at: usize, result: Result<Written, DalError>) {
+        if let Some(outcome) = self.outcomes.get_mut(at) {
+            *outcome = Some(result);
+        }
+    }
+
+    fn outcomes(self) -> Result<Vec<Result<Written, DalError>>, DbErr> {
+        let all: Option<Vec<_>> = self.outcomes.into_iter().collect();
+        all.ok_or_else(|| DbErr::Custom("an op without an outcome".to_owned()))
+    }
+
+    /// Also of those that changed nothing: what they found may not have been marked.
+    fn marked(&self) -> Vec<Subject> {
+        let subjects = self.ops.iter().flat_map(|op| {
+            let user = match op {
+                CommentOp::Add(comment) => comment.user_id,
+                CommentOp::Delete(comment) => comment.user_id,
+            };
+            [Subject::Video(op.video_id()), Subject::User(user)]
+        });
+        let mut marked: Vec<Subject> = subjects.collect();
+        marked.sort_unstable();
+        marked.dedup();
+        marked
+    }
+}
+
+impl CommentOp {
+    fn video_id(&self) -> i64 {
+        match self {
+            Self::Add(comment) => comment.video_id,
+            Self::Delete(comment) => comment.video_id,
+        }
+    }
+}
+
+impl NewComment {
+    fn made(&self, made: First) -> Comment {
+        Comment {
+            id: made.id,
+            video_id: self.video_id,
+            user_id: self.user_id,
+            content: self.content.clone(),
+            created_ms: made.created_ms,
+        }
+    }
+}
+
+/// Which rows are there, locked: video and writer by id.
+async fn look_at(
+    deletes: &[(usize, &DeleteComment)],
+    attempt: &mut Attempt<'_>,
+    begin: Begin,
+) -> Result<HashMap<i64, (i64, i64)>, DbErr> {
+    let mut ids: Vec<i64> = deletes
+        .iter()
+        .map(|(_, delete)| delete.comment_id)
+        .collect();
+    ids.sort_unstable();
+    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+    let look = format!(
+        "SELECT id, video_id, user_id FROM comments WHERE id IN ({}) FOR UPDATE",
+        ids.join(", ")
+    );
+    let rows = attempt.ask(begin, &look).await?;
+    rows.iter()
+        .map(|row| {
+            let of = (row.try_get("", "video_id")?, row.try_get("", "user_id")?);
+            Ok((row.try_get("", "id")?, of))
+        })
+        .collect()
+}
+
+fn decide(
+    delete: &DeleteComment,
+    there: &HashMap<i64, (i64, i64)>,
+    gone: &mut HashSet<i64>,
+) -> Deletion {
+    match there.get(&delete.comment_id) {
+        Some((video_id, writer))
+            if *video_id == delete.video_id && !gone.contains(&delete.comment_id) =>
+        {
+            if ![*writer, delete.video_author_id].contains(&delete.user_id) {
+                return Deletion::NotYours;
+            }
+            gone.insert(delete.comment_id);
+            Deletion::Deleted
+        }
+        _ => Deletion::NoSuchComment,
+    }
+}
+
+/// The statements that insert these comments, and their keys.
+fn insert(adds: &[(usize, &NewComment)]) -> Vec<String> {
+    let rows: Vec<String> = adds
+        .iter()
+        .map(|(_, comment)| {
+            let NewComment {
+                video_id, user_id, ..
+            } = comment;
+            // What the user wrote is digits here, whatever it was.
+            let content = idempotency::hex(comment.content.as_bytes());
+            format!("({video_id}, {user_id}, _utf8mb4 X'{content}', @written_ms)")
+        })
+        .collect();
+    let comments = format!(
+        "INSERT INTO comments (video_id, user_id, content, created_ms) VALUES {}",
+        rows.join(", ")
+    );
+    let keys = (0..).zip(adds).filter_map(|(row, (_, comment))| {
+        let id = format!("LAST_INSERT_ID() + {row} * @@auto_increment_increment");
+        Some(comment.key.as_ref()?.row(&id, "@written_ms"))
+    });
+    let mut statements = vec![STAMP.to_owned(), comments];
+    statements.extend(idempotency::insert(keys));
+    statements.push(STAMPED.to_owned());
+    statements
+}
+
+/// The comments that an [`insert`] has made.
+fn made(adds: &[(usize, &NewComment)], answers: &[Answer]) -> Result<Vec<(usize, Comment)>, DbErr> {
+    let missing = || DbErr::Custom("the ids of new comments are missing".to_owned());
+    let inserted = |answer: &&Answer| answer.first_id > 0;
+    let first_id = answers.iter().find(inserted).ok_or_else(missing)?.first_id;
+    let first_id = i64::try_from(first_id).map_err(|_| missing())?;
+    let stamped: &QueryResult = (answers.last())
+        .and_then(|answer| answer.rows.first())
+        .ok_or_else(missing)?;
+    let created_ms: i64 = stamped.try_get("", "written_ms")?;
+    let id_step: i64 = stamped.try_get("", "id_step")?;
+    let comments = (0..).zip(adds).map(|(row, (at, comment))| {
+        let id = first_id + row * id_step;
+        (*at, comment.made(First { id, created_ms }))
+    });
+    Ok(comments.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::group_commit::Bench;
+
+    #[tokio::test]
+    async fn each_is_told_its_own_id_also_where_ids_are_further_apart() {
+        let database = testkit::Database::create().await;
+        let mysql = crate::plans::mysql(&database);
+        crate::migrate(&mysql).await.unwrap();
+        let db = crate::Db::connect(&mysql).unwrap();
+        let adds: Vec<CommentOp> = (0..20)
+            .map(|n| {
+                let content = format!("of {n}");
+                let key = Key::new(n, idempotency::Kind::Comment, "key", &[&content]);
+                CommentOp::Add(NewComment {
+                    video_id: 1,
+                    user_id: n,
+                    content,
+                    key: Some(key),
+                })
+            })
+            .collect();
+        let far = "SET SESSION auto_increment_increment = 7, auto_increment_offset = 3";
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let added = Bench::new(&db).commit_after(far, &adds, deadline).await;
+        for (n, added) in (0..).zip(added.unwrap()) {
+            let Ok(Written::Added(comment)) = added else {
+                panic!("comment {n} isn't added");
+            };
+            let of_id = |columns: &str, rest: &str| {
+                format!("SELECT {columns} = '{n}' FROM {rest} = {}", comment.id)
+            };
+            let row = of_id("SUBSTR(content, 4)", "comments WHERE id");
+            assert_eq!(database.value::<i64>(&row).await, 1, "{comment:?}");
+            let key = of_id("user_id", "idempotency_keys WHERE result_id");
+            assert_eq!(database.value::<i64>(&key).await, 1, "{comment:?}");
+        }
+    }
+}
