@@ -238,9 +238,7 @@ mod tests {
             Some(_) => "not counted yet",
             None => "counted",
         };
-        let router = Router::new()
-            .fallback(move |request| answer(request))
-            .layer(layer);
+        let router = Router::new().fallback(answer).layer(layer);
         (app, router)
     }
 
