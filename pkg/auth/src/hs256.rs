@@ -1,7 +1,7 @@
-//! HMAC-SHA256 for `jsonwebtoken`, the one algorithm that tokens here have.
+//! HMAC-SHA256 for `jsonwebtoken`: the only algorithm that our tokens use.
 //!
-//! The library's own providers bring RSA and elliptic curves along, which would be a good part of the build. This one refuses
-//! every other algorithm, so a token can't choose it either.
+//! The providers of the library bring RSA and elliptic curves, which would cost much build time. This provider refuses every other
+//! algorithm, so a token can't choose one.
 
 use hmac::{Hmac, Mac as _};
 use jsonwebtoken::{

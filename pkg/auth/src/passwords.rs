@@ -1,7 +1,7 @@
-//! bcrypt off the async threads: at most so many hashes at once, a bounded queue before them.
+//! bcrypt outside of the async threads: a bounded number of hashes at once, and a bounded queue before them.
 //!
-//! A hash costs tens of milliseconds of a core on purpose. So that logins can't take the process away from everybody else,
-//! what doesn't fit into the queue is refused at once.
+//! A hash costs tens of milliseconds of a core on purpose. What doesn't fit into the queue is refused at once, so that logins can't
+//! slow down other requests.
 
 use std::{sync::Arc, thread};
 
@@ -95,7 +95,7 @@ impl Passwords {
             .await
             .map_err(|_| AuthError::Stopped)?;
         drop(waiting);
-        // The permits go with the work: a caller that gives up doesn't make room for a hash that still runs.
+        // The task holds the permits: a caller that stops waiting doesn't free the place of a hash that still runs.
         let result = task::spawn_blocking(move || {
             let _permits = (admitted, running);
             work()

@@ -1,9 +1,9 @@
-//! Tokens: JWT with HS256 and nothing else, whatever a token says of itself.
+//! Tokens: JWT, signed with HS256. A token that names another algorithm is refused.
 //!
-//! `kid` in the header chooses among the configured keys: the first signs, all verify. A key is replaced in three steps, each on
-//! every process before the next: the new one is added last, put first, and a token's life later the old one is dropped. So at any
-//! moment each process takes what each other signs. A token can't be taken back before it expires.
-//! It names its account by id and by the moment when that was made: ids may be given once more after a restore, such a pair isn't.
+//! The header's `kid` chooses one of the configured keys: the first key signs, all keys verify. To replace a key, add the new one last on
+//! every process, then put it first on every process, then remove the old one after the life of a token. So every process accepts the
+//! tokens of every other at any moment. A token can't be revoked before it expires.
+//! A token names its account by id and creation time: after a restore an id may be given again, but not with the same time.
 
 use std::{fmt, sync::Arc, time::Duration};
 

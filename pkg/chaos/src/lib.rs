@@ -1,7 +1,7 @@
-//! The history checker: many clients write and read over HTTP while something breaks, and afterwards every acknowledged write is
-//! looked for. The programs beside it: `chaos` breaks servers and processes under load, `load` sends requests at a fixed rate.
+//! The history checker: many clients write and read over HTTP while something breaks, then every acknowledged write is looked for.
 //!
-//! Test servers and processes come from `testkit`. Helpers panic: a failed helper is a failed test.
+//! Two programs are beside it: `chaos` injects faults under load, `load` sends requests at a fixed rate. Test servers and processes come
+//! from `testkit`. Helpers panic: a failed helper is a failed test.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

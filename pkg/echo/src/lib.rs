@@ -1,4 +1,4 @@
-//! A service whose `login` and `register` do what the user's name says.
+//! A service for the tests of `service`: the user name in `login` and `register` tells its handler what to do.
 #![allow(clippy::panic, reason = "a panic is one of the things it does")]
 
 use std::{

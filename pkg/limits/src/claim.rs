@@ -10,12 +10,12 @@ use settings::client_network;
 
 use crate::gcra::Rate;
 
-/// Rates are given for a minute.
+/// The window of the rates.
 const MINUTE: Duration = Duration::from_secs(60);
-/// As a name one may try so many times as often from all addresses together as from one: so nobody keeps its owner out from a
-/// single place, and nobody guesses for ever from many.
+/// The limit for a name from all addresses together is this many times the limit from one address. So a single attacker can't lock the
+/// owner out, and many can't guess without limit.
 const ANYWHERE_FACTOR: u64 = 10;
-/// Quotas are given for a day.
+/// The window of the quotas.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 macro_rules! classes {
@@ -25,7 +25,7 @@ macro_rules! classes {
         pub enum Class { $($(#[$doc])* $class),* }
 
         impl Class {
-            /// In metrics and keys.
+            /// The name in metrics and keys.
             pub(crate) fn name(self) -> &'static str {
                 match self { $(Self::$class => $name),* }
             }
@@ -65,7 +65,7 @@ classes! {
     UploadBytes = "upload_bytes", upload_bytes_per_user_day, DAY;
 }
 
-/// A class, and who.
+/// A class and the client it is counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Claim {
     class: Class,
@@ -83,7 +83,7 @@ impl Claim {
         self.subject
     }
 
-    /// Of an address, or of those that are one client's.
+    /// For an address; addresses of one IPv6 network count together.
     pub fn address(class: Class, address: IpAddr) -> Self {
         Self {
             class,
@@ -91,7 +91,7 @@ impl Claim {
         }
     }
 
-    /// Of a user.
+    /// For a user.
     pub fn user(class: Class, user_id: i64) -> Self {
         Self {
             class,
@@ -99,7 +99,7 @@ impl Claim {
         }
     }
 
-    /// Of a name. Two names may count as one; nobody can choose which, but for those who try very many.
+    /// For a name. It is hashed, so two names may rarely count as one.
     pub fn name(class: Class, name: &str) -> Self {
         Self {
             class,
@@ -107,7 +107,7 @@ impl Claim {
         }
     }
 
-    /// Of a name as far as it is used from an address; both as above.
+    /// For a name used from an address.
     pub fn name_from(class: Class, name: &str, address: IpAddr) -> Self {
         Self {
             class,

@@ -1,21 +1,21 @@
-//! The generic cell rate algorithm (ITU-T I.371, annex A), in its form with a theoretical arrival time.
+//! The generic cell rate algorithm (ITU-T I.371, annex A), as virtual scheduling.
 //!
-//! Whoever stays below the rate may at any moment do a whole window's worth at once. One number a subject is all that is kept:
-//! when what they did would be used up if they had kept to the rate. A refusal costs the refused nothing.
+//! It keeps one number for each subject: the theoretical arrival time. A subject that was idle for a window may do a whole window's amount
+//! at once. A refused attempt costs the subject nothing.
 
 use std::time::Duration;
 
-/// So much in so long, and as much at once.
+/// An amount in a window; the whole amount may be used at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// How much; at least 1.
+pub(crate) struct Rate {
+    /// The amount; at least 1.
     pub amount: u64,
-    /// In how long.
+    /// The time for it.
     pub window: Duration,
 }
 
 impl Rate {
-    /// How much of the window `amount` uses up, in µs.
+    /// The part of the window that `amount` uses up, in µs.
     pub(crate) fn cost(&self, amount: u64) -> u64 {
         let cost = self.window.as_micros() * u128::from(amount) / u128::from(self.amount.max(1));
         u64::try_from(cost).unwrap_or(u64::MAX)
@@ -26,7 +26,7 @@ impl Rate {
     }
 }
 
-/// What somebody wants to do, in the terms of the algorithm, in µs.
+/// One attempt, in the terms of the algorithm; both in µs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     pub(crate) cost: u64,
@@ -34,7 +34,7 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// Until when it is used up after this step, `used_up` before it; or how long to wait for it.
+    /// The new theoretical arrival time, given the old one (`used_up`); or how long to wait.
     pub(crate) fn take(self, used_up: u64, now: u64) -> Result<u64, Duration> {
         let after = self.charge(used_up, now);
         match after.saturating_sub(now).saturating_sub(self.window) {
@@ -43,7 +43,7 @@ impl Step {
         }
     }
 
-    /// [`take`](Self::take), of what has happened already.
+    /// As [`take`](Self::take), for what has happened already: it is never refused.
     pub(crate) fn charge(self, used_up: u64, now: u64) -> u64 {
         used_up.max(now).saturating_add(self.cost)
     }

@@ -1,11 +1,11 @@
-//! How often somebody may do something: by address, by user, by the name they try to log in as.
+//! Rate limits: by address, by user, and by the name of a login.
 //!
-//! Every process counts for itself, and refuses by that alone: so a flood costs Redis nothing. What it lets pass is counted in Redis
-//! too, together with what other processes let pass. What must not be guessed or piled up (logins, accounts, uploads) is asked of
-//! Redis before it is done ([`Limits::admit`]); what is merely not to be too much is told to Redis afterwards, many at once
-//! ([`Limits::count`]), and costs a request no round trip. Redis away, or its answer garbage: the process's own count decides.
+//! Each process counts by itself and refuses by its own count first, so a flood doesn't reach Redis. What it lets pass is also counted in
+//! Redis, together with the other processes. Logins, registrations and uploads ask Redis before they happen ([`Limits::admit`]).
+//! Everything else is reported to Redis afterwards, in batches ([`Limits::count`]), and costs a request no round trip. When Redis is
+//! unavailable or its answer isn't understood, the count of the process decides.
 //!
-//! Nothing here knows what is limited, nor who a client is; names are kept as hashes only.
+//! This crate doesn't know what is limited or who a client is. It keeps names as hashes only.
 
 mod claim;
 mod gcra;
@@ -23,25 +23,24 @@ use telemetry::metrics;
 use tokio::time::{Instant, MissedTickBehavior};
 
 pub use claim::{Claim, Class};
-pub use gcra::Rate;
 use gcra::Step;
 use local::Local;
 use shared::{Shared, When};
 
-/// How often is told to Redis what was counted: by as much can several processes together exceed what one may.
+/// How often counts are reported to Redis. Within this time several processes together may exceed a limit.
 const REPORT_PERIOD: Duration = Duration::from_millis(250);
-/// Claims that wait to be told at most, and that are told at once.
+/// Most claims that wait to be reported, and most that are reported in one round trip.
 const MAX_UNREPORTED: usize = 10_000;
 const MAX_PER_REPORT: usize = 500;
-/// Too often.
+/// The rate limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too often; again in {wait:?}")]
 pub struct Refused {
-    /// When it may be tried again, if nothing is done until then.
+    /// When to try again, if nothing else is attempted until then.
     pub wait: Duration,
 }
 
-/// The limits of all classes. Cheap to clone; one a process.
+/// The rate limits of all classes. Cheap to clone; make one for each process.
 #[derive(Clone)]
 pub struct Limits(Arc<Inner>);
 
@@ -49,7 +48,7 @@ struct Inner {
     settings: settings::Limits,
     local: Local,
     shared: Shared,
-    /// How much, and since when.
+    /// The amount and when it began.
     unreported: Mutex<HashMap<Claim, (u64, Instant)>>,
 }
 
@@ -69,11 +68,11 @@ impl Limits {
         Ok(limits)
     }
 
-    /// Counts one of each, unless one of them is too often: with all that every process has counted. One round trip to Redis, none for
-    /// what this process refuses by itself. Each claim shields those behind it: where this process refuses it, they aren't counted.
+    /// Counts one for each claim, unless a limit is reached, by the counts of all processes. It costs one round trip to Redis, or none if
+    /// this process refuses by its own count. A claim that this process refuses keeps the claims after it from being counted.
     ///
     /// # Errors
-    /// Too often.
+    /// A limit is reached.
     pub async fn admit(&self, claims: &[Claim]) -> Result<(), Refused> {
         self.take_locally(claims)?;
         let steps: Vec<_> = claims
@@ -97,10 +96,10 @@ impl Limits {
         }
     }
 
-    /// Counts one of each, unless one of them is too often: as far as this process knows, which hears of the others soon after.
+    /// Counts one for each claim, unless a limit is reached, by what this process knows. It learns of the other processes soon after.
     ///
     /// # Errors
-    /// Too often.
+    /// A limit is reached.
     pub fn count(&self, claims: &[Claim]) -> Result<(), Refused> {
         self.take_locally(claims)?;
         for claim in claims {
@@ -109,7 +108,7 @@ impl Limits {
         Ok(())
     }
 
-    /// Counts what has happened, however much it was.
+    /// Counts what has happened already, even if it exceeds the limit.
     pub fn charge(&self, claim: Claim, amount: u64) {
         self.0.local.charge(claim, self.step(claim, amount));
         self.0.report_later(claim, amount);
@@ -123,7 +122,7 @@ impl Limits {
         Ok(())
     }
 
-    /// Until all of these would be let in, as far as this process knows: also those that have just taken this try's share.
+    /// How long to wait until all claims would be accepted, including those that this attempt has just used up.
     fn wait(&self, claims: &[Claim]) -> Duration {
         let waits = claims
             .iter()
@@ -158,7 +157,7 @@ impl Inner {
         }
     }
 
-    /// What is lost here, when Redis is away, this process has counted all the same.
+    /// Reports the counts. When Redis is unavailable they are lost there, but this process still has its own count.
     async fn report(&self) {
         let unreported = {
             let mut unreported = self

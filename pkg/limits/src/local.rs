@@ -1,4 +1,4 @@
-//! What this process has counted itself: always asked first, and all there is while Redis is away.
+//! The count of this process. It is asked first, and it is the only one while Redis is unavailable.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use crate::{Claim, gcra::Step};
 
 /// So that requests rarely wait for one another.
 const SHARDS: usize = 16;
-/// Subjects that a shard remembers at most. Whoever comes from more addresses than that is counted in Redis alone.
+/// Most subjects in a shard. When it is full, further subjects are counted in Redis alone.
 const MAX_SUBJECTS: usize = 8192;
 
 /// Until when each subject has used up what it may do, in µs since the start.
@@ -29,7 +29,7 @@ impl Local {
         }
     }
 
-    /// Takes it, or tells how long to wait.
+    /// Takes the step, or returns how long to wait.
     pub(crate) fn take(&self, claim: Claim, step: Step) -> Result<(), Duration> {
         let now = self.now();
         let mut shard = self.shard(claim);
@@ -54,7 +54,7 @@ impl Local {
         remember(&mut shard, claim, step.charge(used_up, now), now);
     }
 
-    /// Others have counted too: it is used up for so long from now on, if not longer.
+    /// Takes over what Redis knows: the subject's allowance is used up for at least this long from now on.
     pub(crate) fn learn(&self, claim: Claim, used_up_for: Duration) {
         let now = self.now();
         let known = now.saturating_add(micros(used_up_for));

@@ -1,4 +1,4 @@
-//! What all processes have counted together, in Redis: one key a class and subject, so that a cluster spreads them.
+//! The count of all processes, in Redis: one key for each class and subject, so that the nodes of a cluster share them.
 
 use std::{
     sync::{Arc, LazyLock},
@@ -31,18 +31,18 @@ return { '0', string.format('%.0f', left) }
     )
 });
 
-/// When a step is done.
+/// When a step happens.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum When {
-    /// Now, if it may be.
+    /// Now, if the limit allows it.
     IfAllowed,
-    /// It was, so long ago.
+    /// It happened this long ago.
     Ago(Duration),
 }
 
-/// What Redis says of one step.
+/// The answer of Redis to one step.
 pub(crate) struct Answer {
-    /// Zero: it was taken.
+    /// How long to wait; zero: the step was taken.
     pub(crate) wait: Duration,
     pub(crate) used_up_for: Duration,
 }
@@ -61,7 +61,7 @@ impl Shared {
         })
     }
 
-    /// All of these, in one round trip; `None` for one of which Redis made no sense.
+    /// Runs all steps in one round trip. `None` for a step whose answer isn't understood.
     pub(crate) async fn steps(
         &self,
         steps: &[(Claim, Step, When)],

@@ -1,4 +1,4 @@
-//! Limits on a real Redis: together over processes, and without it.
+//! Limits on a real Redis: across processes, and without Redis.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::{net::IpAddr, time::Duration};

@@ -1,20 +1,21 @@
-//! What was written a moment ago, and by whom: so that the next read is sent where it can be seen.
+//! Marks of recent writes in Redis: they send the next read to a server that has the write.
 //!
-//! After a commit the user who wrote and what they wrote to are *marked* in Redis with the commit. A read whose user or subject is
-//! marked must see that commit ([`Sees::UpTo`]); how that is done is the database's affair. Marks carry no data and decide no
-//! write, so losing them all costs time and nothing else. What keeps a lost mark from becoming a stale read:
+//! After a commit, the user who wrote and the subjects of the write are *marked* in Redis with that commit. A read of a marked user or
+//! subject must see the commit ([`Sees::UpTo`]); the data layer chooses the server. Marks carry no data and decide no write, so losing all
+//! of them costs only time. These rules keep a lost mark from causing a stale read:
 //!
-//! * *FLUSHALL, a restart with older data, a failover.* Beside the marks stands an *epoch*: the run of the server it was made
-//!   in, and a commit that is newer than all whose marks may be lost. It is read with the marks, by one script, at one moment.
-//!   Missing or of another run: everyone counts as marked with everything ([`Sees::All`]), until a keeper ([`Marks::keep`]) has
-//!   made a new one. Where commits can't be compared ([`settings::ReadsAfterWrites::Mark`]), it waits for [`Marks::life`] instead.
-//! * *A mark that couldn't be written.* The epoch of its bucket is deleted before this process uses Redis again. Others may be able
-//!   to use it meanwhile, and must not: each writer holds a lease ([`redis_client::leases`]), and the script of the readers trusts nothing
-//!   while one has run out. The write isn't acknowledged before the epoch is gone or that lease has run out ([`Marks::settled`]).
-//! * *Messages in the wrong order.* A mark only ever moves forward.
-//! * *Expiry.* A mark outlives the worst lag of a replica that is still asked, and the time to notice it.
+//! * *FLUSHALL, a restart with older data, a failover.* Beside the marks is an *epoch*: the run id of the Redis server, and a commit that
+//!   is newer than every commit whose mark may be lost. One script reads the epoch and the marks together. If the epoch is missing or has
+//!   another run id, everything counts as marked ([`Sees::All`]) until a keeper ([`Marks::keep`]) has made a new epoch. Where commits
+//!   can't be compared ([`settings::ReadsAfterWrites::Mark`]), the new epoch waits for [`Marks::life`] instead.
+//! * *A mark that couldn't be written.* This process deletes the epoch of the bucket before it uses Redis again. Other processes may reach
+//!   Redis in the meantime and must not trust it. So each writer holds a lease ([`redis_client::leases`]), and the script that reads trusts
+//!   nothing while a lease has run out. The write is acknowledged when the epoch is deleted or the lease has run out
+//!   ([`Marks::settled`]).
+//! * *Messages in the wrong order.* A mark only moves forward.
+//! * *Expiry.* A mark lives longer than the largest lag of a replica in rotation, plus the time to notice that lag.
 //!
-//! Keys of one bucket share a hash tag, so that a script finds a mark, its epoch and the leases on one node of a cluster.
+//! The keys of a bucket share a hash tag, so a script finds a mark, its epoch and the leases on one node of a cluster.
 
 mod reader;
 mod scripts;
@@ -34,7 +35,7 @@ use scripts::{MARK_SCRIPT, READ_SCRIPT};
 
 /// Buckets of marks, each with an epoch of its own.
 const BUCKETS: u64 = 8;
-/// What a mark's life adds to the worst lag: the time to notice that a replica is worse, and the clocks' doubts.
+/// A mark lives this much longer than the largest lag: the time to notice a larger lag, and the difference of clocks.
 const TIME_TO_NOTICE: Duration = Duration::from_secs(5);
 
 /// What can be marked.
@@ -53,7 +54,7 @@ impl Subject {
     }
 }
 
-/// The marks. Cheap to clone; one a process.
+/// The marks. Cheap to clone; make one for each process.
 #[derive(Clone)]
 pub struct Marks {
     client: Arc<Client>,
@@ -64,7 +65,7 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// What the leases on the marks are called.
+    /// The name of the leases.
     pub const NAME: &'static str = "marks";
 
     /// Connects in the background, for ever: Redis may be away, then everyone reads [`Sees::All`]. Must be called in a tokio runtime.
@@ -88,17 +89,17 @@ impl Marks {
         })
     }
 
-    /// Makes this process one that may set marks, and keeps the epochs, for ever; meant for a task of its own.
+    /// Registers this process as a writer, renews its lease and makes epochs. Runs forever, in a task of its own.
     pub async fn keep(self, registry: impl Registry) {
         Leases::keep(Arc::downgrade(&self.leases), registry).await;
     }
 
-    /// Waits until it is one: then its end would be noticed.
+    /// Waits until this process is registered as a writer, so that readers notice its death.
     pub async fn join(&self) {
         self.leases.join().await;
     }
 
-    /// Ends that: it writes no more. False: a keeper must find out.
+    /// Ends the registration of a process that writes no more. False if that failed: then a keeper will remove it.
     pub async fn leave(&self) -> bool {
         self.leases.leave().await
     }
@@ -116,8 +117,8 @@ impl Marks {
         self.client.ping().await
     }
 
-    /// Marks `subjects` with a commit, in one round trip; called before the commit is acknowledged to whoever asked for it. What
-    /// couldn't be marked takes its epoch along; whether all could be. Takes at most the time of one command.
+    /// Marks `subjects` with a commit, in one round trip. Call it before the commit is acknowledged. For a subject that can't be marked the
+    /// epoch of its bucket is deleted. Returns whether all were marked. Takes at most the time of one command.
     pub async fn set(&self, subjects: &[Subject], commit: &Commit) -> bool {
         let life = self.life.as_millis().to_string();
         let (seq, gtid) = match self.mode {
@@ -145,25 +146,25 @@ impl Marks {
         unmarked.is_empty()
     }
 
-    /// Waits until no other process can miss what couldn't be marked.
+    /// Waits until no other process can trust a bucket in which a mark is missing.
     pub async fn settled(&self) -> Settled {
         self.leases.settled().await
     }
 
-    /// Makes everyone count as marked who shares a bucket with these, for a commit whose outcome or place is unknown.
+    /// Makes all subjects in the buckets of these count as marked, for a commit whose outcome or number is unknown.
     pub fn invalidate(&self, subjects: &[Subject]) {
         let mut buckets: Vec<u64> = subjects.iter().map(|subject| subject.bucket()).collect();
         buckets.sort_unstable();
         buckets.dedup();
-        // With its candidate: an epoch that is being made may be older than the commit.
+        // The candidate too: an epoch that is being made may be older than the commit.
         let trust = buckets
             .into_iter()
             .map(|bucket| self.bucket(bucket).trust());
         self.client.invalidate_later(trust.collect());
     }
 
-    /// What a read that shows these subjects must see, in one round trip. Without subjects it is whatever a replica has, as long as
-    /// the writers are able to mark.
+    /// What a read of these subjects must see, in one round trip. Without subjects any replica will do, as long as every writer is able to
+    /// mark.
     pub async fn read(&self, subjects: &[Subject]) -> Sees {
         let mut calls: Vec<redis_client::ScriptCall> = subjects
             .iter()
@@ -173,7 +174,7 @@ impl Marks {
             })
             .collect();
         if calls.is_empty() {
-            // The leases are the same in all.
+            // All buckets have the same leases.
             let Bucket { epoch, leases, .. } = self.bucket(0);
             calls.push((vec![epoch, leases], Vec::new()));
         }
@@ -187,7 +188,7 @@ impl Marks {
         self.together(found)
     }
 
-    /// The strictest of what was found.
+    /// The strictest demand of what was found.
     fn together(&self, found: Vec<Found>) -> Sees {
         let marked = found.iter().any(|found| found.mark.is_some());
         if self.mode == ReadsAfterWrites::Mark {
@@ -203,7 +204,7 @@ impl Marks {
         let mut newest = Commit::default();
         for text in commits {
             match Commit::parse(&text) {
-                // Written in the other mode, or by nobody we know.
+                // Written in the other mode, or by another program.
                 None => return Sees::All(Why::Unknown),
                 Some(commit) if commit.seq >= newest.seq => newest = commit,
                 Some(_) => {}

@@ -1,16 +1,16 @@
-//! Who reads and what they must see, on its way from the process that read the marks to the one that asks the database.
+//! Who reads and what they must see: passed from the process that reads the marks to the process that asks the database.
 
-/// A commit, as the database names it.
+/// A commit and its identifier in the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Commit {
-    /// Its place among all commits; a later one is greater.
+    /// Its number among all commits; a later commit has a greater one.
     pub seq: u64,
-    /// The database's own name for it, or for all commits up to it. No white space.
+    /// Its GTID, or the set of GTIDs up to it. Contains no white space.
     pub gtid: String,
 }
 
 impl Commit {
-    /// "seq gtid"; none for anything else, or for what names no commit.
+    /// Parses "seq gtid"; `None` for anything else.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (seq, gtid) = text.split_once(' ')?;
         let named = !gtid.is_empty() && gtid != "-" && !gtid.contains(char::is_whitespace);
@@ -24,13 +24,13 @@ impl Commit {
 /// What a read must see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sees {
-    /// What any replica has.
+    /// Nothing in particular: any replica will do.
     Any,
     /// All commits up to this one.
     UpTo {
-        /// The last of them.
+        /// The newest of them.
         commit: Commit,
-        /// Whether that is because of a mark; else it is long ago.
+        /// Whether a mark demands it; otherwise the epoch does, whose commit is old.
         marked: bool,
     },
     /// Every commit that was acknowledged before the read began.
@@ -40,7 +40,7 @@ pub enum Sees {
 /// Why a read must see everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// It decides a write, or nothing is known of it.
+    /// It decides a write, or its reader is unknown.
     Decides,
     /// It shows what was just written, and commits can't be compared.
     Marked,
@@ -48,28 +48,28 @@ pub enum Why {
     Unknown,
 }
 
-/// Who reads, and what they must see.
+/// Who reads and what they must see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reader {
-    /// Who keeps to one replica while it is well, so that time doesn't run backwards for them; none: anybody.
+    /// The user. A user keeps to one replica while it is healthy, so that they never see an older state than before. `None`: anonymous.
     pub user_id: Option<i64>,
     /// What they must see.
     pub sees: Sees,
 }
 
 impl Reader {
-    /// Whoever decides a write, or isn't known to need less.
+    /// A read that must see everything: it decides a write, or its reader is unknown.
     pub const STRICT: Self = Self {
         user_id: None,
         sees: Sees::All(Why::Decides),
     };
-    /// Whoever may see what any replica has.
+    /// A read that any replica may answer.
     pub const ANYBODY: Self = Self {
         user_id: None,
         sees: Sees::Any,
     };
 
-    /// The same for rows that never change, and are asked for once more where they are missing: any replica will do.
+    /// For rows that never change: any replica may answer, and missing rows are asked for once more on the primary.
     #[must_use]
     pub fn of_fixed_rows(self) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl Reader {
         }
     }
 
-    /// As text that travels beside a call.
+    /// As the value of a header.
     pub fn to_header(&self) -> String {
         let user = self
             .user_id

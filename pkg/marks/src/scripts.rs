@@ -1,4 +1,4 @@
-//! What runs in Redis, each script at one moment. A value is "seq gtid".
+//! The Lua scripts that set and read marks, each atomic. A value is "seq gtid".
 
 use std::sync::LazyLock;
 

@@ -1,8 +1,8 @@
-//! Proofs by which our processes know each other: HMAC-SHA256 with `rpc.secret`, which itself never travels.
+//! Proofs by which our processes authenticate calls: HMAC-SHA256 with `rpc.secret`. The secret itself is never sent.
 //!
-//! A caller proves each attempt of a call, for one method of one service at one address, now and once; an instance signs its
-//! registration. What is signed is text, a field a line, so that any language can do it: idl/README.md has the recipe. Nothing
-//! here knows what carries a proof. This is no encryption: who listens on the network reads what is called, but can't repeat it.
+//! A caller proves each attempt of a call. A proof is valid once, for one method of one service at one address, for a few minutes. An
+//! instance signs its registration. The signed text has one field on each line, so any language can make it; idl/README.md has the recipe.
+//! This crate doesn't know how a proof is sent. Calls aren't encrypted: a listener can read a call but can't repeat it.
 
 mod nonces;
 mod refusal;
@@ -23,15 +23,15 @@ use subtle::{Choice, ConstantTimeEq as _};
 pub use refusal::Refusal;
 pub use verifier::Verifier;
 
-/// How far the clock of a caller may be from that of whom it calls, both ways.
+/// Most difference between the clocks of caller and instance, in both directions.
 const MAX_SKEW_MS: u64 = 5 * 60 * 1000;
-/// How a proof is written: the first of its parts.
+/// The version of the format: the first part of a proof.
 const VERSION: &str = "1";
-/// What is signed begins with what it is for, so that none can be taken for another.
+/// A signed text begins with its purpose, so that a signature for one purpose isn't accepted for another.
 const CALL: &str = "dousheng call 1";
 const REGISTRATION: &str = "dousheng registration 1";
 
-/// `rpc.secret`: the first makes proofs, all check them. None: nothing is asked for. Cheap to clone.
+/// The secrets of `rpc.secret`: the first makes proofs, all verify them. Without a secret no proof is required. Cheap to clone.
 #[derive(Clone)]
 pub struct Secrets(Arc<[Hmac<Sha256>]>);
 
@@ -55,7 +55,7 @@ pub struct Call<'a> {
 }
 
 impl Secrets {
-    /// Those of the settings.
+    /// The secrets of the settings.
     pub fn new(settings: &Settings) -> Self {
         let secrets = settings.rpc_secrets();
         Self(
@@ -67,12 +67,12 @@ impl Secrets {
         )
     }
 
-    /// Whether nothing is asked for.
+    /// Whether there is no secret, so that no proof is required.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The proof of an attempt that begins now; none without a secret. Another one at each call.
+    /// The proof of an attempt that begins now; `None` without a secret. Each proof has a new nonce.
     pub fn prove(&self, call: &Call<'_>) -> Option<String> {
         self.prove_at(call, now_ms(), rand::random())
     }
@@ -88,7 +88,7 @@ impl Secrets {
         self.sign(&registration(service, address)?)
     }
 
-    /// Whether one of us registered this instance. Without a secret everybody is one of us.
+    /// Whether the registration of this instance was signed with one of the secrets. Always true without a secret.
     pub fn is_ours(&self, service: &str, address: SocketAddr, signature: Option<&str>) -> bool {
         self.is_empty()
             || signature
@@ -100,7 +100,7 @@ impl Secrets {
         Some(hmac(self.0.first()?, text))
     }
 
-    /// Whether one of the secrets made this signature. All are compared, each to its end: the time tells nothing.
+    /// Whether one of the secrets made this signature. Every comparison takes the same time, so the time tells nothing.
     fn fits(&self, text: &str, signature: &str) -> bool {
         let fits = self.0.iter().fold(Choice::from(0), |fits, secret| {
             fits | hmac(secret, text).as_bytes().ct_eq(signature.as_bytes())
@@ -129,7 +129,7 @@ fn registration(service: &str, address: SocketAddr) -> Option<String> {
     lines(&[REGISTRATION, service, &address.to_string()])
 }
 
-/// None where a field holds a line break: it could be taken for two.
+/// `None` if a field contains a line break, which would make two fields of it.
 fn lines(fields: &[&str]) -> Option<String> {
     let is_one = |field: &&str| !field.contains('\n');
     fields.iter().all(is_one).then(|| fields.join("\n"))

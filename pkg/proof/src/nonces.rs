@@ -1,6 +1,7 @@
-//! The nonces that an instance has taken. A nonce is kept for as long as the time in its proof is good, so forgetting it makes no
-//! proof good again. There is room for so many: when it is full, the oldest go, and whatever is as old is refused from then on.
-//! Under load the time that a proof is good becomes shorter; repeating one never becomes possible.
+//! The nonces that an instance has accepted, so that no proof is accepted twice.
+//!
+//! A nonce is kept as long as the time in its proof is valid. The memory is bounded: when it is full, the oldest nonces are forgotten and
+//! proofs of that age are refused. So a heavy load shortens the time in which a proof is valid, but never allows a replay.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -9,9 +10,9 @@ use std::{
 
 use crate::{MAX_SKEW_MS, Refusal};
 
-/// Times are told apart so finely, in ms: what is forgotten together.
+/// The resolution of times, in ms. Nonces of one slot are forgotten together.
 const SLOT_MS: u64 = 10_000;
-/// Calls wait for each other only where they meet in one of these.
+/// Number of locks: calls rarely wait for each other.
 const SHARDS: usize = 64;
 /// Nonces in a shard at most. All of them are good for 7,000 calls a second over 5 minutes, and take 60 MB.
 const MAX_PER_SHARD: usize = (2 << 20) / SHARDS;
@@ -26,7 +27,7 @@ pub(crate) struct SeenNonces {
 struct Shard {
     taken: HashSet<u64>,
     by_slot: BTreeMap<u64, Vec<u64>>,
-    /// What is older than this slot was forgotten, or may have been.
+    /// Nonces older than this slot may have been forgotten.
     oldest: u64,
 }
 
@@ -42,9 +43,9 @@ impl SeenNonces {
         }
     }
 
-    /// Takes a nonce, once. Its time was found good.
+    /// Accepts a nonce once. Its time must be valid.
     pub(crate) fn take(&self, nonce: u64, time_ms: u64, now_ms: u64) -> Result<(), Refusal> {
-        // Random digits: any of them will do.
+        // Nonces are random, so any digits choose the shard.
         let shard = usize::try_from(nonce % self.shards.len().max(1) as u64).unwrap_or_default();
         let Some(shard) = self.shards.get(shard) else {
             return Ok(());
@@ -70,9 +71,9 @@ impl SeenNonces {
 }
 
 impl Shard {
-    /// Forgets what is older than this slot.
+    /// Forgets nonces older than this slot.
     fn forget(&mut self, slot: u64) {
-        // It never goes back: a clock that is set back would make good again what was forgotten.
+        // It never goes back: otherwise a clock that is set back would allow a replay.
         self.oldest = self.oldest.max(slot);
         while let Some(entry) = self.by_slot.first_entry()
             && *entry.key() < self.oldest

@@ -1,3 +1,5 @@
+//! Proofs and registrations: which are accepted.
+
 use super::*;
 
 const OURS: &str = "0123456789abcdef0123456789abcdef";

@@ -1,9 +1,9 @@
-//! Checks proofs, at the instance that is called.
+//! Verifies the proof of a call, at the instance that is called.
 
 use crate::{Call, MAX_SKEW_MS, Refusal, Secrets, VERSION, nonces::SeenNonces, now_ms};
 
-/// What an instance checks calls with. It remembers the proofs it took for as long as they would be good: who starts anew
-/// at the same address remembers none.
+/// Verifies the proofs of calls to one instance. It remembers accepted proofs as long as they are valid; after a restart at the same
+/// address it remembers none.
 #[derive(Debug)]
 pub struct Verifier {
     secrets: Secrets,
@@ -11,7 +11,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// With one of these secrets a proof must be made.
+    /// Accepts proofs that were made with one of these secrets.
     pub fn new(secrets: Secrets) -> Self {
         Self {
             secrets,
@@ -19,12 +19,12 @@ impl Verifier {
         }
     }
 
-    /// Whether nothing is asked for.
+    /// Whether there is no secret, so that no proof is required.
     pub fn is_empty(&self) -> bool {
         self.secrets.is_empty()
     }
 
-    /// Whether the proof is of this call, of now and of one of us. It is good once.
+    /// Accepts a proof if it was made for this call, with one of the secrets, a short time ago, and wasn't used before.
     ///
     /// # Errors
     /// It isn't.
@@ -48,7 +48,7 @@ impl Verifier {
         if !self.secrets.fits(&text, hmac) {
             return Err(Refusal::Unfit);
         }
-        // Last: only what one of us made takes a place there.
+        // Last: only a proof with a valid HMAC takes memory there.
         self.seen.take(number, time_ms, now_ms)
     }
 }

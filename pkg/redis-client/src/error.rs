@@ -1,4 +1,4 @@
-//! Why Redis can't be used.
+//! The errors of the client.
 
 /// Redis didn't answer in time, or the client is suspended.
 #[derive(Debug, Clone, Copy, thiserror::Error)]

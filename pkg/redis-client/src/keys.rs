@@ -1,7 +1,7 @@
-//! Keys as commands take them.
+//! Types for the keys and arguments of commands.
 
-/// Keys that are deleted by one command, so at one moment; in a cluster all of one slot.
+/// Keys that one command deletes, atomically. In a cluster all must be in one slot.
 pub type KeyGroup = Vec<String>;
 
-/// Keys and arguments of one run of a script.
+/// The keys and arguments of one script call.
 pub type ScriptCall = (Vec<String>, Vec<String>);

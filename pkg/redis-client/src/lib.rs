@@ -1,8 +1,8 @@
-//! A client of Redis, or of a Redis Cluster: every command has a deadline, scripts run in batches, and leases tell readers whether
-//! what they find may be trusted ([`leases`]).
+//! A client for Redis and Redis Cluster: every command has a deadline, scripts run in batches, and leases tell readers whether they may
+//! trust what they find ([`leases`]).
 //!
-//! After a failure the client is suspended: commands fail at once until a probe in the background was answered. Keys whose state is
-//! unknown since then are deleted before the client is used again. What the keys mean is the affair of their owners.
+//! After a failure the client is suspended: commands fail at once until a background probe gets an answer. Before the client is used
+//! again, it deletes the keys whose state is unknown. The client doesn't know what the keys mean.
 
 mod client;
 mod error;

@@ -1,4 +1,4 @@
-//! How Redis is reached by `redis.url`: which servers, and whether by TLS. And why it isn't reached.
+//! Reads `redis.url`: which servers, and whether by TLS. Logs why a connection fails.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -11,13 +11,13 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::BadUrl;
 
-/// What `redis.url` says. With TLS it trusts the roots of `tls.ca_file`, too, which the library wouldn't by itself.
+/// The configuration for `redis.url`. With TLS, the roots of `tls.ca_file` are trusted too.
 pub(crate) fn config(redis: &settings::Redis) -> Result<Config, BadUrl> {
     let url = redis.url.expose();
     let by_tls = url.strip_prefix("rediss");
     let plain = by_tls.map(|rest| format!("redis{rest}"));
     let mut config = Config::from_url(plain.as_deref().unwrap_or(url))
-        // No more of it: the URL may have a password.
+        // Only the kind, because the URL may hold a password.
         .map_err(|error| BadUrl(format!("{:?}", error.kind())))?;
     if by_tls.is_some() {
         let client = tls::client_config(redis.ca_file.as_deref());
@@ -30,18 +30,18 @@ pub(crate) fn config(redis: &settings::Redis) -> Result<Config, BadUrl> {
     Ok(config)
 }
 
-/// Which name the certificate of a node of a cluster has. Nodes are told of by their addresses.
+/// The name that the certificate of a cluster node must have. The cluster announces its nodes by address.
 #[derive(Debug)]
 struct NodeNames;
 
 impl HostMapping for NodeNames {
     fn map(&self, _: &IpAddr, asked: &str) -> Option<String> {
-        // Asked by its address, a node has a certificate for that, and so has each of the others.
+        // If the URL names a node by address, its certificate is for the address, and so are those of the other nodes.
         asked.parse::<IpAddr>().is_err().then(|| asked.to_owned())
     }
 }
 
-/// Logs why there is no connection, a reason once as long as it stays.
+/// Logs why there is no connection, and logs the same reason only once in a row.
 pub(crate) fn log_failures(database: &'static str, client: &Client) {
     let mut failures = client.error_rx();
     tokio::spawn(async move {

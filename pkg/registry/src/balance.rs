@@ -1,4 +1,4 @@
-//! Picks the instance for a call: by chance, in proportion to weight, and passing over those that failed just now.
+//! The load balancer: picks an instance at random by weight, and passes over instances that failed a moment ago.
 
 use std::{
     collections::HashMap,

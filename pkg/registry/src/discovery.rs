@@ -1,8 +1,8 @@
-//! The instances of one service, as etcd has them: read whole, then watched from that revision on.
+//! Service discovery: keeps the list of instances of one service, read from etcd and then watched.
 //!
-//! The whole list is read again, and the watch made anew, after any break of the watch (etcd away, no leader, history compacted)
-//! and once a period whatever it says. What a deletion names goes at once; what merely isn't in a list that was read again stays for
-//! a grace, because an etcd that lost its data gets its services back within a lease; and so do the last instances however they went.
+//! The whole list is read again, and a new watch begins, after every break of the watch (etcd away, no leader, history compacted) and once
+//! in a period. A deleted instance goes at once. An instance that is only missing from a newly read list stays for a grace period, because
+//! services register again after etcd lost its data. The last instances stay for that period however they went.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

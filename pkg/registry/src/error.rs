@@ -1,4 +1,4 @@
-//! Why the registry can't serve.
+//! The errors of the registry.
 
 use std::error::Error as _;
 

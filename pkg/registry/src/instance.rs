@@ -1,4 +1,4 @@
-//! An instance as it stands in etcd. Fields and defaults are those of Kitex's etcd registry.
+//! An instance as it is stored in etcd. Fields and defaults are those of Kitex's etcd registry.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 

@@ -1,8 +1,8 @@
-//! Service registration and discovery in etcd, in the layout that Kitex uses: both sides find each other.
+//! Service registration and discovery in etcd, in the layout that Kitex uses, so that Kitex services and ours find each other.
 //!
-//! Nothing here waits for etcd without a limit, and nothing stops working because etcd is away: a registration is made
-//! good when it returns, a list of instances is kept until then. An instance that none of us signed is passed over: whoever can
-//! write to etcd can't have calls sent to themselves. What knows volo lives elsewhere.
+//! Every call to etcd has a deadline, and the process works on while etcd is away: the registration is made when etcd is back, and the last
+//! list of instances is kept. Instances without a valid signature are ignored, so write access to etcd isn't enough to receive calls. This
+//! crate doesn't know volo.
 
 mod balance;
 mod discovery;

@@ -1,5 +1,6 @@
-//! Who this process is to an etcd that asks for it. Its token ends after some minutes without use, and with etcd's restart; then another
-//! is asked for, with the same name and password.
+//! Authentication to etcd by user name and password.
+//!
+//! A token ends after some minutes without use, and when etcd restarts; then the process logs in again.
 
 use etcd_client::{Client, Error};
 use settings::Secret;

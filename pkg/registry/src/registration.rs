@@ -1,4 +1,4 @@
-//! Keeps one key in etcd, under a lease, for as long as the process wants it there.
+//! Keeps the registration of this process in etcd: one key under a lease that is renewed.
 
 use std::time::Duration;
 

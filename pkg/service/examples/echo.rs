@@ -1,4 +1,4 @@
-//! The smallest service, which the tests of this crate run as a process: a user's name says what it shall do.
+//! The echo service as a process, for the tests of this crate.
 
 #![allow(clippy::panic, reason = "a vital task panics, when told to")]
 

@@ -1,6 +1,6 @@
-//! The admin port: /healthz, /readyz and /metrics of every process, on an address of its own, until its very end.
+//! The admin port of a process: /healthz, /readyz and /metrics, on an address of its own, until the process ends.
 //!
-//! Not meant for the public. It answers GET and HEAD, takes no body, and bounds connections and their time.
+//! It isn't meant for the public. It answers GET and HEAD, reads no body, and bounds its connections and their time.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -1,8 +1,8 @@
-//! The client's layer between a call and its connection: limits, instances, repetition, request id, proof and cost.
+//! Client middleware: sends each call in one or more attempts, with request id, proof and deadline, and records its cost.
 //!
-//! An attempt whose connection never opened may go to another instance, whatever the method. One that was sent may have
-//! been executed, so it is repeated only if the method's policy allows retries. All attempts share the call's deadline, and all calls
-//! of a client a budget of retries.
+//! An attempt whose connection never opened may go to another instance, whatever the method. A request that was sent may have been
+//! executed, so it is repeated only if the method's policy allows retries. All attempts share the deadline of the call. All calls of a
+//! client share a retry budget.
 
 use std::{cell::RefCell, io, net::SocketAddr, sync::Arc};
 

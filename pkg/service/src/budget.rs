@@ -1,7 +1,6 @@
-//! How many attempts the calls of a service may cost: so that a service in trouble gets little more than its callers ask for,
-//! rather than as many times as much as there are attempts.
+//! The retry budget of a client: it bounds how much load retries add to a service in trouble.
 //!
-//! Each call pays in a part of an attempt, each repetition takes out a whole one, and so much may be saved.
+//! Each call adds a fraction of a retry to the budget, and each retry takes a whole one. The budget has a maximum.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

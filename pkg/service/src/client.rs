@@ -1,4 +1,4 @@
-//! Clients of other services, with everything a call needs: validation, discovery, balancing, limits, request id.
+//! Builds the clients of other services, with validation, discovery, load balancing, retries and the request id.
 
 use std::{sync::Arc, time::Duration};
 

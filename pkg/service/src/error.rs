@@ -1,4 +1,4 @@
-//! How a call fails, as its caller sees it, and how a handler reports a fault.
+//! The errors of a call, for its caller, and how a handler reports a fault.
 
 use std::{error::Error, fmt::Write as _, io};
 

@@ -1,4 +1,4 @@
-//! The server's outermost layer: what every request gets and what no answer may show.
+//! Server middleware, the outermost: authentication of the call, request id, trace, metrics, and errors without internals.
 
 use std::{
     panic::AssertUnwindSafe,

@@ -1,8 +1,8 @@
-//! Start-up and shutdown of a process, and the layers that every RPC passes on both ends.
+//! Start-up and graceful shutdown of a process, and the middleware of every RPC on both ends.
 //!
-//! A service's main is [`run`] with [`Process::serve_rpc`]; whoever calls a service builds its client with
-//! [`Process::client`], which takes deadlines and retries from the .thrift file. What a process depends on it says by [`Process::check`]; every
-//! process has an admin port. Nothing here knows a domain.
+//! The main of a service is [`run`] with [`Process::serve_rpc`]. The client of a service is built by [`Process::client`], which takes
+//! deadlines and retries from the .thrift file. [`Process::check`] adds a dependency to the readiness report. Every process has an admin
+//! port. This crate knows no domain.
 
 mod admin;
 mod attempts;
@@ -27,7 +27,7 @@ pub use connections::{Admission, BodyError, RequestBody};
 use connections::{Closer, Listener};
 pub use discard::{Answer, Discarder, Lending, LentBody, content_length};
 pub use error::{RpcError, internal, overloaded, timed_out, unavailable};
-pub use process::{ADDRESS_FILE_VARIABLE, ADMIN_ADDRESS_FILE_VARIABLE, Process, run};
+pub use process::{Process, run};
 pub use reader::{deadline, reader, reading};
 pub use readiness::{Finding, Need, Report, State};
 pub use registry::Registry;

@@ -1,6 +1,6 @@
-//! How another service is: what its instances say of themselves, taken together.
+//! The health of another service: the readiness reports of its instances, combined.
 //!
-//! One instance that works is enough for the service to work; one that doesn't degrades it.
+//! The service works if one instance works. An instance that doesn't work degrades it.
 
 use std::{collections::BTreeMap, io, net::SocketAddr, time::Duration};
 

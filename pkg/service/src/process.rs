@@ -1,4 +1,4 @@
-//! One process from its start to its end.
+//! One process from start to end: settings, logs, admin port, and the server.
 
 use std::{
     env, fmt::Display, fs, io, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc,
@@ -29,9 +29,9 @@ use crate::{
 };
 
 /// The environment variable that names a file for the address this process listens on, for whoever started it on port 0.
-pub const ADDRESS_FILE_VARIABLE: &str = "DOUSHENG_ADDRESS_FILE";
+const ADDRESS_FILE_VARIABLE: &str = "DOUSHENG_ADDRESS_FILE";
 /// The environment variable that names a file for the address of this process's admin port, likewise.
-pub const ADMIN_ADDRESS_FILE_VARIABLE: &str = "DOUSHENG_ADMIN_ADDRESS_FILE";
+const ADMIN_ADDRESS_FILE_VARIABLE: &str = "DOUSHENG_ADMIN_ADDRESS_FILE";
 /// Stack of a worker thread, in bytes; only the part that is used takes memory. Futures nest deeply: in a build without optimisation a
 /// like overflows the usual 2 MiB.
 const THREAD_STACK: usize = 8 << 20;

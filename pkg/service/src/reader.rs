@@ -1,4 +1,4 @@
-//! What a caller says beside a call: who reads and what they must see, and for how long the caller waits.
+//! What a caller sends beside a call: who reads, what they must see, and the deadline.
 
 use std::{
     cell::RefCell,

@@ -1,6 +1,6 @@
-//! Whether a process can do its work: what it depends on, each asked for itself, and what follows from that.
+//! Readiness of a process: checks its dependencies and combines the results.
 //!
-//! Checks run at once, each within its limit, and at most one round a second whoever asks how often.
+//! The checks run at once, each within its limit, and at most once a second, however often somebody asks.
 
 use std::{
     collections::BTreeMap,

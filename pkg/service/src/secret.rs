@@ -1,7 +1,7 @@
-//! How a call carries the proof that one of us makes it, and what an instance asks of a call.
+//! Authentication of calls: the client attaches a proof to each attempt, the server verifies it.
 //!
-//! A proof is for one attempt and one hop; pkg/proof says what it holds. The secret itself travels only if the settings say so, for
-//! an upgrade. No log and no answer holds a proof or the secret.
+//! A proof is valid for one attempt to one instance; pkg/proof defines it. The secret itself is sent only if the settings say so, for an
+//! upgrade. No log and no answer contains a proof or the secret.
 
 use std::net::SocketAddr;
 

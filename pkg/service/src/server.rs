@@ -1,4 +1,4 @@
-//! A running RPC server: registered while it serves, and stopped without losing a call.
+//! An RPC server that is registered while it serves, and that shuts down without losing a call.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -1,5 +1,6 @@
-//! SIGTERM and SIGINT: the first stops what is served, or the process if nothing is; the second the process. A vital task that
-//! panics is as the first.
+//! SIGTERM and SIGINT: the first begins the graceful shutdown (or ends a process that serves nothing), the second ends the process.
+//!
+//! The panic of a vital task counts as the first signal.
 
 use std::{future::pending, io, sync::Arc};
 

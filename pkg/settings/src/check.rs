@@ -1,4 +1,4 @@
-//! Ranges, and rules between settings. Each failure names its key.
+//! Checks the ranges of settings and the rules between them. Each error names the key.
 
 use super::{DEFAULTS, Environment, Settings, SettingsError};
 

@@ -1,6 +1,6 @@
-//! Settings: defaults compiled in (`defaults.toml`, which explains every key), then a file, then the environment.
+//! Settings: compiled-in defaults (`defaults.toml`, which explains every key), then a file, then environment variables.
 //!
-//! One struct for all processes, so that one file serves them all. Checked at start: an unknown key, a bad value or a
+//! All processes share one struct, so one file serves them all. The settings are checked at start: an unknown key, a bad value or a
 //! development secret in production is an error that names the key. Nothing is read after the start.
 
 mod check;
@@ -16,9 +16,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use network::{Network, client_network};
 
 /// The defaults, with every key explained: also the example of a settings file.
-pub const DEFAULTS: &str = include_str!("../defaults.toml");
+pub(crate) const DEFAULTS: &str = include_str!("../defaults.toml");
 /// The environment variable that names the settings file.
-pub const FILE_VARIABLE: &str = "DOUSHENG_CONFIG";
+pub(crate) const FILE_VARIABLE: &str = "DOUSHENG_CONFIG";
 
 /// Why a process can't start with these settings.
 #[derive(Debug, thiserror::Error)]

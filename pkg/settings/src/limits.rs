@@ -1,4 +1,4 @@
-//! Who a client is, and how often it may do something where the settings leave that to the environment.
+//! Rate limits and trusted proxies: their checks, and defaults that depend on the environment.
 
 use super::{Environment, Limits, Network, Settings, SettingsError};
 

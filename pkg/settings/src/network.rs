@@ -1,4 +1,4 @@
-//! Networks: as the settings name those that proxies are in, and what counts as one client.
+//! IP networks: membership of an address, and which addresses count as one client.
 
 use std::{net::IpAddr, str::FromStr};
 

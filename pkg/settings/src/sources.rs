@@ -1,4 +1,4 @@
-//! Where the settings come from, and which of the sources decided each of them.
+//! Reads the settings from their sources and remembers which source decided each value.
 
 use std::{
     collections::{BTreeSet, HashMap},

@@ -1,3 +1,5 @@
+//! Settings from their sources: order, checks and error messages.
+
 use std::{collections::HashMap, io::Write as _};
 
 use super::{sources::Sources, *};

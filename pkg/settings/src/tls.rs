@@ -1,4 +1,4 @@
-//! Whom TLS trusts: one file of roots, which goes to every section that connects by TLS.
+//! `tls.ca_file`: one file of root certificates, passed to every section that connects by TLS.
 
 use std::{fs, path::Path};
 

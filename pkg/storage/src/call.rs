@@ -1,4 +1,4 @@
-//! One way to the store for every request: a time limit for each attempt, another attempt only where repeating is harmless.
+//! Every request to the store goes through here: it has a time limit, and it is retried only where that is harmless.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! What can go wrong with the store, in the caller's terms.
+//! The errors of the object store.
 //!
-//! The library's errors carry URLs, headers and the server's words, any of which may hold a signature; of them only a status,
-//! a code or a kind of failure is kept.
+//! The errors of the library contain URLs, headers and text of the server, any of which may hold a signature. So only a status, a code or
+//! a kind of failure is kept.
 
 use std::error::Error;
 

@@ -1,7 +1,7 @@
-//! The object store by the S3 API: streamed uploads and signed URLs.
+//! The object store by the S3 API: streamed uploads and presigned URLs.
 //!
-//! Knows one bucket and keys in it, not what the objects mean. Every request has a time limit; one is repeated only where that is
-//! harmless. No error and no log line holds a URL or a signature.
+//! It works on one bucket and doesn't know what the objects mean. Every request has a time limit, and it is retried only where that is
+//! harmless. No error and no log line contains a URL or a signature.
 
 mod call;
 mod error;

@@ -1,7 +1,7 @@
-//! Multipart uploads: a stream of unknown length goes to the store in parts, in constant memory.
+//! Multipart uploads: a stream of unknown length is sent in parts, in constant memory.
 //!
-//! The library's own driver hides the upload id, has no time limit and keeps slices of the network's read buffers alive; this one
-//! copies each part into one buffer and reads the next part while one is sent: two parts in memory, whatever the length.
+//! The library's own upload hides the upload id, has no time limit and keeps slices of network buffers alive. This one copies each part
+//! into one buffer and reads the next part while one is sent: two parts in memory, whatever the length.
 
 use std::{
     mem,

@@ -1,4 +1,4 @@
-//! A bounded cache of presigned play URLs, so that a page is not signed anew for every request.
+//! A bounded cache of presigned play URLs, so that a page needn't sign them again.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! Signed URLs: whoever has one may fetch that one object for a while, without an account at the store.
+//! Presigned URLs: with one, anybody can fetch one object for a while, without an account at the store.
 //!
-//! Signing is computation alone; no request is made. A signed URL is a secret as long as it lives: never log one.
+//! Signing makes no request. A presigned URL is a secret as long as it is valid: never log one.
 
 use std::{
     sync::Arc,

@@ -1,6 +1,6 @@
-//! What a request cost: RPCs sent and SQL statements run on its behalf, by all processes together.
+//! The cost of a request: RPCs and SQL statements, counted over all processes.
 //!
-//! The access log prints it and tests hold it against a budget. Outside a [`scope`] counting does nothing.
+//! The request log prints it, and tests compare it with a budget. Outside of a [`scope`] nothing is counted.
 
 use std::cell::Cell;
 

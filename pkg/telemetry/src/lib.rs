@@ -1,7 +1,7 @@
-//! Structured logs, metrics, and what follows a request through every process: its id, its trace and what it cost.
+//! Structured logs, metrics and traces; the request id and the cost of a request, through every process.
 //!
-//! Domain-free and without RPC or HTTP types. A request's id and counters are task-local: `join!` keeps them,
-//! `tokio::spawn` loses them. Nothing secret may be passed to a log line; nothing here filters it out.
+//! It knows no domain, no RPC and no HTTP types. The request id and the cost are task-local: `join!` keeps them, `tokio::spawn` loses them.
+//! Never pass a secret to a log line: nothing here filters it out.
 
 pub mod cost;
 mod error;

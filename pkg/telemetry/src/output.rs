@@ -1,7 +1,7 @@
-//! Standard output, for log lines. Where it is a file, it is set aside at a size and begun anew, so that logs never fill a disk.
+//! Standard output for log lines. If it is a file, it is rotated at a size, so that logs can't fill the disk.
 //!
-//! Renamed rather than truncated, and between two lines: no line is lost but those of the file before the last. Whoever follows it by
-//! its name (`tail -F`) goes on. Nothing here may log: the lock of the logs is held.
+//! The file is renamed between two lines, and one old file is kept. `tail -F` follows it. Nothing here may log, because the lock of the
+//! logs is held.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},

@@ -1,4 +1,4 @@
-//! The id of the request that a task works on.
+//! The request id of the current task.
 
 use std::{fmt, sync::Arc};
 

@@ -1,9 +1,9 @@
-//! Traces by OpenTelemetry: what each process did for one request and when, sent by OTLP over gRPC. Off unless `trace.endpoint` is set.
+//! Traces by OpenTelemetry, sent by OTLP over gRPC. Off unless `trace.endpoint` is set.
 //!
-//! A span for each request that a process serves, and in it one for each call it makes for it: RPC, SQL, Redis, object store.
-//! They belong together by W3C's `traceparent` (<https://www.w3.org/TR/trace-context/>), which HTTP clients may send and every RPC
-//! carries. Work that belongs to no request isn't traced. Sending never delays a request: what doesn't fit into the queue is
-//! dropped. Off, a span costs the look at one word. No span holds a parameter, a key or a URL.
+//! Each request that a process serves has a span, and each call it makes has a child span: RPC, SQL, Redis, object store. W3C's
+//! `traceparent` (<https://www.w3.org/TR/trace-context/>) connects them; HTTP clients may send it, and every RPC carries it. Work outside of
+//! a request isn't traced. Sending never delays a request: spans that don't fit into the queue are dropped. When traces are off, a span
+//! costs one atomic read. No span holds a parameter, a key or a URL.
 
 use std::{sync::OnceLock, time::Duration};
 

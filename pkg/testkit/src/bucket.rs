@@ -1,6 +1,6 @@
-//! A bucket of the test's own in the real object store.
+//! A bucket for one test, in the real object store.
 //!
-//! The client's futures are nested so deeply that a test which holds one directly meets the compiler's limit: hence `boxed`.
+//! The futures of the client nest so deeply that a test which awaits one directly reaches a limit of the compiler; so they are `boxed`.
 
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _};

@@ -1,4 +1,4 @@
-//! Certificates of the test's own: a CA that nobody trusts by itself, and a server's certificate by it.
+//! Certificates for one test: a CA, and a server certificate that it signed.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,6 +1,6 @@
-//! A database of the test's own, on the primary and its real replicas.
+//! A database for one test, on the primary and its real replicas.
 //!
-//! Futures are `boxed` for the reason that the bucket's are.
+//! Futures are `boxed`, for the reason given in `bucket.rs`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Where the servers of the test run are: `DOUSHENG_TEST_*`, which `make test` sets.
+//! Addresses and accounts of the test servers, from the variables `DOUSHENG_TEST_*` that `make test` sets.
 
 use std::path::PathBuf;
 
@@ -14,17 +14,17 @@ pub fn replica_urls() -> Vec<String> {
 }
 
 /// `user:password` of the services on the primary: rows of `dt_%` databases, nothing else.
-pub fn service_account() -> String {
+pub(crate) fn service_account() -> String {
     required("DOUSHENG_TEST_SERVICE_ACCOUNT")
 }
 
 /// `user:password` of the services on the replica: it only reads.
-pub fn read_account() -> String {
+pub(crate) fn read_account() -> String {
     required("DOUSHENG_TEST_READ_ACCOUNT")
 }
 
 /// `user:password` of migrations: the tables of `dt_%` databases, too.
-pub fn migrate_account() -> String {
+pub(crate) fn migrate_account() -> String {
     required("DOUSHENG_TEST_MIGRATE_ACCOUNT")
 }
 

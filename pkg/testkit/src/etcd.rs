@@ -1,4 +1,4 @@
-//! An etcd of the test's own, which it may kill, freeze and bring back.
+//! An etcd for one test, which may kill it, freeze it and start it again.
 
 use std::{
     process::Command,

@@ -1,5 +1,7 @@
-//! Three members of etcd of the test's own, of which it may cut one off from the others: each reaches the others, and is reached
-//! by them, through a gate that knows who comes by the header in which etcd tells it. Clients still reach all three.
+//! An etcd cluster of three members for one test, which may partition one member from the others.
+//!
+//! The members reach each other through gates. A gate knows the sender by the header in which etcd sends its id. Clients still reach all
+//! three.
 
 use std::{net::SocketAddr, process::Command, time::Duration};
 

@@ -1,4 +1,4 @@
-//! A way to a server that a test can shut or slow down: for it alone the server is away or far, while other tests go on using it.
+//! A TCP proxy before a server: a test can cut it off, delay it or slow it down, while other tests use the server directly.
 
 use std::{
     io,

@@ -1,7 +1,7 @@
-//! Real servers, databases and processes for tests: everything a test starts here is its own and ends with it.
+//! Real servers, databases and processes for tests. What a test starts here belongs to it and ends with it.
 //!
-//! A value owns what it made (database, bucket, process) and removes it on drop, also when the test panics. What a killed
-//! test run left is swept by the next one. Helpers panic with a message that says what to do: they serve tests alone.
+//! A value owns what it made (database, bucket, process) and removes it on drop, also when the test panics. The next run removes what a
+//! killed run left. Helpers panic with a message that says what to do, because only tests use them.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! A MariaDB of the test's own that speaks TLS: one primary, without replicas.
+//! A MariaDB with TLS for one test: one primary, no replicas.
 
 use std::{
     path::Path,

@@ -1,6 +1,6 @@
-//! Small media files: good ones, broken ones, and ones that try to make ffmpeg fetch something.
+//! Small media files: good ones, broken ones, and ones that try to make ffmpeg fetch a URL.
 //!
-//! Made by ffmpeg at first use, kept in `target/testkit/media` for the next run.
+//! ffmpeg makes them at first use; they are kept in `target/testkit/media` for the next run.
 
 use std::{
     net::SocketAddr,

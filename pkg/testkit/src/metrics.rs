@@ -1,4 +1,4 @@
-//! What processes show at their admin ports, in Prometheus' text format.
+//! Reads the metrics of processes from their admin ports.
 
 use crate::{Client, Process, System};
 

@@ -1,4 +1,4 @@
-//! Just enough of the MP4 box structure to make the files that a video service must survive.
+//! A small part of the MP4 box format, to make broken and unusual files.
 
 /// The boxes of a file or of a box's content: `(type, content)`. Panics on anything but 32-bit sizes.
 fn boxes(data: &[u8]) -> Vec<([u8; 4], &[u8])> {

@@ -1,4 +1,4 @@
-//! Names that no other test has, and that tell whether their owner still lives.
+//! Unique names for the resources of a test, which also tell whether their process still runs.
 
 use std::{
     path::Path,

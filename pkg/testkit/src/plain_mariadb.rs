@@ -1,4 +1,4 @@
-//! A MariaDB of the test's own that keeps no binary log, so its commits have no GTIDs.
+//! A MariaDB without a binary log for one test: its commits have no GTIDs.
 
 use std::{
     path::Path,

@@ -1,4 +1,4 @@
-//! Ports for servers that a test stops and brings back.
+//! Free ports for servers that a test stops and starts again.
 
 use std::net::TcpListener;
 

@@ -1,6 +1,6 @@
-//! Processes that a test starts, watches, breaks and ends.
+//! Processes that a test starts, watches and kills.
 //!
-//! A child ends with its value; should the test run itself be killed, the kernel ends the child.
+//! A child process ends when its value is dropped. If the test run itself is killed, the kernel ends the child.
 
 use std::{
     ffi::OsStr,
@@ -52,7 +52,7 @@ impl Process {
     }
 
     /// As [`Self::workspace_binary`], with no more than `files` open files and sockets.
-    pub fn with_few_files<K, V>(
+    pub(crate) fn with_few_files<K, V>(
         name: &str,
         variables: impl IntoIterator<Item = (K, V)>,
         files: u32,
@@ -210,7 +210,7 @@ impl Process {
     }
 
     /// Leaves the log where it is when the value goes, as a failed test does, and says where that is.
-    pub fn keep_log(&self) -> &Path {
+    pub(crate) fn keep_log(&self) -> &Path {
         self.keeps_log.store(true, Ordering::Relaxed);
         &self.log
     }

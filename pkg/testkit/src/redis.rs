@@ -1,4 +1,4 @@
-//! A Redis of the test's own, which it may kill, freeze, set back and look into.
+//! A Redis for one test, which may kill it, freeze it, set it back to older data and look into it.
 
 use std::{
     path::Path,

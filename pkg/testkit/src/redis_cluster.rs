@@ -1,4 +1,4 @@
-//! A Redis Cluster of three nodes of the test's own, each of which may be killed and brought back.
+//! A Redis Cluster of three nodes for one test, which may kill each node and start it again.
 
 use std::{
     process::Command,

@@ -1,6 +1,6 @@
-//! MariaDB servers of the test's own, which it may delay, stop, kill and let change roles: a primary and its replicas.
+//! A primary and its replicas (MariaDB) for one test, which may delay them, kill them and switch their roles.
 //!
-//! Futures are `boxed` for the reason that the bucket's are.
+//! Futures are `boxed`, for the reason given in `bucket.rs`.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,6 +1,6 @@
-//! One system for all tests that run at the same time: started for the first, ended after the last.
+//! One system that is shared by all tests that run at the same time: started for the first, stopped after the last.
 //!
-//! A plain `static` would never be dropped, and what it owns would outlive the test run.
+//! A plain `static` would never be dropped, so its processes and data would stay behind.
 
 use std::{
     ops::Deref,

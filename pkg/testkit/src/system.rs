@@ -1,4 +1,4 @@
-//! The whole of Dousheng for one test: own database, bucket and registry prefix, the real binaries.
+//! The whole of Dousheng for one test: the real programs, with a database, a bucket and a registry prefix of their own.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 

@@ -1,4 +1,4 @@
-//! TLS in front of a server that speaks none, as a load balancer would be.
+//! A TLS proxy before a server that speaks no TLS, like a load balancer.
 
 use std::{fs, net::SocketAddr, sync::Arc};
 

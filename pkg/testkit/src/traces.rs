@@ -1,4 +1,4 @@
-//! A receiver of traces, as a collector is one: OTLP over gRPC.
+//! A collector of traces: receives OTLP over gRPC.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,4 @@
-//! An address that nobody should ever connect to.
+//! A listening address that nobody should connect to. It counts the connections.
 
 use std::net::{SocketAddr, TcpListener};
 

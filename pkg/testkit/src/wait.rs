@@ -1,4 +1,4 @@
-//! Polling with a deadline, in place of sleeping and hoping.
+//! Polling with a deadline, instead of a fixed sleep.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
-//! Whom connections by TLS trust: the roots of the system, and those of the file that `tls.ca_file` names.
+//! Root certificates for TLS: those of the system, and those of the file that `tls.ca_file` names.
 //!
-//! For clients that let themselves be told. One TLS (rustls) and one set of algorithms (ring) for all of them.
+//! For clients that take a configuration. There is one TLS library (rustls) and one crypto provider (ring) for all of them.
 
 use std::{
     fs, io,

@@ -1,8 +1,7 @@
-//! Tasks that a process can't do without: the panic of one is a failure of the process.
+//! Vital tasks: when one panics, the process ends with an error.
 //!
-//! Whoever runs the process waits for [`failure`], says so, and ends (`service` does). Without that a queue would be left
-//! that nobody works on, or a view that nobody renews, for as long as the process runs. What a task owes it must still pay by
-//! itself; a task that comes to its end, or is aborted, is no failure.
+//! `service` waits for [`failure`], logs it and ends the process. Otherwise a queue would have no worker, or a view would never be renewed,
+//! for as long as the process runs. A task that returns or is aborted is no failure.
 
 use std::{sync::LazyLock, thread};
 

@@ -1,4 +1,4 @@
-//! Password hashes, as the services that keep them rely on them.
+//! Password hashes: verification, the queue, and the limits of length.
 
 use std::time::{Duration, Instant};
 

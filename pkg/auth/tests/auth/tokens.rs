@@ -1,4 +1,4 @@
-//! What a token must be to be accepted, row by row.
+//! Which tokens are accepted and which are refused, as a table.
 
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
-//! A bounded load on a running system: mixed reads and writes over HTTP at a fixed rate. Prints what failed.
+//! Load generator: mixed reads and writes over HTTP at a fixed rate, against a running system. Prints how many requests failed.
 //!
-//!     load RATE SECONDS        requests a second, at most so long; SIGTERM ends it earlier, with its figures
+//!     load RATE SECONDS        requests a second, for at most so many seconds; SIGTERM ends it earlier and prints the results
 //!
-//! DOUSHENG_URL names the API (default http://127.0.0.1:8080); only loopback addresses are accepted. DOUSHENG_KILLS names a file with
-//! when processes were killed, in ms since 1970: a line each, "before after". A write that was under way at such a moment may
-//! fail, and only such a one.
+//! DOUSHENG_URL is the API (default http://127.0.0.1:8080); only loopback addresses are accepted. DOUSHENG_KILLS is a file with the times
+//! at which processes were killed, in ms since 1970: a line "before after" for each. Only a write that was under way at such a time may
+//! fail.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Who is there: users, and films by some of them.
+//! The users and videos that a workload works on.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! A workload's history against a reference: what many users did over HTTP at once, and whether all of it is still true.
+//! A history of requests, checked against a reference model.
 //!
-//! A [`Workload`] likes, comments and looks; the [`Reference`] notes each request with its start, its end and its answer, and the
-//! [`Verdict`] compares it with the rows and with the counts that are shown. An operation without an answer may or may not
-//! have happened, even later than what was asked after it. What breaks meanwhile is the caller's affair.
+//! A [`Workload`] likes, comments and reads over HTTP, many clients at once. The [`Reference`] records each request with its start, its
+//! end and its answer. The [`Verdict`] compares it with the rows in the database and with the counts that are shown. A request without an
+//! answer may have happened, even later than requests that were sent after it. The caller injects the faults.
 
 mod fixture;
 mod reference;
@@ -10,6 +10,6 @@ mod verdict;
 mod workload;
 
 pub use fixture::{Film, Fixture, Size};
-pub use reference::{Answer, Comment, Operation, Pair, Presence, Reference, Wrong};
+pub use reference::{Answer, Operation, Reference, Wrong};
 pub use verdict::Verdict;
 pub use workload::Workload;

@@ -1,7 +1,7 @@
-//! What must be true after all that was answered.
+//! The reference model: which states a like or a comment may be in after the recorded requests.
 //!
-//! Operations overlap, and one without an answer may have happened, even later than what was asked after it. So a pair or a
-//! comment has a set of states that it may be in; anything outside of it means that an acknowledged operation was lost.
+//! Requests overlap, and one without an answer may have happened, even later than requests that were sent after it. So each like and each
+//! comment has a set of possible states. A state outside of the set means that an acknowledged write was lost.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -9,7 +9,7 @@ use std::{
 };
 
 /// User and video.
-pub type Pair = (i64, i64);
+pub(super) type Pair = (i64, i64);
 
 /// A like or unlike.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,7 @@ struct Set {
 
 /// What is known of a comment's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
+pub(super) enum Presence {
     /// Its answer was a success.
     There,
     /// Its deletion's answer was a success.
@@ -33,7 +33,7 @@ pub enum Presence {
 
 /// A comment that somebody wanted to write.
 #[derive(Debug, Clone, Copy)]
-pub struct Comment {
+pub(super) struct Comment {
     /// `None`: there was no answer.
     pub id: Option<i64>,
     /// What it is under.
@@ -122,7 +122,7 @@ impl Reference {
     }
 
     /// A like or unlike that is about to be sent; its number among those of the pair.
-    pub fn begin(&mut self, pair: Pair, liked: bool) -> usize {
+    pub(super) fn begin(&mut self, pair: Pair, liked: bool) -> usize {
         let sets = self.sets.entry(pair).or_default();
         sets.push(Set {
             liked,
@@ -133,25 +133,25 @@ impl Reference {
     }
 
     /// The like or unlike of this number was a success.
-    pub fn answered(&mut self, pair: Pair, number: usize) {
+    pub(super) fn answered(&mut self, pair: Pair, number: usize) {
         let sets = self.sets.get_mut(&pair).expect("a pair");
         sets[number].answered = Some(Instant::now());
     }
 
     /// What was begun at or after a moment, whatever came of it.
-    pub fn begun_since(&self, pair: Pair, moment: Instant) -> BTreeSet<bool> {
+    pub(super) fn begun_since(&self, pair: Pair, moment: Instant) -> BTreeSet<bool> {
         let sets = self.sets.get(&pair).into_iter().flatten();
         let later = sets.filter(|set| set.began >= moment);
         later.map(|set| set.liked).collect()
     }
 
     /// The states that the pair may be in at the moment.
-    pub fn states(&self, pair: Pair) -> BTreeSet<bool> {
+    pub(super) fn states(&self, pair: Pair) -> BTreeSet<bool> {
         possible(self.sets.get(&pair).map_or(&[], Vec::as_slice))
     }
 
     /// A comment that was asked for; with its id if that was answered.
-    pub fn comment(&mut self, text: String, video_id: i64, id: Option<i64>) {
+    pub(super) fn comment(&mut self, text: String, video_id: i64, id: Option<i64>) {
         let presence = match id {
             Some(_) => Presence::There,
             None => Presence::Unknown,
@@ -165,7 +165,7 @@ impl Reference {
     }
 
     /// A deletion that was asked for.
-    pub fn deleted(&mut self, text: &str, is_answered: bool) {
+    pub(super) fn deleted(&mut self, text: &str, is_answered: bool) {
         let comment = self.comments.get_mut(text).expect("a comment");
         comment.presence = match is_answered {
             true => Presence::Gone,
@@ -174,7 +174,7 @@ impl Reference {
     }
 
     /// Pairs that are not as they must be, given who likes what.
-    pub fn wrong_pairs(&self, liked: &BTreeSet<Pair>) -> Vec<String> {
+    pub(super) fn wrong_pairs(&self, liked: &BTreeSet<Pair>) -> Vec<String> {
         let strangers = liked.iter().filter(|pair| !self.sets.contains_key(pair));
         let strangers = strangers.map(|pair| format!("{pair:?} is liked, and nobody asked for it"));
         let contradicted = self.sets.iter().filter(|(pair, sets)| {
@@ -189,7 +189,10 @@ impl Reference {
     }
 
     /// Comments that are not as they must be, and those that are there twice; given `(text, (id, video))` of all rows.
-    pub fn wrong_comments(&self, rows: &[(String, (i64, i64))]) -> (Vec<String>, Vec<String>) {
+    pub(super) fn wrong_comments(
+        &self,
+        rows: &[(String, (i64, i64))],
+    ) -> (Vec<String>, Vec<String>) {
         let mut found: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
         for (text, row) in rows {
             found.entry(text).or_default().push(*row);

@@ -1,4 +1,4 @@
-//! Judges what is there when all is over: rows against the reference, counts against rows.
+//! Compares the rows with the reference model, and the shown counts with the rows, after a workload has ended.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,4 @@
-//! Clients who like, unlike, comment and look, at random and at once, and tell the reference what came of it.
+//! Clients that like, unlike, comment and read at random, all at once, and record each request in the reference model.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! A process that can't write to Redis ends everybody's trust in it.
+//! When a process can't write to Redis, no process trusts the marks.
 
 use super::*;
 

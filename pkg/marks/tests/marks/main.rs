@@ -1,4 +1,4 @@
-//! The marks on a Redis of the test's own that is flushed, killed, set back and frozen.
+//! Marks on a Redis that the test flushes, kills, sets back to older data and freezes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod leases;

@@ -1,5 +1,6 @@
-//! Deletion of keys whose state in Redis is unknown. What can't be deleted now is pending, and is deleted before the client is used
-//! again.
+//! Deletion of keys whose state in Redis is unknown.
+//!
+//! A deletion that fails is pending: it is done before the client is used again.
 
 use std::{
     sync::{Arc, MutexGuard, PoisonError, Weak, atomic::Ordering},
@@ -42,7 +43,7 @@ impl Client {
     }
 
     /// Waits until no deletion is pending.
-    pub async fn deletions_done(&self) {
+    pub(crate) async fn deletions_done(&self) {
         let mut suspended = self.suspended.subscribe();
         // It fails only when the sender is dropped, which `self` holds.
         let _ = suspended.wait_for(Option::is_none).await;

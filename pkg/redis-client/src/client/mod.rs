@@ -49,18 +49,18 @@ const LEASE: &str = "lease";
 pub struct Stats {
     /// Round trips to Redis.
     pub round_trips: u64,
-    /// Keys to be deleted, since their state was unknown.
+    /// Groups of keys that were invalidated.
     pub invalidated: u64,
 }
 
 /// A connection to one logical database.
 pub struct Client {
     client: FredClient,
-    /// Which database this is, for the log.
+    /// The name of the database, for logs and metrics.
     name: &'static str,
     is_cluster: bool,
     deadline: Duration,
-    /// Since when it may not be used; none: it may.
+    /// Since when it is suspended; `None`: it isn't.
     suspended: watch::Sender<Option<Instant>>,
     /// Changed together with `suspended`.
     pending: Mutex<Pending>,
@@ -69,8 +69,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects in the background, for ever: Redis may be away. Must be called in a tokio runtime. `name` is for the log and the
-    /// metrics. In a cluster all databases are one: their owners' keys must differ by their names.
+    /// Connects in the background and retries forever, so Redis may be away. Must be called in a tokio runtime. `name` is for logs and
+    /// metrics. A cluster has only one database: there, different owners must use different key prefixes.
     ///
     /// # Errors
     /// The URL can't be read.
@@ -93,7 +93,7 @@ impl Client {
         let deadline = Duration::from_millis(redis.command_timeout_ms);
         let is_cluster = config.server.is_clustered();
         config.database = (!is_cluster).then_some(database);
-        // Also the first connection is attempted until it succeeds.
+        // The first connection is retried like all others.
         config.fail_fast = false;
         let client = Builder::from_config(config)
             .with_performance_config(|performance| performance.default_command_timeout = deadline)
@@ -132,7 +132,7 @@ impl Client {
         Ok(client)
     }
 
-    /// The texts of these keys; none for an absent one, or one of another type.
+    /// The values of these keys; `None` for a missing key or one of another type.
     pub async fn get_all(
         self: &Arc<Self>,
         keys: Vec<String>,
@@ -146,7 +146,7 @@ impl Client {
         }
     }
 
-    /// Whether it is a cluster: one keyspace, whose keys are together where their hash tags are the same.
+    /// Whether it is a cluster, where keys with the same hash tag are on one node.
     pub fn is_cluster(&self) -> bool {
         self.is_cluster
     }
@@ -155,12 +155,12 @@ impl Client {
         self.suspended.borrow().is_some()
     }
 
-    /// Whether it answers now.
+    /// Succeeds if Redis answers now.
     pub async fn ping(self: &Arc<Self>) -> Result<(), Unavailable> {
         self.run("ping", self.ping_all()).await
     }
 
-    /// What happened since it was opened.
+    /// What the client has done since it was opened.
     pub fn stats(&self) -> Stats {
         Stats {
             round_trips: self.round_trips.load(Ordering::Relaxed),
@@ -168,7 +168,7 @@ impl Client {
         }
     }
 
-    /// Waits for `work` no longer than the deadline; a failure suspends the client. `operation` is for the metrics.
+    /// Runs a command with the deadline. A failure suspends the client. `operation` is for the metrics.
     async fn run<T>(
         self: &Arc<Self>,
         operation: &'static str,
@@ -219,7 +219,7 @@ impl Client {
             is_first
         });
         if is_first {
-            tracing::warn!(database = self.name, %reason, "Redis is away; MySQL answers in its place");
+            tracing::warn!(database = self.name, %reason, "Redis is unavailable; commands fail at once until it answers");
             vital::spawn("probe of Redis", Self::probe(Arc::downgrade(self)));
         }
     }

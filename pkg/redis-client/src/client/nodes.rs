@@ -1,4 +1,4 @@
-//! What is asked of one server, and in a cluster of each of its nodes.
+//! Commands that a cluster needs on every node: ping, scan, info, and reads of many keys.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -15,7 +15,7 @@ use super::Client;
 use crate::{Bytes, Reply, Unavailable};
 
 impl Client {
-    /// In a cluster the keys are on several nodes: each is asked for its own, all at once.
+    /// Reads many keys. In a cluster the keys are on several nodes, which are asked at once.
     pub(super) async fn texts(&self, keys: Vec<String>) -> Reply<Vec<Option<Bytes>>> {
         if !self.is_cluster {
             return self.client.mget(keys).await;
@@ -27,7 +27,7 @@ impl Client {
         pipeline.all().await
     }
 
-    /// In a cluster all nodes, since nobody knows whose keys will be asked for.
+    /// Pings the server; in a cluster all nodes, because any of them may be needed next.
     pub(super) async fn ping_all(&self) -> Reply<()> {
         if !self.is_cluster {
             return self.client.ping(None).await;
@@ -38,7 +38,7 @@ impl Client {
         Ok(())
     }
 
-    /// The nodes of the cluster that hold keys, always in the same order.
+    /// The primaries of the cluster, always in the same order.
     fn nodes(&self) -> Reply<Vec<Server>> {
         let state = self.client.cached_cluster_state();
         let mut nodes = state.map_or_else(Vec::new, |state| state.unique_primary_nodes());
@@ -79,7 +79,7 @@ impl Client {
         Ok((next, keys))
     }
 
-    /// Changes when the server, or one of the cluster's, is started anew. At most 64 characters.
+    /// The run id of the server, or a hash of the run ids of a cluster: it changes when a server restarts. At most 64 characters.
     pub async fn run_id(self: &Arc<Self>) -> Option<String> {
         let infos: Vec<String> = self.run("info", self.infos()).await.ok()?;
         let mut ids = Vec::new();

@@ -1,4 +1,4 @@
-//! Lua scripts: run by their hash, many at once, and loaded where the server doesn't know them.
+//! Lua scripts: run by their hash, many in one round trip, and loaded when the server doesn't know them.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ impl Client {
         self.run_script_as("script", script, calls).await
     }
 
-    /// [`Self::run_script`] for one that only reads: the metrics tell it from those that write.
+    /// [`Self::run_script`] for a script that only reads. The metrics count it separately.
     pub async fn get_by_script(
         self: &Arc<Self>,
         script: &Script,
@@ -31,7 +31,7 @@ impl Client {
         self.run_script_as("get", script, calls).await
     }
 
-    /// [`Self::run_script`] for a lease: nobody waits for it, so it is no round trip in [`Stats`].
+    /// [`Self::run_script`] for a lease. No request waits for it, so it isn't counted as a round trip.
     pub(crate) async fn run_lease_script(
         self: &Arc<Self>,
         script: &Script,
@@ -49,10 +49,10 @@ impl Client {
         if calls.is_empty() {
             return Ok(Vec::new());
         }
-        // On the heap: callers of callers would be too deep a type otherwise.
+        // Boxed, because the future's type would nest too deeply for callers.
         let work = Box::pin(async {
             let mut replies = self.pipeline(script, calls).await?;
-            // A server that has just started, or forgot its scripts; in a cluster it may be one of many.
+            // A server that has just restarted doesn't know the script. In a cluster this may be one node of many.
             let unknown: Vec<usize> = (0..)
                 .zip(&replies)
                 .filter_map(|(at, reply)| is_unknown(reply).then_some(at))
@@ -78,8 +78,7 @@ impl Client {
     async fn pipeline(&self, script: &Script, calls: &[ScriptCall]) -> Reply<Vec<Reply<Value>>> {
         let pipeline = self.client.pipeline();
         for (keys, arguments) in calls {
-            // fred's pipelines have no method for it. Of custom commands it knows no place of the key: only a slot reaches the
-            // node that has it.
+            // fred's pipelines have no method for EVALSHA. It doesn't know where a custom command has its key, so the slot is given.
             let slot = keys.first().map(|key| redis_keyslot(key.as_bytes()));
             let command = CustomCommand::new("EVALSHA", ClusterHash::from(slot), false);
             let head = [script.sha1().to_string(), keys.len().to_string()];
@@ -100,12 +99,12 @@ impl Client {
     }
 }
 
-/// The server doesn't have the script.
+/// Whether the server doesn't know the script.
 fn is_unknown(reply: &Reply<Value>) -> bool {
     matches!(reply, Err(error) if error.details().starts_with("NOSCRIPT"))
 }
 
-/// Not the answer of a server.
+/// Whether this is a failure of the connection, not an answer.
 fn is_connection_fault(error: &Error) -> bool {
     matches!(
         error.kind(),

@@ -1,7 +1,7 @@
-//! Renews the leases of this process, makes the epochs that are missing, and removes writers that are gone.
+//! The background task of a process that writes: renews its leases, makes missing epochs, and removes dead writers.
 //!
-//! Every process that writes does all of it; the candidate lets one at a time make an epoch. Which writers there are is told by the
-//! database, which is where they write: a writer that is cut off from Redis is no dead one.
+//! Every writing process runs it. A candidate key in Redis lets only one make an epoch at a time. The database tells which writers there
+//! are, because that is where they write: a writer that can't reach Redis isn't dead.
 
 use std::{future::Future, sync::Weak, time::Duration};
 

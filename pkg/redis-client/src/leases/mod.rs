@@ -1,9 +1,9 @@
-//! Whether what a database of Redis holds may be trusted: only while every process that writes there is known to be able to.
+//! Leases of the processes that write to Redis: readers trust what they find only while every writer is known to be able to write.
 //!
-//! Each writer holds a lease in Redis and renews it. Who couldn't write something stops renewing, and acknowledges it when what is
-//! wrong was deleted, or when its lease has surely run out ([`Leases::settled`]). Readers trust nothing while any lease has run out,
-//! or without an *epoch*. So whatever stops the writers stops the readers' trust: Redis away, read-only, full, or out of reach of one
-//! process alone. Why that is so, race by race, is told in `dal/src/counters/mod.rs`.
+//! Each writer renews a lease in Redis. A writer that fails to write stops renewing. It acknowledges the write when the wrong keys are
+//! deleted, or when its lease has surely run out ([`Leases::settled`]). Readers trust nothing while a lease has run out or the *epoch* is
+//! missing. So Redis that is away, read-only, full, or unreachable for one process alone ends the trust of all readers.
+//! `dal/src/counters/mod.rs` explains the races one by one.
 
 mod keeper;
 mod scripts;

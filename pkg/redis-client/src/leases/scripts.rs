@@ -1,8 +1,8 @@
-//! What runs in Redis, each script at one moment, about one bucket. KEYS: epoch, candidate, leases.
+//! The Lua scripts for leases and epochs. Each is atomic and works on one bucket. KEYS: epoch, candidate, leases.
 //!
-//! An epoch is "run token seq gtid": the run of the server that it was made in, who made it, and a commit that is newer than all
-//! whose traces may be lost. The leases are a sorted set: writers, by the server's time in ms at which their lease ends; and one
-//! member that isn't a writer, by which a set that is whole is told from one that was lost and has begun anew.
+//! An epoch is "run token seq gtid": the run id of the server, its maker, and a commit that is newer than every commit whose marks may be
+//! lost. The leases are a sorted set of writers by the server time (ms) at which their lease ends. One more member, "whole", tells a
+//! complete set from one that was lost and began anew.
 
 use std::sync::LazyLock;
 

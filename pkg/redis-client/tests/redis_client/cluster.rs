@@ -1,4 +1,4 @@
-//! A Redis Cluster of three nodes: keys on all of them, scripts on those of each key, and a node that goes and comes.
+//! A Redis Cluster of three nodes: keys and scripts on all nodes, and a node that is killed and comes back.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 

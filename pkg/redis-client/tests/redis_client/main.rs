@@ -1,4 +1,4 @@
-//! Connections to real Redis servers.
+//! The client against real Redis servers.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

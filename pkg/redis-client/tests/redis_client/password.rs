@@ -1,4 +1,4 @@
-//! A Redis that asks who one is.
+//! A Redis with a user and a password.
 
 use std::time::Duration;
 

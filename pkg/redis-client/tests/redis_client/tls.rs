@@ -1,4 +1,4 @@
-//! Redis and a Redis Cluster that speak TLS, with certificates of the test's own.
+//! Redis and Redis Cluster by TLS, with certificates that the test makes.
 
 use std::{path::PathBuf, time::Duration};
 

@@ -1,3 +1,5 @@
+//! The view of instances: changes, grace periods and the last instances.
+
 use super::*;
 
 const GRACE: Duration = Duration::from_secs(8);

@@ -1,4 +1,4 @@
-//! Registration and discovery against an etcd of the test's own, which is killed, frozen and emptied.
+//! Registration and discovery against an etcd that the test kills, freezes and empties.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

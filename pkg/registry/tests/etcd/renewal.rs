@@ -1,4 +1,4 @@
-//! What a watch doesn't tell is found all the same: the list is read again, and a member that has lost the others is left.
+//! Changes that a watch doesn't report: the list is read again, and an etcd member without a leader is left.
 
 use etcd_client::Client;
 use registry::Registry;

@@ -1,4 +1,4 @@
-//! Which instances count: those that one of us signed.
+//! Only instances with a valid signature are used.
 
 use settings::{ClearSecret, Secret, Settings};
 use testkit::Etcd;

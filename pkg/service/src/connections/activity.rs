@@ -1,6 +1,6 @@
-//! What a connection is at, and since when: so that one that does nothing can be told from one that works, and be cut.
+//! The phase of a connection and since when it lasts: idle, receiving, working, refused, or evicted.
 //!
-//! One word, changed without a lock. Once it says cut, no work begins any more; work that has begun is never cut for room.
+//! It is one atomic word. After an eviction no work begins; work that has begun is never evicted.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -11,22 +11,22 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::pace::Pace;
 
-/// What a connection is at.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Nothing of a request has come.
+    /// No byte of a request has arrived.
     Idle,
-    /// The head of a request comes.
+    /// The head of a request is arriving.
     Head,
-    /// The body comes, of a request that isn't admitted.
+    /// The body of a request that isn't admitted is arriving.
     Body,
-    /// Likewise, but the upload was counted for its address.
+    /// As `Body`, but the upload was counted for the rate limit of its address.
     Counted,
-    /// A request is admitted, or has come whole.
+    /// A request is admitted, or has arrived completely.
     Working,
-    /// The request is refused, and what is left of its body is thrown away.
+    /// The request is refused, and the rest of its body is discarded.
     Discarding,
-    /// Its place was given to another.
+    /// The connection was closed to make room for another.
     Evicted,
 }
 
@@ -43,7 +43,7 @@ impl Phase {
         }
     }
 
-    /// Which gives up its place first, of those that may have to.
+    /// Its rank among the candidates for eviction; `None` for a phase that is never evicted.
     fn rank(self) -> Option<Rank> {
         match self {
             Self::Discarding => Some(Rank::Discarding),
@@ -56,7 +56,7 @@ impl Phase {
     }
 }
 
-/// All but one.
+/// All phases but `Evicted`.
 const NOT_EVICTED: [Phase; 6] = [
     Phase::Idle,
     Phase::Head,
@@ -66,7 +66,7 @@ const NOT_EVICTED: [Phase; 6] = [
     Phase::Discarding,
 ];
 
-/// The phase is in the lowest bits of the word, since when in those above, in ms after `opened`.
+/// The lowest bits of the word hold the phase. The bits above hold the time when it began, in ms after `opened`.
 const PHASE_BITS: u32 = 3;
 
 /// One connection.
@@ -75,13 +75,13 @@ pub(crate) struct Activity {
     opened: Instant,
     pace: Pace,
     word: AtomicU64,
-    /// Whose connection it is while nobody says otherwise, and whose it is now.
+    /// The client of the connection itself, and the client of the current request.
     own_client: u64,
     client: AtomicU64,
     evicted: Notify,
 }
 
-/// How little is lost with a connection; the least comes first.
+/// The order of eviction: the connection with the least work to lose comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
     Discarding,
@@ -94,7 +94,7 @@ pub(crate) enum Rank {
     New,
 }
 
-/// A connection that may be cut, and since when it has been at what it is at: the least admitted comes first, then the oldest.
+/// A connection that may be evicted, with the time when its phase began. Ordered by rank, then by age, the oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Candidate {
     pub(crate) rank: Rank,
@@ -130,7 +130,7 @@ impl Activity {
         &self.pace
     }
 
-    /// Who is counted for it.
+    /// The client that it counts for.
     pub(crate) fn client(&self) -> u64 {
         self.client.load(Ordering::Relaxed)
     }
@@ -141,17 +141,17 @@ impl Activity {
         (before != self.own_client).then_some(before)
     }
 
-    /// Whose connection it is while nobody says otherwise.
+    /// The client of the connection itself.
     pub(crate) fn own_client(&self) -> u64 {
         self.own_client
     }
 
-    /// Bytes have come: if nothing was under way, they begin a request.
+    /// Bytes have arrived. On an idle connection they begin a request.
     pub(crate) fn received(&self) {
         self.step(&[Phase::Idle], Phase::Head);
     }
 
-    /// A request is there, and is worked on from now on; false: the connection was cut, so it must not be.
+    /// The head of a request has arrived, and its handling begins. False when the connection was evicted: then it must not begin.
     pub(crate) fn begin(&self, has_body: bool) -> bool {
         let phase = if has_body {
             Phase::Body
@@ -161,35 +161,35 @@ impl Activity {
         self.step(&NOT_EVICTED, phase)
     }
 
-    /// It may be for somebody who is still to show who they are.
+    /// The upload was counted for its address; its token may still follow.
     pub(crate) fn counted(&self) {
         self.step(&[Phase::Body], Phase::Counted);
     }
 
-    /// It may be worked on to its end.
+    /// The request is admitted: from now on it isn't evicted.
     pub(crate) fn admitted(&self) {
         self.step(&[Phase::Body, Phase::Counted], Phase::Working);
     }
 
-    /// It is refused; the rest of its body is thrown away.
+    /// The request is refused; the rest of its body is discarded.
     pub(crate) fn discarding(&self) {
         let from = [Phase::Body, Phase::Counted, Phase::Working];
         self.step(&from, Phase::Discarding);
     }
 
-    /// All of the body has come.
+    /// The body has arrived completely.
     pub(crate) fn body_ended(&self) {
         let from = [Phase::Body, Phase::Counted, Phase::Discarding];
         self.step(&from, Phase::Working);
     }
 
-    /// Nobody waits for the rest of the body.
+    /// The handler has dropped the body.
     pub(crate) fn body_dropped(&self) {
         self.step(&[Phase::Body, Phase::Counted], Phase::Working);
         self.step(&[Phase::Discarding], Phase::Idle);
     }
 
-    /// The answer is there. What is thrown away behind it is no request.
+    /// The answer is ready. A body that is still discarded afterwards isn't a request.
     pub(crate) fn end(&self) {
         let from = [
             Phase::Idle,
@@ -201,18 +201,18 @@ impl Activity {
         self.step(&from, Phase::Idle);
     }
 
-    /// What it is at.
+    /// The current phase.
     pub(crate) fn phase(&self) -> Phase {
         Phase::of(self.word.load(Ordering::Acquire))
     }
 
-    /// And since when.
+    /// The current phase and the time when it began.
     pub(crate) fn phase_since(&self) -> (Phase, Instant) {
         let word = self.word.load(Ordering::Acquire);
         (Phase::of(word), self.since(word))
     }
 
-    /// By when bytes must come; none: whoever works on the request sees to that.
+    /// By when bytes must arrive. `None` in phases that have their own deadline.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let (phase, since) = self.phase_since();
         match phase {
@@ -227,7 +227,7 @@ impl Activity {
         self.phase() == Phase::Idle
     }
 
-    /// None while it works.
+    /// As a candidate for eviction; `None` while it can't be evicted.
     pub(crate) fn candidate(&self) -> Option<Candidate> {
         let word = self.word.load(Ordering::Acquire);
         let rank = match Phase::of(word).rank()? {
@@ -241,7 +241,7 @@ impl Activity {
         })
     }
 
-    /// Cuts it, if it is still at what it was at then.
+    /// Evicts it if its phase hasn't changed since.
     pub(crate) fn evict(&self, candidate: Candidate) -> bool {
         let done = self.change(candidate.word, Phase::Evicted);
         if done {
@@ -250,7 +250,7 @@ impl Activity {
         done
     }
 
-    /// Ends when it was cut.
+    /// Resolves when the connection was evicted.
     pub(crate) async fn evicted(&self) {
         self.evicted.notified().await;
     }
@@ -259,7 +259,7 @@ impl Activity {
         self.opened + Duration::from_millis(word >> PHASE_BITS)
     }
 
-    /// From one of these phases to another; false: it is in none of them.
+    /// Changes the phase if it is one of `from`. False if it isn't.
     fn step(&self, from: &[Phase], to: Phase) -> bool {
         loop {
             let word = self.word.load(Ordering::Acquire);

@@ -1,6 +1,6 @@
-//! The body of a request, which ends when it comes slower than its [`Phase`] allows.
+//! The body of a request. It ends with an error when it comes slower than the [`Phase`] of its connection allows.
 //!
-//! Only time spent waiting for the client counts: what a handler takes between two reads is its own affair.
+//! Only the time spent waiting for the client counts, not what the handler does between two reads.
 
 use std::{
     pin::Pin,
@@ -19,17 +19,17 @@ use super::{
     paced::Timer,
 };
 
-/// What is thrown away must come at least so fast, in bytes a second, and within so long.
+/// A discarded body must arrive at this rate at least, in bytes a second, and within this time.
 const DISCARD_RATE: u64 = 256 << 10;
 const DISCARD_TIME: Duration = Duration::from_secs(5 * 60);
 
 /// Why a body could not be read to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// It came too slowly.
+    /// It arrived too slowly.
     #[error("the body comes too slowly")]
     TooSlow,
-    /// The connection broke, or what came on it was malformed.
+    /// The connection broke, or its bytes were malformed.
     #[error("the body broke off: {0}")]
     Broken(#[from] hyper::Error),
 }
@@ -40,13 +40,13 @@ pub struct RequestBody<B = Incoming> {
     activity: Arc<Activity>,
     phase: Phase,
     credit: Credit,
-    /// Since when the client is waited for.
+    /// Since when this side waits for the client.
     waiting: Option<Instant>,
     timer: Timer,
 }
 
 impl<B: Body> RequestBody<B> {
-    /// Of a request that has just begun.
+    /// The body of a request that has just begun.
     pub(super) fn new(inner: B, activity: Arc<Activity>) -> Self {
         let phase = activity.phase();
         let pace = activity.pace().body;
@@ -60,7 +60,7 @@ impl<B: Body> RequestBody<B> {
         }
     }
 
-    /// By when it must have ended or be admitted, however fast it comes.
+    /// By when it must have ended or be admitted, whatever its rate.
     fn bound(&self) -> Option<Instant> {
         let (phase, since) = self.activity.phase_since();
         match phase {
@@ -70,11 +70,11 @@ impl<B: Body> RequestBody<B> {
         }
     }
 
-    /// By when its next bytes must come, which are waited for since then.
+    /// By when its next bytes must arrive, if this side waits since `waiting`.
     fn next_by(&self, waiting: Instant) -> Option<Instant> {
         match self.phase {
             Phase::Counted | Phase::Working | Phase::Discarding => Some(waiting + self.credit.left),
-            // Only the time is bounded; or it was cut or answered, and whoever did that sees to the rest.
+            // The first has a deadline instead of a rate. The others are idle, answered or evicted, and end elsewhere.
             Phase::Body | Phase::Idle | Phase::Head | Phase::Evicted => None,
         }
     }
@@ -133,14 +133,14 @@ where
     }
 }
 
-/// A handler that wants no more of it has all that it needs.
+/// A handler that drops the body has read what it needs.
 impl<B> Drop for RequestBody<B> {
     fn drop(&mut self) {
         self.activity.body_dropped();
     }
 }
 
-/// How long the client may be waited for.
+/// How long the client may send nothing: a token bucket in units of time.
 struct Credit {
     left: Duration,
     max: Duration,
@@ -160,7 +160,7 @@ impl Credit {
         }
     }
 
-    /// After so long, so many bytes have come.
+    /// `bytes` have arrived after `waited`.
     fn add(&mut self, waited: Duration, bytes: usize) {
         let worth = Duration::from_secs_f64(bytes as f64 / self.rate as f64);
         self.left = (self.left.saturating_sub(waited) + worth).min(self.max);

@@ -1,7 +1,7 @@
-//! Which connections give up their places when places run short.
+//! Chooses which connections are closed for new ones when the limit is reached.
 //!
-//! The client that holds the most places without being admitted loses its least admitted connection first; so whoever takes many
-//! places takes them from themselves. Refused bodies go before all that, whoever sends them. Counts, not sockets: no I/O here.
+//! The client with the most unadmitted connections loses its least admitted one first, so a flood evicts itself. Connections whose request
+//! was refused come before all others. This is arithmetic only: no I/O.
 
 use std::{
     cmp::Reverse,
@@ -10,7 +10,7 @@ use std::{
 
 use super::activity::{Candidate, Rank};
 
-/// The next `max` to be cut, the first one first, of the connections of these clients.
+/// The next `max` connections to evict, in order, of the open ones with their clients.
 pub(super) fn plan<T>(
     open: impl Iterator<Item = (u64, Candidate, T)>,
     max: usize,
@@ -24,7 +24,7 @@ pub(super) fn plan<T>(
     }
     let mut turns = BinaryHeap::with_capacity(clients.len());
     for (client, connections) in &mut clients {
-        // The last one goes first.
+        // The last one is evicted first.
         connections.sort_unstable_by_key(|(candidate, _)| Reverse(*candidate));
         turns.extend(turn(*client, connections));
     }
@@ -39,7 +39,8 @@ pub(super) fn plan<T>(
     next
 }
 
-/// When it is a client's turn, the greatest first: one that has a refused body, then by how many, then by the least admitted one.
+/// The order of clients, the greatest first: a client with a refused body, then the number of connections, then the least admitted
+/// connection.
 type Turn = (bool, usize, Reverse<Candidate>, u64);
 
 fn turn<T>(client: u64, connections: &[(Candidate, T)]) -> Option<Turn> {
@@ -56,7 +57,7 @@ mod tests {
 
     use super::*;
 
-    /// What is cut, in its order, of connections as (client, rank); each is opened a second after the one before it.
+    /// The evicted connections, in order. Connections are (client, rank), each opened a second after the one before it.
     fn evict(connections: &[(u64, Rank)], max: usize) -> Vec<usize> {
         let start = Instant::now();
         let open = connections.iter().zip(0..).map(|((client, rank), n)| {

@@ -1,4 +1,4 @@
-//! HTTP/1.1 on a connection of ours, by hyper. What is answered is the caller's affair.
+//! Serves HTTP/1.1 on one connection, with hyper. The caller gives the handler.
 
 use std::{convert::Infallible, future::pending, net::SocketAddr, pin::pin};
 
@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use super::{Admission, Connection, RequestBody, paced::Paced};
 use crate::BoxError;
 
-/// Most of a request's head, and of its body at once, that is kept in memory, in bytes.
+/// Longest head of a request, and most of its body that is buffered at once, in bytes.
 const BUFFER: usize = 64 << 10;
 
 /// Serves one connection to its end.
@@ -25,7 +25,7 @@ where
     let (activity, peer) = (&open.activity, open.peer);
     let service = service_fn(|request: Request<Incoming>| {
         if !activity.begin(!request.body().is_end_stream()) {
-            // The connection goes with the next poll of who cut it.
+            // The connection was evicted: its task is about to be dropped.
             return Either::Left(pending());
         }
         open.all.set_client(activity, activity.own_client());
@@ -39,7 +39,7 @@ where
     });
     let stream = TokioIo::new(Paced::new(stream, activity.clone()));
     let mut builder = http1::Builder::new();
-    // What the pace of the stream sees to.
+    // The stream has its own timeouts.
     builder.header_read_timeout(None).max_buf_size(BUFFER);
     let mut served = pin!(builder.serve_connection(stream, service));
     let ended = tokio::select! {
@@ -50,7 +50,7 @@ where
         }
     };
     if let Err(error) = ended {
-        // A client that left, was too slow or spoke something else.
+        // The client left, was too slow or sent no HTTP.
         tracing::debug!(%error, "connection ended");
     }
 }

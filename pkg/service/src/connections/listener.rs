@@ -1,4 +1,4 @@
-//! A TCP listener that can be closed while its server goes on answering on the connections it has.
+//! A TCP listener that can be closed while its server still answers on open connections.
 
 use std::{fmt, future::pending, io, net::SocketAddr, time::Duration};
 
@@ -8,14 +8,13 @@ use tokio::{
     sync::watch,
 };
 
-/// After a connection that couldn't be accepted.
+/// Pause after an accept that failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Connections that may wait to be accepted: a burst, as long as it takes to get to them.
+/// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// Accepts connections until its [`Closer`] closes it. Dropped, it has the system refuse connections, and callers turn to another
-/// instance.
-pub struct Listener {
+/// Accepts connections until its [`Closer`] closes it. After the drop the system refuses connections, and callers use another instance.
+pub(crate) struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     closed: watch::Receiver<bool>,
@@ -23,15 +22,15 @@ pub struct Listener {
 
 /// Closes a [`Listener`].
 #[derive(Clone)]
-pub struct Closer(watch::Sender<bool>);
+pub(crate) struct Closer(watch::Sender<bool>);
 
 impl Listener {
-    /// Binds `address`; port 0 takes a free one. A `shared` port may be bound by several processes of this user, among
-    /// which the system spreads the connections: so one can be renewed while another accepts.
+    /// Binds `address`; port 0 takes a free port. Several processes of this user may bind a `shared` port, and the system spreads the
+    /// connections over them: so one process can be replaced while another accepts.
     ///
     /// # Errors
     /// The address is in use or isn't of this machine.
-    pub fn bind(address: SocketAddr, shared: bool) -> io::Result<(Self, Closer)> {
+    pub(crate) fn bind(address: SocketAddr, shared: bool) -> io::Result<(Self, Closer)> {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -53,18 +52,18 @@ impl Listener {
         Ok((listener, Closer(close)))
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    /// The bound address.
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The next connection and where it comes from; none once closed.
+    /// The next connection and its peer; `None` once closed.
     pub(super) async fn next(&mut self) -> Option<(TcpStream, SocketAddr)> {
         let mut trouble = false;
         loop {
             let accepted = tokio::select! {
                 () = closed(&mut self.closed) => match self.socket.accept().now_or_never() {
-                    // Whoever waits in the queue already would be cut off by the close.
+                    // Connections that already wait in the queue are still accepted; closing would reset them.
                     Some(accepted) => accepted,
                     None => return None,
                 },
@@ -74,8 +73,7 @@ impl Listener {
                 .and_then(|(stream, peer)| stream.set_nodelay(true).map(|()| (stream, peer)))
             {
                 Ok(connection) => return Some(connection),
-                // A caller that left already, or no file descriptor for now: no reason to stop serving, nor to say it again
-                // and again.
+                // The caller has left, or there is no file descriptor at the moment: go on, and log it once.
                 Err(error) => {
                     if !trouble {
                         tracing::warn!(%error, "connection not accepted");
@@ -87,7 +85,7 @@ impl Listener {
         }
     }
 
-    /// Ends when it is to accept nothing any more.
+    /// Resolves when the listener is closed.
     pub(super) async fn closed(&mut self) {
         closed(&mut self.closed).await;
     }
@@ -101,8 +99,8 @@ async fn closed(closed: &mut watch::Receiver<bool>) {
 }
 
 impl Closer {
-    /// Accepts nothing from now on.
-    pub fn close(&self) {
+    /// Closes the listener.
+    pub(crate) fn close(&self) {
         let _ = self.0.send(true);
     }
 }

@@ -1,8 +1,7 @@
-//! The connections of a server, whatever is spoken on them: how many there are, how slow they may be, and how they end.
+//! The connection limit of a server, for HTTP ([`http`]) and for thrift ([`rpc`]): how many connections, how slow, and how they end.
 //!
-//! The frameworks' own accept loops bound neither; so this one stands in their place and hands each connection to what
-//! speaks HTTP ([`http`]) or thrift ([`rpc`]). At most so many are open; one more takes a place from whoever holds the most without
-//! being admitted ([`eviction`]), and waits when all work. No shortage of file descriptors ends the loop or makes it spin.
+//! It replaces the accept loops of the frameworks, which have no limits. When the limit is reached, a new connection evicts one that isn't
+//! admitted yet ([`eviction`]); if all are working, it waits. Running out of file descriptors neither ends the loop nor makes it spin.
 
 mod activity;
 mod admission;
@@ -35,7 +34,7 @@ use tokio::{
 use activity::{Activity, Candidate};
 pub use admission::Admission;
 pub use body::{BodyError, RequestBody};
-pub use listener::{Closer, Listener};
+pub(crate) use listener::{Closer, Listener};
 use pace::{BodyPace, Pace};
 
 /// What the metrics call the bounds.
@@ -47,7 +46,7 @@ const PACE: Pace = Pace {
     receive: Duration::from_secs(10),
     idle: Duration::from_secs(75),
     send: Duration::from_secs(20),
-    // The settings say what holds for HTTP; of thrift nobody sees a body before it is whole.
+    // For HTTP the settings give these. For thrift they are unused: a body is seen only when it is whole.
     body: BodyPace {
         admission: Duration::from_secs(10),
         rate: 8 << 10,
@@ -56,18 +55,18 @@ const PACE: Pace = Pace {
     },
     first_head: Duration::from_secs(1),
 };
-/// A server that stops goes on answering for so long on the connections that it has, each answer asking the caller to take
-/// another: so none is closed just when it is used.
+/// How long a stopping server still answers on open connections. Each answer asks the caller to use another connection, so none is
+/// closed at the moment when it is used.
 const DRAIN_NOTICE: Duration = Duration::from_secs(2);
-/// And for so long it waits for answers that are under way.
+/// How long a stopping server then waits for requests in flight.
 const DRAIN: Duration = Duration::from_secs(28);
 
-/// While all connections work, for one that doesn't any more.
+/// How often a free permit is looked for while all connections are working.
 const RECHECK_INTERVAL: Duration = Duration::from_millis(50);
-/// By then a connection that was cut has given up its place; on a busy machine not at once.
+/// How long an evicted connection may take to release its permit.
 const EVICTION_TIMEOUT: Duration = Duration::from_secs(1);
-/// So many to be cut are found at once, and that finding holds for so long: a flood of connections doesn't have all of them looked
-/// through for each.
+/// How many evictions are planned at once and for how long the plan is used, so that a flood of connections doesn't cost a search over
+/// all of them each time.
 const PLAN_SIZE: usize = 32;
 const PLAN_TTL: Duration = Duration::from_millis(100);
 
@@ -79,20 +78,21 @@ pub(crate) struct Connections {
     draining: Arc<AtomicBool>,
     closing: Notify,
     pace: Pace,
-    /// Whose connections are those of many clients.
+    /// Each of their connections carries requests of many clients.
     trusted_proxies: Vec<Network>,
-    /// Connections that a client may have, and has; 0: nobody counts.
+    /// The limit for each client; 0: no limit.
     max_per_client: u32,
+    /// Open connections by client.
     counts: Mutex<HashMap<u64, u32>>,
 }
 
-/// One that has just been accepted.
+/// A connection that was just accepted.
 pub(crate) struct Connection {
     stream: TcpStream,
     open: Open,
 }
 
-/// A connection's place among all, for as long as it is open.
+/// An open connection: its permit and its entry among all. Both are released on drop.
 struct Open {
     peer: SocketAddr,
     activity: Arc<Activity>,
@@ -102,12 +102,12 @@ struct Open {
 }
 
 impl Connections {
-    /// At most `most`, and no more than half of what the system lets this process open.
+    /// At most `max`, and at most half of the file descriptors that this process may open.
     pub(crate) fn new(max: u32) -> Arc<Self> {
         Self::with(max, PACE, Vec::new(), 0)
     }
 
-    /// As the settings of the HTTP server have them.
+    /// With the limits of the HTTP server's settings.
     ///
     /// # Errors
     /// A setting can't be used.
@@ -143,11 +143,12 @@ impl Connections {
             pace,
             trusted_proxies,
             max_per_client,
+            /// Open connections by client.
             counts: Mutex::default(),
         })
     }
 
-    /// Hands each connection to `serve` until the listener is closed; then lets those that are there come to an end.
+    /// Hands each new connection to `serve` until the listener is closed, then drains.
     pub(crate) async fn serve<F>(
         self: Arc<Self>,
         mut listener: Listener,
@@ -188,7 +189,7 @@ impl Connections {
         self.end().await;
     }
 
-    /// A place for one more; none: the listener was closed meanwhile.
+    /// Waits for a permit, and evicts a connection if none is free. `None` when the listener was closed.
     async fn acquire(
         &self,
         listener: &mut Listener,
@@ -211,7 +212,7 @@ impl Connections {
         }
     }
 
-    /// Cuts the connection whose turn it is; false: all work.
+    /// Evicts the next connection of the plan. False when all connections are working.
     fn evict_one(&self, plan: &mut EvictionPlan) -> bool {
         if plan.made.is_none_or(|made| made.elapsed() < PLAN_TTL) && plan.evict_next() {
             return true;
@@ -226,16 +227,17 @@ impl Connections {
         plan.evict_next()
     }
 
-    /// Who is counted for a new connection: of a proxy's, whose clients are known by their requests alone, nobody else.
+    /// The client that a new connection counts for. A proxy's connection counts for itself until a request names the client.
     fn client_of(&self, peer: SocketAddr, number: u64) -> u64 {
         match self.is_proxy(peer) {
-            // Multicast, as an address: nobody's.
+            // As an address this is multicast, so no client has this number.
             true => u64::MAX - number,
             false => client_network(peer.ip()),
         }
     }
 
-    /// A proxy sends the head at once; until then nobody knows whose connection it is, and a crowd of these could close older uploads.
+    /// A proxy sends the head at once, so it gets no protection for a first head: until the head is read its client is unknown, and many
+    /// such connections could evict older uploads.
     fn pace_of(&self, peer: SocketAddr) -> Pace {
         match self.is_proxy(peer) {
             true => Pace {
@@ -251,7 +253,7 @@ impl Connections {
         networks.any(|network| network.contains(peer.ip()))
     }
 
-    /// Counts the request that is worked on for another client than the connection's own; false: that one has as many as it may.
+    /// Counts the connection for the client of its current request. False when that client has reached its limit.
     fn set_client(&self, activity: &Activity, client: u64) -> bool {
         if client == activity.client() {
             return true;
@@ -265,7 +267,7 @@ impl Connections {
         true
     }
 
-    /// One more of this client; false: it has as many as it may.
+    /// Counts one more connection of a client. False when the client has reached its limit.
     fn try_count(&self, client: u64) -> bool {
         if self.max_per_client == 0 {
             return true;
@@ -277,7 +279,7 @@ impl Connections {
         may
     }
 
-    /// One less.
+    /// Counts one connection less.
     fn release(&self, client: u64) {
         if self.max_per_client == 0 {
             return;
@@ -294,10 +296,10 @@ impl Connections {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// See [`DRAIN_NOTICE`] and [`DRAIN`].
+    /// Drains: see [`DRAIN_NOTICE`] and [`DRAIN`].
     async fn end(&self) {
         self.draining.store(true, Ordering::Relaxed);
-        // With all places back, no connection is left.
+        // When all permits are free, no connection is open.
         if timeout(DRAIN_NOTICE, self.permits.acquire_many(self.max))
             .await
             .is_ok()
@@ -314,7 +316,7 @@ impl Connections {
         }
     }
 
-    /// Ends when the connections that are there are to come to an end.
+    /// Resolves when open connections shall close.
     async fn closing(&self) {
         self.closing.notified().await;
     }
@@ -324,7 +326,7 @@ impl Connections {
     }
 }
 
-/// Whose turn it is to be cut, as of a moment ago.
+/// The next connections to evict, as of a moment ago.
 #[derive(Default)]
 struct EvictionPlan {
     next: VecDeque<(Candidate, Arc<Activity>)>,
@@ -332,7 +334,7 @@ struct EvictionPlan {
 }
 
 impl EvictionPlan {
-    /// Cuts the next one that is still at what it was at then.
+    /// Evicts the next connection whose phase is still as planned.
     fn evict_next(&mut self) -> bool {
         while let Some((candidate, activity)) = self.next.pop_front() {
             if activity.evict(candidate) {

@@ -1,31 +1,32 @@
-//! How slow a connection, and the body of a request on it, may be.
+//! The timeouts and minimum rates of a connection and of a request body.
 
 use std::time::Duration;
 
-/// How long a connection may take for what.
+/// The timeouts of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
-    /// From the first byte of a request to the last that is needed to begin with it; for the first one from the connection on.
+    /// From the first byte of a request until its head is complete (HTTP) or it is whole (thrift). For the first request it begins when
+    /// the connection opens.
     pub(crate) receive: Duration,
-    /// From an answer to the first byte of the next request.
+    /// From an answer until the first byte of the next request.
     pub(crate) idle: Duration,
-    /// Without a byte of an answer being taken.
+    /// How long the other side may take no byte of an answer.
     pub(crate) send: Duration,
-    /// The body of a request.
+    /// For the body of a request.
     pub(crate) body: BodyPace,
-    /// From the connection on: while the first head may still come, the connection is closed for another only when no other can be.
+    /// How long a new connection is protected while its first head may still come: it is evicted only if no other connection can be.
     pub(crate) first_head: Duration,
 }
 
-/// How slowly a body may come.
+/// The minimum pace of a body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyPace {
-    /// Until it is whole or admitted.
+    /// How long it may take until it is whole or the request is admitted.
     pub(crate) admission: Duration,
-    /// In bytes a second, from then on.
+    /// Minimum rate after that, in bytes a second.
     pub(crate) rate: u64,
-    /// For so long nothing need come at first.
+    /// How long the client may send nothing at first.
     pub(crate) grace: Duration,
-    /// What came faster than it had to is credit for a pause, of so long at max.
+    /// What came faster than it had to is credit for a pause, of this length at most.
     pub(crate) stall: Duration,
 }

@@ -1,4 +1,4 @@
-//! A stream that ends when the other side does not keep the pace of its [`Activity`].
+//! A stream with timeouts: it ends when the other side is slower than the [`Activity`] of its connection allows.
 
 use std::{
     io,
@@ -22,7 +22,7 @@ pub(crate) struct Paced<S> {
     activity: Arc<Activity>,
     read: Timer,
     write: Timer,
-    /// Since when no byte was taken, while there are some to take.
+    /// Since when the other side has taken no byte of what is to be sent.
     blocked: Option<Instant>,
 }
 
@@ -37,7 +37,7 @@ impl<S> Paced<S> {
         }
     }
 
-    /// After an attempt to write.
+    /// Applies the send timeout to the result of a write.
     fn pace_write<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -55,7 +55,7 @@ impl<S> Paced<S> {
     }
 }
 
-/// As if the other side had closed the connection: no more is to be said of it, and the framework's log keeps silent.
+/// The same error as of a connection that the other side closed, so that the frameworks don't log it.
 fn too_slow() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionReset, "the other side is too slow")
 }
@@ -75,12 +75,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
             }
             return result;
         }
-        // Whoever reads while a request is worked on (hyper, to hear of a client that leaves) doesn't ask again when the answer
-        // is there: so it is woken no later than the idleness that begins then may end.
+        // hyper also reads while a request is handled, to notice a client that leaves, and doesn't poll again when the answer is sent. So
+        // it is woken at the latest when the idle timeout that begins then may end.
         let look_again = || Instant::now() + this.activity.pace().idle;
         let deadline = this.activity.deadline().unwrap_or_else(look_again);
         match this.read.poll(cx, deadline) {
-            // Read to its end, when no request is cut short by that.
+            // An idle connection ends as if the other side had closed it: no request is lost.
             Poll::Ready(()) if this.activity.is_idle() => Poll::Ready(Ok(())),
             Poll::Ready(()) => Poll::Ready(Err(too_slow())),
             Poll::Pending => Poll::Pending,
@@ -136,7 +136,7 @@ impl AsyncExt for Paced<OwnedWriteHalf> {
     }
 }
 
-/// Kept from one use to the next: to move it is cheaper than to make another.
+/// A timer that is kept between uses: resetting it is cheaper than a new one.
 #[derive(Default)]
 pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
 

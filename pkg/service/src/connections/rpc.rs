@@ -1,4 +1,4 @@
-//! Thrift on a connection of ours, by volo's codec and its loop over the requests of a connection.
+//! Serves thrift on one connection, with volo's codec and its loop over requests.
 
 use std::{future::pending, sync::Arc};
 
@@ -49,7 +49,7 @@ where
     .await;
 }
 
-/// Tells what the connection is at.
+/// Middleware that records the phase of the connection.
 struct Watched<S> {
     inner: Arc<S>,
     activity: Arc<Activity>,
@@ -65,7 +65,7 @@ where
 
     async fn call(&self, cx: &mut ServerContext, request: Req) -> Result<S::Response, S::Error> {
         if !self.activity.begin(false) {
-            // The connection goes with the next poll of who cut it.
+            // The connection was evicted: its task is about to be dropped.
             return pending().await;
         }
         let result = self.inner.call(cx, request).await;

@@ -1,4 +1,4 @@
-//! Connections that are slow, idle or too many, over real sockets.
+//! Slow, idle and too many connections, over real sockets.
 
 use std::{
     io,

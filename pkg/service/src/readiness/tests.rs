@@ -1,3 +1,5 @@
+//! Readiness: states, rounds and checks that hang.
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Barrier;

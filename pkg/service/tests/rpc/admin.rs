@@ -1,4 +1,4 @@
-//! What a process tells its operator: whether it lives, whether it can work, what it has done.
+//! The admin port: health, readiness and metrics.
 
 use std::time::Duration;
 

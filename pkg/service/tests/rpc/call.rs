@@ -1,4 +1,4 @@
-//! What a call goes through, between a client and servers in this process.
+//! Calls between a client and servers in the test's process.
 
 use std::time::Instant;
 

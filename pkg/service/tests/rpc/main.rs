@@ -1,4 +1,4 @@
-//! What every RPC goes through, between real clients, servers and an etcd of each test's own.
+//! RPC between real clients and servers, with an etcd for each test.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Instances as processes: killed, frozen and stopped under load.
+//! Instances as processes that are killed, frozen and stopped under load.
 
 use std::{
     ffi::OsStr,

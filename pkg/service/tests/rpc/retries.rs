@@ -1,4 +1,4 @@
-//! A service in trouble gets little more calls than its callers make.
+//! Retries add little load to a service in trouble.
 
 use echo::SERVICE;
 use idl::user::UserServiceClient;

@@ -1,4 +1,4 @@
-//! Whoever calls a service proves to be one of us, or isn't served; and the secret by which they prove it never travels.
+//! Calls without a valid proof are refused, and the secret is never sent.
 
 use std::{
     cell::RefCell,

@@ -1,4 +1,4 @@
-//! What the tests share: settings for an etcd, in-process instances, and instances that break.
+//! Shared by the tests: settings, servers in the test's process, and servers that break connections.
 
 use std::{
     net::SocketAddr,

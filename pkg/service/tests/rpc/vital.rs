@@ -1,4 +1,4 @@
-//! A process doesn't live on without a task that it can't do without.
+//! A process ends when a vital task panics.
 
 use std::path::Path;
 

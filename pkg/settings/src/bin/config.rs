@@ -1,4 +1,4 @@
-//! Prints the settings that a process started here would run with: secrets masked, behind each value who decided it.
+//! Prints the effective settings: secrets masked, with the source of each value.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Passwords and keys: which are good enough, and that none is shown.
+//! Passwords and keys: weak ones are refused in production, and none is printed.
 
 use super::*;
 

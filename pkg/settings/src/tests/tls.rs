@@ -1,4 +1,4 @@
-//! Who is trusted, and how one says that a connection is by TLS.
+//! The settings for TLS.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Signed URLs, fetched as a browser would.
+//! Presigned URLs, fetched as a browser would.
 
 use std::time::Duration;
 

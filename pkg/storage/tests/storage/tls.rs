@@ -1,4 +1,4 @@
-//! A store behind TLS, with a certificate of the test's own.
+//! A store behind TLS, with a certificate that the test makes.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! Uploads in parts: what arrives, and what is left when one breaks.
+//! Multipart uploads: what is stored, and what is left after a failure.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! What bounds the work of a process, and the work that needs most of it: uploads.
+//! Metrics of limits, semaphores, queues and uploads.
 
 use std::sync::{Arc, Weak};
 

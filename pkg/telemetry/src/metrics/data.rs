@@ -1,4 +1,4 @@
-//! What keeps the data: database servers, Redis, the counters in both, the object store.
+//! Metrics of the databases, Redis, the counters and the object store.
 
 use std::{
     borrow::Cow,

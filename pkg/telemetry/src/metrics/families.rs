@@ -1,7 +1,7 @@
-//! Every metric family there is: its name, its type and what it tells. Nothing is recorded under a name that isn't here.
+//! The list of all metric families: name, type and help text. No metric is recorded under another name.
 //!
-//! A label holds one of few values: a route as the contract writes it, a method of an interface, a server by its number.
-//! Never an id, an address or anything else that a client can choose.
+//! A label has few values: a route template, a method, the number of a server. A label never holds an id, an address or other input of
+//! a client.
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 

@@ -1,8 +1,8 @@
-//! Metrics of a process, in Prometheus' text format. One function for each thing that can be recorded, so that names and labels
-//! are written once; [`FAMILIES`] lists them all.
+//! Metrics of a process, in the text format of Prometheus. There is one function for each event, so that names and labels are written
+//! once; [`FAMILIES`] lists them all.
 //!
-//! Recording costs no lock and no await, and does nothing before [`install`]. What is a state rather than an event (a pool,
-//! a semaphore, memory) is read when the metrics are.
+//! Recording takes no lock and no await, and does nothing before [`install`]. States (a pool, a semaphore, memory) are read when the
+//! metrics are rendered.
 
 mod bounds;
 mod data;

@@ -1,4 +1,4 @@
-//! The process itself, as Linux shows it in /proc. Elsewhere these families stay empty.
+//! Metrics of the process itself, read from /proc on Linux. Elsewhere they stay empty.
 
 use std::{
     fs,

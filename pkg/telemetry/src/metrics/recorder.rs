@@ -1,4 +1,4 @@
-//! What all metrics are recorded with: the installed recorder, gauges that are read when the metrics are, and enums as labels.
+//! The recorder behind all metrics, gauges that are sampled when the metrics are rendered, and enums as label values.
 
 use std::{
     fmt,

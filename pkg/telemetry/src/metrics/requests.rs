@@ -1,4 +1,4 @@
-//! Requests of clients and calls between services.
+//! Metrics of HTTP requests, RPCs, discovery and readiness.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is recorded of requests, and where log lines go.
+//! Logs, metrics and the request id.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! What is recorded is rendered; and what the dashboard asks for is recorded.
+//! Metrics are rendered as they were recorded, and every metric of the dashboard exists.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 

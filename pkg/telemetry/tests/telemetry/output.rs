@@ -1,5 +1,4 @@
-//! Log lines in a file: set aside at a size, none lost, the disk never filled. Each test runs a program that logs: itself, in a process
-//! of its own, whose standard output is a file.
+//! Rotation of the log file: no line is lost, and the disk isn't filled. Each test starts itself as a program that logs into a file.
 
 use std::{
     collections::BTreeSet,

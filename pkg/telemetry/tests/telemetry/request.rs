@@ -1,4 +1,4 @@
-//! A request's id, and what it cost.
+//! The request id and the cost of a request.
 
 use telemetry::{RequestId, cost, cost::Cost};
 

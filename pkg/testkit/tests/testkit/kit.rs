@@ -1,4 +1,4 @@
-//! The helpers do what every other test relies on: above all, nothing stays behind.
+//! The helpers of testkit: they do what they say and leave nothing behind.
 
 use std::{
     process::Command,

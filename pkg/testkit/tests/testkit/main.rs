@@ -1,4 +1,4 @@
-//! The helpers of all tests, and the rules of the tree.
+//! Tests of the helpers, of the scripts, and of the rules for the source tree.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

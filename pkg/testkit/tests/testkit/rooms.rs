@@ -1,6 +1,6 @@
-//! Which room may import what, as the table in README.md says; and the order of the manifests and of the files.
+//! Rules for the source tree: which room may import what (the table is in README.md), one version for each dependency, no long files.
 //!
-//! An import through another room counts too: what `dal` may not use, no crate that `dal` uses may use for it.
+//! An import through another room counts too: no crate that `dal` uses may use what `dal` may not.
 
 mod circles;
 mod names;

@@ -1,4 +1,4 @@
-//! What the scripts do with data: they ask before they delete it, and they reach a database by the URL that the services have.
+//! The scripts: they ask before they delete data, and they reach a database by the URL that the services use.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,5 +1,5 @@
-//! What breaks. Another fault is a line in [`FAULTS`], and where it breaks in a new way, a variant of [`Break`] with what does it
-//! and what undoes it.
+//! The table of faults. To add one, add a line to [`FAULTS`]; a new kind of fault needs a variant of [`Break`], with code that breaks
+//! and code that repairs.
 
 use std::time::Duration;
 

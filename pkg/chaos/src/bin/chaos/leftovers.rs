@@ -1,4 +1,4 @@
-//! What is there when all publishes are over and the reaper was there once: one playable video for each, and nothing else.
+//! Checks what remains after all publishes and one pass of the reaper: one playable video for each publish, and nothing else.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,8 +1,8 @@
-//! Breaks one thing after the other under load and prints what came of it, a row a fault. Started by `scripts/chaos.sh`.
+//! Injects one fault after the other under load and prints the results as a table, a row for each fault. `scripts/chaos.sh` starts it.
 //!
-//!     chaos [FILTER...]        only what has one of these in its name, for example: pairs, or "fault Redis"
+//!     chaos [FILTER...]        only rows whose name contains one of these, for example: pairs, or "fault Redis"
 //!
-//! Exits with 1 when something acknowledged was lost, counted twice or not seen, or failed that may not fail.
+//! Exits with 1 when an acknowledged write was lost, counted twice or not seen, or when a request failed that may not fail.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -1,4 +1,5 @@
-//! Write, then read at once: by the writer, by somebody else on another connection, and as a list that refers to what was written.
+//! Read-your-writes: each write is followed at once by reads of it, by the writer, by another user on another connection, and through a
+//! list that refers to it.
 
 use std::{
     collections::HashMap,

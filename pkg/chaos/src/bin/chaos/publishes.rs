@@ -1,5 +1,5 @@
-//! Publishes whose ground is cut from under them, at every step of theirs; the client repeats each, with its key, until it is
-//! answered. Afterwards: one playable video a key, and nothing else.
+//! Kills the API, the video service or the object store at every step of a publish. The client retries with its idempotency key until it
+//! gets an answer. Afterwards each key has one playable video, and nothing else is left.
 
 use std::time::{Duration, Instant};
 

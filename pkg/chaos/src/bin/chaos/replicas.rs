@@ -1,4 +1,4 @@
-//! What replicas show: nothing that is older than it may be, and to nobody something older than before.
+//! Reads from lagging replicas: no page misses an acknowledged write, and no user sees an older state than before.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,4 @@
-//! A row of a table, and what is wrong with it.
+//! A row of the printed table, and the violations behind it.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The database is lost, and an older dump of it is restored, while the bucket and what clients hold stay as they were: tokens of
-//! accounts that the dump doesn't have, ids that were given, objects that no row knows.
+//! Restores an older dump of the database while the bucket and the tokens of clients stay as they are. So there are tokens of accounts
+//! that the dump doesn't have, ids that were given before, and objects without a row.
 
 use std::{path::Path, process::Stdio, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The servers of this run (`scripts/chaos.sh` starts and ends them): how each is killed, how all come back.
+//! Kills, delays and restarts the servers of this run. `scripts/chaos.sh` starts and stops them.
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
 

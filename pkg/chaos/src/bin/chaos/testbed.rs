@@ -1,4 +1,4 @@
-//! The system under test: two processes of each service, the primary behind a gate, and a gate to Redis for each service.
+//! The system under test: two processes of each service, one gate before the primary, and one gate to Redis for each service.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! One fault under a workload, and what came of it.
+//! Runs a workload while one fault happens, and checks the history.
 
 use std::time::{Duration, Instant};
 

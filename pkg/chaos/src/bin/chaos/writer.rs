@@ -1,4 +1,4 @@
-//! Who writes and looks at once, three ways. Each has an account, and knows what it must see.
+//! A user who writes and reads the write back in three ways. The writer knows what each read must show.
 
 use std::{
     collections::BTreeMap,

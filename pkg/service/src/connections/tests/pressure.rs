@@ -1,4 +1,4 @@
-//! Who gives up a place to whom, over real sockets: clients come from loopback addresses of their own.
+//! Which connection is evicted when the limit is reached, over real sockets. Each client has a loopback address of its own.
 
 use std::net::{IpAddr, Ipv4Addr};
 

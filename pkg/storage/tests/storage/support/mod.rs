@@ -1,4 +1,4 @@
-//! A store of the test's own, and content to put there.
+//! A store with a bucket for the test, and content for it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use settings::{ObjectStore, Secret};

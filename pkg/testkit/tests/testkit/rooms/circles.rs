@@ -1,9 +1,9 @@
-//! No circle of imports between the files of a room.
+//! No import circles between the files of a room.
 //!
-//! An edge goes from a file to the file that defines what it names by `use crate::…`, `use super::…`, `use self::…`, a path that
-//! begins with one of these, or a path that begins with the name of a child module. A name that is only passed on (`use`d by the
-//! module where it is looked for) leads to the file that defines it. Neither `mod child;` nor the `pub use` of a child's name by
-//! its parent is an edge; what a child imports from its parent's own file is one. Tests inside a file don't count.
+//! A file imports the file that defines a name, whether it names it by `use`, by a path that begins with `crate`, `super` or `self`, or by a
+//! path that begins with a child module. A name that a module only re-exports or imports leads to the file that defines it. `mod child;` and
+//! the `pub use` of a child's name by its parent are no imports; a child that imports from its parent's own file is one. Inline test modules
+//! don't count.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

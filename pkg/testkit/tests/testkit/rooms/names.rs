@@ -1,4 +1,4 @@
-//! Names that the field's terms have replaced don't come back, and no file is compiled into two crates.
+//! Words that were replaced by the terms of the field don't come back as names, and no file belongs to two crates.
 
 use std::{
     fs,
