@@ -26,29 +26,29 @@ reset: ## stop everything and delete its data; asks before (YES=1: no question)
 seed: ## sample users and videos in the running system
 	@scripts/seed.sh
 
-reconcile: ## compare every count with its rows; ARGS=--fix mends them
+reconcile: ## compare every count with its rows; ARGS=--fix corrects them
 	@scripts/dousheng.sh reconcile $(ARGS)
 
-reap: ## remove what killed uploads left behind; ARGS=--adopt where it refuses, and you know that bucket and database are right
+reap: ## remove what killed uploads left behind; ARGS=--adopt if it refuses but bucket and database belong together
 	@scripts/dousheng.sh reap $(ARGS)
 
-roll: ## renew every process, one at a time; LOAD=300 under so many requests a second
+roll: ## restart every process, one at a time; LOAD=300 with a load of 300 requests a second
 	@scripts/dousheng.sh roll $(LOAD)
 
-test: ## all tests on servers of their own; some: make test ARGS='--workspace --test dal'
+test: ## run all tests, on servers of their own; a part: make test ARGS='--workspace --test dal'
 	@scripts/test.sh $(ARGS)
 
-soak: ## likes and comments under every fault at full size; some: make soak ARGS=the_folder
+soak: ## run the model test at full size, with every fault; a part: make soak ARGS=the_folder
 	@scripts/soak.sh $(ARGS)
 
-chaos: ## servers and processes killed under load, as a table; some: make chaos ARGS=pairs
+chaos: ## kill servers and processes under load and print a table; a part: make chaos ARGS=pairs
 	@scripts/chaos.sh $(ARGS)
 
-fuzz: ## what reads a stranger's bytes under cargo-fuzz, FUZZ_SECONDS each (60); then schemathesis against the document: 10,000 requests, minutes
+fuzz: ## fuzz the parsers of untrusted input (cargo-fuzz, FUZZ_SECONDS each, 60), then the API (schemathesis, 10,000 requests); minutes
 	@scripts/fuzz-targets.sh
 	@scripts/fuzz.sh $(ARGS)
 
-bench: ## likes per second, what reading what was written costs, what the hostile do to others, what traces cost, as ratios; what a request costs each part (upload memory: scripts/upload-memory.sh)
+bench: ## benchmarks: likes per second, read-your-writes, hostile clients, traces, capacity (upload memory: scripts/upload-memory.sh)
 	@scripts/bench.sh
 
 web: ## build the web page at / (Node.js 20 and npm); run-all and test do it by themselves

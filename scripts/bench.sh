@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Benchmarks, on the servers of the tests: likes a second, what it costs to see what was written, what the hostile do to the others,
-# what traces cost, as ratios within one run; and what a request costs each part. Minutes; nothing else should run meanwhile.
+# Benchmarks on the servers of the tests: likes per second, the cost of read-your-writes, the effect of hostile clients and the cost of
+# traces, as ratios within one run; and the cost of a request in each part. Takes minutes; nothing else should run meanwhile.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$HERE/.."
@@ -14,7 +14,7 @@ target=$(cargo metadata --no-deps --format-version 1 | jq -r .target_directory)/
 printf '\n'
 "$target/examples/reads_bench"
 printf '\n'
-# The programs as they run: their build is optimised, too.
+# The programs as `make run-all` builds them.
 cargo build --workspace --bins --tests --examples --quiet
 "${target%release}debug/examples/hostile_bench"
 printf '\n'

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Breaks one thing after the other under load and prints what came of it, a row a fault; with servers of its own, which it takes
-# down again, also after a failure or Ctrl-C. 20 to 25 minutes for all of it.
-#   scripts/chaos.sh [filter...]    only what has one of these in its name, for example: pairs, or 'fault Redis'
-# With DOUSHENG_TEST_REPLICAS=2 DOUSHENG_TEST_ETCD_NODES=3 DOUSHENG_TEST_REDIS_NODES=3 there are so many of them.
-# DOUSHENG_CHAOS_PERCENT=10 makes the write-then-read pairs and the publishes so many.
+# Injects one fault after the other under load and prints a table with a row for each. It starts servers of its own and stops them again,
+# also after a failure or Ctrl-C. Takes 20 to 25 minutes.
+#   scripts/chaos.sh [filter...]    only rows whose name contains one of these, for example: pairs, or 'fault Redis'
+# With DOUSHENG_TEST_REPLICAS=2 DOUSHENG_TEST_ETCD_NODES=3 DOUSHENG_TEST_REDIS_NODES=3 there are several servers of each kind.
+# DOUSHENG_CHAOS_PERCENT=10 runs a tenth of the write-then-read pairs and of the publishes.
 set -euo pipefail
-# Not what the tests or a run have: both may be up at once.
+# Other ports than those of the tests and of a run, so that all may be up at once.
 export DOUSHENG_TEST_RUN=${DOUSHENG_TEST_RUN:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.run/chaos}
 export DOUSHENG_TEST_PRIMARY_PORT=${DOUSHENG_TEST_PRIMARY_PORT:-24306}
 export DOUSHENG_TEST_REPLICA_PORT=${DOUSHENG_TEST_REPLICA_PORT:-24307}
@@ -26,7 +26,7 @@ servers_up() {
     "$HERE/infra.sh" start
 }
 
-# The ends of the processes' logs, which a failed run prints, are in a file.
+# A failed run prints the ends of the logs into a file.
 leave() {
     local result=$?
     trap - EXIT INT TERM

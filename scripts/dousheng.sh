@@ -5,8 +5,8 @@
 #   scripts/dousheng.sh status
 #   scripts/dousheng.sh logs [user-1]     follows the logs of all services, or of one
 #   scripts/dousheng.sh config            the settings that the services run with, and where each came from
-#   scripts/dousheng.sh roll [RATE]       renews every process, one at a time; under a load of RATE requests/s, if given
-#   scripts/dousheng.sh rotate-key [finish]  a new key signs tokens, and nobody is logged out; finish: the old one is gone
+#   scripts/dousheng.sh roll [RATE]       restarts every process, one at a time; under a load of RATE requests/s, if given
+#   scripts/dousheng.sh rotate-key [finish]  signs tokens with a new key, nobody is logged out; finish: removes the old key
 #   scripts/dousheng.sh crash RATE        kills one instance of each service under such a load, and starts it again
 #   scripts/dousheng.sh reconcile [--fix] compares every count with its rows
 #   scripts/dousheng.sh reap [--adopt]    removes what killed uploads left behind; --adopt: the bucket is this database's, whatever it holds
@@ -32,7 +32,7 @@ export DOUSHENG_RUN=$RUN DOUSHENG_HTTP__LISTEN=$API_LISTEN
 
 build() { cargo build --workspace --bins; }
 
-# Made at random once, kept until `reset`.
+# A random value that is made once and kept until `reset`.
 kept_secret() { # NAME [WHAT STANDS BEFORE IT]
     local file=$RUN/secrets/$1
     if [ ! -s "$file" ]; then
@@ -43,14 +43,14 @@ kept_secret() { # NAME [WHAT STANDS BEFORE IT]
     cat "$file"
 }
 
-# What signs the tokens of this installation, and what its processes show each other.
+# The key for tokens and the secret for RPC of this installation.
 secrets() {
     [ -n "${DOUSHENG_AUTH__JWT_KEYS:-}" ] || DOUSHENG_AUTH__JWT_KEYS=$(kept_secret jwt dev1:)
     [ -n "${DOUSHENG_RPC__SECRET:-}" ] || DOUSHENG_RPC__SECRET=$(kept_secret rpc)
     export DOUSHENG_AUTH__JWT_KEYS DOUSHENG_RPC__SECRET
 }
 
-# Where the servers are. The account that changes tables is for `migrate` alone: no service has it in its environment.
+# The addresses of the servers. Only `migrate` gets the account that changes tables; no service has it in its environment.
 servers() {
     eval "$("$HERE/infra.sh" env)"
     MIGRATE_URL=$DOUSHENG_MYSQL__MIGRATE_URL
@@ -59,7 +59,7 @@ servers() {
 
 migrate() { DOUSHENG_MYSQL__MIGRATE_URL=$MIGRATE_URL "$BIN/migrate"; }
 
-# One process at a time, so that its twin goes on answering while it is renewed.
+# One process at a time, so that the other instance still answers.
 start_instance() { # SERVICE NUMBER
     local action=instance_start STEP_NOTE=started
     if instance_alive "$1" "$2"; then
@@ -79,7 +79,7 @@ start_services() {
     done
 }
 
-# Those that run but are no longer asked for: fewer instances, a service that is gone.
+# Running processes that are no longer wanted: fewer instances, or a service that was removed.
 retire() {
     local list line
     mapfile -t list < <(comm -23 <(known_instances | sort) <(instances | sort))
@@ -93,7 +93,7 @@ retire() {
 stop_services() {
     local list line jobs=()
     mapfile -t list < <(known_instances)
-    # The API goes first: what it has begun still finds its services.
+    # The API stops first, so that its requests in flight still reach the services.
     for line in "${list[@]}"; do
         # shellcheck disable=SC2086
         case $line in api*) instance_stop $line & jobs+=($!) ;; esac
@@ -128,7 +128,7 @@ addresses() {
     address_line "object store" "$S3_ENDPOINT/$S3_BUCKET" "$OBJECT_STORE"
 }
 
-# The page is no reason not to start: without Node.js the API says how to make it.
+# The start doesn't fail without the web page: without Node.js the API says how to build it.
 web() {
     if has_node; then
         step web "make web; without npm in PATH the API is built without the page" "$HERE/web.sh"
@@ -182,7 +182,7 @@ status() {
     return $result
 }
 
-# As the services get them: a program started by hand, without what start passes on, would run with others.
+# The settings as `start` passes them to the services; a program started by hand would have others.
 config() {
     need_cargo
     servers
@@ -208,7 +208,7 @@ reset() {
     rm -rf "${RUN:?}"/{services,secrets,logs,seed}
 }
 
-# What runs a load meanwhile and tells what failed: under_load RATE COMMAND...
+# under_load RATE COMMAND...: runs the command under a load and prints what failed.
 under_load() {
     local rate=$1 load result=0 before
     shift
@@ -227,14 +227,14 @@ under_load() {
     return $result
 }
 
-# Before anything is renewed, killed or run: where the programs and the servers are.
+# Finds the programs and the servers, before a process is restarted, killed or run.
 for_instances() {
     BIN=$(cargo metadata --no-deps --format-version 1 | jq -r .target_directory)/debug
     servers
     secrets
 }
 
-# Renews every process while its twin answers. With a rate, a load runs meanwhile and tells what failed.
+# Restarts every process while another instance answers. With a rate, a load runs meanwhile and prints what failed.
 roll() { # [RATE]
     for_instances
     if [ -n "${1:-}" ]; then under_load "$1" renew_all; else renew_all; fi
@@ -248,7 +248,7 @@ renew_all() {
     done
 }
 
-# A new key for tokens. First every process knows it, then it signs; tokens of the old one are good until they expire.
+# Adds a new key for tokens. First every process learns it, then it signs. Tokens of the old key stay valid until they expire.
 rotate_key() { # [finish]
     local keys new
     [ -z "${DOUSHENG_AUTH__JWT_KEYS:-}" ] || {
@@ -274,7 +274,7 @@ rotate_key() { # [finish]
             ;;
     esac
 }
-# The API alone reads tokens.
+# Only the API reads tokens.
 use_keys() { # NOTE KEYS
     local number file=$RUN/secrets/jwt
     (umask 077 && say "$2" >"$file.new")
@@ -285,7 +285,7 @@ use_keys() { # NOTE KEYS
     done
 }
 
-# Kills one of the instances of each service without a warning, and starts it again. The load tells what failed.
+# Kills one instance of each service with SIGKILL and starts it again. The load prints what failed.
 crash() { # RATE
     for_instances
     under_load "${1:?requests a second}" crash_each
@@ -303,12 +303,12 @@ crash_one() { # SERVICE
     before=$(date +%s%3N)
     kill -KILL "$(cat "$dir/pid")"
     say "$before $(date +%s%3N)" >>"$RUN/kills"
-    # As long as somebody takes to notice.
+    # The time until an operator would notice.
     sleep 2
     instance_start "$1" 1
     sleep 1
 }
-# Both API processes listen there, and either may answer: so the sum of what the services have served.
+# Both API processes share the port and either may answer, so this sums what the services have served.
 comments_sent() {
     local number total=0 served
     for number in $(instances | awk '$1 == "comment" { print $2 }'); do
@@ -319,7 +319,7 @@ comments_sent() {
 }
 loaded() { [ "$(comments_sent)" -gt $(($1 + 20)) ]; } # COUNT, before the load
 
-# A program of ours that works once and ends, with the settings of the services.
+# Runs one of our programs to its end, with the settings of the services.
 run_once() { # PROGRAM ARGUMENTS...
     for_instances
     exec "$BIN/$1" "${@:2}"

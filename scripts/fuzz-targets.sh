@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs what reads a stranger's bytes (api/fuzz) under cargo-fuzz: each target for FUZZ_SECONDS, 60 unless told, beginning with its
-# seeds. First each prints how fast it reads inputs of growing size: were it slower with each, its time would be quadratic. What was found goes to .run/fuzz-targets/<target>/, inputs that make a target crash to artifacts/ there, and the next run
-# begins with all of it.
+# Fuzzes the parsers of untrusted input (api/fuzz) with cargo-fuzz: each target for FUZZ_SECONDS (default 60), beginning with its seeds. First
+# each target prints its speed for inputs of growing size; a speed that falls shows quadratic time. Inputs that were found go to
+# .run/fuzz-targets/<target>/, crashing ones to artifacts/ there. The next run begins with all of them.
 #   scripts/fuzz-targets.sh [target...]    for example: params
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,20 +26,20 @@ esac
 TARGETS=("$@")
 [ $# -gt 0 ] || TARGETS=(params multipart content_disposition complete)
 FUZZ=$TOOLS/cargo-fuzz-$VERSION/bin/cargo-fuzz
-# The sanitizers need a nightly compiler; coverage does not, but for this word.
+# The sanitizers need a nightly compiler. Coverage needs only this variable.
 export RUSTC_BOOTSTRAP=1
 
 install_cargo_fuzz() {
     [ -x "$FUZZ" ] || cargo install --quiet --locked --version "$VERSION" --root "$TOOLS/cargo-fuzz-$VERSION" cargo-fuzz
 }
 
-# Our code has no `unsafe`: what is looked for is a panic, a hang, or more than 1 GiB.
+# Our code has no `unsafe`, so the fuzzer looks for panics, hangs and more than 1 GiB of memory.
 build() { (cd api && "$FUZZ" build --sanitizer none "$@"); }
 
 fuzz() { # TARGET
     local found=$RUN/fuzz-targets/$1 result=0
     mkdir -p "$found/corpus" "$found/artifacts"
-    # What made it crash is tried first; what still does comes back.
+    # Inputs that crashed before are tried first; those that still crash are reported again.
     find "$found/artifacts" -type f -exec mv -t "$found/corpus" {} +
     say "$1, for $SECONDS_EACH s:"
     (cd api && "$FUZZ" run --sanitizer none "$1" "$found/corpus" "fuzz/seeds/$1" -- -max_total_time="$SECONDS_EACH" \

@@ -5,7 +5,7 @@
 # FUZZ_API=http://… tests a running API instead, and leaves its videos and comments there. FUZZ_CASES=200 makes it shorter.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# Not what a run or the tests have: both may be up at once.
+# Other ports than those of a run and of the tests, so that all may be up at once.
 export DOUSHENG_RUN=${DOUSHENG_FUZZ_RUN:-$HERE/../.run/fuzz}
 mkdir -p "$DOUSHENG_RUN"
 DOUSHENG_RUN=$(cd "$DOUSHENG_RUN" && pwd)
@@ -30,10 +30,10 @@ cd "$HERE/.."
 API=${FUZZ_API:-http://$API_LISTEN}
 REQUIREMENTS=$HERE/python/fuzz-requirements.txt
 VENV=$TOOLS/schemathesis-$(sed -n 's/^schemathesis==//p' "$REQUIREMENTS")
-# Of each route. All together more than 10,000.
+# Requests for each route; more than 10,000 in all.
 CASES=${FUZZ_CASES:-1000}
 
-# What the contract makes meaningless: it answers what is wrong with HTTP 200 and a `status_code`, and these ask for a 4xx.
+# Checks that don't fit the contract: they expect a 4xx, but the API reports errors with HTTP 200 and a `status_code`.
 MEANINGLESS=(
     negative_data_rejection # wrong data must be a 4xx
     missing_required_header # so must a header that isn't there
@@ -57,7 +57,7 @@ seed() {
     curl -sS --fail "$API/douyin/publish/action/" -F token="$(cat "$RUN/token")" -F title=Film -F data=@"$film" | jq -e '.status_code == 0'
 }
 
-# Requests that the API has counted: all, and those it answered with 5xx.
+# Requests by the API's own count: all, and those answered with 5xx.
 counted() {
     curl -sS --fail "$API/metrics" | awk '
         /^http_requests_total\{/ { all += $NF; if ($0 ~ /status="5/) failed += $NF }
@@ -80,7 +80,7 @@ step seed "the API must answer at $API" seed
 read -r requests_before failed_before < <(counted)
 FUZZ_TOKEN=$(cat "$RUN/token")
 export FUZZ_TOKEN FUZZ_FILM=$RUN/film.mp4 SCHEMATHESIS_HOOKS=fuzz_hooks PYTHONPATH=$HERE/python PYTHONDONTWRITEBYTECODE=1
-# One worker: Python 3.11 parses in only one thread at a time without harm. It remembers failures in the directory where it runs.
+# One worker, because the parser isn't thread-safe in Python 3.11. It stores failures in the current directory.
 cd "$RUN"
 result=0
 excluded=$(IFS=,; say "${MEANINGLESS[*]}")

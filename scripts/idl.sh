@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Generates servers, clients and validators from idl/*.thrift, and says where the code lies.
+# Generates servers, clients and validators from idl/*.thrift and prints where the code is.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$HERE/.."

@@ -4,11 +4,11 @@
 #   scripts/infra.sh start | stop | status      everything; safe to repeat
 #   scripts/infra.sh env                        the settings that name these servers: eval "$(scripts/infra.sh env)"
 #   scripts/infra.sh sql primary|replica [...]  a database client as the services' account there
-#   scripts/infra.sh replica-delay SECONDS      lets the replica lag, 0 ends it
+#   scripts/infra.sh replica-delay SECONDS      delays the replica; 0 ends it
 #   scripts/infra.sh semi-sync on|off           whether commits wait for the replica's acknowledgement
-#   scripts/infra.sh add-replica                one more, filled from the primary
-#   scripts/infra.sh promote                    the primary is lost for good: a replica takes its place
-#   scripts/infra.sh replace-redis              the Redis is lost, or to be made anew: an empty one in its place
+#   scripts/infra.sh add-replica                adds a replica, filled from the primary
+#   scripts/infra.sh promote                    promotes a replica when the primary is lost for good
+#   scripts/infra.sh replace-redis              replaces Redis by an empty one
 #   scripts/infra.sh reset                      stops and deletes all data; asks before (not in CI, not with YES=1)
 # Needs no Docker and no system service. Ports and other settings: scripts/README.md.
 set -euo pipefail
@@ -93,13 +93,13 @@ VARIABLES
 }
 
 reset() {
-    # What the tests' servers hold is nobody's.
+    # The data of the test servers is deleted without asking.
     [ "$TEST_SERVERS" = 1 ] || may_delete "the data of all servers in $RUN"
     stop
     rm -rf "${RUN:?}"/{primary,primary.lost-*,replica,replica-[2-9],etcd,etcd-[2-9],redis,redis-[2-9],s3}
 }
 
-# Counts and marks are made again from what MySQL has; nothing else is there.
+# Redis holds only counts, marks and rate limits. They are rebuilt from MySQL or begin anew.
 replace_redis() {
     local name
     for name in $(redis_names); do end "$RUN/$name/pid" "$RUN/$name/redis-server" 15; done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What keeps the tree in order: formatting, clippy, shell scripts, the files for deployment, and that no room imports what it may not.
+# Static checks: formatting, clippy, shellcheck, the files for deployment, and the rules for imports between rooms.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$HERE/.."

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Puts a backup into a system that is empty; its services must not run.
+# Restores a backup into an empty system whose services don't run.
 #   scripts/restore.sh DIRECTORY [DUMP]    DUMP: one of DIRECTORY/database-*.sql.gz, by default the newest
-# New rows get ids above all that were given since the dump was made.
-# Refused where there are users, so that nobody's data is overwritten. Redis needs no backup: empty it (scripts/infra.sh replace-redis)
-# before the services start; counts are made anew from the rows.
-# Which database and which store: DOUSHENG_MYSQL__MIGRATE_URL and DOUSHENG_OBJECT_STORE__*; unset, this machine's own.
+# New rows get ids above all that were given after the dump.
+# Refused if the database has users, so that no data is overwritten. Redis needs no backup: empty it (scripts/infra.sh replace-redis) before
+# the services start; the counts are rebuilt from the rows.
+# DOUSHENG_MYSQL__MIGRATE_URL and DOUSHENG_OBJECT_STORE__* choose database and store; the default is this machine's own.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib/settings.sh
@@ -14,15 +14,15 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib/backup.sh
 . "$HERE/lib/backup.sh"
 
-# Ids that were given after the dump was made must not be given to others: clients and tokens still name them. How many there were
-# nobody knows; more than so many a second, since the dump, there were not.
+# Ids that were given after the dump must not be given again: clients and tokens still use them. Their number is unknown; this is an upper
+# bound for each second since the dump.
 IDS_PER_SECOND=1000
 LEAST_IDS=10000000
 
 raise_ids() {
     local made age step table last
     made=$(gzip -dc "$dump" | sed -n 's/^-- Dump completed on *//p' | tail -n 1)
-    # The dump's own word is in local time; its name is UTC, where backup.sh gave it one.
+    # The time inside of the dump is local time; the name that backup.sh gave it is UTC.
     if [[ $(basename "$dump") =~ ^database-([0-9]{8})T([0-9]{2})([0-9]{2})([0-9]{2})Z ]]; then
         made="${BASH_REMATCH[1]} ${BASH_REMATCH[2]}:${BASH_REMATCH[3]}:${BASH_REMATCH[4]} UTC"
     fi
@@ -35,14 +35,14 @@ raise_ids() {
     done
 }
 
-# Tells the reaper that this bucket is this database's. A new bucket gets a marker of its own: a copy of a database must not take the
-# bucket of the original for its own. A bucket that has one keeps it.
+# Ties this bucket to this database, for the reaper. A new bucket gets a new marker, so that a copy of a database isn't tied to the bucket of
+# the original. A bucket that has a marker keeps it.
 tie() {
     local marker
     marker=$(objects cat "$bucket/$MARKER" 2>/dev/null || true)
     if [ -z "$marker" ]; then
         marker=$(cat /proc/sys/kernel/random/uuid)
-        # A dump of before there was this table gets it when the services start, and is tied then.
+        # An old dump without this table gets it when the services start, and is tied then.
         database mariadb -e "REPLACE INTO bucket (id, marker, bound_ms) VALUES (1, '$marker', UNIX_TIMESTAMP() * 1000)" 2>/dev/null || return 0
         printf %s "$marker" | objects rcat "$bucket/$MARKER"
     elif [ "$marker" != "$(database mariadb -N -e 'SELECT marker FROM bucket' 2>/dev/null)" ]; then
@@ -61,7 +61,7 @@ if [ ! -s "$dump" ] || [ ! -d "$1/objects" ]; then
     exit 1
 fi
 gzip -t "$dump"
-# Without tables the question itself fails, which says the same as an empty one; a server that is away is found before.
+# Without tables the query fails, which also means an empty database. A server that is away was noticed before.
 database mariadb -e 'SELECT 1' >/dev/null
 if [ -n "$(database mariadb -N -e 'SELECT 1 FROM users LIMIT 1' 2>/dev/null)" ]; then
     complain "restore: there are users in this database, and a backup replaces all; name an empty one, or empty this one yourself"
@@ -69,7 +69,7 @@ if [ -n "$(database mariadb -N -e 'SELECT 1 FROM users LIMIT 1' 2>/dev/null)" ];
 fi
 bucket=store:$DOUSHENG_OBJECT_STORE__BUCKET
 objects mkdir "$bucket"
-# Objects first: a row must never be seen without its object. A file has no type of its own, so each is told by its name.
+# Objects first, so that no row is visible without its object. The content type follows from the name of the file.
 while read -r extension type; do
     objects copy "$1/objects" "$bucket" --include "*.$extension" --header-upload "Content-Type: $type"
 done <<'TYPES'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The runbook (deploy/runbook.md), each of its commands on a whole system of this script's own: rotate the key of tokens, replace Redis,
-# back up, lose the primary for good and promote, add a replica, lose everything and restore. After each, everything that was there is
-# there. 1 to 2 minutes; the programs must be built. What happens under load: make chaos.
+# Tests every command of the runbook (deploy/runbook.md) on a system of its own: rotate the key for tokens, replace Redis, back up, lose the
+# primary and promote a replica, add a replica, lose everything and restore. After each step all data must be there. Takes 1 to 2 minutes;
+# the programs must be built. For faults under load see make chaos.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$HERE/.."
@@ -9,10 +9,10 @@ for setting in $(compgen -e DOUSHENG_); do
     case $setting in DOUSHENG_TOOLS | DOUSHENG_RUNBOOK_*) ;; *) unset "$setting" ;; esac
 done
 unset OBJECT_STORE
-# Not what a run, the tests or chaos have: all may be up at once.
+# Other ports than those of a run, the tests and chaos, so that all may be up at once.
 export DOUSHENG_RUN=$PWD/.run/runbook DOUSHENG_TOOLS=${DOUSHENG_TOOLS:-$PWD/.run/tools}
 port=${DOUSHENG_RUNBOOK_PORT:-31100}
-# The store takes ports 10000 higher, too: all of them below 32768, from where on outgoing connections may have them.
+# The store also takes the ports 10000 higher. All are below 32768, because higher ports are used by outgoing connections.
 export DOUSHENG_PRIMARY_PORT=$port DOUSHENG_REPLICA_PORT=$((port + 1)) DOUSHENG_ETCD_PORT=$((port + 10)) DOUSHENG_ETCD_PEER_PORT=$((port + 11)) \
     DOUSHENG_REDIS_PORT=$((port + 20)) DOUSHENG_S3_PORT=$((port - 9100)) DOUSHENG_HTTP__LISTEN=127.0.0.1:$((port + 80))
 # shellcheck source=scripts/lib/settings.sh
@@ -23,10 +23,10 @@ export DOUSHENG_PRIMARY_PORT=$port DOUSHENG_REPLICA_PORT=$((port + 1)) DOUSHENG_
 . "$HERE/lib/progress.sh"
 API=http://$API_LISTEN
 BACKUP=$RUN/backup
-# What this script itself keeps outlives the system's resets.
+# The files of this script survive a reset of the system.
 SYSTEM=$RUN/system
 export DOUSHENG_RUN=$SYSTEM
-# Its system is its own, and may be deleted without a question.
+# The system belongs to this script, so it is deleted without asking.
 export YES=1
 
 leave() {
@@ -46,8 +46,8 @@ post() { curl -sS -m 20 -X POST "$API/douyin/$1" --data-urlencode "token=$TOKEN"
 ok() { jq -e '.status_code == 0' >/dev/null; }
 comment() { post comment/action/ -d action_type=1 -d "video_id=$1" --data-urlencode "comment_text=$2"; } # VIDEO TEXT
 
-# Everything that anybody can see: the feed with its counts, each author, each video's comments, what the user likes. Without the
-# signatures of URLs, which change with the hour.
+# Everything that a user can see: the feed with its counts, the authors, the comments, the user's likes. Without the signatures of URLs, which
+# change every hour.
 seen() {
     local video author
     curl -sS -m 20 "$API/douyin/feed/?token=$TOKEN" >"$RUN/page"
@@ -60,7 +60,7 @@ seen() {
         curl -sS -m 20 "$API/douyin/comment/list/?video_id=$video&token=$TOKEN" | jq -S .comment_list
     done
     curl -sS -m 20 "$API/douyin/favorite/list/?user_id=$USER_ID&token=$TOKEN" | jq -S '.video_list | map(del(.play_url, .cover_url))'
-    # And the films themselves, by the addresses that it says, with their types.
+    # The videos themselves, by their URLs, with their content types.
     for video in $(jq -r '.video_list[] | .play_url, .cover_url' "$RUN/page"); do
         curl -sSf -m 20 "$video" -o "$RUN/object" -w '%{content_type} '
         sha256sum <"$RUN/object"
@@ -76,7 +76,7 @@ same_is_seen() { # AFTER WHAT
     }
 }
 
-# Waits until counts are shown again as they were: they may come from the last fold for a moment.
+# Waits until the counts are as before: for a moment they may come from the last fold.
 soon_the_same() { # AFTER WHAT
     wait_for "$1, the same as before" 30 same_is_seen "$1" || same_is_seen "$1"
 }
@@ -94,7 +94,7 @@ use() { # likes and comments of a user of its own
     seen >"$RUN/before"
 }
 
-# Asks until it is ended; each answer must be good.
+# Sends requests until it is stopped; each must succeed.
 asks_on() {
     local reply
     trap 'exit 0' TERM
@@ -122,7 +122,7 @@ rotate() {
     TOKEN=$(curl -sS -m 20 "$API/douyin/user/login/" -d username=runbook -d password=a-good-password | jq -r .token)
     "$HERE/dousheng.sh" rotate-key finish
     same_is_seen "with a token of the new key"
-    # The one of the old key is no longer good.
+    # A token of the old key is no longer valid.
     # shellcheck source=/dev/null
     ! (. "$RUN/session" && post favorite/action/ -d action_type=1 -d video_id=1 | ok)
     printf 'TOKEN=%s USER_ID=%s\n' "$TOKEN" "$USER_ID" >"$RUN/session"
@@ -133,7 +133,7 @@ replace_redis() {
     soon_the_same "with an empty Redis"
 }
 
-# The last of the writes is answered a moment before the primary dies, and no backup has any of them.
+# The last write is acknowledged a moment before the primary dies, and no backup contains it.
 promote() {
     local video n pid
     video=$(jq '.video_list[0].id' "$RUN/page")
@@ -174,7 +174,7 @@ back_up() {
         complain "others may read the backup, which holds the hashes of passwords: $readable"
         return 1
     }
-    # Taken again it is another dump, and no second copy of an object. A URL may say how to connect.
+    # A second backup adds a dump but no copies of objects. A URL may contain connection options.
     sleep 1
     (
         eval "$("$HERE/infra.sh" env)"
@@ -186,7 +186,7 @@ back_up() {
     fi
 }
 
-# What is made next has an id that nothing before had, also not what no backup knows.
+# New rows get ids that were never used before, also not by rows that no backup contains.
 newest_user() {
     curl -sS -m 20 "$API/douyin/user/register/" -d "username=newest-$RANDOM-$RANDOM" -d password=a-good-password | jq .user_id
 }
@@ -198,7 +198,7 @@ restore() {
     "$HERE/infra.sh" start
     "$HERE/restore.sh" "$BACKUP"
     "$HERE/dousheng.sh" start
-    # The keys of tokens are no part of a backup.
+    # The keys for tokens aren't part of a backup.
     TOKEN=$(curl -sS -m 20 "$API/douyin/user/login/" -d username=runbook -d password=a-good-password | jq -r .token)
     same_is_seen "restored"
     "$HERE/dousheng.sh" reconcile
@@ -209,7 +209,7 @@ restore() {
     diff -r "$BACKUP/objects" "$BACKUP-again/objects"
     [ "$(newest_user)" -gt "$last" ]
 }
-# Without the moment of the dump, what processes remember of themselves, and where ids go on.
+# Without the time of the dump, the table of writing processes, and the next ids.
 newest_rows() {
     gzip -dc "$(find "$1" -name 'database-*' | sort | tail -n 1)" |
         sed -e '/^-- /d' -e 's/ AUTO_INCREMENT=[0-9]*//' -e '/^INSERT INTO .\(folder\|bucket\|reaper_watermarks\|writers\). /,/;$/d'

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sample users and videos, through the public HTTP API of a running system. What is there already is left alone.
+# Adds sample users and videos through the HTTP API of a running system. What exists is kept.
 #   scripts/seed.sh [http://127.0.0.1:8080]
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

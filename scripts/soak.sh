@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The model test at full size: 10,000 likes, unlikes and comments by 200 users on 50 videos, once with each fault, one after the
-# other; minutes. Prints what came of it as a table.
-#   scripts/soak.sh [fault]    how a fault's name begins, for example: the_folder, or redis
+# Runs the model test at full size: 10,000 likes, unlikes and comments by 200 users on 50 videos, once for each fault. Takes minutes and
+# prints a table.
+#   scripts/soak.sh [fault]    the beginning of a fault's name, for example: the_folder, or redis
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 

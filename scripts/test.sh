@@ -12,7 +12,7 @@ set -euo pipefail
 . "$HERE/lib/web.sh"
 cd "$HERE/.."
 
-# The programs are built as the tests see them, in one go: cargo would choose other features for them alone.
+# Programs and tests are built together, because cargo would choose other features for the programs alone.
 build() { cargo build --workspace --bins --tests; }
 
 servers_up() {
@@ -20,7 +20,7 @@ servers_up() {
     "$HERE/infra.sh" start
 }
 
-# The ends of the servers' logs outlive their data when something failed.
+# After a failure the ends of the servers' logs are kept.
 keep_logs() {
     local log name
     rm -rf "$RUN/last-failure"
@@ -46,7 +46,7 @@ need_cargo
 trap leave EXIT
 trap 'exit 130' INT TERM
 needed=()
-# Without Node.js there is no page, and its test in a browser says so.
+# Without Node.js there is no web page, and its browser test says so.
 if has_node; then needed=(chromium); fi
 step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install "${needed[@]}"
 if has_node; then step web "make web" "$HERE/web.sh"; fi
@@ -58,8 +58,8 @@ fi
 eval "$(test_env_lines)"
 step build "cargo build --workspace --bins --tests" build
 start=$(tenths)
-# Many tests wait for a lease, a timeout or a server: more of them at once than there are cores.
+# Many tests wait for a lease, a timeout or a server, so more of them run at once than there are cores.
 RUST_TEST_THREADS=${RUST_TEST_THREADS:-4} cargo test --no-fail-fast "$@"
 printf '  %-12s %9s\n' tests "$(since "$start")"
-# Who asks for some tests doesn't ask for this one.
+# The runbook is tested only when all tests run.
 if [ $# = 0 ]; then step runbook "scripts/runbook-test.sh" "$HERE/runbook-test.sh"; fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A benchmark: what an upload adds to the resident memory of the API. Prints a line for each size, in MiB (200 and 1024
-# unless told otherwise). Needs a system that is up (make run-all); an API process of its own takes the uploads, with the limit raised.
+# A benchmark: how much an upload adds to the resident memory of the API. Prints a line for each size in MiB (default 200 and 1024). Needs a
+# running system (make run-all). It starts an API process of its own with a higher limit for uploads.
 #   scripts/upload-memory.sh [MiB...]
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -39,7 +39,7 @@ start_api() {
     wait_for "the API of the benchmark" 30 http_ok "http://$LISTEN/douyin/feed/"
 }
 
-# A short clip, filled up to the size by a box that players skip; the file itself takes no room on the disk.
+# A short clip, padded to the size by a box that players skip. The file is sparse and takes no disk space.
 make_video() { # MIB
     local file=$DIR/$1.mp4 size clip fill
     [ -s "$DIR/clip.mp4" ] || ffmpeg -hide_banner -nostdin -loglevel error -y -f lavfi -i testsrc=size=180x320:rate=15:duration=1 \

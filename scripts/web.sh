@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the web page, api/web, into api/web/dist; the next build of the API puts it into the program. Nothing to do when nothing
-# of it changed. Needs Node.js 20 or newer with npm; what it fetches lies in api/web/node_modules.
+# Builds the web page (api/web) into api/web/dist; the next build of the API embeds it. Does nothing if the page hasn't changed. Needs
+# Node.js 20 or newer with npm; packages go to api/web/node_modules.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$HERE/../api/web"
@@ -15,7 +15,7 @@ has_node || {
     complain "the web page needs Node.js 20 or newer and npm: https://nodejs.org, or your system's packages"
     exit 1
 }
-# Two builds at once, of a run and of the tests, would write over each other.
+# A lock, because two builds at once would overwrite each other's files.
 mkdir -p "$PROJECT/.run"
 exec 8>"$PROJECT/.run/web.lock"
 flock 8

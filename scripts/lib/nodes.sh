@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Several servers of one kind: replicas, members of etcd, nodes of a Redis Cluster. The first is called as if it were alone ("etcd"),
-# the others after it ("etcd-2"); their ports follow each other. Sourced; needs settings.sh and process.sh.
+# Several servers of one kind: replicas, members of etcd, nodes of a Redis Cluster. The first has the plain name ("etcd"), the others a
+# number ("etcd-2"); their ports follow each other. Sourced; needs settings.sh and process.sh.
 
-# The directory below $RUN, and what a server is called.
+# The name of a server, which is also its directory in $RUN.
 node_name() { # KIND NUMBER
     if [ "$2" = 1 ]; then say "$1"; else say "$1-$2"; fi
 }
@@ -11,7 +11,7 @@ node_number() { # NAME
     case $1 in *-*) say "${1##*-}" ;; *) say 1 ;; esac
 }
 
-# How many members of a kind there are: what the first start was asked for, as neither etcd nor Redis changes that by a setting.
+# The number of members of a kind. The first start decides it, because etcd and Redis can't change it by a setting.
 node_count() { # etcd|redis ASKED SETTING
     local made=$RUN/$1/nodes known=
     if [ -s "$made" ]; then known=$(cat "$made"); elif [ -d "$RUN/$1" ]; then known=1; fi
@@ -34,7 +34,7 @@ nodes() { # KIND COUNT: the names
     for ((n = 1; n <= $2; n++)); do node_name "$1" "$n"; done
 }
 
-# Those that are asked for, and those that were added since.
+# The configured replicas, and those that were added later.
 replicas() {
     local n
     for ((n = 1; n <= REPLICAS; n++)); do node_name replica "$n"; done

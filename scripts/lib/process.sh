@@ -1,11 +1,10 @@
 # shellcheck shell=bash
-# Processes of ours: started in a session of their own, remembered by pid file, signalled only after their command line
-# was compared. Sourced; needs settings.sh.
+# Starts, checks and stops processes by pid file. A process is signalled only after a check of its command line. Sourced; needs settings.sh.
 
 say() { printf '%s\n' "$*"; }
 complain() { printf '%s\n' "$*" >&2; }
 
-# may_delete WHAT: asks whoever sits at the terminal; in CI, and with YES=1, nobody. Without a terminal it is a no.
+# may_delete WHAT: asks at the terminal. In CI and with YES=1 the answer is yes; without a terminal it is no.
 may_delete() {
     local answer
     if [ -n "${CI:-}" ] || [ "${YES:-}" = 1 ]; then return 0; fi
@@ -29,8 +28,7 @@ lock() {
     flock -w 900 9
 }
 
-# The command line of a process, its words separated by spaces; empty when it is gone. One that becomes another program just now shows
-# none for a moment.
+# The command line of a process, its words separated by spaces. Empty when the process has ended, and for a moment during exec.
 command_line() { # PID
     local line tries
     for tries in {1..5}; do
@@ -47,13 +45,13 @@ alive() {
     pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] && command_line "$pid" | grep -qF -- "$2"
 }
 
-# launch PIDFILE LOG COMMAND...: in the background, out of reach of a Ctrl-C in this terminal, without our lock.
+# launch PIDFILE LOG COMMAND...: starts a process in the background, in a session of its own and without our lock.
 launch() {
     local pid_file=$1 log=$2
     shift 2
     setsid nohup "$@" >>"$log" 2>&1 </dev/null 9>&- &
     echo $! >"$pid_file"
-    # For a moment it is still a copy of this shell, which `alive` would not know.
+    # Until its exec it is a copy of this shell, which `alive` wouldn't recognise.
     until command_line $! | grep -qF -- "$1" || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
 }
 
@@ -97,7 +95,7 @@ listeners() {
     cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v p=":$hex" '$4 == "0A" && substr($2, length($2) - 4) == p { print $8, $10 }'
 }
 
-# Who holds a socket: the command line and pid when we may see it, else the user.
+# The owner of a socket: command line and pid if visible, otherwise the user.
 socket_owner() {
     local uid=$1 inode=$2 fd pid
     fd=$(find /proc/[0-9]*/fd -maxdepth 1 -lname "socket:\[$inode\]" -print -quit 2>/dev/null || true)
@@ -110,8 +108,8 @@ socket_owner() {
     fi
 }
 
-# need_port PORT SETTING WHAT: fails, and says who has it and what to set, when the port is taken. A process that was killed a moment
-# ago holds its port until the kernel is done with it.
+# need_port PORT SETTING WHAT: fails if the port is taken, and names its owner and the setting. It waits a little, because a process that was
+# just killed still holds its port for a moment.
 need_port() {
     local uid inode tries
     for tries in {1..20}; do

@@ -7,7 +7,7 @@ since() { # START: seconds with one decimal
     say "$((d / 10)).$((d % 10)) s"
 }
 
-# A long step shows every 15 s that it lives, and with what it is busy.
+# A long step prints every 15 s what it is doing.
 heartbeat() { # NAME LOG START
     while sleep 15 >/dev/null 2>&1; do
         printf '  %-12s %9s   %s\n' "$1" "$(since "$3")" "$(tail -n 1 "$2" 2>/dev/null | cut -c1-90)"
@@ -43,7 +43,7 @@ step() {
     fi
 }
 
-# The build and its tests need cargo; rustup's place is not in every PATH.
+# Finds cargo, also in rustup's directory, which isn't in every PATH.
 need_cargo() {
     export PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
     command -v cargo >/dev/null || {

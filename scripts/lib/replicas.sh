@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# Replicas: how one is made from the primary, follows it, and takes its place. Sourced; needs database.sh and nodes.sh.
+# Makes, attaches and promotes replicas. Sourced; needs database.sh and nodes.sh.
 
 db_status_variable() { db_admin primary -N -e "SHOW STATUS LIKE '$1'" | cut -f2; }
-# A primary that waited in vain acknowledges without its replicas until one of them has caught up with something; where nothing is left
-# to catch up with, it is told.
+# After a timeout the primary acknowledges without its replicas, until one of them has caught up. If there is nothing to catch up with, this
+# turns semi-synchronous replication on again.
 semi_sync_on() {
     [ "$(db_status_variable Rpl_semi_sync_master_clients)" -ge "$(replicas | wc -l)" ] || return 1
     [ "$(db_status_variable Rpl_semi_sync_master_status)" = ON ] || replicas_lack_something ||
@@ -19,8 +19,8 @@ replicas_lack_something() {
 
 replica_knows() { db_admin "$1" -e 'SHOW SLAVE STATUS\G' | awk -v key="$2:" '$1 == key { print $2 }'; } # REPLICA FIELD
 
-# A new replica gets all that the primary has, accounts too, and the position that this was at. Of a database of many GB mariadb-backup
-# does the same faster (scripts/deploy/README.md).
+# Copies the data of the primary, with its accounts and its position, to a new replica. For a database of many GB mariadb-backup is faster
+# (scripts/deploy/README.md).
 replica_fill() { # REPLICA
     local dir=$RUN/$1
     [ ! -e "$dir/filled" ] || return 0
@@ -31,7 +31,7 @@ replica_fill() { # REPLICA
 }
 
 replica_follow() { # REPLICA
-    # Said again when the primary's port has changed.
+    # Repeated when the port of the primary has changed.
     if [ "$(replica_knows "$1" Master_Port)" != "$PRIMARY_PORT" ]; then
         db_admin "$1" -e "STOP SLAVE; CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=$PRIMARY_PORT, MASTER_USER='repl',
             MASTER_PASSWORD='$DB_REPLICATION_PASSWORD', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1"
@@ -47,7 +47,7 @@ replicas_catch_up() {
     }
     position=$(db_admin primary -N -e 'SELECT @@global.gtid_binlog_pos')
     for name in $(replicas); do
-        # A replica that is delayed on purpose has its log, which is what counts; waiting for it to apply would be waiting in vain.
+        # A replica with a configured delay only needs the log; waiting until it has applied it would take too long.
         [ "$(replica_knows "$name" SQL_Delay)" = 0 ] || continue
         [ "$(db_admin "$name" -N -e "SELECT MASTER_GTID_WAIT('$position', 60)")" = 0 ] || {
             complain "the $name did not catch up within 60 s"
@@ -84,18 +84,18 @@ replica_add() {
     say "$name follows the primary at 127.0.0.1:$(replica_port "$name"); make roll tells the services of it"
 }
 
-# The last transaction that it was sent, as a number; nothing where it doesn't answer.
+# The number of the last transaction that the replica received; empty if it doesn't answer.
 replica_received() { replica_knows "$1" Gtid_IO_Pos 2>/dev/null | sed 's/.*-//'; } # REPLICA
 
-# Whatever it was sent it has executed too.
+# Whether the replica has executed all that it received.
 replica_is_done() { # REPLICA
     [ "$(db_admin "$1" -N -e 'SELECT @@global.gtid_slave_pos')" = "$(replica_knows "$1" Gtid_IO_Pos)" ]
 }
 
-# The primary is lost for good: the replica that was sent most becomes the primary, at the primary's address, so that no setting changes. A
-# commit was acknowledged only after a replica had it (AFTER_SYNC), so nothing acknowledged is missing; that is, while
-# Rpl_semi_sync_master_status was ON. What the old primary had is set aside, and it must never come back as it is: it may hold what nobody
-# else has.
+# Promotes a replica when the primary is lost for good. The replica that received most becomes the primary, at the primary's address, so no
+# setting changes. A commit is acknowledged only when a replica has it (AFTER_SYNC), so no acknowledged write is missing, provided that
+# Rpl_semi_sync_master_status was ON. The old primary's data is set aside. It must never rejoin as it is, because it may have transactions
+# that no other server has.
 db_promote() {
     local name best='' most=-1 received
     ! alive "$RUN/primary/pid" "$RUN/primary/my.cnf" || {
@@ -103,7 +103,7 @@ db_promote() {
         return 1
     }
     for name in $(replicas); do
-        # Chosen by a run of this that was cut short.
+        # Chosen by an earlier run that was interrupted.
         if [ -e "$RUN/$name/chosen" ]; then best=$name; fi
     done
     if [ -z "$best" ]; then
@@ -115,8 +115,8 @@ db_promote() {
             complain "promote: no replica answers; scripts/infra.sh status shows them. None may be restarted before this: it would forget what it has received and not yet executed"
             return 1
         }
-        # Its receiver stays as it is until all is executed: starting both threads anew would throw the received away. The wait is as
-        # long as the replica is late.
+        # Its receiver thread isn't restarted until everything is executed, because that would discard the received transactions. The wait is
+        # as long as the lag of the replica.
         db_admin "$best" -e 'START SLAVE SQL_THREAD' 2>/dev/null
         wait_for "the $best, which executes what it has received," 600 replica_is_done "$best"
         say "$best has executed everything up to transaction $most, and takes the place of the primary"

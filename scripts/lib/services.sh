@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Our own processes: instance N of service S lives in $RUN/services/S-N with its pid, log, address and a link to its
-# program, by which its command line is known. Sourced; needs settings.sh, process.sh and BIN (where the programs lie).
+# Starts and stops our services. Instance N of service S has the directory $RUN/services/S-N with its pid, log, address and a link to its
+# program, which identifies its command line. Sourced; needs settings.sh, process.sh and BIN (the directory of the programs).
 
 instances() { # what should run, "service number" a line
     local service n
@@ -13,15 +13,15 @@ instance_dir() { say "$RUN/services/$1-$2"; }
 instance_alive() { alive "$(instance_dir "$1" "$2")/pid" "$(instance_dir "$1" "$2")/$1"; }
 instance_outdated() { [ "$BIN/$1" -nt "$(instance_dir "$1" "$2")/pid" ]; }
 
-# The address it bound, "host:port"; the API's is a setting.
+# The address of an instance, "host:port"; for the API it is a setting.
 instance_address() {
     if [ "$1" = api ]; then say "$API_LISTEN"; else cat "$(instance_dir "$1" "$2")/address" 2>/dev/null; fi
 }
 
-# Its admin port, "host:port": /healthz, /readyz, /metrics.
+# The address of its admin port, "host:port": /healthz, /readyz, /metrics.
 instance_admin() { cat "$(instance_dir "$1" "$2")/admin" 2>/dev/null; }
 
-# Launches and waits.
+# Starts an instance and waits until it is ready.
 instance_start() {
     instance_launch "$1" "$2"
     instance_await "$1" "$2"
@@ -36,7 +36,7 @@ instance_launch() {
     local dir
     dir=$(instance_dir "$1" "$2")
     mkdir -p "$dir"
-    # The API's processes share a port, so that one answers while another is renewed.
+    # The API processes share a port, so that one answers while another is restarted.
     [ "$1" != api ] || api_alive || need_port "${API_LISTEN##*:}" DOUSHENG_HTTP__LISTEN "the API"
     [ "$1" = api ] || registry_forget "$1" "$2"
     rm -f "$dir/address" "$dir/admin"
@@ -48,7 +48,7 @@ instance_launch() {
     )
 }
 
-# SIGTERM makes it leave the registry, finish what it has begun and end.
+# SIGTERM begins the graceful shutdown: deregister, drain, end.
 instance_stop() {
     local dir
     dir=$(instance_dir "$1" "$2")
@@ -56,13 +56,13 @@ instance_stop() {
     rm -f "$dir/address" "$dir/admin"
 }
 
-# up, degraded or down, as it says of itself; the scripts' README has the table.
+# The state of an instance from its /readyz: up, degraded or down (table in scripts/README.md).
 instance_state() {
     local admin
     admin=$(instance_admin "$1" "$2") && curl -s -m 5 "http://$admin/readyz" | jq -er .state
 }
 
-# What it does, it can do; and who calls it finds it.
+# Whether an instance is ready and its callers find it.
 instance_healthy() {
     local state
     state=$(instance_state "$1" "$2") && [ "$state" != down ] || return 1
@@ -78,7 +78,7 @@ api_alive() {
     return 1
 }
 
-# It listens; which process answers on the shared port is chance.
+# Whether the API listens; any process may answer on the shared port.
 api_healthy() { [ -s "$(instance_dir api "$1")/address" ] && feed_answers; }
 
 feed_answers() { curl -sf -m 5 "http://$API_LISTEN/douyin/feed/" | jq -e '.status_code == 0' >/dev/null; }
@@ -89,14 +89,14 @@ registry_call() { # range|deleterange SERVICE ADDRESS: etcd's JSON gateway; keys
 }
 registered() { [ "$(registry_call range "$1" "$2" | jq -r '.count // 0')" = 1 ]; }
 
-# What a killed process left behind would stay for its lease, and be called meanwhile.
+# Removes the registration of a killed process, which would otherwise be called until its lease ends.
 registry_forget() {
     local address
     address=$(instance_address "$1" "$2") && [ -n "$address" ] || return 0
     registry_call deleterange "$1" "$address" >/dev/null || true
 }
 
-# Waits for the instance; gives up at once when its process has ended.
+# Waits for an instance; fails at once when its process has ended.
 instance_await() {
     local deadline=$((SECONDS + 45)) log
     log=$(instance_dir "$1" "$2")/log

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Where everything lives and listens. Sourced by every script, runs nothing. Each value can be set in the environment;
-# scripts/README.md lists them. The services' own settings are explained in pkg/settings/defaults.toml.
+# Directories, ports and accounts. Sourced by every script; runs nothing. Each value can be set in the environment; scripts/README.md lists
+# them. The settings of the services are explained in pkg/settings/defaults.toml.
 # shellcheck disable=SC2034  # used by the scripts that source this
 
 PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -13,7 +13,7 @@ REPLICA_PORT=${DOUSHENG_REPLICA_PORT:-13307}
 ETCD_PORT=${DOUSHENG_ETCD_PORT:-12379}
 ETCD_PEER_PORT=${DOUSHENG_ETCD_PEER_PORT:-12380}
 REDIS_PORT=${DOUSHENG_REDIS_PORT:-16379}
-# How many of each; remembered by what their first start made (lib/nodes.sh), so that only that one need be told.
+# The number of servers of each kind. It matters at the first start only, which remembers it (lib/nodes.sh).
 REPLICAS=${DOUSHENG_REPLICAS:-1}
 ETCD_NODES=${DOUSHENG_ETCD_NODES:-}
 REDIS_NODES=${DOUSHENG_REDIS_NODES:-}
@@ -40,11 +40,11 @@ DB_READ_PASSWORD=dousheng-read-dev
 DB_MIGRATE_USER=dousheng_migrate
 DB_MIGRATE_PASSWORD=dousheng-migrate-dev
 DB_REPLICATION_PASSWORD=dousheng-repl-dev
-# Makes and drops a database for each test; only on the servers of the tests.
+# The account that creates and drops the databases of tests; only on the test servers.
 DB_TEST_USER=dousheng_test
 DB_TEST_PASSWORD=dousheng-test-dev
 
-# 1: the accounts may do in the databases dt_*, one for each test, what they may do in ours.
+# 1: the accounts have the same privileges in the databases dt_* of the tests as in ours.
 TEST_SERVERS=${DOUSHENG_TEST:-0}
 
 API_LISTEN=${DOUSHENG_HTTP__LISTEN:-127.0.0.1:8080}
@@ -52,7 +52,7 @@ API_LISTEN=${DOUSHENG_HTTP__LISTEN:-127.0.0.1:8080}
 # Servers in Debian lie outside a plain user's PATH.
 export PATH=$PATH:/usr/local/sbin:/usr/sbin
 
-# Our RPC services, each a program of its name; another is added by its word.
+# The names of our RPC services, which are also the names of their programs.
 RPC_SERVICES="user video favorite comment"
-# Processes of each.
+# Instances of each service.
 INSTANCES=${DOUSHENG_INSTANCES:-2}

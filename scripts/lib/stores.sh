@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# etcd, Redis and the object store, each in a directory of its own under $RUN.
+# Starts and stops etcd, Redis and the object store, each in a directory of its own in $RUN.
 
 etcd_start() {
     local names name cluster=
     names=$(etcd_names)
     node_count_keep etcd "$(wc -l <<<"$names")"
     for name in $names; do cluster+=,$(etcd_member "$name")=$(etcd_peer "$name"); done
-    # Members wait for each other, so all are launched before the first is waited for.
+    # Members wait for each other, so all are started before the script waits for the first.
     for name in $names; do etcd_launch "$name" "${cluster#,}"; done
     for name in $names; do
         wait_for "$name" 30 http_ok "$(etcd_client "$name")/health" || {
@@ -16,7 +16,7 @@ etcd_start() {
     done
 }
 
-# What it is called among its members.
+# The name of an etcd member.
 etcd_member() { say "dousheng${1#etcd}"; } # NAME
 
 etcd_launch() { # NAME CLUSTER
@@ -61,13 +61,13 @@ redis_launch() { # NAME COUNT
         need_port $((port + 100)) DOUSHENG_REDIS_PORT "the bus of $1"
         cluster=(--cluster-enabled yes --cluster-port $((port + 100)) --cluster-node-timeout 2000)
     fi
-    # Redis rewrites its command line but keeps the name it was called by: this link makes it ours to recognise.
+    # Redis rewrites its command line but keeps the path of its program, so this link identifies the process.
     ln -sfn "$(command -v redis-server)" "$dir/redis-server"
     launch "$dir/pid" "$dir/log" "$dir/redis-server" --bind 127.0.0.1 --port "$port" --dir "$dir" --daemonize no \
         --appendonly yes --appendfsync everysec --save '' --databases 16 --maxmemory 256mb --maxmemory-policy noeviction "${cluster[@]}"
 }
 
-# Makes the nodes one cluster, if they aren't yet, and waits until each knows of all.
+# Joins the nodes to a cluster, if they aren't yet, and waits until each knows all others.
 redis_cluster() {
     local name addresses=()
     if [ "$(redis_cluster_info redis cluster_slots_assigned)" != 16384 ]; then
@@ -79,7 +79,7 @@ redis_cluster() {
 redis_cluster_info() { redis-cli -p "$(redis_port "$1")" cluster info | tr -d '\r' | awk -F: -v key="$2" '$1 == key { print $2 }'; } # NAME FIELD
 redis_cluster_whole() { [ "$(redis_cluster_info "$1" cluster_state)" = ok ]; }                                                    # NAME
 
-# All that there are, however many are asked for now.
+# Stops all members that exist, whatever number is configured now.
 stores_stop() {
     # shellcheck disable=SC2034  # etcd_names and redis_names (nodes.sh) ask for them
     local name ETCD_NODES='' REDIS_NODES=''
@@ -89,7 +89,7 @@ stores_stop() {
     wait
 }
 
-# SeaweedFS leaves sockets in /tmp; one of another user would stop the next start.
+# SeaweedFS leaves sockets in /tmp; a socket of another user would break the next start.
 weed_remove_sockets() {
     local i
     for i in 0 1 2 3 4; do
@@ -148,7 +148,7 @@ s3_request() { # METHOD PATH: prints the HTTP status
             -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' "$S3_ENDPOINT$2"
 }
 
-# Makes the bucket unless it is there: MinIO and SeaweedFS answer 409 then, S3 itself may answer 200.
+# Creates the bucket. If it exists, MinIO and SeaweedFS answer 409, and S3 may answer 200.
 s3_bucket_made() {
     case $(s3_request PUT "/$S3_BUCKET") in 200 | 409) ;; *) return 1 ;; esac
 }

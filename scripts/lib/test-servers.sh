@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The servers of the tests: the same as those of a run, in a directory of their own and on other ports, so that both
-# can be up at once. Sourced before settings.sh.
+# Settings of the test servers: the same servers as those of a run, in another directory and on other ports, so that both can be up at once.
+# Sourced before settings.sh.
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export DOUSHENG_TEST=1
@@ -16,7 +16,7 @@ export DOUSHENG_REPLICAS=${DOUSHENG_TEST_REPLICAS:-1} DOUSHENG_ETCD_NODES=${DOUS
 export DOUSHENG_REDIS_NODES=${DOUSHENG_TEST_REDIS_NODES:-}
 # Not 29000: a run's store has 19000 to 19004 and 29000 to 29004.
 export DOUSHENG_S3_PORT=${DOUSHENG_TEST_S3_PORT:-20000}
-# Tests break things: never somebody's own servers, and never what a shell's settings name.
+# Tests break servers, so they never use those of a run or those that the environment names.
 [ "${OBJECT_STORE:-}" != external ] || export OBJECT_STORE=seaweedfs
 for setting in $(compgen -e DOUSHENG_); do
     case $setting in *__* | DOUSHENG_ENVIRONMENT | DOUSHENG_CONFIG) unset "$setting" ;; esac
@@ -29,7 +29,7 @@ done
 # shellcheck source=scripts/lib/nodes.sh
 . "$HERE/lib/nodes.sh"
 
-# What tests read.
+# The variables that tests read.
 test_env_lines() {
     local name replica_urls=
     for name in $(replicas); do replica_urls+=,mysql://$DB_TEST_USER:$DB_TEST_PASSWORD@127.0.0.1:$(replica_port "$name"); done

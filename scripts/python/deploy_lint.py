@@ -1,6 +1,7 @@
-"""What no schema knows of scripts/deploy: that its settings, programs, ports and accounts are those of this repository.
+"""Checks scripts/deploy against this repository: settings, programs, ports and accounts, which no schema can check.
 
-Standard input: the programs of the workspace, a line each. Environment: the local servers' ports. Prints what is wrong, and fails by it.
+Reads the programs of the workspace from standard input, one on each line, and the ports of the local servers from the environment. Prints
+what is wrong, and then exits with an error.
 """
 
 import os

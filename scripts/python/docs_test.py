@@ -1,5 +1,5 @@
-"""Opens /docs in headless Chromium, tries requests as a visitor does, and fails on a console error, an uncaught exception or a
-request to another host. Speaks Chromium's debugging protocol over pipes, so it needs nothing but Python.
+"""Opens /docs in headless Chromium and sends requests from the page. Fails on a console error, an uncaught exception or a request to
+another host. It uses Chromium's debugging protocol over pipes, so it needs only Python.
 
     docs_test.py CHROMIUM http://127.0.0.1:8080 [SCREENSHOT.png]
 """

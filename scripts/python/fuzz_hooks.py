@@ -1,5 +1,5 @@
-"""Leads half of the generated requests further in: with a good token, ids that exist, and now and then a real film. Alone, hardly
-any would get past the token. What a request becomes depends on nothing but what was generated, so a seed repeats a run."""
+"""Hooks for schemathesis: half of the generated requests get a valid token, ids that exist and sometimes a real video. Otherwise hardly any
+would get past the check of the token. The change depends only on the generated request, so a seed repeats a run."""
 
 import os
 import random

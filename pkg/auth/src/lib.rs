@@ -10,13 +10,13 @@ mod tokens;
 pub use passwords::Passwords;
 pub use tokens::{Holder, TokenError, Tokens};
 
-/// What bcrypt asks of a password.
+/// The rules of bcrypt for a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordRule {
-    /// It would cut the rest.
+    /// bcrypt would ignore the rest.
     #[error("must have at most 72 bytes")]
     MaxBytes,
-    /// It would take it for the end.
+    /// bcrypt would take it for the end.
     #[error("must not hold a NUL character")]
     NoNul,
 }
@@ -27,7 +27,7 @@ pub enum AuthError {
     /// The password breaks a rule of bcrypt's.
     #[error("password {0}")]
     Password(PasswordRule),
-    /// As many hashes wait as may wait: the caller should come back later.
+    /// The queue of hashes is full: the caller should retry later.
     #[error("too many password hashes are waiting")]
     Busy,
     /// A hash could not be computed: its stored form is damaged, or the configured cost is outside 4 to 31.

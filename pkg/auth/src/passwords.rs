@@ -10,7 +10,7 @@ use tokio::{sync::Semaphore, task};
 
 use crate::{AuthError, PasswordRule};
 
-/// What the metrics call it.
+/// The name of the queue in metrics.
 const BCRYPT: &str = "bcrypt";
 
 /// bcrypt reads no more than this; more would be cut silently.
@@ -24,7 +24,7 @@ const WAITING_AT_COST_0: usize = 32 << 10;
 #[derive(Debug, Clone)]
 pub struct Passwords {
     cost: u32,
-    /// A hash that no password has.
+    /// A hash that no password matches.
     nobody: Arc<str>,
     /// Admitted: waiting or running.
     admitted: Arc<Semaphore>,
@@ -59,7 +59,7 @@ impl Passwords {
         self.run(move || bcrypt::hash(password, cost)).await
     }
 
-    /// Whether this password has this hash. A password that could never have been hashed has none.
+    /// Whether the password matches the hash. A password that bcrypt can't hash matches none.
     pub async fn verify(&self, password: &str, hash: &str) -> Result<bool, AuthError> {
         if check(password).is_err() {
             return Ok(false);
@@ -68,7 +68,7 @@ impl Passwords {
         self.run(move || bcrypt::verify(password, &hash)).await
     }
 
-    /// Takes the time of [`Self::verify`], so that an unknown name can't be told from a wrong password by the clock.
+    /// Takes as long as [`Self::verify`], so that the time doesn't tell an unknown name from a wrong password.
     pub async fn verify_nobody(&self, password: &str) -> Result<(), AuthError> {
         self.verify(password, &self.nobody).await.map(drop)
     }

@@ -16,20 +16,20 @@ use settings::Secret;
 
 use crate::{AuthError, hs256};
 
-/// For how long an expired token is taken.
+/// How long an expired token is still accepted.
 const LEEWAY_S: u64 = 5;
-/// How far in the future a token may have been issued: how far the clocks of two of our machines may be apart.
+/// How far in the future a token may have been issued: the largest difference between two clocks.
 const CLOCKS_APART_S: u64 = 60;
-/// Ours have about 250 bytes; nothing longer is decoded.
+/// Longest token that is decoded, in bytes; ours have about 250.
 const MAX_BYTES: usize = 1024;
 
-/// Why a token is not accepted. Says no more, since what is wrong helps only a forger.
+/// Why a token is refused. It tells no details, because they would help a forger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// It was good once.
+    /// It has expired.
     #[error("token expired")]
     Expired,
-    /// It isn't ours, isn't for us, isn't valid yet, or was changed.
+    /// It has a wrong signature, issuer or audience, or isn't valid yet.
     #[error("token invalid")]
     Invalid,
 }
@@ -48,20 +48,20 @@ struct Inner {
     ttl: Duration,
 }
 
-/// Whom a good token was issued to.
+/// The account that a valid token names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Holder {
     /// From 1 up.
     pub user_id: i64,
-    /// When the account was made; none in a token of before that was named.
+    /// When the account was created; `None` in a token from before this claim existed.
     pub created_ms: Option<i64>,
-    /// When the token was issued, by the clock of who did.
+    /// When the token was issued, by the issuer's clock.
     pub issued_s: u64,
 }
 
 impl Holder {
-    /// Whether the account with this id that was made at `created_ms` is the one that the token was issued to. By a token that doesn't
-    /// say when, it is if it was there by then.
+    /// Whether the token was issued to the account with this id that was created at `created_ms`. A token without a creation time is
+    /// accepted if the account was created before the token.
     pub fn is_of(&self, created_ms: i64) -> bool {
         match self.created_ms {
             Some(named) => named == created_ms,
@@ -85,7 +85,7 @@ struct Claims<'a> {
     exp: u64,
 }
 
-/// The claims left to look at once the library has checked `exp`, `nbf`, `iss` and `aud`.
+/// The claims that the library doesn't check itself (it checks `exp`, `nbf`, `iss` and `aud`).
 #[derive(Deserialize)]
 struct Rest {
     sub: String,
@@ -143,7 +143,7 @@ impl Tokens {
         encode(&self.0.header, &claims, &self.0.signing).map_err(AuthError::Sign)
     }
 
-    /// Whom a good token was issued to.
+    /// The account that a valid token names.
     pub fn verify(&self, token: &str) -> Result<Holder, TokenError> {
         if token.len() > MAX_BYTES {
             return Err(TokenError::Invalid);
@@ -168,7 +168,7 @@ impl Tokens {
                 _ => TokenError::Invalid,
             })?
             .claims;
-        // The library doesn't look at it. Ours are never from the future, further than clocks are apart.
+        // The library doesn't check `iat`. A token is never issued further in the future than clocks differ.
         if iat > get_current_timestamp().saturating_add(CLOCKS_APART_S) {
             return Err(TokenError::Invalid);
         }

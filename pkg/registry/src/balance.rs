@@ -12,13 +12,13 @@ use tokio::time::Instant;
 
 use crate::{Instance, Instances, RegistryError};
 
-/// How long an instance that failed is passed over. Then one call tries it, and only its success brings it back.
+/// How long a failed instance is ejected. Then one call tries it, and only a success brings it back.
 const EJECTION: Duration = Duration::from_secs(3);
 
 /// Spreads the calls of this process over the instances of one service.
 pub struct Balancer {
     instances: Instances,
-    /// Failed instances and when they may be tried again. A lease outlives a killed process by seconds; this doesn't.
+    /// Ejected instances and when they may be tried again. It reacts at once, while a lease outlives a killed process by seconds.
     ejected: Mutex<HashMap<SocketAddr, Instant>>,
 }
 
@@ -49,7 +49,7 @@ impl Balancer {
         }
         let in_rotation = |i: &&Instance| ejected.get(&i.address).is_none_or(|until| *until <= now);
         let picked = weighted(untried().filter(in_rotation)).or_else(|| weighted(untried()));
-        // While this call tries an instance again, the others go on passing it over.
+        // While this call tries the instance, other calls still skip it.
         if let Some(until) = picked.and_then(|address| ejected.get_mut(&address)) {
             *until = now + EJECTION;
         }

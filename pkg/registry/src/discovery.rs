@@ -38,12 +38,12 @@ impl Drop for Shared {
     }
 }
 
-/// Where the instances of a service stand, and which of them count.
+/// Where the instances of a service are registered, and whether they must be signed.
 pub(crate) struct Source {
     pub(crate) client: Client,
     pub(crate) service: String,
     pub(crate) prefix: String,
-    /// With one of these an instance must be signed; none: it need not be.
+    /// An instance must be signed with one of these; `None`: no signature is needed.
     pub(crate) secrets: Option<Secrets>,
     pub(crate) relist_period: Duration,
 }
@@ -124,15 +124,15 @@ impl Watcher {
         }
     }
 
-    /// Reads the list and follows its changes until the watch breaks or is to be renewed. What a watch before this one has `told`
-    /// is the revision up to which nothing is missing: the new one tells all since then, deletions above all.
+    /// Reads the list and follows its changes until the watch breaks or must be renewed. `told` is the revision up to which the watch
+    /// before reported all changes; the new watch begins there, so that no deletion is missed.
     async fn follow(
         &mut self,
         told: Option<i64>,
         backoff: &mut Backoff,
     ) -> Result<Ended, RegistryError> {
         let listed = self.load().await?;
-        // An etcd that lost its data counts from the beginning.
+        // The revisions of an etcd that lost its data begin again.
         let mut told = told.filter(|told| *told <= listed).unwrap_or(listed);
         let options = WatchOptions::new()
             .with_prefix()
@@ -151,7 +151,7 @@ impl Watcher {
                 }
                 () = at(Some(due)) => return Ok(Ended::Due { told }),
             };
-            // Cancelled: above all because the history from our revision on was compacted.
+            // Cancelled, mostly because the history since our revision was compacted.
             let Some(message) = message.filter(|message| !message.canceled()) else {
                 return Ok(Ended::Broken);
             };
@@ -202,9 +202,9 @@ impl Watcher {
     }
 }
 
-/// Why a watch is followed no longer.
+/// Why a watch has ended.
 enum Ended {
-    /// Its time is over; it told all changes up to this revision.
+    /// It must be renewed; it reported all changes up to this revision.
     Due { told: i64 },
     /// etcd ended it.
     Broken,
@@ -225,24 +225,24 @@ impl Source {
     }
 }
 
-/// So that not all processes ask at the same moment.
+/// Jitter, so that not all processes read at the same moment.
 fn jittered(period: Duration) -> Duration {
     period.mul_f64(rand::rng().random_range(0.8..1.0))
 }
 
-/// What happened to a key.
+/// A change of a key.
 struct Change {
     key: String,
-    /// None: it was deleted, or is none that may be called.
+    /// `None`: it was deleted, or it may not be called.
     instance: Option<Instance>,
-    /// Whether the list that was read last has it already.
+    /// Whether the list that was read last contains the change already.
     is_listed: bool,
 }
 
 /// What etcd lists, and what it listed a moment ago.
 struct View {
     listed: Listed,
-    /// No longer listed, but used until the time.
+    /// No longer listed, but used until this time.
     kept: BTreeMap<String, (Instance, Instant)>,
     grace: Duration,
 }
@@ -298,20 +298,20 @@ impl View {
         self.kept.retain(|key, _| !self.listed.contains_key(key));
     }
 
-    /// What to call now.
+    /// The instances to call now.
     fn instances(&mut self, now: Instant) -> Vec<Instance> {
         self.kept.retain(|_, (_, until)| *until > now);
         let kept = self.kept.values().map(|(instance, _)| instance);
         self.listed.values().chain(kept).cloned().collect()
     }
 
-    /// When the next grace ends.
+    /// When the next grace period ends.
     fn grace_end(&self) -> Option<Instant> {
         self.kept.values().map(|(_, until)| *until).min()
     }
 }
 
-/// Waits until then; for ever without a time.
+/// Waits until `deadline`, or forever without one.
 async fn at(time: Option<Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time).await,

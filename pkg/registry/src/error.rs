@@ -11,18 +11,18 @@ pub enum RegistryError {
     /// etcd didn't answer in time.
     #[error("etcd: no answer in time")]
     Timeout(#[from] tokio::time::error::Elapsed),
-    /// The list of a service wasn't read yet, because etcd is away since this process started.
+    /// The list of a service wasn't read yet: etcd has been away since this process started.
     #[error("the instances of {0} are not known yet")]
     Unknown(String),
     /// No instance is registered.
     #[error("no instance of {0}")]
     Empty(String),
-    /// Nobody can be trusted.
+    /// The root certificates can't be used.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
 }
 
-/// An error with its causes, each once: gRPC itself says only that there was one.
+/// An error with its causes, each once. gRPC's own message tells only that there was an error.
 fn chain(error: &etcd_client::Error) -> String {
     let (mut text, mut cause) = match error {
         etcd_client::Error::GRpcStatus(status) => {

@@ -4,23 +4,23 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-/// What Kitex takes an instance's weight to be that gives none, or none above 0.
+/// The weight of an instance without a positive weight, as in Kitex.
 const DEFAULT_WEIGHT: u32 = 10;
 
-/// One process that serves.
+/// One process that serves a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
     /// Where it listens.
     pub address: SocketAddr,
     /// Its share of the calls, 1 or more.
     pub weight: u32,
-    /// Where it tells how it is, if it does; a tag in etcd.
+    /// The address of its admin port, if it has one; a tag in etcd.
     pub admin: Option<SocketAddr>,
 }
 
 /// The tag that holds [`Instance::admin`].
 const ADMIN_TAG: &str = "admin";
-/// The tag that holds the signature: that one of us registered the instance.
+/// The tag that holds the signature of the registration.
 const SIGNATURE_TAG: &str = "signature";
 
 /// The JSON of a key's value.
@@ -35,7 +35,7 @@ struct Value {
 }
 
 impl Instance {
-    /// An instance at `address` with this share of the calls; Kitex's usual one is 10.
+    /// An instance at `address` with this weight; Kitex's default is 10.
     pub fn new(address: SocketAddr, weight: u32) -> Self {
         Self {
             address,
@@ -62,7 +62,7 @@ impl Instance {
         serde_json::to_string(&value).unwrap_or_default()
     }
 
-    /// An error, in words, for what this process could not call, or may not: `is_trusted` is asked with address and signature.
+    /// Parses the value of a key. The error says why the instance can't be used. `is_trusted` decides by address and signature.
     pub(crate) fn from_json(
         json: &[u8],
         is_trusted: impl FnOnce(SocketAddr, Option<&str>) -> bool,

@@ -32,10 +32,10 @@ use retry::within;
 
 /// How long opening a connection to etcd may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// An idle connection to etcd is probed this often, and given up when a probe stays unanswered.
+/// How often an idle connection to etcd is probed, and how long a probe may take before the connection is closed.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
-/// One etcd, and what this process asked of it. Cheap to clone.
+/// A client of the registry. Cheap to clone.
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
 
@@ -56,10 +56,10 @@ enum Unsigned {
 }
 
 impl Registry {
-    /// Prepares the connection; etcd need not be there yet. To be called in a runtime.
+    /// Prepares the connection; etcd may be away. Call it in a tokio runtime.
     ///
     /// # Errors
-    /// An endpoint isn't a URL, or nobody can be trusted.
+    /// An endpoint isn't a URL, or the root certificates can't be used.
     pub async fn new(settings: &Settings) -> Result<Self, RegistryError> {
         let rpc = &settings.rpc;
         let unsigned = match rpc.clear_secret {
@@ -74,7 +74,7 @@ impl Registry {
             .with_connect_timeout(CONNECT_TIMEOUT)
             .with_keep_alive(PING_INTERVAL, PING_TIMEOUT)
             .with_keep_alive_while_idle(true)
-            // A member that has lost the others says so, also on a watch that it could only keep silent on.
+            // A member without a leader then ends its watches; otherwise they would just be silent.
             .with_require_leader(true)
             .with_auto_token_refresh(true);
         if settings.endpoints.iter().any(|e| e.starts_with("https://")) {
@@ -98,8 +98,8 @@ impl Registry {
         })))
     }
 
-    /// Registers this process as `instance` of `service` and keeps it so, from a background task, until the returned
-    /// value is dropped or told to leave. Signed, if there is a secret to sign with.
+    /// Registers this process as `instance` of `service`. A background task keeps the registration until the returned value is dropped or
+    /// deregistered. It is signed if there is a secret.
     pub fn register(&self, service: &str, instance: &Instance) -> Registration {
         let key = format!("{}{}", self.service_prefix(service), instance.address);
         let signature = self.0.secrets.sign_registration(service, instance.address);
@@ -107,7 +107,7 @@ impl Registry {
         Registration::start(self.0.client.clone(), key, value, self.0.lease_ttl_s)
     }
 
-    /// Whether etcd answers a read that a majority of its members agree on.
+    /// Succeeds if etcd answers a linearizable read.
     ///
     /// # Errors
     /// It doesn't, or not in time.

@@ -10,7 +10,7 @@ use crate::{
     retry::{Backoff, CALL_TIMEOUT},
 };
 
-/// Logs in for the first time, however long that takes: etcd may be away. Until then it refuses whatever it is asked.
+/// Logs in for the first time and retries until it succeeds. Until then etcd refuses all requests.
 pub(crate) async fn log_in(mut client: Client, name: String, password: Secret) {
     let mut backoff = Backoff::new();
     loop {
@@ -26,14 +26,14 @@ pub(crate) async fn log_in(mut client: Client, name: String, password: Secret) {
     }
 }
 
-/// After a failure. Single calls get another token by themselves; streams don't.
+/// Logs in again if the failure was an invalid token. Single calls do that by themselves; streams don't.
 pub(crate) async fn log_in_again(client: &Client, failure: &RegistryError) {
     let refused = matches!(
         failure,
         RegistryError::Etcd(Error::GRpcStatus(status)) if status.message().contains("auth token")
     );
     if refused {
-        // Its failure is that of the next attempt.
+        // If it fails, the next attempt fails too and is logged.
         let _ = tokio::time::timeout(CALL_TIMEOUT, client.refresh_token()).await;
     }
 }

@@ -14,8 +14,7 @@ use crate::{
 /// The lease is renewed this often while it lives.
 const RENEWALS_PER_TTL: u32 = 3;
 
-/// A process's place in the registry. Dropping it stops the renewals, so that the lease runs out; leave with
-/// [`deregister`](Self::deregister) instead.
+/// The registration of a process. Use [`deregister`](Self::deregister) to leave at once; after a mere drop the lease runs out.
 pub struct Registration {
     task: JoinHandle<()>,
     leave: watch::Sender<bool>,
@@ -49,21 +48,20 @@ impl Registration {
         }
     }
 
-    /// Whether etcd confirmed the registration at the last look.
+    /// Whether etcd confirmed the registration at the last renewal.
     pub fn is_registered(&self) -> bool {
         *self.registered.borrow()
     }
 
     /// Waits until etcd has confirmed the registration.
     pub async fn registered(&mut self) {
-        // An error means that the task is gone: then it never will be.
+        // An error means that the task has ended, so it will never be registered.
         if self.registered.wait_for(|yes| *yes).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Takes the instance out of the registry at once by revoking its lease. When etcd can't be reached it gives up
-    /// soon, and the lease runs out by itself.
+    /// Removes the instance from the registry at once by revoking its lease. When etcd can't be reached, the lease runs out by itself.
     pub async fn deregister(mut self) {
         let _ = self.leave.send(true);
         // The task ends within the deadline of its one call; it can't fail but by a panic, which was logged.
@@ -82,7 +80,7 @@ struct Keeper {
     key: String,
     value: String,
     ttl_s: i64,
-    /// The lease that the key hangs on, known before the key is put: so it can always be revoked.
+    /// The lease of the key. It is known before the key is put, so it can always be revoked.
     lease: Option<i64>,
     state: watch::Sender<bool>,
 }
@@ -107,12 +105,12 @@ impl Keeper {
         }
     }
 
-    /// Makes sure that the lease lives and the key hangs on it.
+    /// Makes sure that the lease is alive and the key attached to it.
     async fn renew(&mut self) -> Result<(), RegistryError> {
         if let Some(lease) = self.lease {
             match within(self.client.lease_client().keep_alive(lease)).await {
                 Ok(_) => {}
-                // etcd lost the lease, or was away for longer than it lives.
+                // etcd lost the lease, or was away longer than its TTL.
                 Err(RegistryError::Etcd(Error::LeaseKeepAliveError(_))) => self.lost(),
                 Err(error) => return Err(error),
             }

@@ -8,12 +8,11 @@ use crate::RegistryError;
 
 /// How long one call to etcd may take.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
-/// Waits after a failure, doubled each time up to the longest. The longest is also the most that a registration comes
-/// late after etcd returned.
+/// The wait after a failure: it doubles each time, up to the longest. A registration is late by the longest at most when etcd is back.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// The waits between attempts: growing, bounded, and different in each process.
+/// Exponential backoff with jitter.
 pub(crate) struct Backoff(Duration);
 
 impl Backoff {
@@ -28,7 +27,7 @@ impl Backoff {
     }
 }
 
-/// Every call to etcd passes here, so that each has its deadline.
+/// Runs a call to etcd with the deadline that all calls have.
 pub(crate) async fn within<T>(
     call: impl Future<Output = Result<T, etcd_client::Error>>,
 ) -> Result<T, RegistryError> {

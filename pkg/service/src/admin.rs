@@ -17,16 +17,16 @@ use tokio::{net::TcpListener, sync::Semaphore};
 
 use crate::readiness::{Readiness, State};
 
-/// Connections at once.
+/// Most connections at once.
 const MAX_CONNECTIONS: usize = 64;
-/// How long a connection may take to send a request, also when it was used before.
+/// How long a connection may take to send the head of a request.
 const HEADER_LIMIT: Duration = Duration::from_secs(30);
-/// After a connection that couldn't be accepted.
+/// Pause after an accept that failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How often histograms are tidied and dependencies looked at, whether somebody asks or not.
+/// How often histograms are compacted and dependencies checked, even if nobody asks.
 const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
 
-/// What a process tells its operator. Cheap to clone.
+/// The admin endpoints of a process. Cheap to clone.
 #[derive(Clone)]
 pub struct Admin(pub(crate) Arc<Readiness>);
 
@@ -36,7 +36,7 @@ pub const ADMIN_PATHS: [&str; 3] = [HEALTH_PATH, "/readyz", "/metrics"];
 pub const HEALTH_PATH: &str = "/healthz";
 
 impl Admin {
-    /// Whether the process is to stop: it finishes what it has begun, and wants nothing new.
+    /// Whether the process is shutting down: it finishes requests in flight and takes no new ones.
     pub fn is_stopping(&self) -> bool {
         self.0.is_stopping()
     }
@@ -44,7 +44,7 @@ impl Admin {
     /// The answer to a GET of one of [`ADMIN_PATHS`]; 404 for any other.
     pub async fn answer(&self, path: &str) -> Response<Bytes> {
         match path {
-            // That it can answer is the answer.
+            // Answering is the check.
             HEALTH_PATH => respond(StatusCode::OK, JSON, "{\"state\":\"up\"}\n".into()),
             "/readyz" => {
                 let report = self.0.report().await;
@@ -83,7 +83,7 @@ impl Admin {
                             .timer(TokioTimer::new())
                             .header_read_timeout(HEADER_LIMIT)
                             .serve_connection(TokioIo::new(stream), service);
-                        // A caller that leaves half-way is no matter.
+                        // A client that disconnects is no error.
                         let _ = served.await;
                         drop(permit);
                     });
@@ -96,7 +96,7 @@ impl Admin {
         }
     }
 
-    /// Keeps the metrics small and those of the dependencies fresh, for as long as the runtime lives.
+    /// Compacts histograms and refreshes the metrics of dependencies, as long as the runtime lives.
     pub(crate) async fn upkeep(self) {
         loop {
             tokio::time::sleep(UPKEEP_PERIOD).await;
@@ -114,7 +114,7 @@ impl Admin {
     }
 }
 
-/// Where others reach an admin port that is bound to `admin`, on the host that they reach at `host`.
+/// The address at which others reach the admin port, if it is bound to `admin` on a host that they reach at `host`.
 pub(crate) fn reachable(admin: SocketAddr, host: SocketAddr) -> SocketAddr {
     if admin.ip().is_unspecified() {
         SocketAddr::new(host.ip(), admin.port())

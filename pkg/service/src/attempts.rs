@@ -22,7 +22,7 @@ use volo_thrift::{ClientError, context::ClientContext, transport::SelectedTransp
 
 use crate::{RpcError, budget::RetryBudget, header, secret::Prover};
 
-/// Instances that one call tries at most.
+/// Most attempts of one call.
 const MAX_ATTEMPTS: usize = 3;
 
 pub(crate) struct AttemptsLayer<Req> {
@@ -82,7 +82,7 @@ where
     async fn call(&self, cx: &mut ClientContext, req: Req) -> Result<S::Response, ClientError> {
         cost::add_rpc(1);
         let mut record = Record::begin(cx);
-        // Each call has its own: concurrent calls of one task would read each other's answers.
+        // Each call has its own metadata; otherwise concurrent calls of one task would read each other's answers.
         let mut meta = forwarded();
         let span = trace::rpc_call(&record.callee, &record.method);
         if let Some(traceparent) = trace::traceparent(&span) {
@@ -116,7 +116,7 @@ where
     }
 }
 
-/// Records a call when it ends, also when its caller gives it up.
+/// Records a call when it ends or is cancelled.
 struct Record {
     callee: FastStr,
     method: FastStr,
@@ -145,11 +145,11 @@ impl Drop for Record {
 
 /// How one attempt failed.
 enum Failure {
-    /// No connection: it can't have been executed.
+    /// There was no connection, so it wasn't executed.
     NotSent(io::Error),
-    /// The connection broke while waiting for the answer, or none came in the attempt's share of the time.
+    /// The connection broke before the answer, or the attempt timed out.
     Unanswered(io::Error),
-    /// The service answered with an error, or with what is no answer.
+    /// The service answered with an error or an invalid answer.
     Answered(ClientError),
 }
 
@@ -236,13 +236,13 @@ where
         cx.extensions_mut().remove::<SelectedTransport>();
         self.shared.prover.prove(cx, address);
         let patience = until.saturating_duration_since(Instant::now());
-        // Set in the scope of this call, whose own it is.
+        // The metadata belongs to this call alone.
         let _ = METAINFO.try_with(|meta| {
             meta.borrow_mut()
                 .set_transient(header::PATIENCE, patience.as_millis().to_string());
         });
         let result = tokio::time::timeout_at(until, self.inner.call(cx, req)).await;
-        // The transport leaves this mark when it has a connection, before it writes.
+        // The transport sets this when it has a connection, before it writes.
         let sent = cx.extensions().contains::<SelectedTransport>();
         match result {
             Ok(Ok(response)) => Ok(response),
@@ -275,7 +275,7 @@ fn outcome<T>(attempt: &Result<T, Failure>) -> AttemptOutcome {
     }
 }
 
-/// The kind tells callers apart what happened; the message is for the log.
+/// Callers distinguish failures by the kind; the message is for the log.
 fn renamed(kind: io::ErrorKind, error: &dyn std::fmt::Display) -> io::Error {
     io::Error::new(kind, error.to_string())
 }
@@ -284,7 +284,7 @@ fn not_known(error: registry::RegistryError) -> ClientError {
     renamed(io::ErrorKind::NotConnected, &error).into()
 }
 
-/// What goes along with a call: what came along with the request and is meant for all, and the request's id.
+/// The metadata of a call: the persistent values of the request that is handled, and its id.
 pub(crate) fn forwarded() -> MetaInfo {
     let mut meta = MetaInfo::new();
     let persistent = METAINFO.try_with(|meta| meta.borrow().get_all_persistents().cloned());

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A repetition, in what calls pay in: a hundredth of it is a percent.
+/// The price of a retry; each call adds `percent` to the budget.
 const REPETITION: u64 = 100;
 
 #[derive(Debug)]
@@ -15,12 +15,12 @@ pub(crate) struct RetryBudget {
 }
 
 impl RetryBudget {
-    /// `percent` of the calls may be repeated, and `burst` repetitions at once before that.
+    /// Allows retries of `percent` of the calls, and a burst of `burst` retries.
     pub(crate) fn new(percent: u32, burst: u32) -> Self {
         let max = u64::from(burst) * REPETITION;
         Self {
             per_call: u64::from(percent),
-            // Without a burst there must still be room for what is saved for one.
+            // Without a burst the budget must still hold one retry.
             max: max.max(if percent == 0 { 0 } else { REPETITION }),
             left: AtomicU64::new(max),
         }
@@ -29,18 +29,18 @@ impl RetryBudget {
     /// A call begins.
     pub(crate) fn pay_in(&self) {
         let pay = |left: u64| (left < self.max).then(|| (left + self.per_call).min(self.max));
-        // It fails when nothing more may be saved.
+        // It fails when the budget is full.
         let _ = self
             .left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay);
     }
 
-    /// Whether a call might be repeated now.
+    /// Whether a retry is allowed now.
     pub(crate) fn has_some(&self) -> bool {
         self.left.load(Ordering::Relaxed) >= REPETITION
     }
 
-    /// Takes a repetition out; false: there is none left.
+    /// Takes a retry from the budget. False if none is left.
     pub(crate) fn take(&self) -> bool {
         let take = |left: u64| left.checked_sub(REPETITION);
         self.left
@@ -53,7 +53,7 @@ impl RetryBudget {
 mod tests {
     use super::*;
 
-    /// Calls that all want to be repeated twice; how many repetitions they get.
+    /// How many retries calls get that all want two.
     fn repetitions(budget: &RetryBudget, calls: usize) -> usize {
         let attempts = (0..calls).map(|_| {
             budget.pay_in();
@@ -65,10 +65,10 @@ mod tests {
     #[test]
     fn a_part_of_the_calls_is_repeated_and_a_burst_before() {
         let budget = RetryBudget::new(10, 20);
-        // The first call finds it full, and pays nothing in.
+        // At the first call the budget is full, so it adds nothing.
         assert_eq!(repetitions(&budget, 1000), 20 + 99);
         assert_eq!(repetitions(&budget, 1000), 100);
-        // No more is saved than the burst.
+        // The budget holds no more than the burst.
         for _ in 0..1000 {
             budget.pay_in();
         }

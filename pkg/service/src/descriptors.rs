@@ -2,8 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the limit as far as the process may by itself: the lower one is there for programs that use `select`, which none of ours
-/// does.
+/// Raises the soft limit to the hard limit. The soft limit is for programs that use `select`; ours don't.
 pub(crate) fn raise() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {
@@ -21,6 +20,6 @@ pub(crate) fn raise() {
 /// The limit as it is now.
 pub(crate) fn limit() -> u32 {
     let Rlimit { current, .. } = getrlimit(Resource::Nofile);
-    // None: as many as one likes.
+    // None: unlimited.
     current.map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX))
 }

@@ -9,22 +9,22 @@ use volo_thrift::{BizError, ClientError, ServerError};
 /// The outcome of a call that isn't a success. Each is logged where it arises.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RpcError {
-    /// The service refused: the caller can mend it (codes 1xxxx).
+    /// The service refused the request (codes 1xxxx): the caller can correct it.
     #[error("refused: {0}")]
     Biz(BizError),
-    /// No instance could be reached, or the one that was broke off; or the service lacks something it depends on.
+    /// No instance could be reached, the connection broke, or a dependency of the service is unavailable.
     #[error("the service is unavailable")]
     Unavailable,
-    /// No answer within the call's time limit; it may have been carried out.
+    /// No answer within the deadline; the call may have been executed.
     #[error("the service did not answer in time")]
     TimedOut,
-    /// The service failed in a way that it didn't foresee.
+    /// An unexpected failure of the service.
     #[error("the service failed")]
     Internal,
 }
 
 impl RpcError {
-    /// The number for it in the one table.
+    /// Its code in the table of codes.
     pub fn code(&self) -> Code {
         match self {
             Self::Biz(error) => idl::code(error),
@@ -56,7 +56,7 @@ impl From<&ClientError> for RpcError {
     fn from(error: &ClientError) -> Self {
         match error {
             ClientError::Biz(error) => error.into(),
-            // Only our own time limit leaves this kind: the layer that sets it renames all others.
+            // Only our own deadline has this kind: the middleware that sets it changes the kind of all other errors.
             ClientError::Transport(error) if error.kind() == io::ErrorKind::TimedOut => {
                 Self::TimedOut
             }
@@ -92,25 +92,25 @@ impl From<RpcError> for ServerError {
     }
 }
 
-/// What a handler answers when something it didn't foresee failed: logs it and tells the caller no more than that.
+/// The answer of a handler after an unexpected failure. The error is logged; the caller learns only the kind.
 pub fn internal(error: &(dyn Error + 'static)) -> ServerError {
     tracing::error!(error = chain(error), "internal error");
     RpcError::Internal.into()
 }
 
-/// What a handler answers when something it depends on is away: logs it and tells the caller no more than that.
+/// The answer of a handler when a dependency is unavailable. The error is logged; the caller learns only the kind.
 pub fn unavailable(error: &(dyn Error + 'static)) -> ServerError {
     tracing::error!(error = chain(error), "dependency unavailable");
     RpcError::Unavailable.into()
 }
 
-/// What a handler answers to what is more than it can do now: nothing was done, and later it may do.
+/// The answer of an overloaded handler: nothing was done, and a later retry may succeed.
 pub fn overloaded(error: &(dyn Error + 'static)) -> ServerError {
     tracing::warn!(error = chain(error), "overloaded");
     RpcError::Unavailable.into()
 }
 
-/// What a handler answers when something took longer than it may: logs it and tells the caller no more than that.
+/// The answer of a handler after a timeout. The error is logged; the caller learns only the kind.
 pub fn timed_out(error: &(dyn Error + 'static)) -> ServerError {
     tracing::error!(error = chain(error), "timed out");
     RpcError::TimedOut.into()

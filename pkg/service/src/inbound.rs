@@ -16,8 +16,8 @@ use volo_thrift::{BizError, ServerError, context::ServerContext};
 
 use crate::{RpcError, header, secret::Gate};
 
-/// Refuses a call without a proof that it is one of ours. Gives a request its id and counters, writes its access log line, and makes a
-/// panic or an unforeseen error an answer without internals.
+/// Refuses a call without a valid proof. Sets the request id and counts the cost, writes the request's log line, and turns a panic or an
+/// unexpected error into an answer without internals.
 #[derive(Clone)]
 pub(crate) struct InboundLayer {
     gate: Arc<Gate>,
@@ -73,12 +73,12 @@ where
     }
 }
 
-/// Ours, not the caller's.
+/// The answer to an unexpected failure.
 fn is_fault(error: &BizError) -> bool {
     !matches!(RpcError::from(error), RpcError::Biz(_))
 }
 
-/// A stranger's call, or one of ours with other settings. Where it is from may be made up.
+/// Logs a call without a valid proof. The caller's name in it may be forged.
 fn refuse(cx: &ServerContext, reason: String) -> BizError {
     let info = cx.rpc_info();
     let from = info.caller().address().map(|from| from.to_string());
@@ -101,7 +101,7 @@ impl<S> Inbound<S> {
         let span = trace::rpc_served(cx.rpc_info().method(), parent.ok().flatten().as_deref());
         let work = cost::scope(self.guarded(cx, req)).instrument(span.clone());
         let (result, cost) = work.await;
-        // Without a scope there is no caller to tell.
+        // Outside of a scope there is no caller.
         let _ = METAINFO.try_with(|meta| {
             meta.borrow_mut()
                 .set_backward_transient(header::COST, cost.to_header());

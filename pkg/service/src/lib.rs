@@ -33,24 +33,24 @@ pub use readiness::{Finding, Need, Report, State};
 pub use registry::Registry;
 pub use server::{Running, StartError, start};
 
-/// Any error: what ends a process is only ever shown.
+/// Any error: an error that ends a process is only printed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Names of what travels beside a call, in both directions.
+/// Names of the metadata of a call, in both directions.
 mod header {
-    /// Persistent: every process that works on the request gets it.
+    /// The request id. Persistent: every process that works on the request gets it.
     pub(crate) const REQUEST_ID: &str = "REQUEST_ID";
-    /// Persistent: who reads, and what they must see.
+    /// Who reads and what they must see. Persistent.
     pub(crate) const READER: &str = "READER";
-    /// Transient, for the process that is called alone: the proof that it is one of ours who calls. A Kitex client puts it there by
+    /// The proof of the caller. Transient: only for the process that is called. A Kitex client sets it by
     /// `metainfo.WithValue(ctx, "PROOF", …)`.
     pub(crate) const PROOF: &str = "PROOF";
-    /// Likewise, the secret itself: what the version before the proofs sent.
+    /// The secret itself, which the version before the proofs sent. Transient.
     pub(crate) const SECRET: &str = "SECRET";
-    /// Transient: what the process that is called does is part of this trace.
+    /// The trace that the call belongs to. Transient.
     pub(crate) const TRACEPARENT: &str = "TRACEPARENT";
-    /// Transient: for how many milliseconds more the caller waits.
+    /// How many milliseconds the caller still waits. Transient.
     pub(crate) const PATIENCE: &str = "PATIENCE";
-    /// Backward: what the call cost.
+    /// The cost of the call. Backward.
     pub(crate) const COST: &str = "COST";
 }

@@ -47,7 +47,7 @@ async fn ask_one(instance: &Instance) -> Result<Report, String> {
 
 async fn report_of(instance: &Instance) -> Result<Report, BoxError> {
     let Some(admin) = instance.admin else {
-        // Another's instance, of which only this can be known.
+        // An instance without an admin port, such as a Kitex service: only its registration is known.
         TcpStream::connect(instance.address).await?;
         return Ok(Report {
             service: String::new(),
@@ -100,7 +100,7 @@ fn together(answers: Vec<Result<Report, String>>) -> Outcome {
                 }
                 states.push(report.state);
                 for (name, finding) in report.checks {
-                    // The worst of what the instances say.
+                    // The worst state that an instance reports.
                     match checks.get(&name) {
                         Some(known) if known.state >= finding.state => {}
                         _ => _ = checks.insert(name, finding),
@@ -123,7 +123,7 @@ fn together(answers: Vec<Result<Report, String>>) -> Outcome {
     (state, reason, checks)
 }
 
-/// What is wrong with an instance: the worst of its findings.
+/// The reason why an instance isn't up: its worst finding.
 fn words(report: &Report) -> String {
     let worst = report
         .checks

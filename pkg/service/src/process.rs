@@ -28,9 +28,9 @@ use crate::{
     signals::Signals,
 };
 
-/// The environment variable that names a file for the address this process listens on, for whoever started it on port 0.
+/// The environment variable that names a file into which the process writes its listening address: needed when it starts on port 0.
 const ADDRESS_FILE_VARIABLE: &str = "DOUSHENG_ADDRESS_FILE";
-/// The environment variable that names a file for the address of this process's admin port, likewise.
+/// The same for the address of the admin port.
 const ADMIN_ADDRESS_FILE_VARIABLE: &str = "DOUSHENG_ADMIN_ADDRESS_FILE";
 /// Stack of a worker thread, in bytes; only the part that is used takes memory. Futures nest deeply: in a build without optimisation a
 /// like overflows the usual 2 MiB.
@@ -38,7 +38,7 @@ const THREAD_STACK: usize = 8 << 20;
 /// Blocking work that is still under way at the end is waited for this long.
 const RUNTIME_SHUTDOWN: Duration = Duration::from_secs(1);
 
-/// What the code of a process works with.
+/// What the main function of a process works with.
 pub struct Process {
     name: String,
     settings: Settings,
@@ -48,10 +48,10 @@ pub struct Process {
     admin_address: SocketAddr,
 }
 
-/// The main of every process: reads the settings, sets up logs and runtime and runs `main`, whose end is the process's.
-/// A failure is logged, or printed as long as there are no logs. A signal to stop lets a server finish; one that comes
-/// before anything is served, and every second one, ends the process at once. The panic of a task that was spawned by `vital::spawn`
-/// stops the process likewise, as a failure.
+/// The main of every process: reads the settings, sets up logs and the runtime, and runs `main`; then the process ends. A failure is
+/// logged, or printed if there are no logs yet. The first signal to stop begins the graceful shutdown of a server. A signal before
+/// anything is served, and any second signal, ends the process at once. The panic of a vital task also begins the shutdown, and the
+/// process fails.
 pub fn run(name: &str, main: impl AsyncFnOnce(Process) -> Result<(), BoxError>) -> ExitCode {
     let prepared = prepare(name);
     let (settings, runtime) = match prepared {
@@ -113,7 +113,7 @@ fn prepare(name: &str) -> Result<(Settings, tokio::runtime::Runtime), BoxError> 
     Ok((settings, runtime))
 }
 
-/// Binds the admin port and serves it from now on, so that a process that hangs in its start can be asked, too.
+/// Binds the admin port and serves it from now on, so that it answers even if the start of the process hangs.
 async fn serve_admin(admin: &Admin, settings: &Settings) -> Result<SocketAddr, BoxError> {
     let address = settings.admin.listen;
     let listener = TcpListener::bind(address)
@@ -133,13 +133,13 @@ impl Process {
         &self.settings
     }
 
-    /// What it tells its operator.
+    /// The admin endpoints.
     pub fn admin(&self) -> &Admin {
         &self.admin
     }
 
-    /// Has `/readyz` look at something this process depends on. `check` is asked at most once a second and has a second;
-    /// what it says is shown, so it holds no secret. The registry is checked without asking.
+    /// Adds a dependency to `/readyz`. `check` runs at most once a second, for at most a second. Its error is shown, so it must hold no
+    /// secret. etcd is always checked.
     pub fn check<F, E>(&self, name: &str, need: Need, check: impl Fn() -> F + Send + Sync + 'static)
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
@@ -148,7 +148,7 @@ impl Process {
         self.admin.0.add(name, need, check);
     }
 
-    /// Has `/readyz` look at a service that this process calls: whether instances are known, and what they say of themselves.
+    /// Adds a service that this process calls to `/readyz`: whether instances are known, and what their own reports say.
     pub fn check_service(&self, service: &str, need: Need) {
         let instances = self.registry.instances(service);
         let ask = move || peers::ask(instances.clone());
@@ -222,13 +222,13 @@ impl Process {
     }
 }
 
-/// Logs the address and writes it for whoever asked.
+/// Logs the address and writes it into the file, if one is named.
 fn publish(address: SocketAddr) -> io::Result<()> {
     tracing::info!(%address, "listening");
     write_address(address, ADDRESS_FILE_VARIABLE)
 }
 
-/// Writes an address into the file that `variable` names, if it does; a reader never sees half of it.
+/// Writes an address atomically into the file that `variable` names, if it is set.
 fn write_address(address: SocketAddr, variable: &str) -> io::Result<()> {
     let Some(file) = env::var_os(variable).map(PathBuf::from) else {
         return Ok(());

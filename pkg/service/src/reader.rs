@@ -11,21 +11,21 @@ use metainfo::{Forward as _, METAINFO};
 
 use crate::{attempts::forwarded, header};
 
-/// Who reads, as the caller of this call says; [`Reader::STRICT`] when nobody does. To be asked in the task of the call.
+/// Who reads, as the caller says; [`Reader::STRICT`] if it doesn't. Call it in the task of the call.
 pub fn reader() -> Reader {
     let header = METAINFO.try_with(|meta| meta.borrow().get_persistent(header::READER));
     Reader::from_header(header.ok().flatten().as_deref())
 }
 
-/// By when the caller of this call must have an answer; none: it doesn't say. To be asked in the task of the call, before anything is
-/// awaited: the caller says for how long it waits, as clocks of two machines differ.
+/// The deadline of the caller; `None` if it has none. Call it in the task of the call, before anything is awaited: the caller sends how
+/// long it waits, not a time, because the clocks of two machines differ.
 pub fn deadline() -> Option<Instant> {
     let header = METAINFO.try_with(|meta| meta.borrow().get_upstream(header::PATIENCE));
     let patience_ms = header.ok().flatten()?.parse().ok()?;
     Instant::now().checked_add(Duration::from_millis(patience_ms))
 }
 
-/// Does `work` for `reader`: every call that it makes in this task says so.
+/// Runs `work` on behalf of `reader`, who is sent with every call that it makes in this task.
 pub async fn reading<F: Future>(reader: &Reader, work: F) -> F::Output {
     let mut meta = forwarded();
     meta.set_persistent(header::READER, reader.to_header());

@@ -15,19 +15,19 @@ use tokio::time::{Instant, timeout};
 
 use crate::signals::Stopping;
 
-/// How long a check may take. What is slower is down.
+/// How long a check may take. After that the dependency counts as down.
 const CHECK_LIMIT: Duration = Duration::from_secs(1);
-/// How long the findings of a round are given to whoever asks.
+/// How long a report is used before the checks run again.
 const ROUND_LIFE: Duration = Duration::from_secs(1);
 /// Longest reason that is shown, in characters.
 const MAX_REASON: usize = 160;
 
-/// What becomes of the process without something.
+/// How much the process needs a dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// It can't do its main job.
+    /// It can't do its main job without it.
     Required,
-    /// It does its main job, with less behind it.
+    /// It does its main job without it, with less.
     Optional,
 }
 
@@ -38,13 +38,13 @@ impl Need {
     }
 }
 
-/// How something is.
+/// The state of a process or dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// As it should be.
+    /// It works.
     Up,
-    /// It works, but something behind it doesn't.
+    /// It works, but something that it depends on doesn't.
     Degraded,
     /// It doesn't work.
     Down,
@@ -61,24 +61,24 @@ impl State {
     }
 }
 
-/// What was found of one thing.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// How it is.
+    /// The state of the dependency.
     pub state: State,
     /// Whether the process can't do its main job without it.
     pub required: bool,
-    /// How long it took to find that out.
+    /// How long the check took, in ms.
     pub took_ms: u64,
     /// Why it isn't up; without addresses and secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What it depends on itself, as it says.
+    /// Its own dependencies, as it reports them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub checks: BTreeMap<String, Finding>,
 }
 
-/// What a process says of itself.
+/// The readiness report of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Its name.
@@ -89,7 +89,7 @@ pub struct Report {
     pub checks: BTreeMap<String, Finding>,
 }
 
-/// What a check gives: a state, why, and what lies behind it.
+/// The outcome of a check: state, reason, and the dependencies behind it.
 pub(crate) type Outcome = (State, Option<String>, BTreeMap<String, Finding>);
 
 struct Check {
@@ -104,7 +104,7 @@ pub(crate) struct Readiness {
     service: String,
     stopping: Stopping,
     checks: Mutex<Vec<Arc<Check>>>,
-    /// Whoever asks while a round is under way waits for it.
+    /// Held while the checks run, so that concurrent callers wait for one round.
     last: tokio::sync::Mutex<Option<(Instant, Arc<Report>)>>,
 }
 
@@ -118,7 +118,7 @@ impl Readiness {
         }
     }
 
-    /// Adds a check that is either good or not.
+    /// Adds a check that succeeds or fails.
     pub(crate) fn add<F, E>(
         &self,
         name: &str,
@@ -139,7 +139,7 @@ impl Readiness {
         });
     }
 
-    /// Adds a check that knows more than that, and has a limit of its own.
+    /// Adds a check with a detailed outcome and its own limit.
     pub(crate) fn add_with_limit<F>(
         &self,
         name: &str,
@@ -159,7 +159,7 @@ impl Readiness {
         checks.push(check);
     }
 
-    /// What the last round found, or a new one if that is too long ago.
+    /// The last report, or a new one if it is too old.
     pub(crate) async fn report(&self) -> Arc<Report> {
         if self.is_stopping() {
             return Arc::new(self.stopping_report());
@@ -194,7 +194,7 @@ impl Readiness {
         }
     }
 
-    /// A process that is about to end wants no more work, whatever it depends on.
+    /// A process that is stopping is down, whatever its dependencies say.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.is_stopping() || vital::failed().is_some()
     }
@@ -237,7 +237,7 @@ async fn find(check: &Check) -> Finding {
     }
 }
 
-/// What follows for the whole: nothing works without what is required, everything else may only degrade.
+/// The state of the whole: down if a required dependency is down, degraded if any other is.
 fn overall(checks: &BTreeMap<String, Finding>) -> State {
     let states = checks.values().map(|finding| match finding.state {
         State::Down if !finding.required => State::Degraded,

@@ -19,7 +19,7 @@ use crate::header;
 #[derive(Clone)]
 pub(crate) struct Prover {
     secrets: Secrets,
-    /// The secret itself, where calls show it.
+    /// The secret itself, if calls still send it.
     clear: Option<FastStr>,
 }
 
@@ -32,7 +32,7 @@ impl Prover {
         }
     }
 
-    /// Puts the proof of an attempt at `address` beside what this task calls.
+    /// Attaches the proof of an attempt at `address` to the call of this task.
     pub(crate) fn prove(&self, cx: &ClientContext, address: SocketAddr) {
         let info = cx.rpc_info();
         let proof = self.secrets.prove(&Call {
@@ -53,12 +53,12 @@ impl Prover {
     }
 }
 
-/// What an instance asks of each call.
+/// Authenticates the calls to an instance.
 pub(crate) struct Gate {
     service: String,
     address: SocketAddr,
     verifier: Verifier,
-    /// What a call may show in place of a proof.
+    /// Secrets that a call may send instead of a proof.
     clear: Vec<FastStr>,
 }
 
@@ -77,7 +77,7 @@ impl Gate {
     /// Whether the call of this task may be served.
     ///
     /// # Errors
-    /// What it lacks, in words for whoever mends the caller.
+    /// What the call lacks, in words for the developer of the caller.
     pub(crate) fn admit(&self, cx: &ServerContext) -> Result<(), String> {
         if self.verifier.is_empty() {
             return Ok(());
@@ -107,7 +107,7 @@ impl Gate {
         ))
     }
 
-    /// All are compared, and each to its end: the time tells nothing but the length.
+    /// Compares with all secrets in constant time: the time tells only the length.
     fn is_one_of_ours(&self, shown: &str) -> bool {
         let found = self
             .clear

@@ -16,7 +16,7 @@ use crate::{
     secret::Gate,
 };
 
-/// An instance's share of the calls. All of ours are equal; this is what Kitex gives one by default.
+/// The weight of an instance. All of ours are equal; this is Kitex's default.
 const WEIGHT: u32 = 10;
 
 /// Why a server can't start.
@@ -30,12 +30,12 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
-    /// Nobody could call an address like 0.0.0.0.
+    /// An address like 0.0.0.0 can't be called.
     #[error("settings: rpc.listen: {0} can't be registered: name the address that callers reach")]
     Unspecified(SocketAddr),
 }
 
-/// A server that runs until it is told to [`stop`](Self::stop), or by a signal.
+/// A server that runs until [`stop`](Self::stop) or a signal.
 pub struct Running {
     address: SocketAddr,
     leaving: Leaving,
@@ -43,7 +43,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where it listens, and as what it is registered.
+    /// The address where it listens and that is registered.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -63,7 +63,7 @@ impl Running {
         self.stop().await
     }
 
-    /// Leaves the registry, waits until the callers know, finishes what is under way, and ends.
+    /// Deregisters, waits until callers have noticed, drains and ends.
     ///
     /// # Errors
     /// It stopped for another reason.
@@ -73,7 +73,7 @@ impl Running {
     }
 }
 
-/// What comes before closing: nobody may be sent here any more when connections are refused.
+/// Deregistration before the listener closes, so that no caller meets a refused connection.
 struct Leaving {
     registration: Registration,
     wait: Duration,
@@ -107,7 +107,7 @@ where
     start_with_admin(service, settings, registry, handler, None).await
 }
 
-/// As [`start`], and whoever finds the instance finds its admin port, too.
+/// As [`start`], with the address of the admin port in the registration.
 pub(crate) async fn start_with_admin<S, Req>(
     service: &str,
     settings: &Settings,
@@ -133,13 +133,13 @@ where
         admin: admin.map(|admin| reachable(admin, address)),
         ..Instance::new(address, WEIGHT)
     };
-    // Connections wait in the listener's queue from here on, so that it may be registered.
+    // From here on connections wait in the listener's queue, so the instance may be registered.
     let leaving = Leaving {
         registration: registry.register(service, &instance),
         wait: Duration::from_millis(settings.rpc.deregister_wait_ms),
         closer,
     };
-    // Boxed, so that the compiler need not look through a handler and all layers at once.
+    // Boxed to keep the types, and with them compile time, small.
     let handler = idl::ValidateLayer.layer(BoxService::new(handler));
     let inbound = InboundLayer::new(Gate::new(settings, service, address));
     let handler = Arc::new(inbound.layer(handler));

@@ -9,15 +9,15 @@ use tokio::{
     sync::watch,
 };
 
-/// What a shell reports of a process that a signal ended is this and the signal's number.
+/// The exit code after a signal is this plus the number of the signal, as shells report it.
 const ENDED_BY_SIGNAL: i32 = 128;
-/// And of one that failed.
+/// The exit code after a failure.
 const FAILED: i32 = 1;
 
-/// Whoever waits for a stop is a receiver.
+/// Distributes the request to stop. Each waiting server is a receiver.
 pub(crate) struct Signals(Arc<watch::Sender<bool>>);
 
-/// Whether the process is to stop, for whoever only looks: it doesn't count as acting on it.
+/// Tells whether the process shall stop, without counting as a server that acts on it.
 #[derive(Clone)]
 pub(crate) struct Stopping(Arc<watch::Sender<bool>>);
 
@@ -26,13 +26,13 @@ impl Stopping {
         *self.0.borrow()
     }
 
-    /// As it is without a signal.
+    /// The state without a signal.
     #[cfg(test)]
     pub(crate) fn never() -> Self {
         Self(Arc::new(watch::Sender::new(false)))
     }
 
-    /// As it is after one.
+    /// The state after a signal.
     #[cfg(test)]
     pub(crate) fn now() -> Self {
         Self(Arc::new(watch::Sender::new(true)))
@@ -74,7 +74,7 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Ends when the process is to stop. From this call on somebody is there to act on it.
+    /// Resolves when the process shall stop. From this call on, the first signal doesn't end the process at once.
     pub(crate) fn stopping(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut stopping = self.0.subscribe();
         async move {
@@ -85,7 +85,7 @@ impl Signals {
         }
     }
 
-    /// Tells at any time whether the first signal has come.
+    /// Tells at any time whether the first signal has arrived.
     pub(crate) fn state(&self) -> Stopping {
         Stopping(self.0.clone())
     }

@@ -12,20 +12,20 @@ use tracing::Instrument as _;
 
 use crate::StorageError;
 
-/// How long a request may take, and how often it is tried.
+/// The timeout of an attempt and the number of attempts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limit {
     attempt: Duration,
     attempts: u32,
 }
 
-/// Metadata: an answer that takes longer is as good as none. At most 6.2 s in all.
+/// For metadata. At most 6.2 s in all.
 pub(crate) const QUICK: Limit = Limit::new(3, 2);
-/// Metadata that must not be asked for twice.
+/// For requests that must not be repeated.
 pub(crate) const ONCE: Limit = Limit::new(5, 1);
-/// What moves or assembles content. At most 20.2 s in all.
+/// For requests that move or assemble content. At most 20.2 s in all.
 pub(crate) const BULK: Limit = Limit::new(10, 2);
-/// A part, up to 64 MiB. At most 90.6 s in all.
+/// For a part, up to 64 MiB. At most 90.6 s in all.
 pub(crate) const PART: Limit = Limit::new(30, 3);
 
 impl Limit {
@@ -35,7 +35,7 @@ impl Limit {
     }
 }
 
-/// Sends what `request` makes until it is answered, refused, or tried as often as `limit` allows.
+/// Sends a request, and repeats it while the store is unavailable, as often as `limit` allows.
 pub(crate) async fn call<T, F>(
     operation: &'static str,
     limit: Limit,

@@ -10,7 +10,7 @@ use minio::s3::{
     minio_error_response::MinioErrorCode,
 };
 
-/// Why the store did not do as asked.
+/// An error of the object store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
     /// There is no such object, upload or bucket.
@@ -19,7 +19,7 @@ pub enum StorageError {
         /// What was asked for.
         operation: &'static str,
     },
-    /// The store can't be reached, is too slow or in trouble: later it may work.
+    /// The store can't be reached, is too slow or fails: a later retry may succeed.
     #[error("object store: {operation}: {reason}")]
     Unavailable {
         /// What was asked for.
@@ -27,7 +27,7 @@ pub enum StorageError {
         /// The kind of failure.
         reason: String,
     },
-    /// The store answered no, and would again.
+    /// The store refused the request; a retry wouldn't help.
     #[error("object store: {operation}: refused: {code}")]
     Refused {
         /// What was asked for.
@@ -51,7 +51,7 @@ pub enum SendError<E> {
     /// The stream's own error, unchanged.
     #[error(transparent)]
     Source(E),
-    /// The stream held not one byte.
+    /// The stream was empty.
     #[error("nothing to store")]
     Empty,
     /// The store failed.
@@ -127,7 +127,7 @@ impl StorageError {
             MinioErrorCode::NoSuchBucket
             | MinioErrorCode::NoSuchKey
             | MinioErrorCode::ResourceNotFound => Self::NotFound { operation },
-            // The library lowers codes that it doesn't know.
+            // The library gives unknown codes in lower case.
             MinioErrorCode::OtherError(code) => match code.as_str() {
                 "nosuchupload" => Self::NotFound { operation },
                 "internalerror" | "serviceunavailable" | "slowdown" | "requesttimeout" => {
@@ -144,7 +144,7 @@ impl StorageError {
     }
 }
 
-/// What is wrong with the store's certificate, if that is it. The words are TLS's and hold nothing of a request.
+/// The problem with the store's certificate, if that is the cause. The text comes from TLS and contains nothing of a request.
 fn certificate_fault(error: &(dyn Error + 'static)) -> Option<String> {
     let mut cause = Some(error);
     while let Some(error) = cause {

@@ -39,13 +39,13 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     client: MinioClient,
-    /// Only signs: URLs carry the host that viewers use.
+    /// Only signs URLs, with the host that viewers use.
     public: MinioClient,
     bucket: BucketName,
     url_cache: UrlCache,
 }
 
-/// What the store knows of an object.
+/// The metadata of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {
     /// Its length.
@@ -112,7 +112,7 @@ impl Store {
         })))
     }
 
-    /// Makes the bucket if it isn't there. Any number of processes may do so at once.
+    /// Creates the bucket if it doesn't exist. Several processes may do so at once.
     pub async fn ensure_bucket(&self) -> Result<(), StorageError> {
         if self.bucket_exists().await? {
             return Ok(());
@@ -126,13 +126,13 @@ impl Store {
         });
         match created.await {
             Ok(_) => Ok(()),
-            // Another process may have been quicker.
+            // Another process may have created it meanwhile.
             Err(StorageError::Refused { .. }) if self.bucket_exists().await? => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Whether the store answers, takes our account, and has the bucket. Asked once, since the next question comes soon.
+    /// Succeeds if the store answers, accepts the account and has the bucket. Not retried, because readiness asks again soon.
     pub async fn ping(self) -> Result<(), StorageError> {
         const OPERATION: &str = "ping";
         let exists = call(OPERATION, ONCE, async || {
@@ -157,7 +157,7 @@ impl Store {
         Ok(answer.await?.exists())
     }
 
-    /// Stores a small object, or puts it in the place of the one that has this key.
+    /// Stores a small object, and replaces one with the same key.
     pub async fn put(
         &self,
         key: &str,
@@ -178,7 +178,7 @@ impl Store {
         stored.await.map(drop)
     }
 
-    /// Removes an object. One that is not there is fine.
+    /// Deletes an object. A missing object is no error.
     pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
         let deleted = call("delete", QUICK, async || {
             self.client()
@@ -239,7 +239,7 @@ impl Store {
                 .build()
                 .send()
                 .await?;
-            // A store that doesn't know ranges would send everything.
+            // A store that doesn't support ranges would send everything.
             if answer.object_size()? > len {
                 return Ok(None);
             }

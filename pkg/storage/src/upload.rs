@@ -30,14 +30,14 @@ use crate::{
 const MAX_PARTS: u16 = 10_000;
 
 impl Store {
-    /// Opens an upload and gives its id. Nothing can be seen under `key` until [`Self::send_parts`] has ended well; whoever
-    /// doesn't get that far calls [`Self::abort_multipart`], so write down key and id first.
+    /// Begins a multipart upload and returns its id. The object appears under `key` only when [`Self::send_parts`] has succeeded. Otherwise
+    /// call [`Self::abort_multipart`]: so save key and id first.
     pub async fn begin_multipart(
         &self,
         key: &str,
         content_type: &str,
     ) -> Result<String, StorageError> {
-        // Not repeated: an attempt whose answer got lost would leave an upload that nobody knows of.
+        // Not retried: an attempt whose answer was lost would leave an upload with an unknown id.
         let upload_id = call("begin upload", ONCE, async || {
             let answer = self
                 .client()
@@ -54,9 +54,8 @@ impl Store {
     /// Sends `first` and then `stream` in parts of `part_bytes` (at least 5 MiB, by S3's rule) and completes the upload.
     /// Gives the number of bytes. Empty chunks are skipped.
     ///
-    /// After an error the upload stays open: the caller aborts it, and does so here as after a crash. No part is on its way
-    /// any more when this returns (unless a part timed out), so that an abort leaves nothing behind. Dropped half-way it can't
-    /// promise that: run it in a task of its own.
+    /// After an error the upload stays open, and the caller must abort it. No part is in flight when this returns (unless a part timed
+    /// out), so an abort leaves nothing behind. That doesn't hold when the future is dropped: run it in a task of its own.
     pub async fn send_parts<S, E>(
         &self,
         key: &str,
@@ -93,7 +92,7 @@ impl Store {
                     }
                     Either::Right((Ok(next), sending)) => (sending.await?, next),
                     Either::Right((Err(error), sending)) => {
-                        // What is on its way arrives before the caller aborts; how it went matters to nobody.
+                        // The part in flight must end before the caller aborts; its result doesn't matter.
                         let _ = sending.await;
                         return Err(SendError::Source(error));
                     }
@@ -106,7 +105,7 @@ impl Store {
         Ok(self.complete(key, upload_id, sent).await?)
     }
 
-    /// Drops an open upload with all its parts. One that is not there is fine; one that was completed stays as it is.
+    /// Aborts an open upload and deletes its parts. A missing upload is no error; a completed one stays.
     pub async fn abort_multipart(&self, key: &str, upload_id: &str) -> Result<(), StorageError> {
         let aborted = call("abort upload", QUICK, async || {
             self.client()
@@ -158,12 +157,12 @@ impl Store {
                 .await
         });
         match answer.await {
-            // S3 may answer 200 before it knows, and tell of a failure in the body.
+            // S3 may answer 200 first and report a failure in the body.
             Ok(answer) => match Element::parse(answer.body().as_ref()) {
                 Ok(root) if root.name != "Error" => Ok(size),
                 _ => Err(StorageError::unavailable(OPERATION, "failed half-way")),
             },
-            // Completed by an attempt whose answer got lost.
+            // An earlier attempt completed it, and its answer was lost.
             Err(StorageError::NotFound { operation }) => match self.stat(key).await? {
                 Some(stat) if stat.size_bytes == size => Ok(size),
                 _ => Err(StorageError::NotFound { operation }),
@@ -176,10 +175,10 @@ impl Store {
 /// Cuts a stream of chunks into parts.
 struct Parts<S> {
     stream: S,
-    /// What the last chunk had over.
+    /// The rest of the last chunk.
     rest: Bytes,
     part_bytes: usize,
-    /// The buffer of a part that was sent, to be filled again: allocated anew each time, the allocator would keep several.
+    /// The buffer of the last part, which is reused: the allocator would keep several otherwise.
     buffer: BytesMut,
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
-/// Play URLs remembered at most: about 10 MB.
+/// Most cached URLs: about 10 MB.
 const REMEMBERED: usize = 16_384;
 
-/// Play URLs that were signed, each with the second (since 1970) as of which it was signed.
+/// Presigned play URLs by key, each with the time of its signature in seconds since 1970.
 #[derive(Debug)]
 pub(crate) struct UrlCache {
     pub(crate) signed: Cache<Box<str>, (Arc<str>, u64)>,

@@ -16,8 +16,8 @@ use crate::{StorageError, Store, url_cache::UrlCache};
 const OPERATION: &str = "sign URL";
 
 impl Store {
-    /// A URL at the public endpoint by which anyone can get this object, whole or in ranges. At least half of the life that
-    /// settings give is left of it. All processes give the same URL for half a life, so that viewers' caches know it again.
+    /// A presigned URL at the public endpoint: anybody can fetch the object, whole or in ranges. It is valid for at least half of the TTL
+    /// in the settings. All processes return the same URL for half a TTL, so that viewers can cache the object.
     pub fn play_url(&self, key: &str) -> Result<Arc<str>, StorageError> {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
         self.play_url_at(key, since_epoch.unwrap_or_default().as_secs())
@@ -25,7 +25,7 @@ impl Store {
 
     fn play_url_at(&self, key: &str, now_s: u64) -> Result<Arc<str>, StorageError> {
         let UrlCache { signed, ttl_s } = self.url_cache();
-        // Signed as of the last multiple of half a life: the same for everybody who signs in this half.
+        // The time of the signature is the last multiple of half a TTL, so all processes sign the same.
         let half_s = u64::from(ttl_s / 2).max(1);
         let as_of_s = now_s - now_s % half_s;
         if let Some((url, signed_s)) = signed.get(key)
@@ -63,7 +63,7 @@ impl Store {
                 .url;
             Ok::<_, S3Error>(url)
         };
-        // It would wait only to ask for the bucket's region, which the client knows.
+        // It would wait only for the bucket's region, which the client knows.
         match signed.now_or_never() {
             Some(url) => url.map_err(|error| StorageError::from_s3(OPERATION, error)),
             None => Err(StorageError::refused(OPERATION, "region not known")),
@@ -71,7 +71,7 @@ impl Store {
     }
 }
 
-/// The URL with its parameters in order: the library leaves that to chance, but viewers' caches compare text.
+/// Sorts the parameters of a URL: the library's order is random, but caches compare the text.
 fn sorted(url: &str) -> String {
     let Some((path, query)) = url.split_once('?') else {
         return url.to_owned();

@@ -17,7 +17,7 @@ pub struct Cost {
     pub sql: u32,
 }
 
-/// Counts what `future` costs. A scope inside another counts for itself; pass it on with [`add`] if it belongs to both.
+/// Counts the cost of `future`. A scope inside another isn't counted there; use [`add`] if its cost belongs to both.
 pub async fn scope<F: Future>(future: F) -> (F::Output, Cost) {
     COUNTED
         .scope(Cell::default(), async {
@@ -43,7 +43,7 @@ pub fn add_rpc(calls: u32) {
     });
 }
 
-/// Counts what somebody else reports to have spent on this request.
+/// Counts a cost that another process reports for this request.
 pub fn add(cost: Cost) {
     let added = |counted: &Cell<Cost>| {
         let Cost { rpcs, sql } = counted.get();
@@ -52,7 +52,7 @@ pub fn add(cost: Cost) {
             sql: sql.saturating_add(cost.sql),
         });
     };
-    // Outside a request there is nobody to charge.
+    // Outside of a request nothing is counted.
     let _ = COUNTED.try_with(added);
 }
 

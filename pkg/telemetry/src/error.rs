@@ -6,16 +6,16 @@ pub enum TelemetryError {
     /// `log.filter` isn't a tracing filter.
     #[error("settings: log.filter: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// Something in this process set up its own logs before.
+    /// The process has set up logs before.
     #[error("logs were already set up in this process")]
     AlreadySet(#[from] tracing_subscriber::util::TryInitError),
-    /// Traces can't be sent there.
+    /// The endpoint for traces can't be used.
     #[error("settings: trace.endpoint: {0}")]
     Trace(#[from] opentelemetry_otlp::ExporterBuildError),
-    /// Nobody can be trusted.
+    /// The root certificates can't be used.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
-    /// Something in this process set up its own metrics before.
+    /// The process has set up metrics before.
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
 }

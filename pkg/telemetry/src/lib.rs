@@ -21,9 +21,9 @@ use tracing_subscriber::{
 pub use error::TelemetryError;
 pub use request::{RequestId, scope};
 
-/// Sends the log lines of this process to standard output, in the settings' format and with their filter, and makes a
-/// panic one such line (with the id of the request it happened in). Begins to record [`metrics`], and to send [`trace`]s if the
-/// settings say where to. `service` names the process in all of them. To be called in a tokio runtime.
+/// Sets up logs to standard output, in the format and with the filter of the settings; a panic becomes a log line too, with its request
+/// id. Begins to record [`metrics`], and sends [`trace`]s if there is an endpoint. `service` names the process in all of them. Call it in
+/// a tokio runtime.
 ///
 /// # Errors
 /// A bad filter names `log.filter`, a bad endpoint `trace.endpoint`. The second call in a process is refused.

@@ -16,17 +16,17 @@ use std::{
 /// Standard output.
 pub(crate) struct Output(Option<LogFile>);
 
-/// The file that standard output is.
+/// Standard output as a file.
 struct LogFile {
     path: PathBuf,
     rotate_bytes: u64,
-    /// At least as long as it is taken to be, unless somebody else writes into it.
+    /// Its length, as far as this process knows; other processes may write into it too.
     bytes: u64,
     has_stderr: bool,
 }
 
 impl Output {
-    /// Set aside when it is longer than `rotate_bytes`; 0: never.
+    /// Rotated when it would become longer than `rotate_bytes`; 0: never.
     pub(crate) fn new(rotate_bytes: u64) -> Self {
         Self(if rotate_bytes == 0 {
             None
@@ -51,7 +51,7 @@ impl Write for Output {
 }
 
 impl LogFile {
-    /// None where standard output is something else than a file with a name.
+    /// `None` if standard output isn't a named file.
     fn find(rotate_bytes: u64) -> Option<Self> {
         let path = fs::read_link("/proc/self/fd/1").ok()?;
         let stdout = metadata(io::stdout()).ok()?;
@@ -67,16 +67,16 @@ impl LogFile {
     fn make_room(&mut self, line: usize) {
         let line = line as u64;
         if self.bytes + line > self.rotate_bytes {
-            // What can't be done now is tried again when as much has been written: a log that is too long is better than none.
+            // A rotation that fails is tried again after as many bytes: a log that is too long is better than none.
             self.bytes = self.rotate(line).unwrap_or(0);
         }
         self.bytes += line;
     }
 
-    /// Gives the length of the file that is written into from now on.
+    /// Rotates the file. Returns the length of the file that is written to from now on.
     fn rotate(&self, line: u64) -> io::Result<u64> {
         let old = metadata(io::stdout())?;
-        // Another process with the same output may have set it aside already, or somebody has emptied it.
+        // Another process with the same output may have rotated it already, or it was truncated.
         if fs::metadata(&self.path).is_ok_and(|named| same_file(&old, &named)) {
             if old.len() + line <= self.rotate_bytes {
                 return Ok(old.len());

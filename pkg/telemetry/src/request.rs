@@ -11,7 +11,7 @@ tokio::task_local! {
     static CURRENT: RequestId;
 }
 
-/// What ties together the log lines of one request in all processes. Cheap to clone.
+/// The id of a request, the same in the log lines of all processes. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(Arc<str>);
 
@@ -21,13 +21,13 @@ impl RequestId {
         Self(uuid::Uuid::now_v7().to_string().into())
     }
 
-    /// An id that came from outside, if it is safe to log and to pass on: 1 to 64 of `A-Z a-z 0-9 - _ .`.
+    /// An id from a client, if it is safe to log: 1 to 64 characters of `A-Z a-z 0-9 - _ .`.
     pub fn accept(text: &str) -> Option<Self> {
         let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         ((1..=MAX_LEN).contains(&text.len()) && text.bytes().all(safe)).then(|| Self(text.into()))
     }
 
-    /// [`accept`](Self::accept)s the id that came along, or makes a new one.
+    /// The client's id if it is [`accept`](Self::accept)ed, or a new one.
     pub fn accept_or_generate(text: Option<&str>) -> Self {
         text.and_then(Self::accept).unwrap_or_else(Self::generate)
     }
@@ -49,13 +49,13 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Runs a request: its log lines carry `id`, and [`RequestId::current`] gives it.
+/// Runs a request with its id: in its log lines and by [`RequestId::current`].
 pub async fn scope<F: Future>(id: RequestId, request: F) -> F::Output {
     let span = tracing::info_span!(
         "request",
         service = crate::service::name(),
         request_id = %id,
-        // Known once it turns out to be traced.
+        // Set when the request is traced.
         trace_id = tracing::field::Empty,
     );
     CURRENT.scope(id, request).instrument(span).await

@@ -35,23 +35,23 @@ use crate::{
     metrics::{Routing, Server, Verb},
 };
 
-/// The header of HTTP that carries a trace on.
+/// The HTTP header that carries a trace.
 pub const TRACEPARENT: &str = "traceparent";
-/// What tells the spans here from those of the logs.
+/// The target of the spans of traces, unlike those of logs.
 const TARGET: &str = "dousheng_trace";
-/// For one batch of spans to be taken.
+/// Timeout of sending one batch of spans.
 const SEND_TIMEOUT: Duration = Duration::from_secs(3);
-/// For what is left at the end of the process.
+/// Timeout of sending the last spans when the process ends.
 const LAST_TIMEOUT: Duration = Duration::from_secs(2);
 
 static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 
-/// What the logs take no notice of.
+/// A directive that keeps these spans out of the logs.
 pub(crate) fn not_logged() -> Result<Directive, ParseError> {
     format!("{TARGET}=off").parse()
 }
 
-/// What sends the spans; none when there is nowhere to send them to.
+/// The layer that sends spans; `None` without an endpoint.
 pub(crate) fn layer<S>(
     service: &str,
     settings: &Trace,
@@ -71,7 +71,7 @@ where
         exporter = exporter.with_tls_config(ClientTlsConfig::new().trust_anchors(roots));
     }
     let exporter = exporter.build()?;
-    // Who asked may have decided already.
+    // If the caller sent a trace, its decision holds.
     let new = Sampler::TraceIdRatioBased(settings.sample_ratio);
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
@@ -96,7 +96,7 @@ where
     }))))
 }
 
-/// Sends what hasn't been sent, for at most 2 s. To be called at the end of a process, while its runtime runs.
+/// Sends the remaining spans, for at most 2 s. Call it at the end of a process, while its runtime runs.
 pub fn finish() {
     if let Some(provider) = PROVIDER.get()
         && let Err(error) = provider.shutdown_with_timeout(LAST_TIMEOUT)
@@ -105,8 +105,8 @@ pub fn finish() {
     }
 }
 
-/// A request by HTTP, in the trace that its `traceparent` names, if it is one; else in a new one. To be made in the request's
-/// [`scope`](crate::scope), whose log lines carry the trace's id from then on.
+/// The span of an HTTP request, in the trace of its `traceparent` or, without a valid one, in a new trace. Make it in the request's
+/// [`scope`](crate::scope): from then on the log lines carry the trace id.
 pub fn http(method: &str, traceparent: Option<&str>) -> Span {
     if PROVIDER.get().is_none() {
         return Span::none();
@@ -126,12 +126,12 @@ pub fn http(method: &str, traceparent: Option<&str>) -> Span {
     )
 }
 
-/// How it ended: says so by its route, never by the path that the client asked for.
+/// Records how an HTTP request ended. It names the route template, never the path of the request.
 pub fn http_ended(span: &Span, method: &str, route: &str, status: u16) {
     if span.is_disabled() {
         return;
     }
-    // A field sets the name of a span that has not begun; this one has, for its calls are a part of it.
+    // The span has begun already, so its name can't be set by a field.
     let context = span.context();
     context.span().update_name(format!("{method} {route}"));
     span.record("http.route", route);
@@ -141,7 +141,7 @@ pub fn http_ended(span: &Span, method: &str, route: &str, status: u16) {
     }
 }
 
-/// A request by RPC; as [`http`].
+/// The span of an RPC that is served; as [`http`].
 pub fn rpc_served(method: &str, traceparent: Option<&str>) -> Span {
     if PROVIDER.get().is_none() {
         return Span::none();
@@ -160,7 +160,7 @@ pub fn rpc_served(method: &str, traceparent: Option<&str>) -> Span {
     )
 }
 
-/// An RPC to another service, all attempts together.
+/// The span of an RPC to another service, with all its attempts.
 pub fn rpc_call(service: &str, method: &str) -> Span {
     if !is_traced() {
         return Span::none();
@@ -176,7 +176,7 @@ pub fn rpc_call(service: &str, method: &str) -> Span {
     )
 }
 
-/// A statement, or a transaction as a whole.
+/// The span of a statement, or of a whole transaction.
 pub fn sql(verb: Verb, server: Server, routing: Routing) -> Span {
     if !is_traced() {
         return Span::none();
@@ -195,7 +195,7 @@ pub fn sql(verb: Verb, server: Server, routing: Routing) -> Span {
     )
 }
 
-/// A round trip to Redis or to the object store, or a wait for a write that is shared with other requests.
+/// The span of a round trip to Redis or the object store, or of a wait for a group commit.
 pub fn call(system: &'static str, operation: &'static str) -> Span {
     if !is_traced() {
         return Span::none();
@@ -211,12 +211,12 @@ pub fn call(system: &'static str, operation: &'static str) -> Span {
     )
 }
 
-/// What was asked for didn't come of it, by no fault of who asked.
+/// Marks a span as failed, for a failure that the caller didn't cause.
 pub fn failed(span: &Span) {
     span.record("otel.status_code", "ERROR");
 }
 
-/// What goes along with a call so that what it causes is part of the trace; none when there is no trace.
+/// The `traceparent` to send with a call; `None` without a trace.
 pub fn traceparent(span: &Span) -> Option<String> {
     if span.is_disabled() {
         return None;
@@ -234,7 +234,7 @@ pub fn traceparent(span: &Span) -> Option<String> {
     })
 }
 
-/// Whether this task works on a request that has a span.
+/// Whether this task works on a traced request.
 fn is_traced() -> bool {
     PROVIDER.get().is_some()
         && Span::current()
@@ -243,11 +243,11 @@ fn is_traced() -> bool {
 }
 
 fn served(span: Span, traceparent: Option<&str>) -> Span {
-    // What isn't one counts as none, as the standard has it.
+    // By the standard an invalid value counts as missing.
     let parent = traceparent.map_or_else(Context::new, |given| {
         TraceContextPropagator::new().extract_with_context(&Context::new(), &Given(given))
     });
-    // Only of a span that isn't sent at all.
+    // It fails only for a span that isn't sent.
     let _ = span.set_parent(parent);
     let context = span.context();
     let id = context.span().span_context().trace_id();
@@ -255,7 +255,7 @@ fn served(span: Span, traceparent: Option<&str>) -> Span {
     span
 }
 
-/// The one header of a request that matters here.
+/// Gives the propagator the one header that it needs.
 struct Given<'a>(&'a str);
 
 impl Extractor for Given<'_> {

@@ -14,7 +14,7 @@ use rustls::{
     pki_types::{CertificateDer, TrustAnchor, pem, pem::PemObject as _},
 };
 
-/// Why nobody can be trusted.
+/// Why the root certificates can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The file can't be read.
@@ -23,7 +23,7 @@ pub enum TlsError {
     /// The file isn't PEM.
     #[error("settings: tls.ca_file: {0}: {1}")]
     Pem(PathBuf, #[source] pem::Error),
-    /// What stands in the file is no root.
+    /// A certificate in the file can't be used as a root.
     #[error("settings: tls.ca_file: {0}: {1}")]
     Certificate(PathBuf, #[source] rustls::Error),
     /// Neither the system nor the settings have a root.
@@ -31,7 +31,7 @@ pub enum TlsError {
         "no root certificate is there to trust: install ca-certificates, or name some by tls.ca_file"
     )]
     NoRoots,
-    /// The library can't do what it is asked for.
+    /// The TLS library refused the configuration.
     #[error("TLS: {0}")]
     Library(#[from] rustls::Error),
 }
@@ -44,7 +44,7 @@ pub fn trust_anchors(ca_file: Option<&Path>) -> Result<Vec<TrustAnchor<'static>>
     Ok(roots(ca_file)?.roots)
 }
 
-/// How a client connects that trusts them.
+/// The configuration of a client that trusts them.
 ///
 /// # Errors
 /// As of [`trust_anchors`].
@@ -56,7 +56,7 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
         .with_no_client_auth())
 }
 
-/// The reason of a failure, with what to do where a certificate is it.
+/// The reason of a failure. For an unknown certificate it adds what to do.
 pub fn explain(reason: &str) -> String {
     if reason.contains("UnknownIssuer") {
         format!("{reason} (tls.ca_file names roots that are trusted besides the system's)")
@@ -71,7 +71,7 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {
     for error in system.errors {
         tracing::warn!(%error, "some root certificates of the system can't be read");
     }
-    // Systems have some that no strict reader takes.
+    // Some systems have certificates that rustls doesn't parse; they are skipped.
     roots.add_parsable_certificates(system.certs);
     if let Some(file) = ca_file {
         let content = fs::read(file).map_err(|error| TlsError::File(file.to_owned(), error))?;

@@ -7,11 +7,11 @@ use std::{sync::LazyLock, thread};
 
 use tokio::{sync::watch, task::JoinHandle};
 
-/// The first that failed. One a process, as its end is.
+/// The name of the first task that panicked.
 static FAILED: LazyLock<watch::Sender<Option<&'static str>>> =
     LazyLock::new(|| watch::Sender::new(None));
 
-/// Spawns a task that the process can't do without, in a tokio runtime. `name` is for the operator.
+/// Spawns a vital task on the tokio runtime. `name` is for the log.
 pub fn spawn(
     name: &'static str,
     task: impl Future<Output = ()> + Send + 'static,
@@ -27,7 +27,7 @@ pub fn failed() -> Option<&'static str> {
     *FAILED.borrow()
 }
 
-/// Ends when a task has panicked; with its name.
+/// Resolves when a vital task has panicked, with its name.
 pub async fn failure() -> &'static str {
     let mut failed = FAILED.subscribe();
     // The sender lives as long as the process.
@@ -39,7 +39,7 @@ pub async fn failure() -> &'static str {
     std::future::pending().await
 }
 
-/// Dropped while its thread panics, it tells.
+/// Reports the panic of its task when it is dropped.
 struct ToldOfPanic(&'static str);
 
 impl Drop for ToldOfPanic {

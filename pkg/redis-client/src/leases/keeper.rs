@@ -13,57 +13,58 @@ use super::{
 };
 use crate::{Reply, ScriptCall, Value};
 
-/// A keeper that was killed keeps others away for so long, and what the epoch waits for.
+/// How long a killed keeper blocks others, besides the time that an epoch waits.
 const CANDIDATE_LIFE: Duration = Duration::from_secs(5);
 
-/// What became of a writer whose lease has run out.
+/// The state of a writer whose lease has run out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriterStatus {
-    /// It is alive, and may still acknowledge what it can't write to Redis.
+    /// It is alive, and may still acknowledge writes that it can't tell Redis.
     Alive,
     /// It is gone, and everything it acknowledged is in Redis.
     Gone,
-    /// It is gone, and has acknowledged what isn't in Redis; or nobody knows.
+    /// It is gone, and may have acknowledged something that isn't in Redis.
     Owing,
 }
 
-/// What a new epoch is made of.
+/// The content of a new epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EpochBase {
-    /// All that write.
+    /// All writers.
     pub writers: Vec<String>,
-    /// "seq gtid" of a commit that was made, and acknowledged, after these were listed.
+    /// "seq gtid" of a commit that was made and acknowledged after the writers were listed.
     pub commit: String,
 }
 
-/// How what a writer left behind was made harmless.
+/// How the wrong keys of a dead writer were made harmless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cleanup {
-    /// All that may be wrong is deleted.
+    /// They are deleted.
     Deleted,
-    /// The next epoch covers it.
+    /// The next epoch covers them.
     ByEpoch,
 }
 
-/// Who writes, as the database that they write to knows it. `name` is the leases'. None everywhere: it can't be asked at the moment.
+/// The writers as the database knows them. `name` is the name of the leases. Every method returns `None` when the database is
+/// unavailable.
 pub trait Registry: Send + Sync + 'static {
-    /// The id of this process among the writers, which it is registered under.
+    /// The id under which this process is registered as a writer.
     fn id(&self, name: &'static str) -> impl Future<Output = Option<String>> + Send;
-    /// What became of these. Who is told to be gone acknowledges nothing from now on.
+    /// The status of these writers. One that is reported gone can't acknowledge anything from now on.
     fn statuses(
         &self,
         name: &'static str,
         ids: &[String],
     ) -> impl Future<Output = Option<Vec<(String, WriterStatus)>>> + Send;
-    /// What a new epoch is made of; none also where commits have no names.
+    /// The content of a new epoch. `None` also where commits have no GTIDs.
     fn epoch_base(&self, name: &'static str) -> impl Future<Output = Option<EpochBase>> + Send;
-    /// These were removed from Redis.
+    /// Called when these writers were removed from Redis.
     fn removed(&self, name: &'static str, ids: &[String]) -> impl Future<Output = ()> + Send;
-    /// Deletes all that a writer may have left behind wrong, unless the next epoch covers that.
+    /// Deletes all keys that a dead writer may have left wrong, unless the next epoch covers them.
     fn clean_up(&self) -> impl Future<Output = Option<Cleanup>> + Send;
 }
 
-/// What is wrong with a bucket, by the last look; nothing, where there was none.
+/// What the last renewal found wrong with a bucket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Wrong {
     lacks_epoch: bool,
@@ -71,7 +72,7 @@ struct Wrong {
 }
 
 impl Leases {
-    /// Holds the leases and keeps the epochs until they are dropped; meant for a task of its own.
+    /// Renews the leases and makes epochs until the leases are dropped. Run it in a task of its own.
     pub async fn keep(leases: Weak<Self>, registry: impl Registry) {
         let seen = watch::Sender::new(Vec::new());
         tokio::select! {
@@ -106,7 +107,7 @@ impl Leases {
         }
     }
 
-    /// Whether an epoch went with them.
+    /// Removes dead writers. Returns whether an epoch was removed with them.
     async fn remove_dead(&self, registry: &impl Registry, run_out: &[String]) -> bool {
         let Some(statuses) = registry.statuses(self.name, run_out).await else {
             return false;
@@ -120,7 +121,7 @@ impl Leases {
         if owing.is_empty() {
             return false;
         }
-        // Until they are removed nobody trusts anything.
+        // Until they are removed, readers trust nothing.
         match registry.clean_up().await {
             Some(Cleanup::Deleted) => {
                 self.remove(registry, &owing, false).await;
@@ -160,9 +161,9 @@ impl Leases {
         if missing.is_empty() {
             return;
         }
-        // By then a replica that is still asked has whatever was written before.
+        // After this wait every replica in rotation has what was written before.
         tokio::time::sleep(self.wait).await;
-        // The candidates end by themselves.
+        // If it fails, the candidate keys expire.
         let Some(EpochBase { writers, commit }) = registry.epoch_base(self.name).await else {
             return;
         };
@@ -181,7 +182,7 @@ impl Leases {
     }
 }
 
-/// Renews for ever.
+/// Renews forever.
 async fn hold(leases: &Weak<Leases>, registry: &impl Registry, seen: &watch::Sender<Vec<Wrong>>) {
     let mut tick = tokio::time::interval(PERIOD);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -201,7 +202,7 @@ async fn hold(leases: &Weak<Leases>, registry: &impl Registry, seen: &watch::Sen
     }
 }
 
-/// Mends what was seen, for ever; beside the renewals, which don't wait for it.
+/// Repairs what the renewals found, forever. The renewals don't wait for it.
 async fn mend(
     leases: &Weak<Leases>,
     registry: &impl Registry,

@@ -21,31 +21,32 @@ pub use keeper::{Cleanup, EpochBase, Registry, WriterStatus};
 pub use scripts::READING;
 use scripts::{LEAVE_SCRIPT, RENEW_SCRIPT};
 
-/// How long a lease runs. Who fails to write waits for so long before it acknowledges: well below the deadline of a write.
+/// The life of a lease. A writer that can't write to Redis waits this long before it acknowledges; it is well below the deadline of a
+/// write.
 pub const LIFE: Duration = Duration::from_secs(2);
-/// What a wait for the end of a lease adds: clocks that don't run at quite the same speed.
+/// Added to the wait for the end of a lease, because clocks differ in speed.
 const MARGIN: Duration = Duration::from_millis(50);
-/// Between two renewals.
+/// Time between two renewals.
 const PERIOD: Duration = Duration::from_millis(500);
-/// A set whose writers are all gone ends by itself. Without it nothing is trusted.
+/// The set of writers expires after this time without a renewal. Without the set, readers trust nothing.
 const SET_LIFE: Duration = Duration::from_secs(24 * 3600);
-/// Renewals that must be possible before a writer that has failed holds a lease again: else a Redis that comes and goes would let
-/// every other write wait for the end of one.
+/// Renewals that must succeed before a failed writer takes a lease again. Otherwise, with a Redis that comes and goes, every other write
+/// would wait for the end of a lease.
 const PROBES_AFTER_FAILURE: u32 = 2;
 
-/// The keys of a bucket, all of one slot: what is in its database and in its slot is trusted by these.
+/// The keys that decide whether a bucket may be trusted. All are in the slot of the bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {
-    /// What must be there, and says since when what is lost is covered.
+    /// The epoch. It must exist, and it names a commit that covers all lost marks.
     pub epoch: String,
-    /// The keeper who makes it.
+    /// Names the keeper that is making an epoch.
     candidate: String,
-    /// The sorted set.
+    /// The sorted set of writers.
     pub leases: String,
 }
 
 impl Bucket {
-    /// Of what has this in front of its keys, a hash tag for a cluster in it.
+    /// The bucket whose keys begin with `prefix`, which contains a hash tag.
     pub fn new(prefix: &str) -> Self {
         let epoch = format!("{prefix}:epoch");
         Self {
@@ -55,7 +56,7 @@ impl Bucket {
         }
     }
 
-    /// What is deleted to end all trust in it: the epoch, and with it one that is being made.
+    /// The keys to delete so that readers trust nothing in the bucket: the epoch, and the candidate for the next one.
     pub fn trust(&self) -> KeyGroup {
         vec![self.epoch.clone(), self.candidate.clone()]
     }
@@ -69,27 +70,27 @@ impl Bucket {
     }
 }
 
-/// How what couldn't be written was made harmless.
+/// How a failed write to Redis was made harmless.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
-    /// What was wrong is deleted.
+    /// The wrong keys are deleted.
     Deleted,
-    /// The lease of the writer with this id has run out: nobody trusts anything, as long as it is still registered.
+    /// The lease of this process, which has this id, has run out. Readers trust nothing while it is registered.
     RunOut(String),
 }
 
 /// The leases on one database.
 pub struct Leases {
     client: Arc<Client>,
-    /// Tells them from those on another database.
+    /// The name; other databases have leases of another name.
     name: &'static str,
     buckets: Vec<Bucket>,
-    /// What an epoch waits for after it was begun.
+    /// How long the making of an epoch waits.
     wait: Duration,
     held: Mutex<Held>,
-    /// Whether it is, in all buckets.
+    /// Whether this process is registered in all buckets.
     is_registered: watch::Sender<bool>,
-    /// Held by whoever renews or leaves.
+    /// Held during a renewal and while leaving.
     renewing: tokio::sync::Mutex<()>,
 }
 
@@ -97,20 +98,20 @@ pub struct Leases {
 #[derive(Default)]
 struct Held {
     id: Option<String>,
-    /// An id that it had before and may still be registered under.
+    /// A former id, which may still be registered.
     former: Option<String>,
-    /// One a bucket.
+    /// One for each bucket.
     slots: Vec<Slot>,
     has_left: bool,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Slot {
-    /// The server's time in ms, and a moment that isn't earlier.
+    /// The server's time in ms, and a local moment that isn't earlier.
     clock: Option<(u64, Instant)>,
-    /// Whether the id has been in the set since it is ours.
+    /// Whether the set contains the current id.
     is_registered: bool,
-    /// Renewals to try before it holds a lease.
+    /// Renewals that must succeed before it takes a lease.
     probes: u32,
 }
 
@@ -123,7 +124,7 @@ struct Found {
 }
 
 impl Leases {
-    /// None is held before [`Self::keep`] runs. `wait`: what an epoch waits for where it can't say what it covers.
+    /// Takes no lease before [`Self::keep`] runs. `wait`: how long the making of an epoch waits where commits can't be compared.
     pub fn new(
         client: Arc<Client>,
         name: &'static str,
@@ -149,8 +150,8 @@ impl Leases {
         })
     }
 
-    /// Waits until nobody can miss what this process couldn't write and owes the deletion of: it is deleted, or its lease has surely
-    /// run out. For ever, when neither can be: it never held one, and Redis stays away.
+    /// Waits until a failed write of this process can't mislead a reader: the wrong keys are deleted, or its lease has surely run out.
+    /// Waits forever if neither can happen: it never had a lease, and Redis stays away.
     pub async fn settled(&self) -> Settled {
         tokio::select! {
             biased;
@@ -164,7 +165,7 @@ impl Leases {
             return std::future::pending().await;
         };
         loop {
-            // None is renewed while a deletion is owed.
+            // No lease is renewed while a deletion is pending.
             let ends = self.client.lease_ends();
             if let Some(ends) = ends {
                 tokio::time::sleep_until(ends + MARGIN).await;
@@ -177,11 +178,11 @@ impl Leases {
 
     /// Waits until it is registered.
     pub async fn join(&self) {
-        // An error would be the end of the leases, which are here.
+        // It fails only when the sender is dropped, which `self` holds.
         let _ = self.is_registered.subscribe().wait_for(|is| *is).await;
     }
 
-    /// Whether it is registered as a writer in all buckets: else nobody would notice its end.
+    /// Whether this process is registered as a writer in all buckets, so that its death would be noticed.
     pub fn is_registered(&self) -> bool {
         self.registered().is_some()
     }
@@ -192,8 +193,8 @@ impl Leases {
         held.id.clone().filter(|_| everywhere)
     }
 
-    /// Ends the registration of a process that writes no more. False: Redis can't be asked, or something is still owed; then a keeper
-    /// finds out.
+    /// Ends the registration of a process that writes no more. False if Redis is unavailable or a deletion is pending: then a keeper will
+    /// remove it.
     pub async fn leave(&self) -> bool {
         let _alone = self.renewing.lock().await;
         let id = {
@@ -211,7 +212,7 @@ impl Leases {
         replies.is_ok_and(|replies| replies.iter().all(Result::is_ok))
     }
 
-    /// Renews in all buckets at once, and tells what it saw there; none where it couldn't look. True: now there is a lease to take.
+    /// Renews in all buckets at once. Returns what it found in each (`None` where it failed), and whether a lease can be taken now.
     async fn renew(&self, id: &str) -> (Vec<Option<Found>>, bool) {
         let _alone = self.renewing.lock().await;
         let Some(calls) = self.renewals(id) else {
@@ -251,7 +252,7 @@ impl Leases {
         (found, is_ready)
     }
 
-    /// What is sent to renew; none when this process has left. From now on a lease may be held.
+    /// The calls of a renewal; `None` when this process has left. From now on it may hold a lease.
     fn renewals(&self, id: &str) -> Option<Vec<ScriptCall>> {
         let mut held = self.held();
         if held.has_left {
@@ -264,7 +265,7 @@ impl Leases {
             }
         }
         let is_ready = |slot: &Slot| slot.probes == 0 && slot.clock.is_some();
-        // The end is the server's time as it is known, plus a life: whenever the message arrives, it ends no later than told here.
+        // The end of the lease is the server's time plus a life. So however late the message arrives, the lease ends no later than that.
         let holds = held.slots.iter().any(is_ready) && self.client.try_begin_lease(LIFE);
         let life = LIFE.as_millis().to_string();
         let former = held.former.clone().unwrap_or_default();

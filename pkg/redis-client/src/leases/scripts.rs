@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use crate::Script;
 
-/// For the scripts of those who read: whether every writer holds its lease, and what an epoch says.
+/// Lua functions for the scripts of readers: whether every writer holds its lease, and the content of an epoch.
 pub const READING: &str = "
 local function now_ms()
     local time = redis.call('TIME')
@@ -26,16 +26,16 @@ local function epoch(key)
 end
 ";
 
-/// In front of the others: the run of this server.
+/// A prefix of the other scripts: the run id of this server.
 const RUN: &str = "
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
 ";
 
-/// A writer's. ARGV: its id, when its lease shall end ('' to look only), life of a lease in ms, an id that it had before or '',
-/// life of the set in ms. Gives the time, 1 when the epoch and the set are there, and all writers whose lease has run out.
+/// Renewal, by a writer. ARGV: its id, the end of its lease ('' to look only), the life of a lease in ms, a former id or '', the life of
+/// the set in ms. Returns the time, 1 if the epoch and the set exist, and all writers whose lease has run out.
 ///
-/// In a new run of the server everything may be old, and the clock another: then nobody holds a lease before they renew it. The
-/// same for an end that is further away than a life: the clock was set back.
+/// After a restart of the server all data may be old and the clock may differ: then every lease has run out until it is renewed. The same
+/// holds for a lease that ends later than a life from now: the clock was set back.
 const RENEW: &str = "
 local now, life = now_ms(), tonumber(ARGV[3])
 local of = epoch(KEYS[1])
@@ -58,7 +58,7 @@ local whole = of and redis.call('ZSCORE', KEYS[3], 'whole') and 1 or 0
 return { now, whole, redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now) }
 ";
 
-/// A keeper's, first half. ARGV: token, life of the candidate in ms. 1 when this keeper makes the epoch.
+/// First half of making an epoch, by a keeper. ARGV: token, life of the candidate in ms. Returns 1 if this keeper makes the epoch.
 const BEGIN: &str = "
 if epoch(KEYS[1]) == run and redis.call('ZSCORE', KEYS[3], 'whole') then return 0 end
 if string.match(text(KEYS[2]), ' (%w+)$') == run then return 0 end
@@ -66,8 +66,8 @@ redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. run, 'PX', ARGV[2])
 return 1
 ";
 
-/// A keeper's, second half: only if nothing was lost since the first. ARGV: token, 'seq gtid', life of the set in ms, all writers.
-/// Who isn't in the set may have been, and holds no lease before they renew it. 1 when made.
+/// Second half, only if nothing was lost since the first. ARGV: token, 'seq gtid', life of the set in ms, all writers. A writer that is
+/// missing in the set is added without a lease. Returns 1 if the epoch was made.
 const MAKE: &str = "
 if text(KEYS[2]) ~= ARGV[1] .. ' ' .. run then return 0 end
 for at = 4, #ARGV do redis.call('ZADD', KEYS[3], 'NX', 0, ARGV[at]) end
@@ -78,8 +78,7 @@ redis.call('DEL', KEYS[2])
 return 1
 ";
 
-/// A keeper's: removes writers whose lease has run out, with the epoch if their traces may be missing.
-/// ARGV: 1 for with the epoch, writers.
+/// Removes writers whose lease has run out, by a keeper. ARGV: 1 to remove the epoch too (marks of theirs may be missing), the writers.
 const REMOVE: &str = "
 local now, removed = now_ms(), 0
 for at = 2, #ARGV do
@@ -90,7 +89,7 @@ if removed > 0 and ARGV[1] == '1' then redis.call('DEL', KEYS[1], KEYS[2]) end
 return removed
 ";
 
-/// A writer's that has told everything and ends. ARGV: its id.
+/// Removes a writer that ends with nothing pending. ARGV: its id.
 const LEAVE: &str = "return redis.call('ZREM', KEYS[3], ARGV[1])";
 
 fn script(body: &str) -> Script {

@@ -143,7 +143,6 @@ impl Connections {
             pace,
             trusted_proxies,
             max_per_client,
-            /// Open connections by client.
             counts: Mutex::default(),
         })
     }
