@@ -51,14 +51,14 @@ async fn publish_without_token(client: &Client, address: &str) -> Reply {
 }
 
 /// Whether it was one too many, which says when to come again, at the latest after `most`.
-fn is_refused(reply: &Reply, most: Duration) -> bool {
+fn is_refused(reply: &Reply, max: Duration) -> bool {
     if reply.http != 429 {
         return false;
     }
     assert_eq!(reply.try_code(), Some(TOO_MANY), "{}", reply.text);
     let wait = reply.headers["retry-after"].to_str().unwrap();
     let wait = Duration::from_secs(wait.parse().unwrap());
-    assert!(!wait.is_zero() && wait <= most, "Retry-After: {wait:?}");
+    assert!(!wait.is_zero() && wait <= max, "Retry-After: {wait:?}");
     true
 }
 

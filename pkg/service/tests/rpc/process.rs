@@ -259,10 +259,10 @@ async fn calls_go_on_while_etcd_is_away_and_after_it_returned_empty() {
 }
 
 /// From now on; what is open stays open.
-async fn limit_files(process: &Process, most: u32) {
+async fn limit_files(process: &Process, max: u32) {
     let status = tokio::process::Command::new("prlimit")
         .arg(format!("--pid={}", process.pid()))
-        .arg(format!("--nofile={most}:"))
+        .arg(format!("--nofile={max}:"))
         .status();
     assert!(status.await.unwrap().success());
 }
