@@ -26,6 +26,16 @@ enum Code {
     TIMED_OUT = 20003,
 }
 
+/** What is counted of a user. */
+struct UserCounts {
+    /** Likes that this user's videos received. */
+    1: required i64 total_favorited,
+    /** Videos that this user likes. */
+    2: required i64 favorite_count,
+    /** Videos that this user published. */
+    3: required i64 work_count,
+}
+
 /**
  * Why, where the code leaves that open. A business error carries the number as "reason" in its extra, and "limit" where a limit was passed:
  * whoever speaks with people words it in their language. The message says it in English, for callers that don't know the number. A

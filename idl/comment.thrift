@@ -23,6 +23,8 @@ struct AddCommentRequest {
 
 struct AddCommentResponse {
     1: required Comment comment,
+    /** The exact counts of who wrote it; absent while they can't be read, and from a service of a version that doesn't send them. */
+    2: optional base.UserCounts user_counts,
 }
 
 struct DeleteCommentRequest {

@@ -40,21 +40,13 @@ struct FavoritePageRequest {
     3: optional i64 viewer_id (vt.ge = "1"),
 }
 
-struct UserCounts {
-    /** Likes that this user's videos received. */
-    1: required i64 total_favorited,
-    /** Videos that this user likes. */
-    2: required i64 favorite_count,
-    /** Videos that this user published: kept with the other two, so that one call brings all. */
-    3: required i64 work_count,
-}
-
 struct FavoritePageResponse {
     /** video id -> likes */
     1: required map<i64, i64> favorite_counts,
     /** The videos of the request that the viewer likes. */
     2: required list<i64> liked_video_ids,
-    3: required map<i64, UserCounts> user_counts,
+    /** Works are counted with the other two, so that one call brings all. */
+    3: required map<i64, base.UserCounts> user_counts,
 }
 
 service FavoriteService {

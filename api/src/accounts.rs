@@ -6,41 +6,42 @@ use std::time::{Duration, Instant};
 use auth::Holder;
 use idl::{
     base::Code,
-    user::{MGetUsersRequest, UserServiceClient},
+    user::{MGetUsersRequest, User, UserServiceClient},
 };
 use quick_cache::sync::Cache;
 
 use crate::error::ApiError;
 
-/// Accounts that are remembered at most: some 50 bytes each.
-const MAX_REMEMBERED: usize = 100_000;
+/// Accounts that are remembered at most: some 400 bytes each, 20 MB in all.
+const MAX_REMEMBERED: usize = 50_000;
 /// How long an account is not asked for again.
 const TTL: Duration = Duration::from_secs(30);
 
 /// The accounts that were found lately.
 pub struct Accounts {
-    user: UserServiceClient,
+    client: UserServiceClient,
     found: Cache<i64, Found>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Found {
-    /// None from a user service of a version that doesn't send it.
-    created_ms: Option<i64>,
+    user: User,
     at: Instant,
 }
 
 impl Found {
-    fn is_of(self, holder: &Holder) -> bool {
-        self.created_ms.is_none_or(|created| holder.is_of(created))
+    fn is_of(&self, holder: &Holder) -> bool {
+        // None from a user service of a version that doesn't send it.
+        let created_ms = self.user.created_ms;
+        created_ms.is_none_or(|created| holder.is_of(created))
     }
 }
 
 impl Accounts {
-    /// Asks `user` for accounts; none is remembered yet.
-    pub fn new(user: UserServiceClient) -> Self {
+    /// Asks `client` for accounts; none is remembered yet.
+    pub fn new(client: UserServiceClient) -> Self {
         Self {
-            user,
+            client,
             found: Cache::new(MAX_REMEMBERED),
         }
     }
@@ -50,8 +51,16 @@ impl Accounts {
     /// # Errors
     /// [`Code::BAD_TOKEN`]: it doesn't. Or it isn't remembered and the user service is away.
     pub async fn must_exist(&self, holder: &Holder) -> Result<(), ApiError> {
+        self.user(holder).await.map(drop)
+    }
+
+    /// The account of this token, as it was a moment ago.
+    ///
+    /// # Errors
+    /// As [`Self::must_exist`].
+    pub async fn user(&self, holder: &Holder) -> Result<User, ApiError> {
         match self.remembered(holder) {
-            Some(found) if found.at.elapsed() < TTL => Ok(()),
+            Some(found) if found.at.elapsed() < TTL => Ok(found.user),
             _ => self.look_up(holder).await,
         }
     }
@@ -65,30 +74,23 @@ impl Accounts {
     ///
     /// # Errors
     /// As [`Self::must_exist`].
-    pub async fn look_up(&self, holder: &Holder) -> Result<(), ApiError> {
+    pub async fn look_up(&self, holder: &Holder) -> Result<User, ApiError> {
         let request = MGetUsersRequest {
             user_ids: vec![holder.user_id],
         };
-        match self.user.mget_users(request).await {
-            Ok(found) => self.check(holder, found.users.first().map(|user| user.created_ms)),
-            Err(_) if self.remembered(holder).is_some() => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// As [`Self::must_exist`], for a caller who has just asked the user service: it found an account made at this time, or none.
-    ///
-    /// # Errors
-    /// [`Code::BAD_TOKEN`]: there is no account, or the token was issued to another one.
-    pub fn check(&self, holder: &Holder, found: Option<Option<i64>>) -> Result<(), ApiError> {
-        let found = found.map(|created_ms| Found {
-            created_ms,
-            at: Instant::now(),
-        });
+        let user = match self.client.mget_users(request).await {
+            Ok(found) => found.users.into_iter().next(),
+            Err(error) => {
+                let found = self.remembered(holder).ok_or(error)?;
+                return Ok(found.user);
+            }
+        };
+        let at = Instant::now();
+        let found = user.map(|user| Found { user, at });
         match found.filter(|found| found.is_of(holder)) {
             Some(found) => {
-                self.found.insert(holder.user_id, found);
-                Ok(())
+                self.found.insert(holder.user_id, found.clone());
+                Ok(found.user)
             }
             None => {
                 self.found.remove(&holder.user_id);

@@ -1,7 +1,7 @@
 //! The contract's objects as JSON. Every field is always sent, also when it is empty or zero.
 
 use chrono::{FixedOffset, Offset as _, Utc};
-use idl::favorite::UserCounts;
+use idl::base::UserCounts;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -35,8 +35,6 @@ pub struct User {
     /// Videos that this user likes.
     #[schema(minimum = 0)]
     favorite_count: i64,
-    #[serde(skip)]
-    created_ms: Option<i64>,
 }
 
 impl User {
@@ -55,13 +53,7 @@ impl User {
             total_favorited: exact.map_or(user.total_favorited, |counts| counts.total_favorited),
             work_count: exact.map_or(user.work_count, |counts| counts.work_count),
             favorite_count: exact.map_or(user.favorite_count, |counts| counts.favorite_count),
-            created_ms: user.created_ms,
         }
-    }
-
-    /// When the account was made; none from a user service of a version that doesn't send it.
-    pub fn created_ms(&self) -> Option<i64> {
-        self.created_ms
     }
 
     /// As the document's examples show it.

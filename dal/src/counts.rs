@@ -53,6 +53,39 @@ impl Counter {
     }
 }
 
+/// What is counted of a user.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UserCounts {
+    /// Likes that the user's videos have received.
+    pub total_favorited: i64,
+    /// Videos that the user likes.
+    pub favorite_count: i64,
+    /// Videos that the user has published.
+    pub work_count: i64,
+}
+
+impl UserCounts {
+    /// The counters that they consist of.
+    pub fn counters(user_id: i64) -> [Counter; 3] {
+        [
+            Counter::UserFavorited(user_id),
+            Counter::UserFavorites(user_id),
+            Counter::UserWorks(user_id),
+        ]
+    }
+
+    /// Those of a user, of what was read; 0 for what wasn't.
+    pub fn of(user_id: i64, values: &HashMap<Counter, i64>) -> Self {
+        let [total_favorited, favorite_count, work_count] = Self::counters(user_id)
+            .map(|counter| values.get(&counter).copied().unwrap_or_default());
+        Self {
+            total_favorited,
+            favorite_count,
+            work_count,
+        }
+    }
+}
+
 /// The exact values of these counters on the primary, with every acknowledged write. All of them are in the answer, 0 if nothing was
 /// counted. One statement, so one snapshot; without counters none.
 pub async fn exact(db: &Db, counters: &[Counter]) -> Result<HashMap<Counter, i64>, DalError> {

@@ -15,7 +15,6 @@ use crate::{
     call::Call,
     error::ApiError,
     objects::{Comment, User},
-    page,
     params::{
         Conditional, parameters,
         types::{CommentId, CommentText, IdempotencyKey, Switch, VideoId},
@@ -83,14 +82,7 @@ async fn comment_action(
 async fn add(app: &App, user: &Holder, params: CommentAction) -> Result<Commented, ApiError> {
     let CommentText(content) = params.comment_text.required()?;
     let key = params.idempotency_key.optional()?;
-    let writer = page::users(app, vec![user.user_id])
-        .await?
-        .remove(&user.user_id);
-    let created_ms = writer.as_ref().map(User::created_ms);
-    app.accounts.check(user, created_ms)?;
-    let Some(writer) = writer else {
-        return Err(ApiError::new(Code::BAD_TOKEN));
-    };
+    let writer = app.accounts.user(user).await?;
     let request = AddCommentRequest {
         user_id: user.user_id,
         video_id: params.video_id.0,
@@ -98,6 +90,7 @@ async fn add(app: &App, user: &Holder, params: CommentAction) -> Result<Commente
         idempotency_key: key.map(|IdempotencyKey(key)| key.into()),
     };
     let added = app.comment.add_comment(request).await?;
+    let writer = User::new(writer, added.user_counts.as_ref());
     Ok(Commented {
         comment: Some(Comment::new(added.comment, writer, app.utc_offset)),
     })

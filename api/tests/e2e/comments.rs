@@ -1,11 +1,13 @@
 //! Comments: who may write and delete them, and the order of the list.
 
+use std::{collections::HashSet, time::Duration};
+
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{Account, Client, Reply};
+use testkit::{Account, Client, Reply, System, eventually};
 
 use crate::{
-    feed::seed,
+    feed::{access_log_line, field, seed},
     scene::{counts, film, ids, seen_by},
     shapes::{added, assert_reply, comments, feed_page, videos},
     shared_system, system_builder,
@@ -319,4 +321,66 @@ async fn what_is_no_comment_is_refused_and_changes_nothing() {
         .refused(10007);
     assert_names(list(&[]).await, "video_id");
     assert_names(list(&[("video_id", "0")]).await, "video_id");
+}
+
+/// RPCs and statements of a request.
+async fn spent(system: &System, reply: &Reply) -> (i64, i64) {
+    let line = access_log_line(system.api(), reply.request_id()).await;
+    let spent = |what| field(&line, what).and_then(Value::as_i64).unwrap();
+    (spent("rpcs"), spent("sql"))
+}
+
+#[tokio::test]
+async fn a_warm_comment_or_like_costs_one_rpc_and_at_most_two_trips_to_the_database() {
+    let system = system_builder().start().await;
+    let client = system.client();
+    let account = client.new_account().await;
+    let token = &account.token;
+    let video_id = film(&client, &account).await;
+    // Until the processes know the account, the author and the counts; and on a busy machine Redis may miss a deadline.
+    eventually(Duration::from_secs(20), "a cheap comment", async || {
+        let reply = client.comment(token, video_id, "好").await;
+        reply.clone().ok();
+        let (rpcs, sql) = spent(&system, &reply).await;
+        (rpcs == 1 && sql <= 2).then_some(())
+    })
+    .await;
+    eventually(Duration::from_secs(20), "a cheap like", async || {
+        client.unlike(token, video_id).await.ok();
+        let reply = client.like(token, video_id).await;
+        reply.clone().ok();
+        let (rpcs, sql) = spent(&system, &reply).await;
+        (rpcs == 1 && sql <= 2).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_many_comments_at_once_the_one_under_no_video_fails_alone() {
+    let system = shared_system().await;
+    let client = system.client();
+    let account = client.new_account().await;
+    let video_id = film(&client, &account).await;
+    let all = (0..24).map(|n| {
+        let (client, token) = (client.clone(), account.token.clone());
+        let video_id = if n % 8 == 0 { NOTHING } else { video_id };
+        async move { client.comment(&token, video_id, &format!("{n}")).await }
+    });
+    let mut there = HashSet::new();
+    for (n, reply) in futures::future::join_all(all).await.into_iter().enumerate() {
+        if n % 8 == 0 {
+            reply.refused(10007);
+            continue;
+        }
+        let comment = added(&reply.ok());
+        assert_eq!(comment["content"], format!("{n}"));
+        assert!(there.insert(comment["id"].as_i64().unwrap()));
+    }
+    let listed = comments(&client.comments(video_id).await.ok());
+    assert_eq!(listed.len(), there.len());
+    assert!(
+        listed
+            .iter()
+            .all(|comment| there.contains(&comment["id"].as_i64().unwrap()))
+    );
 }

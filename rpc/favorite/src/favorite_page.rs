@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
-use dal::counts::Counter;
-use idl::favorite::{FavoritePageRequest, FavoritePageResponse, UserCounts};
+use dal::counts::{Counter, UserCounts};
+use idl::{
+    base,
+    favorite::{FavoritePageRequest, FavoritePageResponse},
+};
 use volo_thrift::ServerError;
 
 use crate::{FavoriteService, fault};
@@ -18,13 +21,7 @@ impl FavoriteService {
             user_ids,
             viewer_id,
         } = request;
-        let of_users = user_ids.iter().flat_map(|id| {
-            [
-                Counter::UserFavorited(*id),
-                Counter::UserFavorites(*id),
-                Counter::UserWorks(*id),
-            ]
-        });
+        let of_users = user_ids.iter().copied().flat_map(UserCounts::counters);
         let counters: Vec<Counter> = video_ids
             .iter()
             .map(|id| Counter::VideoFavorites(*id))
@@ -55,11 +52,16 @@ impl FavoriteService {
     }
 }
 
-fn of_user(counts: &HashMap<Counter, i64>, user_id: i64) -> UserCounts {
-    UserCounts {
-        total_favorited: count(counts, Counter::UserFavorited(user_id)),
-        favorite_count: count(counts, Counter::UserFavorites(user_id)),
-        work_count: count(counts, Counter::UserWorks(user_id)),
+fn of_user(counts: &HashMap<Counter, i64>, user_id: i64) -> base::UserCounts {
+    let UserCounts {
+        total_favorited,
+        favorite_count,
+        work_count,
+    } = UserCounts::of(user_id, counts);
+    base::UserCounts {
+        total_favorited,
+        favorite_count,
+        work_count,
     }
 }
 
