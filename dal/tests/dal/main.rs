@@ -18,6 +18,7 @@ mod favorites;
 mod fixture;
 mod fold;
 mod given_up;
+mod grown;
 mod idempotency;
 mod marked;
 mod model;
