@@ -50,4 +50,11 @@ need_cargo() {
         complain "cargo is missing: install Rust from https://rustup.rs"
         return 1
     }
+    # rustup fetches the version of rust-toolchain.toml by itself. Where it can't, without a network, its default will do if that is
+    # the same version.
+    local wanted
+    wanted=$(sed -n 's/^channel = "\(.*\)"$/\1/p' "$PROJECT/rust-toolchain.toml")
+    if ! (cd "$PROJECT" && cargo --version) >/dev/null 2>&1 && [[ $(cargo +stable --version 2>/dev/null) = "cargo $wanted "* ]]; then
+        export RUSTUP_TOOLCHAIN=stable
+    fi
 }
