@@ -48,8 +48,8 @@ fuzz: ## fuzz the parsers of untrusted input (cargo-fuzz, FUZZ_SECONDS each, 60)
 	@scripts/fuzz-targets.sh
 	@scripts/fuzz.sh $(ARGS)
 
-bench: ## benchmarks: likes per second, read-your-writes, hostile clients, traces, capacity (upload memory: scripts/upload-memory.sh)
-	@scripts/bench.sh
+bench: ## benchmarks: routes, likes, read-your-writes, hostile clients, traces, capacity; some: make bench ARGS=routes
+	@scripts/bench.sh $(ARGS)
 
 web: ## build the web page at / (Node.js 20 and npm); run-all and test do it by themselves
 	@scripts/web.sh

@@ -16,10 +16,11 @@ use crate::{environment, eventually, names};
 /// How long it may take until something new is on a replica.
 const REPLICATED_LIMIT: Duration = Duration::from_secs(20);
 
-/// Dropped from the server when the value goes.
+/// Dropped from the server when the value goes, unless it is [`Self::kept`].
 #[derive(Debug)]
 pub struct Database {
     name: String,
+    is_kept: bool,
     primary_url: String,
     /// At least one.
     replica_urls: Vec<String>,
@@ -30,7 +31,15 @@ impl Database {
     pub async fn create() -> Self {
         static SWEPT: OnceCell<()> = OnceCell::const_new();
         SWEPT.get_or_init(|| sweep().boxed()).await;
-        let name = names::unique('_');
+        Self::made(names::unique('_'), false).await
+    }
+
+    /// The database `dt_<name>`, made if it isn't there. It stays as long as the servers of the tests: for data that takes minutes to make.
+    pub async fn kept(name: &str) -> Self {
+        Self::made(format!("dt_{name}"), true).await
+    }
+
+    async fn made(name: String, is_kept: bool) -> Self {
         let replicas = environment::replica_urls();
         let database = Self {
             primary_url: with_database(&environment::primary_url(), &name),
@@ -39,9 +48,11 @@ impl Database {
                 .map(|url| with_database(url, &name))
                 .collect(),
             name,
+            is_kept,
         };
         let sql = format!(
-            "CREATE DATABASE {} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+            "CREATE DATABASE {} {} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+            if is_kept { "IF NOT EXISTS" } else { "" },
             database.name
         );
         run(&with_database(&database.primary_url, ""), &sql)
@@ -157,6 +168,9 @@ impl Drop for Held {
 
 impl Drop for Database {
     fn drop(&mut self) {
+        if self.is_kept {
+            return;
+        }
         let url = with_database(&self.primary_url, "");
         let sql = format!("DROP DATABASE IF EXISTS {}", self.name);
         blocking(async move { run(&url, &sql).await });

@@ -1,6 +1,11 @@
 //! The whole of Dousheng for one test: the real programs, with a database, a bucket and a registry prefix of their own.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use auth::Tokens;
 use settings::Secret;
@@ -32,6 +37,8 @@ pub struct Builder {
     own_etcd: bool,
     own_redis: bool,
     primary: Option<String>,
+    programs: Option<PathBuf>,
+    database: Option<Database>,
 }
 
 /// Ended and removed, all of it, when the value goes.
@@ -45,6 +52,7 @@ pub struct System {
     bucket: Bucket,
     variables: BTreeMap<String, String>,
     variables_of: BTreeMap<String, BTreeMap<String, String>>,
+    programs: Option<PathBuf>,
     http: Option<String>,
 }
 
@@ -61,6 +69,8 @@ impl System {
             own_etcd: false,
             own_redis: false,
             primary: None,
+            programs: None,
+            database: None,
         }
     }
 
@@ -91,7 +101,7 @@ impl System {
 
     /// One more instance of a service; it may not be registered yet when this returns.
     pub async fn start_instance(&mut self, service: &str) {
-        let process = Process::workspace_binary(service, self.variables_of(service));
+        let process = self.start_process(service);
         process.address().await;
         self.processes
             .entry(service.to_owned())
@@ -103,7 +113,7 @@ impl System {
     /// registered yet when this returns.
     pub async fn replace_instance(&mut self, service: &str, n: usize) {
         self.instances(service)[n].kill9();
-        let process = Process::workspace_binary(service, self.variables_of(service));
+        let process = self.start_process(service);
         process.address().await;
         let place = self
             .processes
@@ -156,6 +166,11 @@ impl System {
         self.redis
             .as_ref()
             .expect("a system built with own_redis()")
+    }
+
+    fn start_process(&self, service: &str) -> Process {
+        let variables = self.variables_of(service);
+        start_program(self.programs.as_deref(), service, &variables)
     }
 
     /// As [`Self::variables`], with those of this service alone.
@@ -215,6 +230,18 @@ impl Builder {
         self
     }
 
+    /// Runs the programs in `directory` instead of this build's: another version of them, for a comparison.
+    pub fn programs(mut self, directory: &Path) -> Self {
+        self.programs = Some(directory.to_owned());
+        self
+    }
+
+    /// Runs on `database` instead of an empty one.
+    pub fn database(mut self, database: Database) -> Self {
+        self.database = Some(database);
+        self
+    }
+
     /// Migrates, starts everything, and returns when requests are answered.
     pub async fn start(self) -> System {
         let own_etcd = async {
@@ -229,8 +256,14 @@ impl Builder {
                 false => None,
             }
         };
+        let database = async {
+            match self.database {
+                Some(database) => database,
+                None => Database::create().await,
+            }
+        };
         let (database, bucket, etcd, redis) =
-            tokio::join!(Database::create(), Bucket::create(), own_etcd, own_redis);
+            tokio::join!(database, Bucket::create(), own_etcd, own_redis);
         let mut variables = defaults(&database, &bucket, etcd.as_ref(), redis.as_ref());
         if let Some(address) = self.primary {
             let url = with_address(&database.service_url(), &address);
@@ -242,7 +275,8 @@ impl Builder {
         for_migrate
             .entry(variable("mysql.migrate_url"))
             .or_insert_with(|| database.migrate_url());
-        Process::workspace_binary("migrate", &for_migrate)
+        let programs = self.programs.as_deref();
+        start_program(programs, "migrate", &for_migrate)
             .succeeded()
             .await;
 
@@ -252,7 +286,7 @@ impl Builder {
             variables.extend(self.settings_of.get(&service).cloned().unwrap_or_default());
             let start = |_| match self.files.get(&service) {
                 Some(files) => Process::with_few_files(&service, &variables, *files),
-                None => Process::workspace_binary(&service, &variables),
+                None => start_program(programs, &service, &variables),
             };
             let started = (0..count).map(start).collect();
             processes.insert(service, started);
@@ -274,6 +308,7 @@ impl Builder {
             bucket,
             variables,
             variables_of: self.settings_of,
+            programs: self.programs,
             http,
         };
         if system.http.is_some() {
@@ -308,9 +343,9 @@ impl System {
             // No such user: 10004 comes from the user service, and only from there.
             user = user || client.login("nobody", "nobody").await.try_code() == Some(10004);
             // No such video: 10007 comes from these services, which have it from the video service.
-            favorite = favorite || client.unlike(&token, 1).await.try_code() == Some(10007);
-            comment =
-                comment || client.delete_comment(&token, 1, 1).await.try_code() == Some(10007);
+            favorite = favorite || client.unlike(&token, NO_VIDEO).await.try_code() == Some(10007);
+            comment = comment
+                || client.delete_comment(&token, NO_VIDEO, 1).await.try_code() == Some(10007);
             (feed && user && favorite && comment).then_some(())
         })
         .await;
@@ -335,12 +370,28 @@ impl System {
 
 /// A user who is there until the system is ready. Tests make users of their own, from 1 up: whose id this is, the API would remember.
 const READY_USER: i64 = 4_000_000_000;
+/// A database that is there already may have any smaller one.
+const NO_VIDEO: i64 = 4_000_000_000;
 const ADD_READY_USER: &str =
     "INSERT INTO users (id, name, password_hash) VALUES (4000000000, 'ready?', '-')";
 const REMOVE_READY_USER: [&str; 2] = [
     "DELETE FROM users WHERE id = 4000000000",
     "ALTER TABLE users AUTO_INCREMENT = 1",
 ];
+
+/// A program of this workspace, from `directory` if there is one, or else from this build.
+fn start_program(
+    directory: Option<&Path>,
+    name: &str,
+    variables: &BTreeMap<String, String>,
+) -> Process {
+    let Some(directory) = directory else {
+        return Process::workspace_binary(name, variables);
+    };
+    let mut command = Command::new(directory.join(name));
+    command.envs(variables);
+    Process::spawn(name, command)
+}
 
 /// A token of this user in every test system, where the user needn't be to read; good for `life` and the leeway of 5 s.
 pub fn token_of(user_id: i64, life: Duration) -> String {
