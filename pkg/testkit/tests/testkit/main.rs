@@ -7,6 +7,7 @@
     missing_docs
 )]
 
+mod contributing;
 mod kit;
 mod rooms;
 mod scripts;
