@@ -1,8 +1,6 @@
 //! Processor time and memory of processes, from `/proc`.
 
-use testkit::{Process, environment};
-
-use crate::side::Side;
+use testkit::{Process, System, environment};
 
 /// The programs of one side.
 pub const SERVICES: [&str; 5] = ["api", "user", "video", "favorite", "comment"];
@@ -26,9 +24,9 @@ const TICKS_PER_S: f64 = 100.0;
 const TIMES: std::ops::Range<usize> = 11..13;
 
 /// Seconds of processor time so far, by [`PARTS`].
-pub fn cpu_s(side: &Side) -> Vec<f64> {
+pub fn cpu_s(system: &System) -> Vec<f64> {
     let services = SERVICES.into_iter().map(|name| {
-        let instances = side.system.instances(name).iter();
+        let instances = system.instances(name).iter();
         instances.map(|process| of(process.pid())).sum()
     });
     let servers = SERVERS.into_iter().map(|name| {

@@ -109,9 +109,9 @@ where
         });
     }
     sleep_until(begin).await;
-    let (before, began) = (cost::cpu_s(side), Instant::now());
+    let (before, began) = (cost::cpu_s(&side.system), Instant::now());
     sleep_until(end).await;
-    let (after, took) = (cost::cpu_s(side), began.elapsed());
+    let (after, took) = (cost::cpu_s(&side.system), began.elapsed());
     let mut all = Run::default();
     for mut seen in tasks.join_all().await {
         all.answers += seen.answers;
