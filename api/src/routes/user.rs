@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::App,
-    call::Call,
+    call::{Call, list_owner},
     error::ApiError,
     objects::User,
     page,
@@ -44,14 +44,12 @@ impl Example for Profile {
 pub fn route() -> Route {
     Route::get("/douyin/user/", user)
         .described("A user", "With the exact counts.")
-        .refuses(&[Code::NO_SUCH_USER])
+        .refuses(&[Code::NOT_LOGGED_IN, Code::NO_SUCH_USER])
 }
 
-async fn user(app: Arc<App>, call: Call<Holder, UserQuery>) -> Result<Profile, ApiError> {
-    let user_id = call
-        .params
-        .user_id
-        .map_or(call.user.user_id, |UserId(id)| id);
+async fn user(app: Arc<App>, call: Call<Option<Holder>, UserQuery>) -> Result<Profile, ApiError> {
+    let viewer = call.user.map(|holder| holder.user_id);
+    let user_id = list_owner(call.params.user_id, viewer)?;
     let mut users = page::users(&app, vec![user_id]).await?;
     let user = users
         .remove(&user_id)

@@ -64,6 +64,16 @@ async fn a_token_travels_as_parameter_or_as_bearer_and_the_parameter_wins() {
 }
 
 #[tokio::test]
+async fn a_user_is_shown_to_somebody_without_a_token() {
+    let system = shared_system().await;
+    let client = system.client();
+    let account = client.new_account().await;
+    let user_id = account.user_id.to_string();
+    let shown = client.get("/douyin/user/", &[("user_id", &user_id)]).await;
+    assert_eq!(shown.ok()["user"]["name"], account.name);
+}
+
+#[tokio::test]
 async fn a_token_travels_in_forms_too() {
     let system = shared_system().await;
     let client = system.client();

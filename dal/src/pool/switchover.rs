@@ -56,9 +56,13 @@ impl Switchover {
 
     /// Whether a connection of this age is retired.
     pub(crate) fn is_retired(&self, age: Duration) -> bool {
-        let retired_before = self.retired_before.load(Ordering::Relaxed);
         let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
-        retired_before > 0 && self.now().saturating_sub(age) <= retired_before
+        self.is_opened_before_retirement(self.now().saturating_sub(age))
+    }
+
+    fn is_opened_before_retirement(&self, opened: u64) -> bool {
+        let retired_before = self.retired_before.load(Ordering::Relaxed);
+        retired_before > 0 && opened <= retired_before
     }
 
     fn now(&self) -> u64 {
@@ -72,27 +76,37 @@ impl Switchover {
 mod tests {
     use super::*;
 
+    /// The time of a connection that is opened now, later than everything before.
+    fn opened(switchover: &Switchover) -> u64 {
+        std::thread::sleep(Duration::from_millis(1));
+        let opened = switchover.now();
+        std::thread::sleep(Duration::from_millis(1));
+        opened
+    }
+
     #[test]
     fn what_was_opened_before_a_move_is_retired_and_what_was_opened_after_it_is_not() {
         let switchover = Switchover::default();
-        std::thread::sleep(Duration::from_millis(5));
-        assert!(!switchover.is_retired(Duration::from_millis(3)));
+        let before = opened(&switchover);
+        assert!(!switchover.is_opened_before_retirement(before));
         switchover.moved();
-        assert!(switchover.is_retired(Duration::from_millis(3)));
-        std::thread::sleep(Duration::from_millis(5));
-        assert!(!switchover.is_retired(Duration::from_millis(1)));
-        assert!(switchover.is_retired(Duration::from_millis(6)));
+        assert!(switchover.is_opened_before_retirement(before));
+        assert!(switchover.is_retired(Duration::MAX));
+        let after = opened(&switchover);
+        assert!(!switchover.is_opened_before_retirement(after));
     }
 
     #[test]
     fn a_server_that_refuses_every_write_is_connected_to_anew_once_a_second() {
         let switchover = Switchover::default();
         switchover.refused();
-        std::thread::sleep(Duration::from_millis(5));
+        let first = switchover.retired_before.load(Ordering::Relaxed);
+        let between = opened(&switchover);
         switchover.refused();
-        assert!(!switchover.is_retired(Duration::from_millis(1)));
+        let second = switchover.retired_before.load(Ordering::Relaxed);
+        assert!(second == first || second - first >= REFUSAL_PERIOD.as_nanos() as u64);
         // A move that was noticed doesn't wait.
         switchover.moved();
-        assert!(switchover.is_retired(Duration::from_millis(1)));
+        assert!(switchover.is_opened_before_retirement(between));
     }
 }

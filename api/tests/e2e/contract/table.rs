@@ -120,7 +120,7 @@ fn routes(scene: &Scene) -> Vec<Route> {
             right: vec![token(), author()],
             wrong: [
                 no_id("user_id"),
-                no_token(true),
+                no_token(false),
                 vec![value("user_id", NOBODYS, 10006, "")],
             ]
             .concat(),
