@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use marks::Subject;
 use sea_orm::{DbErr, QueryResult};
 
-use super::{Comment, DeleteComment, Deletion, NewComment};
+use super::comment::{Comment, DeleteComment, Deletion, NewComment};
 use crate::{
     DalError,
     counts::Counter,

@@ -1,12 +1,11 @@
 //! Comments under videos: `comments`, one row each. Their ids are in the order of their birth, so the list is a range of ids.
 
 mod batch;
+mod comment;
 
 use std::time::Duration;
 
-use sea_orm::{
-    ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
-};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
 use crate::{
     DalError, Db, Reader,
@@ -15,62 +14,9 @@ use crate::{
     entity::comment::{Column, Entity},
     group_commit::Queue,
     id_list::Page,
-    idempotency::Key,
 };
 use batch::{CommentOp, Written};
-
-/// A comment as it is shown. Never changes.
-#[derive(Debug, Clone, PartialEq, Eq, DerivePartialModel)]
-#[sea_orm(entity = "Entity")]
-pub struct Comment {
-    /// From 1 up; a later comment has a greater one.
-    pub id: i64,
-    /// Under which video.
-    pub video_id: i64,
-    /// Who wrote it.
-    pub user_id: i64,
-    /// 1 to 500 characters.
-    pub content: String,
-    /// UTC, by the primary's clock.
-    pub created_ms: i64,
-}
-
-/// A comment to add.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewComment {
-    /// Under which video; the caller knows that it exists.
-    pub video_id: i64,
-    /// Who writes it.
-    pub user_id: i64,
-    /// 1 to 500 characters.
-    pub content: String,
-    /// Makes a repeat harmless; made of the other fields.
-    pub key: Option<Key>,
-}
-
-/// A comment to delete, and who asks for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeleteComment {
-    /// Under which video it should be.
-    pub video_id: i64,
-    /// Which one.
-    pub comment_id: i64,
-    /// Who asks.
-    pub user_id: i64,
-    /// Who published the video: may delete any comment under it.
-    pub video_author_id: i64,
-}
-
-/// What became of a [`DeleteComment`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deletion {
-    /// It is gone, and no longer counted.
-    Deleted,
-    /// There is no such comment under that video.
-    NoSuchComment,
-    /// It is neither this user's nor under a video of theirs; nothing changed.
-    NotYours,
-}
+pub use comment::{Comment, DeleteComment, Deletion, NewComment};
 
 /// Adds and deletes comments, together with whoever does at the same moment. Cheap to clone; one a process.
 #[derive(Clone)]
