@@ -1,6 +1,6 @@
-//! Group commit: while one batch commits, the next one fills. Nobody waits for a timer, so a lone op goes at once.
+//! Group commit: while some batches commit, the next one fills. Nobody waits for a timer, so a lone op goes at once.
 //!
-//! Ops that conflict ([`Op::conflict`]) keep their order: of each conflict one is in a batch, and a later one goes with a later batch.
+//! Ops that conflict ([`Op::conflict`]) keep their order: of each conflict one is being committed, and a later one goes with a later batch.
 //! Whoever is answered has been committed, and Redis knows; a failure that leaves that open is told as such, and nothing is repeated.
 //! What Redis is told of one batch is told while the next one commits.
 
@@ -40,6 +40,9 @@ use crate::{
 };
 use session::Session;
 
+/// Batches that are committed at once: a commit waits for disks and a replica, and the server shares those waits between commits. More of
+/// them make the batches smaller, and so each op dearer.
+const WORKERS: usize = 4;
 /// Ops in a batch at most.
 const MAX_BATCH: usize = 256;
 /// Ops that are looked at for a batch: more than it takes, so that many that conflict don't keep out the others.
@@ -50,7 +53,7 @@ const MAX_WAITING: usize = 4096;
 const MAX_UNTOLD: usize = 16;
 /// Whoever waits for no longer than this isn't taken into a batch: their deadline would be that of all others in it.
 const LAST_CALL: Duration = Duration::from_millis(300);
-/// A worker that has had nothing to do for so long gives its connection back.
+/// When nothing happens for so long, the connections are given back.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Something to write, together with others of its kind.
@@ -60,7 +63,7 @@ pub(crate) trait Op: Send + Sync + Sized + 'static {
     /// What becomes of it.
     type Output: Send + 'static;
     /// What two ops have in common that may not be in one batch.
-    type Conflict: Eq + Hash;
+    type Conflict: Eq + Hash + Send;
 
     /// None: it may be in a batch with any other.
     fn conflict(&self) -> Option<Self::Conflict>;
@@ -97,13 +100,20 @@ impl<O: Op> Queue<O> {
     /// Starts the worker, in a tokio runtime; it ends when the last clone is gone and nothing waits any more.
     pub(crate) fn start(db: Db, counters: Counters) -> Self {
         let (sender, jobs) = mpsc::channel(MAX_WAITING);
-        let worker = Worker {
+        let worker = || Worker {
             session: Session::new(db.clone()),
-            db,
-            counters,
-            untold: Arc::new(Semaphore::new(MAX_UNTOLD)),
+            db: db.clone(),
+            counters: counters.clone(),
         };
-        vital::spawn(O::QUEUE, worker.run(jobs));
+        let dispatcher = Dispatcher::<O> {
+            jobs,
+            waiting: VecDeque::new(),
+            free: (0..WORKERS).map(|_| worker()).collect(),
+            in_flight: HashSet::new(),
+            untold: Arc::new(Semaphore::new(MAX_UNTOLD)),
+            turn: None,
+        };
+        vital::spawn(O::QUEUE, dispatcher.run());
         Self(sender)
     }
 
@@ -140,47 +150,90 @@ fn refused(reason: &str) -> DalError {
     DalError::Unavailable(DbErr::Custom(reason.to_owned()))
 }
 
-/// Commits batch after batch.
+/// Makes batches of what waits, and gives each to a worker that is free.
+struct Dispatcher<O: Op> {
+    jobs: mpsc::Receiver<Job<O>>,
+    waiting: VecDeque<Job<O>>,
+    /// The one that was busy last is the last: its connection is known to be whole.
+    free: Vec<Worker>,
+    in_flight: HashSet<O::Conflict>,
+    untold: Arc<Semaphore>,
+    /// Of the next batch.
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+/// Commits a batch at a time.
 struct Worker {
     db: Db,
     counters: Counters,
     session: Session,
-    untold: Arc<Semaphore>,
+}
+
+impl<O: Op> Dispatcher<O> {
+    async fn run(mut self) {
+        let workers = self.free.len();
+        let (done, mut ended) = mpsc::channel::<(Worker, Vec<O::Conflict>)>(workers);
+        loop {
+            while self.waiting.len() < LOOK_AHEAD
+                && let Ok(job) = self.jobs.try_recv()
+            {
+                self.waiting.push_back(job);
+            }
+            if let Some((mut worker, batch, turn)) = self.next() {
+                let conflicts: Vec<O::Conflict> = batch.iter().filter_map(Job::conflict).collect();
+                self.in_flight
+                    .extend(batch.iter().filter_map(Job::conflict));
+                let done = done.clone();
+                vital::spawn(O::QUEUE, async move {
+                    worker.settle(batch, turn).await;
+                    // An error would be the end of the dispatcher.
+                    let _ = done.send((worker, conflicts)).await;
+                });
+                continue;
+            }
+            let is_open = !self.jobs.is_closed();
+            if !is_open && self.waiting.is_empty() && self.free.len() == workers {
+                return;
+            }
+            tokio::select! {
+                job = self.jobs.recv(), if is_open && self.waiting.len() < LOOK_AHEAD => {
+                    self.waiting.extend(job);
+                }
+                Some((worker, conflicts)) = ended.recv() => {
+                    for conflict in &conflicts {
+                        self.in_flight.remove(conflict);
+                    }
+                    for idle in &mut self.free {
+                        idle.session.release_old();
+                    }
+                    self.free.push(worker);
+                }
+                Ok(turn) = self.untold.clone().acquire_owned(), if self.turn.is_none() => {
+                    self.turn = Some(turn);
+                }
+                () = tokio::time::sleep(IDLE) => {
+                    for worker in &mut self.free {
+                        worker.session.release();
+                    }
+                }
+            }
+        }
+    }
+
+    /// A worker and what it is to commit; none as long as there is nothing to commit, or nobody to do it.
+    fn next(&mut self) -> Option<(Worker, Vec<Job<O>>, OwnedSemaphorePermit)> {
+        if self.free.is_empty() || self.turn.is_none() {
+            return None;
+        }
+        let batch = next_batch(&mut self.waiting, &self.in_flight);
+        if batch.is_empty() {
+            return None;
+        }
+        Some((self.free.pop()?, batch, self.turn.take()?))
+    }
 }
 
 impl Worker {
-    async fn run<O: Op>(mut self, mut jobs: mpsc::Receiver<Job<O>>) {
-        let mut waiting = VecDeque::new();
-        loop {
-            if waiting.is_empty() {
-                match self.next(&mut jobs).await {
-                    Some(job) => waiting.push_back(job),
-                    None => return,
-                }
-            }
-            let Ok(turn) = self.untold.clone().acquire_owned().await else {
-                return;
-            };
-            while waiting.len() < LOOK_AHEAD
-                && let Ok(job) = jobs.try_recv()
-            {
-                waiting.push_back(job);
-            }
-            let batch = next_batch(&mut waiting);
-            if !batch.is_empty() {
-                self.settle(batch, turn).await;
-            }
-        }
-    }
-
-    async fn next<O: Op>(&mut self, jobs: &mut mpsc::Receiver<Job<O>>) -> Option<Job<O>> {
-        if let Ok(next) = tokio::time::timeout(IDLE, jobs.recv()).await {
-            return next;
-        }
-        self.session.release();
-        jobs.recv().await
-    }
-
     /// Commits a batch, by the deadline of who is in the greatest hurry, and has everyone in it answered. Where the batch as a whole is
     /// refused, each op goes alone: a bad one fails by itself.
     async fn settle<O: Op>(&mut self, batch: Vec<Job<O>>, turn: OwnedSemaphorePermit) {
@@ -314,6 +367,10 @@ struct Tried<O: Op> {
 }
 
 impl<O: Op> Job<O> {
+    fn conflict(&self) -> Option<O::Conflict> {
+        self.op.conflict()
+    }
+
     /// None when whoever asked has gone, or is about to: what was given up must not be carried out later.
     fn still_wanted(self) -> Option<Self> {
         if self.done.is_closed() {
@@ -336,18 +393,21 @@ fn is_unknown(error: &DalError) -> bool {
     matches!(error, DalError::Unavailable(_) | DalError::TimedOut)
 }
 
-/// Takes jobs from the front that are still wanted and don't conflict; the rest keeps its order.
-fn next_batch<O: Op>(waiting: &mut VecDeque<Job<O>>) -> Vec<Job<O>> {
-    let mut conflicts = HashSet::new();
+/// Takes jobs from the front that are still wanted and conflict neither with each other nor with what is being committed; the rest keeps
+/// its order.
+fn next_batch<O: Op>(
+    waiting: &mut VecDeque<Job<O>>,
+    in_flight: &HashSet<O::Conflict>,
+) -> Vec<Job<O>> {
+    let mut seen = HashSet::new();
     let mut batch = Vec::new();
     let mut rest = VecDeque::new();
     for job in waiting.drain(..).filter_map(Job::still_wanted) {
-        let may = batch.len() < MAX_BATCH
-            && job
-                .op
-                .conflict()
-                .is_none_or(|conflict| conflicts.insert(conflict));
-        if may {
+        let is_free = job.conflict().is_none_or(|conflict| {
+            // Whoever comes after one that must wait waits, too.
+            !in_flight.contains(&conflict) & seen.insert(conflict)
+        });
+        if is_free && batch.len() < MAX_BATCH {
             batch.push(job);
         } else {
             rest.push_back(job);

@@ -170,6 +170,14 @@ impl Session {
         self.kept.as_ref().is_some_and(|kept| kept.is_open)
     }
 
+    /// Gives back a connection that was kept for long enough.
+    pub(crate) fn release_old(&mut self) {
+        let is_old = |kept: &Kept| kept.taken_out.elapsed() >= MAX_KEPT;
+        if self.kept.as_ref().is_some_and(is_old) {
+            self.release();
+        }
+    }
+
     /// Gives the connection back to the pool.
     pub(crate) fn release(&mut self) {
         if let Some(kept) = self.kept.take()
