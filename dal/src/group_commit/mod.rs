@@ -43,6 +43,9 @@ use session::Session;
 /// Batches that are committed at once: a commit waits for disks and a replica, and the server shares those waits between commits. More of
 /// them make the batches smaller, and so each op dearer.
 const WORKERS: usize = 4;
+/// While so many ops are being committed, only [`LARGE`] batches are: then larger ones cost less than waits.
+const MANY_OPS: usize = 16;
+const LARGE: usize = 2;
 /// Ops in a batch at most.
 const MAX_BATCH: usize = 256;
 /// Ops that are looked at for a batch: more than it takes, so that many that conflict don't keep out the others.
@@ -110,6 +113,7 @@ impl<O: Op> Queue<O> {
             waiting: VecDeque::new(),
             free: (0..WORKERS).map(|_| worker()).collect(),
             in_flight: HashSet::new(),
+            ops_in_flight: 0,
             untold: Arc::new(Semaphore::new(MAX_UNTOLD)),
             turn: None,
         };
@@ -157,6 +161,7 @@ struct Dispatcher<O: Op> {
     /// The one that was busy last is the last: its connection is known to be whole.
     free: Vec<Worker>,
     in_flight: HashSet<O::Conflict>,
+    ops_in_flight: usize,
     untold: Arc<Semaphore>,
     /// Of the next batch.
     turn: Option<OwnedSemaphorePermit>,
@@ -172,7 +177,7 @@ struct Worker {
 impl<O: Op> Dispatcher<O> {
     async fn run(mut self) {
         let workers = self.free.len();
-        let (done, mut ended) = mpsc::channel::<(Worker, Vec<O::Conflict>)>(workers);
+        let (done, mut ended) = mpsc::channel::<(Worker, Vec<O::Conflict>, usize)>(workers);
         loop {
             while self.waiting.len() < LOOK_AHEAD
                 && let Ok(job) = self.jobs.try_recv()
@@ -183,11 +188,12 @@ impl<O: Op> Dispatcher<O> {
                 let conflicts: Vec<O::Conflict> = batch.iter().filter_map(Job::conflict).collect();
                 self.in_flight
                     .extend(batch.iter().filter_map(Job::conflict));
-                let done = done.clone();
+                let (done, ops) = (done.clone(), batch.len());
+                self.ops_in_flight += ops;
                 vital::spawn(O::QUEUE, async move {
                     worker.settle(batch, turn).await;
                     // An error would be the end of the dispatcher.
-                    let _ = done.send((worker, conflicts)).await;
+                    let _ = done.send((worker, conflicts, ops)).await;
                 });
                 continue;
             }
@@ -199,7 +205,8 @@ impl<O: Op> Dispatcher<O> {
                 job = self.jobs.recv(), if is_open && self.waiting.len() < LOOK_AHEAD => {
                     self.waiting.extend(job);
                 }
-                Some((worker, conflicts)) = ended.recv() => {
+                Some((worker, conflicts, ops)) = ended.recv() => {
+                    self.ops_in_flight = self.ops_in_flight.saturating_sub(ops);
                     for conflict in &conflicts {
                         self.in_flight.remove(conflict);
                     }
@@ -222,7 +229,9 @@ impl<O: Op> Dispatcher<O> {
 
     /// A worker and what it is to commit; none as long as there is nothing to commit, or nobody to do it.
     fn next(&mut self) -> Option<(Worker, Vec<Job<O>>, OwnedSemaphorePermit)> {
-        if self.free.is_empty() || self.turn.is_none() {
+        let batches = WORKERS.saturating_sub(self.free.len());
+        let is_enough = batches >= LARGE && self.ops_in_flight >= MANY_OPS;
+        if is_enough || self.free.is_empty() || self.turn.is_none() {
             return None;
         }
         let batch = next_batch(&mut self.waiting, &self.in_flight);
