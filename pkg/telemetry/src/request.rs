@@ -37,6 +37,14 @@ impl RequestId {
         CURRENT.try_with(Self::clone).ok()
     }
 
+    /// Does `work` for the request with this id, in a task that has none.
+    pub async fn carry<F: Future>(id: Option<Self>, work: F) -> F::Output {
+        match id {
+            Some(id) => CURRENT.scope(id, work).await,
+            None => work.await,
+        }
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

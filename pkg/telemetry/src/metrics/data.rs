@@ -236,6 +236,16 @@ pub fn counters_read(source: CountSource, counts: usize) {
     counter!(name::COUNTER_READS, "source" => source.label()).increment(counts as u64);
 }
 
+/// So many facts were looked up in the process, in the cache of this name.
+pub fn cache_lookups(cache: &'static str, hits: usize, misses: usize) {
+    for (outcome, lookups) in [("hit", hits), ("miss", misses)] {
+        if lookups > 0 {
+            counter!(name::CACHE_LOOKUPS, "cache" => cache, "outcome" => outcome)
+                .increment(lookups as u64);
+        }
+    }
+}
+
 /// A round of the folder that added up `rows` of the ledger.
 pub fn counter_fold(outcome: FoldOutcome, rows: usize, took: Duration) {
     counter!(name::COUNTER_FOLDS, "outcome" => outcome.label()).increment(1);

@@ -95,6 +95,9 @@ families! {
     COUNTER_FOLDED_AT = Gauge "counter_last_fold_timestamp_seconds", "When the ledger was last folded to its end by this process; the youngest of all is the age of the counts.";
     COUNTER_REPAIRED = Counter "counters_repaired_total", "Counts in Redis that were wrong and were mended, by what found them: fold, pass.";
 
+    // Caches
+    CACHE_LOOKUPS = Counter "cache_lookups_total", "Facts looked up in the process, by cache and outcome: hit, miss.";
+
     // Object store
     STORE_REQUESTS = Counter "object_store_requests_total", "Requests to the object store, by operation and outcome; their attempts count as one.";
     STORE_DURATION = Histogram "object_store_request_duration_seconds", "Time of a request with all its attempts, by operation.";

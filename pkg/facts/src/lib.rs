@@ -1,0 +1,97 @@
+//! Cached facts: what never changes, or may be shown for a moment after it did, kept by the process that needs it.
+//!
+//! Bounded by entries, so that memory is; hits and misses are in the metrics. That something is missing is never a fact: it may come.
+//! Nor is anything that decides a write.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::Hash,
+    time::{Duration, Instant},
+};
+
+use quick_cache::sync::Cache;
+use telemetry::metrics;
+
+/// A cache of facts `V` about `K`. One for each kind of fact.
+pub struct Facts<K, V> {
+    name: &'static str,
+    known: Cache<K, (V, Instant)>,
+    life: Option<Duration>,
+}
+
+impl<K: Eq + Hash + Clone, V: Clone> Facts<K, V> {
+    /// Knows nothing yet. `name` is the label in the metrics; `max_entries` says how much is remembered, and `life` for how long
+    /// (none: for ever).
+    pub fn new(name: &'static str, max_entries: usize, life: Option<Duration>) -> Self {
+        Self {
+            name,
+            known: Cache::new(max_entries),
+            life,
+        }
+    }
+
+    /// What is known about one.
+    pub fn get(&self, key: &K) -> Option<V> {
+        let found = self.fresh(key);
+        metrics::cache_lookups(self.name, found.is_some().into(), found.is_none().into());
+        found
+    }
+
+    /// What is known about these, and those about which nothing is.
+    pub fn get_all(&self, keys: impl IntoIterator<Item = K>) -> (HashMap<K, V>, Vec<K>) {
+        let (mut known, mut unknown) = (HashMap::new(), Vec::new());
+        for key in keys {
+            match self.fresh(&key) {
+                Some(fact) => drop(known.insert(key, fact)),
+                None => unknown.push(key),
+            }
+        }
+        metrics::cache_lookups(self.name, known.len(), unknown.len());
+        (known, unknown)
+    }
+
+    /// Remembers a fact that was just read.
+    pub fn insert(&self, key: K, fact: V) {
+        self.known.insert(key, (fact, Instant::now()));
+    }
+
+    fn fresh(&self, key: &K) -> Option<V> {
+        let (fact, since) = self.known.get(key)?;
+        let is_fresh = self.life.is_none_or(|life| since.elapsed() < life);
+        is_fresh.then_some(fact)
+    }
+}
+
+impl<K, V> fmt::Debug for Facts<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Facts").field("name", &self.name).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_learnt_is_known_for_its_life_and_the_rest_is_asked_for() {
+        let facts = Facts::new("test", 100, None);
+        assert_eq!(facts.get(&1), None);
+        facts.insert(1, "one");
+        assert_eq!(facts.get(&1), Some("one"));
+        let (known, unknown) = facts.get_all([1, 2]);
+        assert_eq!((known, unknown), (HashMap::from([(1, "one")]), vec![2]));
+
+        let of_a_moment = Facts::new("test", 100, Some(Duration::ZERO));
+        of_a_moment.insert(1, "one");
+        assert_eq!(of_a_moment.get(&1), None);
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_was_said() {
+        let facts = Facts::new("test", 100, None);
+        (0..10_000).for_each(|n| facts.insert(n, n));
+        let (known, _) = facts.get_all(0..10_000);
+        assert!((1..=100).contains(&known.len()), "{}", known.len());
+    }
+}
