@@ -49,6 +49,11 @@ struct ListCommentsResponse {
     2: required bool has_more,
     /** A place in this order, whatever becomes of the comment that stood there; absent: nothing follows. */
     3: optional i64 next_before,
+    /**
+     * user id -> counts of those who wrote them, exact; empty while they can't be read. Absent: from a service of a version that doesn't
+     * send them.
+     */
+    4: optional map<i64, base.UserCounts> user_counts,
 }
 
 struct CountCommentsRequest {

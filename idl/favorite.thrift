@@ -38,6 +38,8 @@ struct FavoritePageRequest {
     2: required list<i64> user_ids (vt.max_size = "300", vt.elem.ge = "1"),
     /** Whose flags; absent: an anonymous reader, for whom nothing is liked. */
     3: optional i64 viewer_id (vt.ge = "1"),
+    /** Whether the flags are all that is asked for: then the counts may be left out. */
+    4: optional bool flags_only,
 }
 
 struct FavoritePageResponse {

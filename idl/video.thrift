@@ -13,7 +13,7 @@ struct Video {
     5: required string cover_url,
     /** Unique among all videos; UTC. */
     6: required i64 published_ms,
-    /** These two as of the last fold, some seconds ago; the favorite and comment services have the exact ones. */
+    /** These two as of the last fold, some seconds ago, unless the reply has counts of authors; the favorite and comment services have the exact ones. */
     7: required i64 favorite_count,
     8: required i64 comment_count,
 }
@@ -29,6 +29,11 @@ struct FeedResponse {
     1: required list<Video> videos,
     /** Where there are no videos: a time after every publish so far, by the clock that stamps them; absent when that clock can't be asked. */
     2: optional i64 now_ms,
+    /**
+     * author id -> counts, exact, and then those of the videos are exact, too; empty while they can't be read. Absent: from a service of a
+     * version that doesn't send them.
+     */
+    3: optional map<i64, base.UserCounts> author_counts,
 }
 
 struct ListByAuthorRequest {
@@ -44,6 +49,11 @@ struct ListByAuthorResponse {
     2: required bool has_more,
     /** A place in this order, whatever becomes of the video that stood there; absent: nothing follows. */
     3: optional i64 next_before,
+    /**
+     * author id -> counts, exact, and then those of the videos are exact, too; empty while they can't be read. Absent: from a service of a
+     * version that doesn't send them.
+     */
+    4: optional map<i64, base.UserCounts> author_counts,
 }
 
 struct MGetVideosRequest {

@@ -1,9 +1,10 @@
 //! What every handler works with: clients of the services, tokens, the object store, settings. Shared by all requests.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{collections::HashMap, error::Error, sync::Arc, time::Duration};
 
 use auth::{Holder, Tokens};
 use chrono::FixedOffset;
+use facts::Facts;
 use idl::{
     base::Code,
     comment::{CommentServiceClient, CommentServiceClientBuilder},
@@ -12,12 +13,23 @@ use idl::{
     video::{VideoServiceClient, VideoServiceClientBuilder},
 };
 use limits::Limits;
-use marks::{Marks, Reader, Subject};
+use marks::{Marks, Reader, Sees, Subject, page_affinity};
 use service::Clients;
 use settings::{Network, Settings};
 use storage::Store;
 
-use crate::{accounts::Accounts, error::ApiError, request_logging, upload::slots::SpoolSlots};
+use crate::{
+    accounts::Accounts,
+    error::ApiError,
+    flights::{Flights, Viewers},
+    request_logging,
+    upload::slots::SpoolSlots,
+};
+
+/// Users that are remembered: with names and no profile some 300 bytes each, 15 MB in all.
+const MAX_USERS: usize = 50_000;
+/// How long others may be shown a profile that has changed since. Names and births never do.
+const USER_TTL: Duration = Duration::from_secs(5);
 
 /// One API process.
 pub struct App {
@@ -43,6 +55,10 @@ pub struct App {
     pub accounts: Accounts,
     /// The time zone of `create_date`.
     pub utc_offset: FixedOffset,
+    /// Who was read a moment ago.
+    pub users: Facts<i64, idl::user::User>,
+    /// Reads that are shared.
+    pub flights: Flights,
     tokens: Tokens,
     marks: Marks,
 }
@@ -77,6 +93,8 @@ impl App {
             limits: Limits::connect(settings.limits(), &settings.redis)?,
             trusted_proxies: settings.trusted_proxies()?,
             utc_offset: utc_offset(&settings.page.utc_offset)?,
+            users: Facts::new("users", MAX_USERS, Some(USER_TTL)),
+            flights: Flights::new(),
             tokens,
             marks: Marks::connect(&settings.redis, &settings.mysql)?,
             settings,
@@ -103,6 +121,27 @@ impl App {
         })
     }
 
+    /// Runs `work`, the reads of a shared page. They see all that was just written to `subjects`, and by each of the viewers. Also gives
+    /// what each viewer must see. `page` names what keeps to one replica. Costs one round trip to Redis.
+    pub async fn reading_for_all<F: Future>(
+        &self,
+        page: &str,
+        subjects: &[Subject],
+        viewers: &Viewers,
+        work: F,
+    ) -> (F::Output, HashMap<i64, Sees>) {
+        let of_viewers = viewers.iter().copied().map(Subject::User);
+        let all: Vec<Subject> = subjects.iter().copied().chain(of_viewers).collect();
+        let each = self.marks.read_each(&all).await;
+        let of_viewers = each.iter().skip(subjects.len()).cloned();
+        let own = viewers.iter().copied().zip(of_viewers).collect();
+        let reader = Reader {
+            affinity: Some(page_affinity(page)),
+            sees: each.into_iter().fold(Sees::Any, Sees::and),
+        };
+        (service::reading(&reader, work).await, own)
+    }
+
     /// Runs `work`, whose reads see all that was just written to `subjects`, by whomever and from whichever replica.
     ///
     /// Costs one round trip to Redis. Without subjects it still asks whether marks can be trusted.
@@ -113,7 +152,7 @@ impl App {
         work: F,
     ) -> F::Output {
         let reader = Reader {
-            user_id: viewer,
+            affinity: viewer,
             sees: self.marks.read(subjects).await,
         };
         service::reading(&reader, work).await

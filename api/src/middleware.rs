@@ -20,7 +20,7 @@ use volo_http::{body::Body, request::Request, response::Response};
 use crate::assets::accepts_gzip;
 
 /// A shorter body is not compressed, in bytes: it fits into a packet either way.
-const MIN_COMPRESSED: u16 = 1024;
+pub const MIN_COMPRESSED: u16 = 1024;
 /// How long a browser may remember the answer to a preflight.
 const MAX_AGE: Duration = Duration::from_secs(600);
 

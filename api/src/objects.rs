@@ -120,6 +120,16 @@ impl Video {
         }
     }
 
+    /// Its id.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// Sets whether the one who asks likes it.
+    pub fn set_favorite(&mut self, is_favorite: bool) {
+        self.is_favorite = is_favorite;
+    }
+
     /// As the document's examples show it.
     pub fn example() -> Self {
         let video = idl::video::Video {
@@ -176,4 +186,40 @@ impl Comment {
         let utc: FixedOffset = Utc.fix();
         Self::new(comment, User::example(), utc)
     }
+}
+
+/// A page of the feed.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FeedPage {
+    /// Newest first.
+    #[schema(max_items = 30)]
+    pub video_list: Vec<Video>,
+    /// The next page's `latest_time`.
+    pub next_time: i64,
+}
+
+/// A page of a list of videos.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct VideoPage {
+    /// In the list's order.
+    #[schema(max_items = 300)]
+    pub video_list: Vec<Video>,
+    /// Whether more follows after the last; an addition of ours.
+    pub has_more: bool,
+    /// The next page's `before`: a place in the list's order, also when what stood there is gone. 0 when nothing follows.
+    #[schema(minimum = 0)]
+    pub next_before: i64,
+}
+
+/// A page of the comments under a video.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CommentPage {
+    /// Newest first.
+    #[schema(max_items = 300)]
+    pub comment_list: Vec<Comment>,
+    /// Whether more follows after the last; an addition of ours.
+    pub has_more: bool,
+    /// The next page's `before`: a place in the list's order, also when what stood there is gone. 0 when nothing follows.
+    #[schema(minimum = 0)]
+    pub next_before: i64,
 }

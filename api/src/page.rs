@@ -1,70 +1,116 @@
-//! Assembles a page: one call per service for everything on it, all at once, whatever its length.
+//! Assembles a page: one call per service for what didn't come with it, all at once, whatever its length.
 //!
-//! Users are required. Exact counts and the viewer's likes are optional: when their service is away, the page shows the counts of the
-//! last fold, which come with the rows.
+//! Users are required; who was read a moment ago isn't read again. Exact counts and the viewer's likes are optional: while they can't be
+//! read, the page shows the counts of the last fold, which come with the rows.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
+use futures::future::{join, join_all};
 use idl::{
+    base::UserCounts,
     comment::CountCommentsRequest,
-    favorite::{FavoritePageRequest, FavoritePageResponse},
-    user::MGetUsersRequest,
+    favorite::FavoritePageRequest,
+    user::{MGetUsersRequest, User as Row},
 };
 
 use crate::{
     app::App,
     error::ApiError,
+    flights,
     objects::{Comment, User, Video},
 };
 
-/// Joins videos with authors, counts and the viewer's likes, in the videos' order.
+/// Users in one call of a service at most.
+const MAX_IDS: usize = 300;
+
+/// Exact counts of users, as a service brought them along with a page.
+pub struct Brought(Option<HashMap<i64, UserCounts>>);
+
+impl Brought {
+    /// `counts`: none from a service of a version that doesn't bring them, and empty while they can't be read.
+    pub fn new(counts: Option<impl IntoIterator<Item = (i64, UserCounts)>>) -> Self {
+        Self(counts.map(|counts| counts.into_iter().collect()))
+    }
+
+    /// None came.
+    pub fn nothing() -> Self {
+        Self(None)
+    }
+}
+
+/// Joins videos with authors and counts, in the videos' order; nobody likes any of them. The counts of the videos are exact where
+/// those of their authors came along.
 pub async fn videos(
     app: &App,
-    videos: Vec<idl::video::Video>,
-    viewer: Option<i64>,
+    mut videos: Vec<idl::video::Video>,
+    brought: Brought,
 ) -> Result<Vec<Video>, ApiError> {
-    let video_ids: Vec<i64> = videos.iter().map(|video| video.id).collect();
     let author_ids = distinct(videos.iter().map(|video| video.author_id));
-    let people = people(app, author_ids, video_ids.clone(), viewer);
-    let (people, comments) = futures::future::join(people, comment_counts(app, video_ids)).await;
-    let (authors, likes) = people?;
-    let liked: HashSet<i64> = likes
-        .iter()
-        .flat_map(|likes| &likes.liked_video_ids)
-        .copied()
-        .collect();
+    let authors = match &brought.0 {
+        Some(_) => users_with(app, author_ids, brought).await?,
+        None => {
+            let users = users_with(app, author_ids, brought);
+            join(users, count(app, &mut videos)).await.0?
+        }
+    };
     let joined = videos.into_iter().filter_map(|video| {
         let author = author_of(&video, &authors)?;
-        let favorites = likes
-            .as_ref()
-            .and_then(|likes| likes.favorite_counts.get(&video.id).copied());
-        let favorite_count = favorites.unwrap_or(video.favorite_count);
-        let comment_count = comments
-            .get(&video.id)
-            .copied()
-            .unwrap_or(video.comment_count);
-        let is_favorite = liked.contains(&video.id);
-        Some(Video::new(
-            video,
-            author,
-            favorite_count,
-            comment_count,
-            is_favorite,
-        ))
+        let (favorites, comments) = (video.favorite_count, video.comment_count);
+        Some(Video::new(video, author, favorites, comments, false))
     });
     Ok(joined.collect())
+}
+
+/// The same for one viewer, with what they like.
+pub async fn videos_of(
+    app: &App,
+    list: Vec<idl::video::Video>,
+    viewer: Option<i64>,
+) -> Result<Vec<Video>, ApiError> {
+    let ids = list.iter().map(|video| video.id).collect();
+    let liked = async {
+        match viewer {
+            Some(viewer) => liked(app, viewer, ids).await,
+            None => HashSet::new(),
+        }
+    };
+    let (page, liked) = join(videos(app, list, Brought::nothing()), liked).await;
+    let mut page = page?;
+    for video in &mut page {
+        video.set_favorite(liked.contains(&video.id()));
+    }
+    Ok(page)
+}
+
+/// Which of these videos the viewer likes; none while that can't be read.
+pub async fn liked(app: &App, viewer: i64, video_ids: Vec<i64>) -> HashSet<i64> {
+    if video_ids.is_empty() {
+        return HashSet::new();
+    }
+    let request = FavoritePageRequest {
+        video_ids,
+        user_ids: Vec::new(),
+        viewer_id: Some(viewer),
+        flags_only: Some(true),
+    };
+    // The client has logged why the call failed.
+    let page = app.favorite.favorite_page(request).await.ok();
+    page.into_iter()
+        .flat_map(|page| page.liked_video_ids)
+        .collect()
 }
 
 /// Joins comments with their writers, in the comments' order.
 pub async fn comments(
     app: &App,
     comments: Vec<idl::comment::Comment>,
+    brought: Brought,
 ) -> Result<Vec<Comment>, ApiError> {
-    let writers = users(
-        app,
-        distinct(comments.iter().map(|comment| comment.user_id)),
-    )
-    .await?;
+    let ids = distinct(comments.iter().map(|comment| comment.user_id));
+    let writers = users_with(app, ids, brought).await?;
     let joined = comments.into_iter().filter_map(|comment| {
         let Some(writer) = writers.get(&comment.user_id) else {
             tracing::error!(
@@ -80,50 +126,101 @@ pub async fn comments(
 
 /// The users with these ids; an id that names nobody is left out.
 pub async fn users(app: &App, ids: Vec<i64>) -> Result<HashMap<i64, User>, ApiError> {
-    Ok(people(app, ids, Vec::new(), None).await?.0)
+    users_with(app, ids, Brought::nothing()).await
 }
 
-/// Users with their counts, and the likes on the page by the same call. No ids: no call.
-async fn people(
+async fn users_with(
     app: &App,
-    user_ids: Vec<i64>,
-    video_ids: Vec<i64>,
-    viewer_id: Option<i64>,
-) -> Result<(HashMap<i64, User>, Option<FavoritePageResponse>), ApiError> {
-    if user_ids.is_empty() {
-        return Ok((HashMap::new(), None));
+    ids: Vec<i64>,
+    brought: Brought,
+) -> Result<HashMap<i64, User>, ApiError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
     }
-    let users = app.user.mget_users(MGetUsersRequest {
-        user_ids: user_ids.clone(),
-    });
-    let likes = app.favorite.favorite_page(FavoritePageRequest {
-        video_ids,
-        user_ids,
-        viewer_id,
-    });
-    let (users, likes) = futures::future::join(users, likes).await;
-    // The client has logged why the call failed.
-    let likes = likes.ok();
-    let counts = |id: i64| likes.as_ref().and_then(|likes| likes.user_counts.get(&id));
-    let users = users?
-        .users
-        .into_iter()
-        .map(|user| (user.id, User::new(user.clone(), counts(user.id))))
-        .collect();
-    Ok((users, likes))
+    let (known, unknown) = app.users.get_all(ids.iter().copied());
+    let counts = async {
+        match brought {
+            Brought(Some(counts)) => Arc::new(counts),
+            Brought(None) => user_counts(app, ids).await,
+        }
+    };
+    let (rows, counts) = join(look_up(app, unknown), counts).await;
+    // Of whom there is no exact count, that of the last fold is shown, and it isn't the one that was read a moment ago.
+    let (known, stale): (Vec<Row>, Vec<Row>) = known
+        .into_values()
+        .partition(|row| counts.contains_key(&row.id));
+    let again = look_up(app, stale.iter().map(|row| row.id).collect()).await?;
+    let rows = rows?.into_iter().chain(known).chain(again);
+    Ok(rows.map(|row| user_of(row, &counts)).collect())
 }
 
-async fn comment_counts(app: &App, video_ids: Vec<i64>) -> HashMap<i64, i64> {
-    if video_ids.is_empty() {
-        return HashMap::new();
+fn user_of(row: Row, counts: &HashMap<i64, UserCounts>) -> (i64, User) {
+    let (id, counts) = (row.id, counts.get(&row.id));
+    (id, User::new(row, counts))
+}
+
+/// Asks for users, and remembers them. No ids: no call.
+async fn look_up(app: &App, user_ids: Vec<i64>) -> Result<Vec<Row>, ApiError> {
+    if user_ids.is_empty() {
+        return Ok(Vec::new());
     }
-    let counts = app
-        .comment
-        .count_comments(CountCommentsRequest { video_ids })
-        .await;
-    counts
-        .map(|counts| counts.comment_counts.into_iter().collect())
-        .unwrap_or_default()
+    let rows = app.user.mget_users(MGetUsersRequest { user_ids }).await?;
+    for row in &rows.users {
+        app.users.insert(row.id, row.clone());
+    }
+    Ok(rows.users)
+}
+
+/// Exact counts of users, in one call with all others that are asked for at this moment; what can't be read is left out.
+async fn user_counts(app: &App, ids: Vec<i64>) -> Arc<HashMap<i64, UserCounts>> {
+    let favorite = app.favorite.clone();
+    let read = async move |ids: BTreeSet<i64>| {
+        let ids: Vec<i64> = ids.into_iter().collect();
+        let calls = ids.chunks(MAX_IDS).map(|ids| {
+            favorite.favorite_page(FavoritePageRequest {
+                video_ids: Vec::new(),
+                user_ids: ids.to_vec(),
+                viewer_id: None,
+                flags_only: None,
+            })
+        });
+        let pages = join_all(calls).await.into_iter();
+        let counts = pages.flatten().flat_map(|page| page.user_counts);
+        Arc::new(counts.collect())
+    };
+    let ids = ids.into_iter().collect();
+    let counts = flights::join(&app.flights.user_counts, (), ids, read).await;
+    counts.unwrap_or_default()
+}
+
+/// Asks for the exact counts of videos, as far as they can be read.
+async fn count(app: &App, videos: &mut [idl::video::Video]) {
+    if videos.is_empty() {
+        return;
+    }
+    let ids: Vec<i64> = videos.iter().map(|video| video.id).collect();
+    let comments = app.comment.count_comments(CountCommentsRequest {
+        video_ids: ids.clone(),
+    });
+    let favorites = app.favorite.favorite_page(FavoritePageRequest {
+        video_ids: ids,
+        user_ids: Vec::new(),
+        viewer_id: None,
+        flags_only: None,
+    });
+    let (comments, favorites) = join(comments, favorites).await;
+    for video in videos {
+        let count = comments
+            .as_ref()
+            .ok()
+            .and_then(|counts| counts.comment_counts.get(&video.id));
+        video.comment_count = count.copied().unwrap_or(video.comment_count);
+        let count = favorites
+            .as_ref()
+            .ok()
+            .and_then(|counts| counts.favorite_counts.get(&video.id));
+        video.favorite_count = count.copied().unwrap_or(video.favorite_count);
+    }
 }
 
 fn author_of(video: &idl::video::Video, authors: &HashMap<i64, User>) -> Option<User> {

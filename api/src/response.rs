@@ -34,6 +34,33 @@ pub fn success<T: Serialize>(content: T, language: Language) -> Response {
     json(StatusCode::OK, Code::OK, message, content)
 }
 
+/// The body of a success, whose content was rendered as a JSON object with fields before.
+pub fn success_body(content: &[u8], language: Language) -> Bytes {
+    let status = Envelope {
+        status_code: Code::OK.inner(),
+        status_msg: code_message(Code::OK, language),
+        content: Empty {},
+    };
+    let mut body = serde_json::to_vec(&status).unwrap_or_default();
+    // Both are objects: the end of one and the beginning of the other become a comma.
+    body.pop();
+    body.push(b',');
+    body.extend(content.iter().skip(1));
+    Bytes::from(body)
+}
+
+/// A success whose body was rendered, and perhaps compressed, before.
+pub fn rendered(body: Bytes, is_gzip: bool) -> Response {
+    let mut response = reply(StatusCode::OK, body);
+    if is_gzip {
+        let gzip = HeaderValue::from_static("gzip");
+        response
+            .headers_mut()
+            .insert(header::CONTENT_ENCODING, gzip);
+    }
+    response
+}
+
 /// A refusal or a failure; `content` is what the contract sends even then.
 pub fn failure<T: Serialize>(error: &ApiError, content: T, language: Language) -> Response {
     let message = error.message(language);
@@ -61,7 +88,11 @@ fn json<T: Serialize>(status: StatusCode, code: Code, message: &str, content: T)
     };
     // The reply types hold nothing that JSON can't: no maps with odd keys, no failing serializers.
     let body = serde_json::to_vec(&envelope).unwrap_or_default();
-    let mut response = Response::new(Body::from(Bytes::from(body)));
+    reply(status, Bytes::from(body))
+}
+
+fn reply(status: StatusCode, body: Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     for (name, value) in [

@@ -20,6 +20,7 @@ use volo_http::{
 
 use crate::{
     app::App,
+    assets::accepts_gzip,
     call::{Auth, Call, Lenient, Streamed, TokenUse},
     client_address::ClientAddress,
     error::ApiError,
@@ -82,6 +83,15 @@ pub struct Content {
 pub trait Example: Serialize + PartialSchema {
     /// One as a client might get it.
     fn example() -> Self;
+
+    /// The reply with this content.
+    fn reply(self, language: Language, accepts_gzip: bool) -> Response
+    where
+        Self: Sized,
+    {
+        let _ = accepts_gzip;
+        success(self, language)
+    }
 }
 
 impl Example for Empty {
@@ -159,8 +169,9 @@ impl Route {
                 async move {
                     request_logging::set_route(endpoint.path);
                     let language = Language::of(request.headers());
+                    let accepts_gzip = accepts_gzip(request.headers());
                     let result = handler(app, Streamed::new(request)).await;
-                    respond(endpoint, result, language)
+                    respond(endpoint, result, language, accepts_gzip)
                 }
             })
         };
@@ -265,12 +276,13 @@ async fn answer<A, P, T, H, F>(
 where
     A: Auth,
     P: Parameters,
-    T: Serialize,
+    T: Example,
     H: Fn(Arc<App>, Call<A, P>) -> F,
     F: Future<Output = Result<T, ApiError>>,
 {
     request_logging::set_route(endpoint.path);
     let language = Language::of(request.headers());
+    let accepts_gzip = accepts_gzip(request.headers());
     let limit = Duration::from_millis(app.settings.http.request_timeout_ms);
     let work = async {
         let call = read(&app, request).await?;
@@ -280,7 +292,7 @@ where
         Ok(result) => result,
         Err(_) => Err(ApiError::new(Code::TIMED_OUT)),
     };
-    respond(endpoint, result, language)
+    respond(endpoint, result, language, accepts_gzip)
 }
 
 /// Reads a request to its end. Refuses in this order: the body, the rate limit, the token, the parameters.
@@ -302,13 +314,14 @@ async fn read<A: Auth, P: Parameters>(app: &App, request: Request) -> Result<Cal
     })
 }
 
-fn respond<T: Serialize>(
+fn respond<T: Example>(
     endpoint: Endpoint,
     result: Result<T, ApiError>,
     language: Language,
+    accepts_gzip: bool,
 ) -> Response {
     match result {
-        Ok(content) => success(content, language),
+        Ok(content) => content.reply(language, accepts_gzip),
         Err(error) => (endpoint.fail)(&error, language),
     }
 }

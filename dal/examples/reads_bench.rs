@@ -84,7 +84,7 @@ impl Bench {
 
     async fn page(&self, video_id: i64, sees: Sees) {
         let reader = Reader {
-            user_id: None,
+            affinity: None,
             sees,
         };
         let page = comments::list(&self.db, video_id, None, PAGE, &reader).await;

@@ -59,13 +59,13 @@ impl Rotation {
         &self.replicas
     }
 
-    /// A replica in rotation. A user gets the same one in every process while it is in rotation, so that their reads don't go back in time;
+    /// A replica in rotation. A user or a page gets the same one in every process while it is in rotation, so that reads don't go back in time;
     /// anonymous reads take turns.
-    pub(crate) fn pick(&self, user_id: Option<i64>) -> Option<&Arc<Replica>> {
+    pub(crate) fn pick(&self, affinity: Option<i64>) -> Option<&Arc<Replica>> {
         let well = self.replicas.iter().filter(|replica| replica.in_rotation());
-        match user_id {
-            // The highest weight: when a replica leaves, only its users move, each to the one with their next highest weight.
-            Some(user_id) => well.max_by_key(|replica| weight(user_id, &replica.address)),
+        match affinity {
+            // The highest weight: when a replica leaves, only those that kept to it move, each to the one with their next highest weight.
+            Some(affinity) => well.max_by_key(|replica| weight(affinity, &replica.address)),
             None => {
                 let well: Vec<_> = well.collect();
                 let turn = self.next.fetch_add(1, Ordering::Relaxed);
@@ -93,11 +93,11 @@ impl Rotation {
     }
 }
 
-/// The weight of the replica at this address ("host:port") for a user: rendezvous hashing. Every process of every version must compute the
+/// The weight of the replica at this address ("host:port") for a user or a page: rendezvous hashing. Every process of every version must compute the
 /// same weight; otherwise the reads of a user by two processes can go back in time. FNV-1a (64 bits) over the id (8 bytes, little endian)
 /// and the address, then the finalizer of MurmurHash3, because FNV gives addresses that differ in the last byte similar hashes.
-fn weight(user_id: i64, address: &str) -> u64 {
-    let bytes = user_id.to_le_bytes().into_iter().chain(address.bytes());
+fn weight(affinity: i64, address: &str) -> u64 {
+    let bytes = affinity.to_le_bytes().into_iter().chain(address.bytes());
     let mut hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

@@ -5,20 +5,21 @@ use std::sync::Arc;
 use auth::Holder;
 use idl::{base::Code, comment::ListCommentsRequest, video::MGetAuthorsRequest};
 use marks::Subject;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::{
     app::App,
     call::Call,
     error::ApiError,
-    objects::Comment,
-    page,
+    flights::{self, Viewers},
+    objects::{Comment, CommentPage},
+    page::{self, Brought},
     params::{
         parameters,
         types::{Before, VideoId},
     },
+    rendered::Page,
     route::{Example, Route},
+    shared::Shared,
 };
 
 parameters! {
@@ -29,19 +30,6 @@ parameters! {
         /// Goes on from here: the last page's `next_before`. An addition of ours.
         pub before: Option<Before>,
     }
-}
-
-/// A page of the comments under a video.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CommentPage {
-    /// Newest first.
-    #[schema(max_items = 300)]
-    pub comment_list: Vec<Comment>,
-    /// Whether more follows after the last; an addition of ours.
-    pub has_more: bool,
-    /// The next page's `before`: a place in the list's order, also when what stood there is gone. 0 when nothing follows.
-    #[schema(minimum = 0)]
-    pub next_before: i64,
 }
 
 impl Example for CommentPage {
@@ -64,29 +52,43 @@ pub fn route() -> Route {
 async fn comment_list(
     app: Arc<App>,
     call: Call<Option<Holder>, CommentList>,
-) -> Result<CommentPage, ApiError> {
+) -> Result<Shared<CommentPage>, ApiError> {
     let video_id = call.params.video_id.0;
-    let request = ListCommentsRequest {
-        video_id,
-        before: call.params.before.map(|Before(place)| place),
-        limit: app.settings.page.list,
+    let before = call.params.before.map(|Before(place)| place);
+    let reader = app.clone();
+    let read = async move |()| {
+        // All pages of a list are of one replica.
+        let name = format!("comments {video_id}");
+        let (subjects, nobody) = ([Subject::Video(video_id)], Viewers::new());
+        let page = comments(&reader, video_id, before);
+        let (page, sees) = reader
+            .reading_for_all(&name, &subjects, &nobody, page)
+            .await;
+        Ok(Page::new(page?, sees))
     };
-    let viewer = call.user.map(|holder| holder.user_id);
-    app.reading(viewer, &[Subject::Video(video_id)], comments(&app, request))
-        .await
+    let page = flights::join(&app.flights.comments, (video_id, before), (), read).await??;
+    Ok(Shared::Rendered(page))
 }
 
-async fn comments(app: &App, request: ListCommentsRequest) -> Result<CommentPage, ApiError> {
-    let video = app.video.mget_authors(MGetAuthorsRequest {
-        video_ids: vec![request.video_id],
-    });
-    let (list, video) = futures::future::join(app.comment.list_comments(request), video).await;
-    if video?.author_ids.is_empty() {
-        return Err(ApiError::new(Code::NO_SUCH_VIDEO));
+async fn comments(app: &App, video_id: i64, before: Option<i64>) -> Result<CommentPage, ApiError> {
+    let request = ListCommentsRequest {
+        video_id,
+        before,
+        limit: app.settings.page.list,
+    };
+    let list = app.comment.list_comments(request).await?;
+    if list.comments.is_empty() {
+        // Where there are comments, there is a video.
+        let video = MGetAuthorsRequest {
+            video_ids: vec![video_id],
+        };
+        if app.video.mget_authors(video).await?.author_ids.is_empty() {
+            return Err(ApiError::new(Code::NO_SUCH_VIDEO));
+        }
     }
-    let list = list?;
+    let counts = Brought::new(list.user_counts);
     Ok(CommentPage {
-        comment_list: page::comments(app, list.comments).await?,
+        comment_list: page::comments(app, list.comments, counts).await?,
         has_more: list.has_more,
         next_before: list.next_before.unwrap_or(0),
     })

@@ -7,11 +7,12 @@ use idl::{
     base::Code, favorite::ListFavoritesRequest, user::MGetUsersRequest, video::MGetVideosRequest,
 };
 
-use super::publish_list::{VideoList, VideoPage, shown_of};
+use super::publish_list::{VideoList, shown_of};
 use crate::{
     app::App,
     call::{Call, list_owner},
     error::ApiError,
+    objects::VideoPage,
     page,
     params::types::Before,
     route::Route,
@@ -77,7 +78,7 @@ async fn liked(
         .iter()
         .filter_map(|id| by_id.remove(id))
         .collect();
-    let video_list = page::videos(app, in_order, viewer).await?;
+    let video_list = page::videos_of(app, in_order, viewer).await?;
     Ok(VideoPage {
         video_list,
         has_more: list.has_more,

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use idl::video::{FeedRequest, FeedResponse};
-use marks::Subject;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::{
     app::App,
     call::{Call, Lenient},
     error::ApiError,
-    objects::{self, Video},
-    page,
+    flights::{self, Viewers},
+    objects::{self, FeedPage, Video},
+    page::{self, Brought},
     params::{parameters, types::LatestTime},
+    rendered::Page,
     route::{Example, Route},
+    shared::Shared,
 };
 
 parameters! {
@@ -24,16 +24,6 @@ parameters! {
         /// that second; absent, empty or 0: the newest.
         pub latest_time: LatestTime,
     }
-}
-
-/// A page of the feed.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct FeedPage {
-    /// Newest first.
-    #[schema(max_items = 30)]
-    pub video_list: Vec<Video>,
-    /// The next page's `latest_time`.
-    pub next_time: i64,
 }
 
 impl Example for FeedPage {
@@ -53,30 +43,39 @@ pub fn route() -> Route {
     )
 }
 
-async fn feed(app: Arc<App>, call: Call<Lenient, Feed>) -> Result<FeedPage, ApiError> {
+async fn feed(app: Arc<App>, call: Call<Lenient, Feed>) -> Result<Shared<FeedPage>, ApiError> {
     let Lenient(holder) = call.user;
     let viewer = holder.map(|holder| holder.user_id);
-    // What the viewer has just published and liked; everybody else may be a moment behind.
-    let shown: Vec<Subject> = viewer.map(Subject::User).into_iter().collect();
-    let page = feed_page(&app, viewer, call.params.latest_time);
-    app.reading(viewer, &shown, page).await
+    let before_ms = call.params.latest_time.before_ms;
+    let reader = app.clone();
+    let read = async move |viewers: Viewers| {
+        let name = format!("feed {before_ms:?}");
+        // What the viewers have just published; everybody else may be a moment behind.
+        let page = feed_page(&reader, before_ms);
+        let (page, sees) = reader.reading_for_all(&name, &[], &viewers, page).await;
+        Ok(Page::new(page?, sees))
+    };
+    let viewers = viewer.into_iter().collect();
+    let page = flights::join(&app.flights.feed, before_ms, viewers, read).await??;
+    Ok(Shared::shown_to(page, &app, viewer).await)
 }
 
-async fn feed_page(
-    app: &App,
-    viewer: Option<i64>,
-    latest_time: LatestTime,
-) -> Result<FeedPage, ApiError> {
+async fn feed_page(app: &App, before_ms: Option<i64>) -> Result<FeedPage, ApiError> {
     let request = FeedRequest {
-        before_ms: latest_time.before_ms,
+        before_ms,
         limit: app.settings.page.feed,
     };
-    let FeedResponse { videos, now_ms } = app.video.feed(request).await?;
+    let FeedResponse {
+        videos,
+        now_ms,
+        author_counts,
+        ..
+    } = app.video.feed(request).await?;
     let next_time = match videos.last() {
         Some(oldest) => oldest.published_ms,
         None => now_ms.unwrap_or_else(surely_later),
     };
-    let video_list = page::videos(app, videos, viewer).await?;
+    let video_list = page::videos(app, videos, Brought::new(author_counts)).await?;
     Ok(FeedPage {
         video_list,
         next_time,

@@ -5,20 +5,21 @@ use std::sync::Arc;
 use auth::Holder;
 use idl::{base::Code, video::ListByAuthorRequest};
 use marks::Subject;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::{
     app::App,
     call::{Call, list_owner},
     error::ApiError,
-    objects::Video,
-    page,
+    flights::{self, Viewers},
+    objects::{Video, VideoPage},
+    page::{self, Brought},
     params::{
         parameters,
         types::{Before, UserId},
     },
+    rendered::Page,
     route::{Example, Route},
+    shared::Shared,
 };
 
 parameters! {
@@ -29,19 +30,6 @@ parameters! {
         /// Goes on from here: the last page's `next_before`. An addition of ours.
         pub before: Option<Before>,
     }
-}
-
-/// A page of a list of videos.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct VideoPage {
-    /// In the list's order.
-    #[schema(max_items = 300)]
-    pub video_list: Vec<Video>,
-    /// Whether more follows after the last; an addition of ours.
-    pub has_more: bool,
-    /// The next page's `before`: a place in the list's order, also when what stood there is gone. 0 when nothing follows.
-    #[schema(minimum = 0)]
-    pub next_before: i64,
 }
 
 impl Example for VideoPage {
@@ -64,17 +52,24 @@ pub fn route() -> Route {
 async fn publish_list(
     app: Arc<App>,
     call: Call<Option<Holder>, VideoList>,
-) -> Result<VideoPage, ApiError> {
+) -> Result<Shared<VideoPage>, ApiError> {
     let viewer = call.user.map(|holder| holder.user_id);
     let author_id = list_owner(call.params.user_id, viewer)?;
-    let request = ListByAuthorRequest {
-        author_id,
-        before: call.params.before.map(|Before(place)| place),
-        limit: app.settings.page.list,
+    let before = call.params.before.map(|Before(place)| place);
+    let reader = app.clone();
+    let read = async move |viewers: Viewers| {
+        // All pages of a list are of one replica.
+        let name = format!("works {author_id}");
+        let subjects = [Subject::User(author_id)];
+        let page = works(&reader, author_id, before);
+        let (page, sees) = reader
+            .reading_for_all(&name, &subjects, &viewers, page)
+            .await;
+        Ok(Page::new(page?, sees))
     };
-    let page = works(&app, request, viewer);
-    app.reading(viewer, &shown_of(author_id, viewer), page)
-        .await
+    let (key, viewers) = ((author_id, before), viewer.into_iter().collect());
+    let page = flights::join(&app.flights.works, key, viewers, read).await??;
+    Ok(Shared::shown_to(page, &app, viewer).await)
 }
 
 /// What a list of a user's videos shows: theirs, and what the viewer likes of it.
@@ -86,17 +81,17 @@ pub fn shown_of(owner: i64, viewer: Option<i64>) -> Vec<Subject> {
         .collect()
 }
 
-async fn works(
-    app: &App,
-    request: ListByAuthorRequest,
-    viewer: Option<i64>,
-) -> Result<VideoPage, ApiError> {
-    let author_id = request.author_id;
+async fn works(app: &App, author_id: i64, before: Option<i64>) -> Result<VideoPage, ApiError> {
+    let request = ListByAuthorRequest {
+        author_id,
+        before,
+        limit: app.settings.page.list,
+    };
     let list = app.video.list_by_author(request).await?;
     if list.videos.is_empty() && page::users(app, vec![author_id]).await?.is_empty() {
         return Err(ApiError::new(Code::NO_SUCH_USER));
     }
-    let video_list = page::videos(app, list.videos, viewer).await?;
+    let video_list = page::videos(app, list.videos, Brought::new(list.author_counts)).await?;
     Ok(VideoPage {
         video_list,
         has_more: list.has_more,

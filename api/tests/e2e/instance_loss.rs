@@ -9,9 +9,9 @@ use crate::{load::Load, system_builder};
 /// By when a dead instance is out of rotation.
 const OUT_OF_ROTATION: Duration = Duration::from_secs(10);
 
-/// Calls that an instance has answered.
+/// Pages of the feed that an instance of the video service has read.
 fn calls(instance: &Process) -> usize {
-    let is_call = |line: &serde_json::Value| line.to_string().contains("\"mget_users\"");
+    let is_call = |line: &serde_json::Value| line.to_string().contains("\"method\":\"feed\"");
     instance.log_lines().into_iter().filter(is_call).count()
 }
 
@@ -31,17 +31,17 @@ async fn calls_are_spread_and_a_killed_instance_is_not_noticed() {
         .await
         .ok();
     let registered = async |count: usize| {
-        let what = format!("{count} registered user instances");
+        let what = format!("{count} registered video instances");
         eventually(OUT_OF_ROTATION, &what, async || {
-            (system.registered("user").await.len() == count).then_some(())
+            (system.registered("video").await.len() == count).then_some(())
         })
         .await;
     };
     registered(2).await;
 
     let load = Load::start(&system, &account);
-    let [first, second] = system.instances("user") else {
-        panic!("two user instances");
+    let [first, second] = system.instances("video") else {
+        panic!("two video instances");
     };
     eventually(
         Duration::from_secs(10),
@@ -53,7 +53,7 @@ async fn calls_are_spread_and_a_killed_instance_is_not_noticed() {
     assert!(a.min(b) * 3 >= a.max(b), "spread unevenly: {a} and {b}");
 
     first.kill9();
-    system.instances("video")[1].kill9();
+    system.instances("user")[1].kill9();
     registered(1).await;
     let (answers, served) = (load.answers(), calls(second));
     eventually(
@@ -67,23 +67,23 @@ async fn calls_are_spread_and_a_killed_instance_is_not_noticed() {
 
 #[tokio::test]
 async fn an_instance_that_is_asked_to_stop_takes_no_request_with_it() {
-    let mut system = system_builder().instances("user", 2).start().await;
+    let mut system = system_builder().instances("video", 2).start().await;
     let account = system.client().new_account().await;
     let load = Load::start(&system, &account);
     eventually(Duration::from_secs(10), "a running load", async || {
         (load.answers() > 20).then_some(())
     })
     .await;
-    let old = &system.instances("user")[0];
+    let old = &system.instances("video")[0];
     old.terminate();
     assert!(
         old.ended(Duration::from_secs(15)).await.success(),
         "{}",
         old.tail()
     );
-    assert_eq!(system.registered("user").await.len(), 1);
-    system.start_instance("user").await;
-    let newest = system.instances("user").last().unwrap();
+    assert_eq!(system.registered("video").await.len(), 1);
+    system.start_instance("video").await;
+    let newest = system.instances("video").last().unwrap();
     eventually(
         Duration::from_secs(10),
         "calls on the new instance",

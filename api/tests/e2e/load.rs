@@ -26,7 +26,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Feed, list of works and user, in turns; all of them need both services.
+    /// Feed, list of works and user, in turns.
     pub fn start(system: &System, account: &Account) -> Self {
         let stopped = Arc::new(AtomicBool::new(false));
         let answers = Arc::new(AtomicUsize::new(0));

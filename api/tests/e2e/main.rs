@@ -12,6 +12,7 @@
 mod accounts;
 mod broken_uploads;
 mod browser;
+mod budgets;
 mod comments;
 mod compression;
 mod contract;

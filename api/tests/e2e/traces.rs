@@ -144,9 +144,7 @@ async fn a_request_is_one_trace_through_every_process_down_to_sql_redis_and_the_
         &[
             "api GET /douyin/feed/",
             "video feed",
-            "user mget_users",
             "favorite favorite_page",
-            "comment count_comments",
         ],
     )
     .await;

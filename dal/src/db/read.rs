@@ -72,7 +72,7 @@ impl Db {
             }
         };
         let replica = wanted.and_then(|wanted| {
-            let replica = self.rotation.pick(reader.user_id)?;
+            let replica = self.rotation.pick(reader.affinity)?;
             Some(From::Replica(replica, wanted))
         });
         let from = replica.unwrap_or(From::Primary(alone));

@@ -80,7 +80,7 @@ async fn what_could_not_be_marked_is_on_the_replicas_before_it_is_acknowledged()
             break;
         }
         let reader = Reader {
-            user_id: None,
+            affinity: None,
             sees: others.read(&[Video(n)]).await,
         };
         let list = comments::list(&reading, n, None, 1, &reader).await.unwrap();
@@ -93,7 +93,7 @@ async fn reader_of(marks: &Marks, subject: Subject) -> Reader {
     let sees = marks.read(&[subject]).await;
     assert!(matches!(sees, Sees::UpTo { marked: true, .. }), "{sees:?}");
     Reader {
-        user_id: None,
+        affinity: None,
         sees,
     }
 }
@@ -169,7 +169,7 @@ async fn what_no_replica_has_is_read_on_the_primary() {
         .await;
     replica.replicas_caught_up().await;
     let of = |seq: u64, marked| Reader {
-        user_id: Some(1),
+        affinity: Some(1),
         sees: Sees::UpTo {
             commit: Commit {
                 seq,

@@ -18,7 +18,7 @@ use crate::{
 
 /// Whoever reads while the marks can't be read.
 const UNKNOWN: Reader = Reader {
-    user_id: None,
+    affinity: None,
     sees: Sees::All(Why::Unknown),
 };
 
@@ -50,7 +50,7 @@ async fn likes(db: &Db, user_id: i64, reader: &Reader) -> Result<Vec<i64>, DalEr
 
 fn reader(user_id: i64) -> Reader {
     Reader {
-        user_id: Some(user_id),
+        affinity: Some(user_id),
         sees: Sees::Any,
     }
 }

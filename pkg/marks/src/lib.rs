@@ -30,7 +30,7 @@ use settings::ReadsAfterWrites;
 
 pub use redis_client::leases;
 
-pub use reader::{Commit, Reader, Sees, Why};
+pub use reader::{Commit, Reader, Sees, Why, page_affinity};
 use scripts::{MARK_SCRIPT, READ_SCRIPT};
 
 /// Buckets of marks, each with an epoch of its own.
@@ -166,6 +166,13 @@ impl Marks {
     /// What a read of these subjects must see, in one round trip. Without subjects any replica will do, as long as every writer is able to
     /// mark.
     pub async fn read(&self, subjects: &[Subject]) -> Sees {
+        let each = self.read_each(subjects).await;
+        each.into_iter().fold(Sees::Any, Sees::and)
+    }
+
+    /// What a read that shows one of these subjects must see, for each of them in their order, in one round trip. Without subjects it
+    /// is one entry: what anybody must see.
+    pub async fn read_each(&self, subjects: &[Subject]) -> Vec<Sees> {
         let mut calls: Vec<redis_client::ScriptCall> = subjects
             .iter()
             .map(|subject| {
@@ -178,19 +185,19 @@ impl Marks {
             let Bucket { epoch, leases, .. } = self.bucket(0);
             calls.push((vec![epoch, leases], Vec::new()));
         }
+        let unknown = Sees::All(Why::Unknown);
         let Ok(replies) = self.client.get_by_script(&READ_SCRIPT, &calls).await else {
-            return Sees::All(Why::Unknown);
+            return vec![unknown; calls.len()];
         };
         let found = replies.into_iter().map(|reply| Found::parse(reply.ok()?));
-        let Some(found) = found.collect::<Option<Vec<Found>>>() else {
-            return Sees::All(Why::Unknown);
-        };
-        self.together(found)
+        found
+            .map(|found| found.map_or_else(|| unknown.clone(), |found| self.seen_by(found)))
+            .collect()
     }
 
-    /// The strictest demand of what was found.
-    fn together(&self, found: Vec<Found>) -> Sees {
-        let marked = found.iter().any(|found| found.mark.is_some());
+    /// What a reader must see of whom this was found.
+    fn seen_by(&self, found: Found) -> Sees {
+        let marked = found.mark.is_some();
         if self.mode == ReadsAfterWrites::Mark {
             return if marked {
                 Sees::All(Why::Marked)
@@ -198,9 +205,7 @@ impl Marks {
                 Sees::Any
             };
         }
-        let commits = found
-            .into_iter()
-            .flat_map(|found| std::iter::once(found.epoch).chain(found.mark));
+        let commits = std::iter::once(found.epoch).chain(found.mark);
         let mut newest = Commit::default();
         for text in commits {
             match Commit::parse(&text) {

@@ -37,22 +37,49 @@ pub enum Sees {
     All(Why),
 }
 
-/// Why a read must see everything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl Sees {
+    /// What both must see: the stricter of the two.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::All(one), Self::All(other)) => Self::All(one.max(other)),
+            (Self::All(why), _) | (_, Self::All(why)) => Self::All(why),
+            (Self::Any, other) => other,
+            (one, Self::Any) => one,
+            (
+                Self::UpTo {
+                    commit: one,
+                    marked: is_marked,
+                },
+                Self::UpTo {
+                    commit: other,
+                    marked,
+                },
+            ) => Self::UpTo {
+                commit: if one.seq > other.seq { one } else { other },
+                marked: is_marked || marked,
+            },
+        }
+    }
+}
+
+/// Why a read must see everything; the greater ones are met by fewer servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
-    /// It decides a write, or its reader is unknown.
-    Decides,
-    /// It shows what was just written, and commits can't be compared.
-    Marked,
     /// The marks can't be read.
     Unknown,
+    /// It shows what was just written, and commits can't be compared.
+    Marked,
+    /// It decides a write, or nothing is known of it.
+    Decides,
 }
 
 /// Who reads and what they must see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reader {
-    /// The user. A user keeps to one replica while it is healthy, so that they never see an older state than before. `None`: anonymous.
-    pub user_id: Option<i64>,
+    /// Who or what keeps to one replica while it is well, so that time doesn't run backwards: the id of a user, or the
+    /// [hash](page_affinity) of a page that many are shown; none: anybody.
+    pub affinity: Option<i64>,
     /// What they must see.
     pub sees: Sees,
 }
@@ -60,12 +87,12 @@ pub struct Reader {
 impl Reader {
     /// A read that must see everything: it decides a write, or its reader is unknown.
     pub const STRICT: Self = Self {
-        user_id: None,
+        affinity: None,
         sees: Sees::All(Why::Decides),
     };
     /// A read that any replica may answer.
     pub const ANYBODY: Self = Self {
-        user_id: None,
+        affinity: None,
         sees: Sees::Any,
     };
 
@@ -81,7 +108,7 @@ impl Reader {
     /// As the value of a header.
     pub fn to_header(&self) -> String {
         let user = self
-            .user_id
+            .affinity
             .map_or_else(|| "-".to_owned(), |id| id.to_string());
         match &self.sees {
             Sees::Any => format!("{user} any"),
@@ -102,7 +129,7 @@ impl Reader {
 
     fn parse(text: &str) -> Option<Self> {
         let (user, sees) = text.split_once(' ')?;
-        let user_id = match user {
+        let affinity = match user {
             "-" => None,
             id => Some(id.parse().ok()?),
         };
@@ -117,8 +144,17 @@ impl Reader {
             },
             _ => return None,
         };
-        Some(Self { user_id, sees })
+        Some(Self { affinity, sees })
     }
+}
+
+/// The affinity of a page that is read once for many, by its name: FNV-1a (64 bits). Every process of every version must give the
+/// same, or time runs backwards for whoever is shown the page by two of them.
+pub fn page_affinity(page: &str) -> i64 {
+    let hash = page.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash.cast_signed()
 }
 
 #[cfg(test)]
@@ -127,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_reader_survives_the_journey() {
-        for user_id in [None, Some(7)] {
+        for affinity in [None, Some(7), Some(page_affinity("feed"))] {
             for sees in [
                 Sees::Any,
                 Sees::All(Why::Decides),
@@ -148,9 +184,42 @@ mod tests {
                     marked: false,
                 },
             ] {
-                let reader = Reader { user_id, sees };
+                let reader = Reader { affinity, sees };
                 assert_eq!(Reader::from_header(Some(&reader.to_header())), reader);
             }
+        }
+    }
+
+    #[test]
+    fn a_page_keeps_to_its_replica_whatever_version_asks() {
+        assert_eq!(page_affinity("").cast_unsigned(), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(
+            page_affinity("foobar").cast_unsigned(),
+            0x8594_4171_f739_67e8
+        );
+    }
+
+    #[test]
+    fn together_they_must_see_what_the_strictest_must() {
+        let up_to = |seq: u64, marked| Sees::UpTo {
+            commit: Commit {
+                seq,
+                gtid: format!("0-1-{seq}"),
+            },
+            marked,
+        };
+        let all = Sees::All;
+        for (one, other, both) in [
+            (Sees::Any, Sees::Any, Sees::Any),
+            (Sees::Any, up_to(1, false), up_to(1, false)),
+            (up_to(2, false), up_to(1, true), up_to(2, true)),
+            (up_to(2, true), all(Why::Unknown), all(Why::Unknown)),
+            (all(Why::Marked), all(Why::Unknown), all(Why::Marked)),
+            (all(Why::Decides), Sees::Any, all(Why::Decides)),
+            (all(Why::Decides), all(Why::Marked), all(Why::Decides)),
+        ] {
+            assert_eq!(one.clone().and(other.clone()), both);
+            assert_eq!(other.and(one), both);
         }
     }
 

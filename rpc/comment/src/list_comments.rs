@@ -1,16 +1,28 @@
 //! The comments under a video, newest first. Whether the video exists is the caller's question.
 
-use dal::Page;
-use idl::comment::{ListCommentsRequest, ListCommentsResponse};
+use std::time::Duration;
+
+use dal::{
+    DalError, Page,
+    comments::Comment,
+    counts::{Counter, UserCounts},
+};
+use idl::{
+    base,
+    comment::{ListCommentsRequest, ListCommentsResponse},
+};
+use pilota::AHashMap;
+use rpc_server::{counts_limit, fault};
 use volo_thrift::ServerError;
 
-use crate::{CommentService, fault, shown};
+use crate::{CommentService, shown};
 
 impl CommentService {
     pub(crate) async fn list(
         &self,
         request: ListCommentsRequest,
     ) -> Result<ListCommentsResponse, ServerError> {
+        let wait = counts_limit(service::deadline());
         let limit = u64::from(request.limit.unsigned_abs());
         let reader = service::reader();
         let page = dal::comments::list(&self.db, request.video_id, request.before, limit, &reader);
@@ -18,10 +30,52 @@ impl CommentService {
             entries,
             next_before,
         } = page.await.map_err(fault)?;
+        let user_counts = self.counts_of_writers(&entries, wait).await;
         Ok(ListCommentsResponse {
             comments: entries.into_iter().map(shown).collect(),
             has_more: next_before.is_some(),
             next_before,
+            user_counts: Some(user_counts),
         })
+    }
+
+    /// The exact counts of those who wrote these; none while they can't be read, for they only adorn a page.
+    async fn counts_of_writers(
+        &self,
+        comments: &[Comment],
+        limit: Duration,
+    ) -> AHashMap<i64, base::UserCounts> {
+        let mut writers: Vec<i64> = comments.iter().map(|comment| comment.user_id).collect();
+        writers.sort_unstable();
+        writers.dedup();
+        if writers.is_empty() {
+            return AHashMap::default();
+        }
+        let counters: Vec<Counter> = writers
+            .iter()
+            .copied()
+            .flat_map(UserCounts::counters)
+            .collect();
+        let read = tokio::time::timeout(limit, self.counters.read(&counters)).await;
+        let values = match read.unwrap_or(Err(DalError::TimedOut)) {
+            Ok(values) => values,
+            Err(error) => {
+                tracing::warn!(%error, "a page has the counts of the last fold");
+                return AHashMap::default();
+            }
+        };
+        let counts = |user_id: i64| {
+            let UserCounts {
+                total_favorited,
+                favorite_count,
+                work_count,
+            } = UserCounts::of(user_id, &values);
+            base::UserCounts {
+                total_favorited,
+                favorite_count,
+                work_count,
+            }
+        };
+        writers.into_iter().map(|id| (id, counts(id))).collect()
     }
 }

@@ -20,13 +20,17 @@ impl FavoriteService {
             video_ids,
             user_ids,
             viewer_id,
+            flags_only,
         } = request;
-        let of_users = user_ids.iter().copied().flat_map(UserCounts::counters);
-        let counters: Vec<Counter> = video_ids
-            .iter()
-            .map(|id| Counter::VideoFavorites(*id))
-            .chain(of_users)
-            .collect();
+        let with_counts = !flags_only.unwrap_or(false);
+        let counters: Vec<Counter> = match with_counts {
+            true => {
+                let of_users = user_ids.iter().copied().flat_map(UserCounts::counters);
+                let of_videos = video_ids.iter().copied().map(Counter::VideoFavorites);
+                of_videos.chain(of_users).collect()
+            }
+            false => Vec::new(),
+        };
         let reader = service::reader();
         let flags = async {
             match viewer_id {
@@ -36,17 +40,21 @@ impl FavoriteService {
                 None => Ok(Vec::new()),
             }
         };
-        let (counts, liked_video_ids) =
-            tokio::try_join!(self.counters.read(&counters), flags).map_err(fault)?;
+        let counts = async {
+            match counters.is_empty() {
+                true => Ok(HashMap::new()),
+                false => self.counters.read(&counters).await,
+            }
+        };
+        let (counts, liked_video_ids) = tokio::try_join!(counts, flags).map_err(fault)?;
+        let counted = |ids: Vec<i64>| ids.into_iter().filter(|_| with_counts);
         Ok(FavoritePageResponse {
-            favorite_counts: video_ids
-                .iter()
-                .map(|id| (*id, count(&counts, Counter::VideoFavorites(*id))))
-                .collect(),
             liked_video_ids,
-            user_counts: user_ids
-                .iter()
-                .map(|id| (*id, of_user(&counts, *id)))
+            favorite_counts: counted(video_ids)
+                .map(|id| (id, count(&counts, Counter::VideoFavorites(id))))
+                .collect(),
+            user_counts: counted(user_ids)
+                .map(|id| (id, of_user(&counts, id)))
                 .collect(),
         })
     }

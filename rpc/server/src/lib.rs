@@ -1,5 +1,5 @@
 //! What the services share: [`DataLayer`] connects a process to its database and counters, [`fault`] makes an error of the data layer
-//! the outcome that the caller learns, [`time_left`] is how long it waits, [`Authors`] knows whose a video is.
+//! the outcome that the caller learns, [`time_left`] is how long it waits, [`counts_limit`] how long for counts, [`Authors`] knows whose a video is.
 //!
 //! No business rule of a single domain belongs here.
 
@@ -10,5 +10,5 @@ mod fault;
 
 pub use authors::Authors;
 pub use data_layer::{DataLayer, check_servers};
-pub use deadline::time_left;
+pub use deadline::{counts_limit, time_left};
 pub use fault::fault;

@@ -1,12 +1,14 @@
 //! A page of the feed: the newest videos published before a time.
 
 use idl::video::{FeedRequest, FeedResponse};
+use rpc_server::counts_limit;
 
 use crate::{VideoService, error::VideoError};
 
 impl VideoService {
     pub(crate) async fn feed_page(&self, request: FeedRequest) -> Result<FeedResponse, VideoError> {
-        let page = dal::videos::feed_page(
+        let limit = counts_limit(service::deadline());
+        let mut page = dal::videos::feed_page(
             &self.db,
             request.before_ms,
             u64::from(request.limit.unsigned_abs()),
@@ -17,10 +19,12 @@ impl VideoService {
             true => self.now_ms().await,
             false => None,
         };
+        let counts = self.count(&mut page, limit).await;
         let videos = page.into_iter().map(|video| self.shown(video));
         Ok(FeedResponse {
             videos: videos.collect::<Result<_, _>>()?,
             now_ms,
+            author_counts: Some(counts),
         })
     }
 

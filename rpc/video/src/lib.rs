@@ -5,6 +5,7 @@
 
 mod abort_upload;
 mod begin_upload;
+mod counted;
 mod error;
 mod feed;
 mod list_by_author;

@@ -2,6 +2,7 @@
 
 use dal::Page;
 use idl::video::{ListByAuthorRequest, ListByAuthorResponse};
+use rpc_server::counts_limit;
 
 use crate::{VideoService, error::VideoError};
 
@@ -10,8 +11,9 @@ impl VideoService {
         &self,
         request: ListByAuthorRequest,
     ) -> Result<ListByAuthorResponse, VideoError> {
+        let limit = counts_limit(service::deadline());
         let Page {
-            entries,
+            mut entries,
             next_before,
         } = dal::videos::by_author(
             &self.db,
@@ -21,11 +23,13 @@ impl VideoService {
             &service::reader(),
         )
         .await?;
+        let counts = self.count(&mut entries, limit).await;
         let videos = entries.into_iter().map(|video| self.shown(video));
         Ok(ListByAuthorResponse {
             videos: videos.collect::<Result<_, _>>()?,
             has_more: next_before.is_some(),
             next_before,
+            author_counts: Some(counts),
         })
     }
 }

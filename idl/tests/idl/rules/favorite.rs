@@ -13,7 +13,7 @@ interface! {
         set_favorite(SetFavoriteRequest { user_id: 1, video_id: 1, liked: true }) -> SetFavoriteResponse;
         list_favorites(ListFavoritesRequest { user_id: 1, before: None, limit: 1 })
             -> ListFavoritesResponse;
-        favorite_page(FavoritePageRequest { video_ids: vec![], user_ids: vec![], viewer_id: None })
+        favorite_page(FavoritePageRequest { video_ids: vec![], user_ids: vec![], viewer_id: None, flags_only: None })
             -> FavoritePageResponse;
     }
 }

@@ -1,0 +1,96 @@
+//! The shared reads of a process: what is under way, and how a request joins the next.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::Hash,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use idl::base::{Code, UserCounts};
+use singleflight::{Demand, Ended, Singleflight};
+use telemetry::{RequestId, cost};
+use tracing::Instrument as _;
+
+use crate::{
+    error::ApiError,
+    objects::{CommentPage, FeedPage, VideoPage},
+    rendered::Page,
+};
+
+/// A flight that takes longer no longer holds up the next: a page takes a few milliseconds, and people notice a quarter of a second.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// The viewers that a page is read for, besides anonymous ones.
+pub type Viewers = BTreeSet<i64>;
+/// What a flight gives to all who joined it.
+type Shown<T> = Result<Arc<Page<T>>, ApiError>;
+
+/// The shared reads of this process.
+pub struct Flights {
+    /// Pages of the feed, by the time they begin before.
+    pub feed: Singleflight<Option<i64>, Viewers, Shown<FeedPage>>,
+    /// Lists of works, by author and place.
+    pub works: Singleflight<(i64, Option<i64>), Viewers, Shown<VideoPage>>,
+    /// Lists of comments, by video and place.
+    pub comments: Singleflight<(i64, Option<i64>), (), Shown<CommentPage>>,
+    /// Exact counts of users: of all that anybody asks for at that moment.
+    pub user_counts: Singleflight<(), BTreeSet<i64>, Arc<HashMap<i64, UserCounts>>>,
+}
+
+impl Flights {
+    /// None are under way.
+    pub fn new() -> Self {
+        Self {
+            feed: Singleflight::new(PATIENCE),
+            works: Singleflight::new(PATIENCE),
+            comments: Singleflight::new(PATIENCE),
+            user_counts: Singleflight::new(PATIENCE),
+        }
+    }
+}
+
+impl Default for Flights {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Joins the next flight of `key`. It works under the request id of whoever joined first, who is also charged with its cost.
+///
+/// # Errors
+/// The flight came to no result.
+pub async fn join<K, D, T, F, R>(
+    flights: &Singleflight<K, D, T>,
+    key: K,
+    demand: D,
+    read: F,
+) -> Result<T, ApiError>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    D: Demand,
+    T: Clone + Send + Sync + 'static,
+    F: FnOnce(D) -> R + Send + 'static,
+    R: Future<Output = T> + Send + 'static,
+{
+    let spent = Arc::new(OnceLock::new());
+    let (of_flight, id, span) = (
+        spent.clone(),
+        RequestId::current(),
+        tracing::Span::current(),
+    );
+    let read = move |demand| {
+        let work = async move {
+            let (result, cost) = cost::scope(read(demand)).await;
+            // Set once: a flight has one result.
+            let _ = of_flight.set(cost);
+            result
+        };
+        RequestId::carry(id, work).instrument(span)
+    };
+    let result = flights.join(key, demand, read).await;
+    if let Some(cost) = spent.get() {
+        cost::add(*cost);
+    }
+    result.map_err(|Ended| ApiError::new(Code::INTERNAL))
+}
