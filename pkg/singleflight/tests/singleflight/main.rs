@@ -1,4 +1,11 @@
 //! What a shared read promises: to one reader, to a crowd, and in any order of events.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
 
 mod model;
 
