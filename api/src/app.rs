@@ -22,6 +22,7 @@ use crate::{
     accounts::Accounts,
     error::ApiError,
     flights::{Flights, Viewers},
+    rendered::Readings,
     request_logging,
     upload::slots::SpoolSlots,
 };
@@ -121,25 +122,38 @@ impl App {
         })
     }
 
-    /// Runs `work`, the reads of a shared page. They see all that was just written to `subjects`, and by each of the viewers. Also gives
-    /// what each viewer must see. `page` names what keeps to one replica. Costs one round trip to Redis.
+    /// Runs `read`, the reads of a shared page, which see all that was just written to `subjects`: once for the viewers who have written
+    /// nothing, from the replica that `page` names, and once for those who have, so that it shows them their writes. Were it one read
+    /// for both, the others would see the page of the primary now and then, and time would run backwards for them when the replica is
+    /// late. Costs one round trip to Redis.
     pub async fn reading_for_all<F: Future>(
         &self,
         page: &str,
         subjects: &[Subject],
-        viewers: &Viewers,
-        work: F,
-    ) -> (F::Output, HashMap<i64, Sees>) {
+        viewers: Viewers,
+        read: impl Fn() -> F,
+    ) -> Readings<F::Output> {
         let of_viewers = viewers.iter().copied().map(Subject::User);
         let all: Vec<Subject> = subjects.iter().copied().chain(of_viewers).collect();
-        let each = self.marks.read_each(&all).await;
-        let of_viewers = each.iter().skip(subjects.len()).cloned();
-        let own = viewers.iter().copied().zip(of_viewers).collect();
-        let reader = Reader {
-            affinity: Some(page_affinity(page)),
-            sees: each.into_iter().fold(Sees::Any, Sees::and),
+        let mut each = self.marks.read_each(&all).await.into_iter();
+        let of_subjects = each.by_ref().take(subjects.len());
+        let of_subjects = of_subjects.fold(Sees::Any, Sees::and);
+        let sees: HashMap<i64, Sees> = viewers.into_iter().zip(each).collect();
+        let reading = async |is_marked: bool| {
+            let own = sees.values().filter(|own| own.is_marked() == is_marked);
+            let own = own.cloned().reduce(Sees::and)?;
+            let reader = Reader {
+                affinity: Some(page_affinity(page)),
+                sees: of_subjects.clone().and(own),
+            };
+            Some(service::reading(&reader, read()).await)
         };
-        (service::reading(&reader, work).await, own)
+        let (unmarked, marked) = futures::future::join(reading(false), reading(true)).await;
+        Readings {
+            unmarked,
+            marked,
+            sees,
+        }
     }
 
     /// Runs `work`, whose reads see all that was just written to `subjects`, by whomever and from whichever replica.

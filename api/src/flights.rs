@@ -15,16 +15,18 @@ use tracing::Instrument as _;
 use crate::{
     error::ApiError,
     objects::{CommentPage, FeedPage, VideoPage},
-    rendered::Page,
+    rendered::SharedPage,
 };
 
 /// A flight that takes longer no longer holds up the next: a page takes a few milliseconds, and people notice a quarter of a second.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// The viewers that a page is read for, besides anonymous ones.
+/// The viewers that a page is read for.
 pub type Viewers = BTreeSet<i64>;
+/// The viewer without a token: nobody has this id, so no mark is ever set for it.
+pub const ANONYMOUS: i64 = 0;
 /// What a flight gives to all who joined it.
-type Shown<T> = Result<Arc<Page<T>>, ApiError>;
+type Shown<T> = Result<Arc<SharedPage<T>>, ApiError>;
 
 /// The shared reads of this process.
 pub struct Flights {
@@ -33,7 +35,7 @@ pub struct Flights {
     /// Lists of works, by author and place.
     pub works: Singleflight<(i64, Option<i64>), Viewers, Shown<VideoPage>>,
     /// Lists of comments, by video and place.
-    pub comments: Singleflight<(i64, Option<i64>), (), Shown<CommentPage>>,
+    pub comments: Singleflight<(i64, Option<i64>), Viewers, Shown<CommentPage>>,
     /// Exact counts of users: of all that anybody asks for at that moment.
     pub user_counts: Singleflight<(), BTreeSet<i64>, Arc<HashMap<i64, UserCounts>>>,
 }

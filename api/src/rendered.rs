@@ -8,11 +8,13 @@ use std::{
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
+use idl::base::Code;
 use marks::Sees;
 use serde::Serialize;
 use volo_http::response::Response;
 
 use crate::{
+    error::ApiError,
     i18n::Language,
     middleware::MIN_COMPRESSED,
     response::{rendered, success_body},
@@ -23,25 +25,66 @@ pub struct Page<T> {
     /// What is on it.
     pub content: T,
     rendered: Rendered,
-    /// What each viewer that it was read for must see.
-    pub sees: HashMap<i64, Sees>,
 }
 
 impl<T: Serialize> Page<T> {
-    /// Renders `content`, read for viewers who must see this.
-    pub fn new(content: T, sees: HashMap<i64, Sees>) -> Arc<Self> {
+    /// Renders `content`.
+    pub fn new(content: T) -> Arc<Self> {
         let rendered = Rendered::new(&content);
-        Arc::new(Self {
-            content,
-            rendered,
-            sees,
-        })
+        Arc::new(Self { content, rendered })
     }
 
     /// The reply with it, made once for all of a language.
     pub fn reply(&self, language: Language, accepts_gzip: bool) -> Response {
         let (body, is_gzip) = self.rendered.body(language, accepts_gzip);
         rendered(body, is_gzip)
+    }
+}
+
+/// What the two reads of a shared page came to; one that nobody asked for is missing.
+pub struct Readings<T> {
+    /// For the viewers who have written nothing.
+    pub unmarked: Option<T>,
+    /// For the viewers who have.
+    pub marked: Option<T>,
+    /// What each viewer must see.
+    pub sees: HashMap<i64, Sees>,
+}
+
+/// A shared page, rendered for those who have just written something and for all others.
+pub struct SharedPage<T>(Readings<Arc<Page<T>>>);
+
+impl<T: Serialize> SharedPage<T> {
+    /// Renders what was read.
+    ///
+    /// # Errors
+    /// A read failed.
+    pub fn render(read: Readings<Result<T, ApiError>>) -> Result<Arc<Self>, ApiError> {
+        let page = |content: Option<Result<T, ApiError>>| {
+            content.transpose().map(|content| content.map(Page::new))
+        };
+        Ok(Arc::new(Self(Readings {
+            unmarked: page(read.unmarked)?,
+            marked: page(read.marked)?,
+            sees: read.sees,
+        })))
+    }
+
+    /// The page of a viewer who joined the flight, and what they must see.
+    ///
+    /// # Errors
+    /// They didn't join it.
+    pub fn of(&self, viewer: i64) -> Result<(Arc<Page<T>>, Sees), ApiError> {
+        let Readings {
+            unmarked,
+            marked,
+            sees,
+        } = &self.0;
+        let own = sees.get(&viewer).and_then(|sees| {
+            let page = if sees.is_marked() { marked } else { unmarked };
+            Some((page.clone()?, sees.clone()))
+        });
+        own.ok_or_else(|| ApiError::new(Code::INTERNAL))
     }
 }
 

@@ -1,8 +1,7 @@
 //! Shared reads: a page that is the same for everybody is read, rendered and compressed once for all who ask at that moment.
 //!
-//! A flight reads the marks of all who joined, and takes the strictest: then one read on the primary serves them all, where each reader
-//! that a late replica can't serve would else cost one of their own. What is a viewer's own, the likes, is read for them alone and by
-//! their own mark.
+//! A flight reads the marks of all who joined. Those who have just written share a read that shows what they wrote, all others one from
+//! the page's own replica. What is a viewer's own, the likes, is read for them alone and by their own mark.
 
 use std::sync::Arc;
 
@@ -16,10 +15,12 @@ use volo_http::response::Response;
 
 use crate::{
     app::App,
+    error::ApiError,
+    flights::ANONYMOUS,
     i18n::Language,
     objects::{FeedPage, Video, VideoPage},
     page::liked,
-    rendered::Page,
+    rendered::{Page, SharedPage},
     response::success,
     route::Example,
 };
@@ -42,31 +43,30 @@ impl Videos for VideoPage {
     }
 }
 
-impl<T: Videos> Shared<T> {
+impl<T: Videos + Serialize> Shared<T> {
     /// The page with the viewer's likes: the shared one, if they like nothing on it.
-    pub async fn shown_to(page: Arc<Page<T>>, app: &App, viewer: Option<i64>) -> Self {
-        let Some(viewer) = viewer else {
-            return Self::Rendered(page);
-        };
+    ///
+    /// # Errors
+    /// The viewer didn't join the flight.
+    pub async fn shown_to(viewer: i64, page: &SharedPage<T>, app: &App) -> Result<Self, ApiError> {
+        let (page, sees) = page.of(viewer)?;
+        if viewer == ANONYMOUS {
+            return Ok(Self::Rendered(page));
+        }
         let mut content = page.content.clone();
         let ids = content.videos().iter().map(Video::id).collect();
         let reader = Reader {
             affinity: Some(viewer),
-            // Everybody who joined the flight is there.
-            sees: page
-                .sees
-                .get(&viewer)
-                .cloned()
-                .unwrap_or(Reader::STRICT.sees),
+            sees,
         };
         let liked = service::reading(&reader, liked(app, viewer, ids)).await;
         if liked.is_empty() {
-            return Self::Rendered(page);
+            return Ok(Self::Rendered(page));
         }
         for video in content.videos() {
             video.set_favorite(liked.contains(&video.id()));
         }
-        Self::Content(content)
+        Ok(Self::Content(content))
     }
 }
 
@@ -108,13 +108,15 @@ impl<T: Example> Example for Shared<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashMap, io::Read as _};
+    use std::io::Read as _;
 
     use bytes::Bytes;
     use flate2::read::GzDecoder;
     use http_body_util::BodyExt as _;
+    use marks::{Sees, Why};
 
     use super::*;
+    use crate::rendered::Readings;
 
     async fn bytes(response: Response) -> Bytes {
         response.into_body().collect().await.unwrap().to_bytes()
@@ -122,7 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_shared_page_is_sent_as_if_it_were_rendered_for_each() {
-        let page = Page::new(FeedPage::example(), HashMap::new());
+        let page = Page::new(FeedPage::example());
         for language in [Language::English, Language::Chinese] {
             let own = success(FeedPage::example(), language);
             let shared = Shared::Rendered(page.clone()).reply(language, false);
@@ -131,11 +133,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn who_has_just_written_is_shown_another_reading_than_all_others() {
+        let page = |next_time| {
+            Ok(FeedPage {
+                video_list: Vec::new(),
+                next_time,
+            })
+        };
+        let readings = Readings {
+            unmarked: Some(page(1)),
+            marked: Some(page(2)),
+            sees: [(ANONYMOUS, Sees::Any), (7, Sees::All(Why::Marked))].into(),
+        };
+        let shared = SharedPage::render(readings).unwrap();
+        assert_eq!(shared.of(ANONYMOUS).unwrap().0.content.next_time, 1);
+        assert_eq!(shared.of(7).unwrap().0.content.next_time, 2);
+        assert!(shared.of(8).is_err(), "8 didn't join");
+    }
+
     #[tokio::test]
     async fn a_shared_page_is_compressed_once_for_all_of_a_language() {
         let mut long = FeedPage::example();
         long.video_list = vec![Video::example(); 30];
-        let page = Page::new(long, HashMap::new());
+        let page = Page::new(long);
         let reply = || Shared::Rendered(page.clone()).reply(Language::English, true);
         let response = reply();
         assert_eq!(response.headers()["content-encoding"], "gzip");

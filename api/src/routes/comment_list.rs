@@ -10,14 +10,14 @@ use crate::{
     app::App,
     call::Call,
     error::ApiError,
-    flights::{self, Viewers},
+    flights::{self, ANONYMOUS, Viewers},
     objects::{Comment, CommentPage},
     page::{self, Brought},
     params::{
         parameters,
         types::{Before, VideoId},
     },
-    rendered::Page,
+    rendered::SharedPage,
     route::{Example, Route},
     shared::Shared,
 };
@@ -56,18 +56,21 @@ async fn comment_list(
     let video_id = call.params.video_id.0;
     let before = call.params.before.map(|Before(place)| place);
     let reader = app.clone();
-    let read = async move |()| {
+    let read = async move |viewers: Viewers| {
         // All pages of a list are of one replica.
         let name = format!("comments {video_id}");
-        let (subjects, nobody) = ([Subject::Video(video_id)], Viewers::new());
-        let page = comments(&reader, video_id, before);
-        let (page, sees) = reader
-            .reading_for_all(&name, &subjects, &nobody, page)
-            .await;
-        Ok(Page::new(page?, sees))
+        let subjects = [Subject::Video(video_id)];
+        let read = || comments(&reader, video_id, before);
+        SharedPage::render(
+            reader
+                .reading_for_all(&name, &subjects, viewers, read)
+                .await,
+        )
     };
-    let page = flights::join(&app.flights.comments, (video_id, before), (), read).await??;
-    Ok(Shared::Rendered(page))
+    // Nothing on the page is a viewer's own.
+    let (key, viewers) = ((video_id, before), [ANONYMOUS].into());
+    let page = flights::join(&app.flights.comments, key, viewers, read).await??;
+    Ok(Shared::Rendered(page.of(ANONYMOUS)?.0))
 }
 
 async fn comments(app: &App, video_id: i64, before: Option<i64>) -> Result<CommentPage, ApiError> {

@@ -8,11 +8,11 @@ use crate::{
     app::App,
     call::{Call, Lenient},
     error::ApiError,
-    flights::{self, Viewers},
+    flights::{self, ANONYMOUS, Viewers},
     objects::{self, FeedPage, Video},
     page::{self, Brought},
     params::{parameters, types::LatestTime},
-    rendered::Page,
+    rendered::SharedPage,
     route::{Example, Route},
     shared::Shared,
 };
@@ -45,19 +45,17 @@ pub fn route() -> Route {
 
 async fn feed(app: Arc<App>, call: Call<Lenient, Feed>) -> Result<Shared<FeedPage>, ApiError> {
     let Lenient(holder) = call.user;
-    let viewer = holder.map(|holder| holder.user_id);
+    let viewer = holder.map_or(ANONYMOUS, |holder| holder.user_id);
     let before_ms = call.params.latest_time.before_ms;
     let reader = app.clone();
     let read = async move |viewers: Viewers| {
         let name = format!("feed {before_ms:?}");
         // What the viewers have just published; everybody else may be a moment behind.
-        let page = feed_page(&reader, before_ms);
-        let (page, sees) = reader.reading_for_all(&name, &[], &viewers, page).await;
-        Ok(Page::new(page?, sees))
+        let read = || feed_page(&reader, before_ms);
+        SharedPage::render(reader.reading_for_all(&name, &[], viewers, read).await)
     };
-    let viewers = viewer.into_iter().collect();
-    let page = flights::join(&app.flights.feed, before_ms, viewers, read).await??;
-    Ok(Shared::shown_to(page, &app, viewer).await)
+    let page = flights::join(&app.flights.feed, before_ms, [viewer].into(), read).await??;
+    Shared::shown_to(viewer, &page, &app).await
 }
 
 async fn feed_page(app: &App, before_ms: Option<i64>) -> Result<FeedPage, ApiError> {

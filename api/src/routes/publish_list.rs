@@ -10,14 +10,14 @@ use crate::{
     app::App,
     call::{Call, list_owner},
     error::ApiError,
-    flights::{self, Viewers},
+    flights::{self, ANONYMOUS, Viewers},
     objects::{Video, VideoPage},
     page::{self, Brought},
     params::{
         parameters,
         types::{Before, UserId},
     },
-    rendered::Page,
+    rendered::SharedPage,
     route::{Example, Route},
     shared::Shared,
 };
@@ -55,21 +55,23 @@ async fn publish_list(
 ) -> Result<Shared<VideoPage>, ApiError> {
     let viewer = call.user.map(|holder| holder.user_id);
     let author_id = list_owner(call.params.user_id, viewer)?;
+    let viewer = viewer.unwrap_or(ANONYMOUS);
     let before = call.params.before.map(|Before(place)| place);
     let reader = app.clone();
     let read = async move |viewers: Viewers| {
         // All pages of a list are of one replica.
         let name = format!("works {author_id}");
         let subjects = [Subject::User(author_id)];
-        let page = works(&reader, author_id, before);
-        let (page, sees) = reader
-            .reading_for_all(&name, &subjects, &viewers, page)
-            .await;
-        Ok(Page::new(page?, sees))
+        let read = || works(&reader, author_id, before);
+        SharedPage::render(
+            reader
+                .reading_for_all(&name, &subjects, viewers, read)
+                .await,
+        )
     };
-    let (key, viewers) = ((author_id, before), viewer.into_iter().collect());
+    let (key, viewers) = ((author_id, before), [viewer].into());
     let page = flights::join(&app.flights.works, key, viewers, read).await??;
-    Ok(Shared::shown_to(page, &app, viewer).await)
+    Shared::shown_to(viewer, &page, &app).await
 }
 
 /// What a list of a user's videos shows: theirs, and what the viewer likes of it.

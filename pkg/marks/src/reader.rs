@@ -38,6 +38,14 @@ pub enum Sees {
 }
 
 impl Sees {
+    /// Whether a mark demands more than everybody must see.
+    pub fn is_marked(&self) -> bool {
+        matches!(
+            self,
+            Self::UpTo { marked: true, .. } | Self::All(Why::Marked)
+        )
+    }
+
     /// What both must see: the stricter of the two.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
