@@ -1,23 +1,15 @@
 //! A new comment under a video that exists.
 
-use std::time::Duration;
-
 use dal::{
-    DalError,
     comments::NewComment,
     counts::UserCounts,
     idempotency::{Key, Kind},
 };
-use idl::{
-    base,
-    comment::{AddCommentRequest, AddCommentResponse},
-};
+use idl::comment::{AddCommentRequest, AddCommentResponse};
+use rpc_server::{counts_limit, counts_within, user_counts};
 use volo_thrift::ServerError;
 
 use crate::{CommentService, fault, shown, time_left};
-
-/// A reply doesn't wait longer for counts.
-const COUNTS_DEADLINE: Duration = Duration::from_secs(1);
 
 impl CommentService {
     pub(crate) async fn add(
@@ -38,34 +30,13 @@ impl CommentService {
         };
         let user_id = comment.user_id;
         let added = self.comments.add_within(comment, time_left(deadline));
+        let wanted = UserCounts::counters(user_id);
+        let counts = counts_within(&self.counters, &wanted, counts_limit(deadline));
         // The comment moves none of them.
-        let (added, user_counts) = tokio::join!(added, self.counts_of(user_id));
+        let (added, counts) = tokio::join!(added, counts);
         Ok(AddCommentResponse {
             comment: shown(added.map_err(fault)?),
-            user_counts,
-        })
-    }
-
-    /// None while they can't be read: the reply of a comment that is written doesn't depend on them.
-    async fn counts_of(&self, user_id: i64) -> Option<base::UserCounts> {
-        let counters = UserCounts::counters(user_id);
-        let read = tokio::time::timeout(COUNTS_DEADLINE, self.counters.read(&counters)).await;
-        let values = match read.unwrap_or(Err(DalError::TimedOut)) {
-            Ok(values) => values,
-            Err(error) => {
-                tracing::warn!(%error, "a comment's reply lacks the exact counts of its writer");
-                return None;
-            }
-        };
-        let UserCounts {
-            total_favorited,
-            favorite_count,
-            work_count,
-        } = UserCounts::of(user_id, &values);
-        Some(base::UserCounts {
-            total_favorited,
-            favorite_count,
-            work_count,
+            user_counts: counts.map(|values| user_counts(user_id, &values)),
         })
     }
 }

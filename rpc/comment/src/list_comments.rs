@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dal::{
-    DalError, Page,
+    Page,
     comments::Comment,
     counts::{Counter, UserCounts},
 };
@@ -12,7 +12,7 @@ use idl::{
     comment::{ListCommentsRequest, ListCommentsResponse},
 };
 use pilota::AHashMap;
-use rpc_server::{counts_limit, fault};
+use rpc_server::{counts_limit, counts_within, fault, user_counts};
 use volo_thrift::ServerError;
 
 use crate::{CommentService, shown};
@@ -56,26 +56,10 @@ impl CommentService {
             .copied()
             .flat_map(UserCounts::counters)
             .collect();
-        let read = tokio::time::timeout(limit, self.counters.read(&counters)).await;
-        let values = match read.unwrap_or(Err(DalError::TimedOut)) {
-            Ok(values) => values,
-            Err(error) => {
-                tracing::warn!(%error, "a page has the counts of the last fold");
-                return AHashMap::default();
-            }
+        let Some(values) = counts_within(&self.counters, &counters, limit).await else {
+            return AHashMap::default();
         };
-        let counts = |user_id: i64| {
-            let UserCounts {
-                total_favorited,
-                favorite_count,
-                work_count,
-            } = UserCounts::of(user_id, &values);
-            base::UserCounts {
-                total_favorited,
-                favorite_count,
-                work_count,
-            }
-        };
-        writers.into_iter().map(|id| (id, counts(id))).collect()
+        let counts = |id: i64| (id, user_counts(id, &values));
+        writers.into_iter().map(counts).collect()
     }
 }

@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 
 use dal::counts::{Counter, UserCounts};
-use idl::{
-    base,
-    favorite::{FavoritePageRequest, FavoritePageResponse},
-};
+use idl::favorite::{FavoritePageRequest, FavoritePageResponse};
+use rpc_server::user_counts;
 use volo_thrift::ServerError;
 
 use crate::{FavoriteService, fault};
@@ -54,22 +52,9 @@ impl FavoriteService {
                 .map(|id| (id, count(&counts, Counter::VideoFavorites(id))))
                 .collect(),
             user_counts: counted(user_ids)
-                .map(|id| (id, of_user(&counts, id)))
+                .map(|id| (id, user_counts(id, &counts)))
                 .collect(),
         })
-    }
-}
-
-fn of_user(counts: &HashMap<Counter, i64>, user_id: i64) -> base::UserCounts {
-    let UserCounts {
-        total_favorited,
-        favorite_count,
-        work_count,
-    } = UserCounts::of(user_id, counts);
-    base::UserCounts {
-        total_favorited,
-        favorite_count,
-        work_count,
     }
 }
 

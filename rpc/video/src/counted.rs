@@ -1,14 +1,14 @@
 //! The exact counts of a page, so that whoever asked need not ask two more services: of the videos, and of their authors.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use dal::{
-    DalError,
     counts::{Counter, UserCounts},
     videos::Video,
 };
 use idl::base;
 use pilota::AHashMap;
+use rpc_server::{counts_within, user_counts};
 
 use crate::VideoService;
 
@@ -25,10 +25,8 @@ impl VideoService {
         let mut counters: Vec<Counter> = videos.iter().flat_map(counters_of).collect();
         counters.sort_unstable();
         counters.dedup();
-        let values = match tokio::time::timeout(limit, self.counters.read(&counters)).await {
-            Ok(Ok(values)) => values,
-            Ok(Err(error)) => return untold(&error),
-            Err(_) => return untold(&DalError::TimedOut),
+        let Some(values) = counts_within(&self.counters, &counters, limit).await else {
+            return AuthorCounts::default();
         };
         let count = |counter: Counter| values.get(&counter).copied().unwrap_or_default();
         let mut authors = AuthorCounts::default();
@@ -37,7 +35,7 @@ impl VideoService {
             video.comment_count = count(Counter::VideoComments(video.id));
             authors
                 .entry(video.author_id)
-                .or_insert_with(|| of_user(&values, video.author_id));
+                .or_insert_with(|| user_counts(video.author_id, &values));
         }
         authors
     }
@@ -51,22 +49,4 @@ fn counters_of(video: &Video) -> impl Iterator<Item = Counter> + use<> {
     of_video
         .into_iter()
         .chain(UserCounts::counters(video.author_id))
-}
-
-fn of_user(values: &HashMap<Counter, i64>, user_id: i64) -> base::UserCounts {
-    let UserCounts {
-        total_favorited,
-        favorite_count,
-        work_count,
-    } = UserCounts::of(user_id, values);
-    base::UserCounts {
-        total_favorited,
-        favorite_count,
-        work_count,
-    }
-}
-
-fn untold(error: &DalError) -> AuthorCounts {
-    tracing::warn!(%error, "a page has the counts of the last fold");
-    AuthorCounts::default()
 }

@@ -78,6 +78,7 @@ async fn answer(
         SendFault::Drip => {
             for byte in file.iter() {
                 connection.write_u8(*byte).await?;
+                // The pause is the fault itself; nothing is waited for.
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
