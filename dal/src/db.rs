@@ -50,6 +50,7 @@ pub(crate) const MAX_RETRIES: u32 = 3;
 pub struct Db {
     /// For writes, and reads that decide one.
     primary: DatabaseConnection,
+    max_writers: usize,
     /// To the primary as well, for reads that no replica answers.
     fallback: Arc<ReadPool>,
     switchover: Arc<Switchover>,
@@ -90,6 +91,7 @@ impl Db {
         let dialect = Arc::<OnceCell<Dialect>>::default();
         let db = Self {
             primary: primary(mysql.max_connections)?,
+            max_writers: (mysql.max_connections / 2).max(1) as usize,
             fallback: Arc::new(ReadPool::new(
                 "primary_reads",
                 primary(fallback)?,
@@ -154,6 +156,12 @@ impl Db {
         let pool = self.primary.get_mysql_connection_pool();
         let acquired = pool.acquire().await.map_err(pool::connection_error);
         acquired.inspect_err(|error| self.note_error(error))
+    }
+
+    /// How many writers may keep a connection to the primary between two commits. The other half of the pool is for single statements,
+    /// such as exact counts.
+    pub(crate) fn max_writers(&self) -> usize {
+        self.max_writers
     }
 
     /// Whether a connection that was taken from the pool so long ago may be used again without being checked.

@@ -41,8 +41,8 @@ use crate::{
 use session::Session;
 
 /// Batches that are committed at once: a commit waits for disks and a replica, and the server shares those waits between commits. More of
-/// them make the batches smaller, and so each op dearer.
-const WORKERS: usize = 4;
+/// them make the batches smaller, and so each op dearer. Fewer where the pool is small ([`Db::max_writers`]).
+const MAX_WORKERS: usize = 4;
 /// While so many ops are being committed, only [`LARGE`] batches are: then larger ones cost less than waits.
 const MANY_OPS: usize = 16;
 const LARGE: usize = 2;
@@ -108,10 +108,12 @@ impl<O: Op> Queue<O> {
             db: db.clone(),
             counters: counters.clone(),
         };
+        let workers = MAX_WORKERS.min(db.max_writers());
         let dispatcher = Dispatcher::<O> {
+            workers,
             jobs,
             waiting: VecDeque::new(),
-            free: (0..WORKERS).map(|_| worker()).collect(),
+            free: (0..workers).map(|_| worker()).collect(),
             in_flight: HashSet::new(),
             ops_in_flight: 0,
             untold: Arc::new(Semaphore::new(MAX_UNTOLD)),
@@ -158,6 +160,7 @@ fn refused(reason: &str) -> DalError {
 struct Dispatcher<O: Op> {
     jobs: mpsc::Receiver<Job<O>>,
     waiting: VecDeque<Job<O>>,
+    workers: usize,
     /// The one that was busy last is the last: its connection is known to be whole.
     free: Vec<Worker>,
     in_flight: HashSet<O::Conflict>,
@@ -176,7 +179,7 @@ struct Worker {
 
 impl<O: Op> Dispatcher<O> {
     async fn run(mut self) {
-        let workers = self.free.len();
+        let workers = self.workers;
         let (done, mut ended) = mpsc::channel::<(Worker, Vec<O::Conflict>, usize)>(workers);
         loop {
             while self.waiting.len() < LOOK_AHEAD
@@ -229,7 +232,7 @@ impl<O: Op> Dispatcher<O> {
 
     /// A worker and what it is to commit; none as long as there is nothing to commit, or nobody to do it.
     fn next(&mut self) -> Option<(Worker, Vec<Job<O>>, OwnedSemaphorePermit)> {
-        let batches = WORKERS.saturating_sub(self.free.len());
+        let batches = self.workers.saturating_sub(self.free.len());
         let is_enough = batches >= LARGE && self.ops_in_flight >= MANY_OPS;
         if is_enough || self.free.is_empty() || self.turn.is_none() {
             return None;
