@@ -215,13 +215,24 @@ impl Process {
         &self.log
     }
 
-    /// The last lines of the log, with a heading.
+    /// The last warnings and errors of the log and its last lines, with a heading.
     pub fn tail(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
-        let start = lines.len().saturating_sub(TAIL_LINES);
+        let (before, last) = lines.split_at(lines.len().saturating_sub(TAIL_LINES));
+        let is_warning = |line: &&&str| {
+            line.contains("\"level\":\"WARN\"") || line.contains("\"level\":\"ERROR\"")
+        };
+        let mut warnings: Vec<&str> = before
+            .iter()
+            .rev()
+            .filter(is_warning)
+            .take(TAIL_LINES)
+            .copied()
+            .collect();
+        warnings.reverse();
         let mut tail = format!("--- {} ({})\n", self.name, self.log.display());
-        for line in &lines[start..] {
+        for line in warnings.iter().chain(last) {
             let _ = writeln!(tail, "{line}");
         }
         tail

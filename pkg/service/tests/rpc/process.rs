@@ -9,7 +9,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use echo::{SERVICE, STALL_VARIABLE};
@@ -60,8 +60,21 @@ async fn two(etcd: &Etcd) -> (Process, Process) {
 struct Load {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicUsize>,
-    failures: Arc<Mutex<Vec<RpcError>>>,
+    failures: Arc<Mutex<Vec<Failed>>>,
     callers: tokio::task::JoinSet<()>,
+}
+
+/// A failed call.
+#[derive(Debug, Clone)]
+#[allow(
+    dead_code,
+    reason = "read through Debug, in the words of a failed assertion"
+)]
+struct Failed {
+    /// Since the load began.
+    at: Duration,
+    once: bool,
+    error: RpcError,
 }
 
 #[derive(Clone, Copy)]
@@ -81,6 +94,7 @@ impl Load {
             failures,
             callers: tokio::task::JoinSet::new(),
         };
+        let begin = Instant::now();
         for caller in 0..CALLERS {
             let client = client.clone();
             let (stop, done, failures) =
@@ -98,7 +112,11 @@ impl Load {
                     };
                     match answer {
                         Ok(_) => _ = done.fetch_add(1, Ordering::Relaxed),
-                        Err(error) => failures.lock().unwrap().push(error),
+                        Err(error) => failures.lock().unwrap().push(Failed {
+                            at: begin.elapsed(),
+                            once,
+                            error,
+                        }),
                     }
                 }
             });
@@ -118,7 +136,7 @@ impl Load {
     }
 
     /// Stops; gives successes and failures.
-    async fn finish(mut self) -> (usize, Vec<RpcError>) {
+    async fn finish(mut self) -> (usize, Vec<Failed>) {
         self.stop.store(true, Ordering::Relaxed);
         while self.callers.join_next().await.is_some() {}
         let failures = self.failures.lock().unwrap().clone();
@@ -152,7 +170,7 @@ async fn a_killed_instance_costs_other_calls_only_what_was_in_flight_there() {
     assert!(
         failures
             .iter()
-            .all(|error| matches!(error, RpcError::Unavailable)),
+            .all(|failed| matches!(failed.error, RpcError::Unavailable)),
         "{failures:?}"
     );
 }
