@@ -313,9 +313,11 @@ impl<B> Drop for Answer<B> {
         if let Some((mut rest, then)) = self.rest.take() {
             tokio::spawn(async move {
                 match then {
-                    Then::Discard => {
-                        rest.discard().await;
-                    }
+                    Then::Discard => match rest.discard().await {
+                        DiscardOutcome::Whole | DiscardOutcome::Broken => {}
+                        // Some clients read the answer only when a write waits.
+                        _ => rest.linger().await,
+                    },
                     Then::Linger => rest.linger().await,
                 }
             });

@@ -90,6 +90,8 @@ pub(crate) enum Rank {
     Head,
     Unadmitted,
     Counted,
+    /// It had an answer a moment ago, and its next request may be on the way: a request that meets a closed connection has no answer.
+    Recent,
     /// Hundreds of slow uploads, each from an address of its own, mustn't close a connection before its request can arrive.
     New,
 }
@@ -231,6 +233,7 @@ impl Activity {
     pub(crate) fn candidate(&self) -> Option<Candidate> {
         let word = self.word.load(Ordering::Acquire);
         let rank = match Phase::of(word).rank()? {
+            Rank::Idle if self.since(word).elapsed() < self.pace.recent => Rank::Recent,
             Rank::Head if self.opened.elapsed() < self.pace.first_head => Rank::New,
             rank => rank,
         };
@@ -298,6 +301,7 @@ mod tests {
             stall: Duration::from_secs(20),
         },
         first_head: Duration::ZERO,
+        recent: Duration::ZERO,
     };
 
     /// Time that passes between two events, and what the word's whole milliseconds leave off.

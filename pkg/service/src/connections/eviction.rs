@@ -1,7 +1,8 @@
 //! Chooses which connections are closed for new ones when the limit is reached.
 //!
 //! The client with the most unadmitted connections loses its least admitted one first, so a flood evicts itself. Connections whose request
-//! was refused come before all others. This is arithmetic only: no I/O.
+//! was refused come before all others. A few that were answered a moment ago don't count: a browser must not lose to a crowd of which each
+//! member holds one. This is arithmetic only: no I/O.
 
 use std::{
     cmp::Reverse,
@@ -9,6 +10,9 @@ use std::{
 };
 
 use super::activity::{Candidate, Rank};
+
+/// Recently answered connections of a client that don't count. A browser opens 6 to a server, and some close while others open.
+const FEW_RECENT: usize = 8;
 
 /// The next `max` connections to evict, in order, of the open ones with their clients.
 pub(super) fn plan<T>(
@@ -39,14 +43,18 @@ pub(super) fn plan<T>(
     next
 }
 
-/// The order of clients, the greatest first: a client with a refused body, then the number of connections, then the least admitted
-/// connection.
+/// The order of clients, the greatest first: a client with a refused body, then the number of connections that count, then the least
+/// admitted connection.
 type Turn = (bool, usize, Reverse<Candidate>, u64);
 
 fn turn<T>(client: u64, connections: &[(Candidate, T)]) -> Option<Turn> {
     let (first, _) = connections.last()?;
     let refused = first.rank == Rank::Discarding;
-    Some((refused, connections.len(), Reverse(*first), client))
+    let recent = connections
+        .iter()
+        .filter(|(candidate, _)| candidate.rank == Rank::Recent);
+    let counted = connections.len() - recent.count().min(FEW_RECENT);
+    Some((refused, counted, Reverse(*first), client))
 }
 
 #[cfg(test)]
@@ -97,6 +105,17 @@ mod tests {
         ];
         // One of 2; then it holds as many as 3, whose first is older; at last all hold one, and the idle one is the least admitted.
         assert_eq!(evict(&open, 10), [1, 2, 3, 0, 4, 5]);
+    }
+
+    #[test]
+    fn a_few_recently_answered_connections_stay_though_others_hold_one_each() {
+        use Rank::{Recent, Unadmitted};
+        let mut open = vec![(1, Recent); FEW_RECENT];
+        open.extend((2..5).map(|client| (client, Unadmitted)));
+        assert_eq!(evict(&open, 4), [8, 9, 10, 0]);
+        // A client with many of them is the first.
+        open.extend([(1, Recent); 3]);
+        assert_eq!(evict(&open, 6), [0, 1, 8, 9, 10, 2]);
     }
 
     #[test]

@@ -54,6 +54,7 @@ const PACE: Pace = Pace {
         stall: Duration::from_secs(20),
     },
     first_head: Duration::from_secs(1),
+    recent: Duration::from_secs(2),
 };
 /// How long a stopping server still answers on open connections. Each answer asks the caller to use another connection, so none is
 /// closed at the moment when it is used.

@@ -16,6 +16,8 @@ pub(crate) struct Pace {
     pub(crate) body: BodyPace,
     /// How long a new connection is protected while its first head may still come: it is evicted only if no other connection can be.
     pub(crate) first_head: Duration,
+    /// How long a connection is protected after an answer, because the next request may be on the way.
+    pub(crate) recent: Duration,
 }
 
 /// The minimum pace of a body.

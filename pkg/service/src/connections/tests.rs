@@ -27,6 +27,7 @@ const PACE: Pace = Pace {
     send: Duration::from_millis(400),
     body: super::PACE.body,
     first_head: super::PACE.first_head,
+    recent: Duration::ZERO,
 };
 
 struct Server {

@@ -21,6 +21,7 @@ const PATIENT: Pace = Pace {
         stall: Duration::from_secs(60),
     },
     first_head: Duration::from_secs(60),
+    recent: Duration::ZERO,
 };
 
 struct Pressed {
