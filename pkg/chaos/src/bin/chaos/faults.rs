@@ -25,6 +25,8 @@ pub enum MayFail {
     AtFirst,
     /// As long as it is broken, and a moment longer.
     WhileBroken,
+    /// Writes, as long as it is broken, and a moment longer; reads only at the moment it breaks.
+    WritesWhileBroken,
 }
 
 /// How it breaks.
@@ -54,7 +56,7 @@ use Break::{
     Burst, CutFromRedis, DelayRedis, FlushRedis, Kill, KillOne, LosePrimary, Nothing,
     RefuseRedisWrites, StopApplying, SwitchOver,
 };
-use MayFail::{AtFirst, WhileBroken};
+use MayFail::{AtFirst, WhileBroken, WritesWhileBroken};
 
 const fn fault(name: &'static str, breaks: Break, may_fail: MayFail) -> Fault {
     Fault {
@@ -68,9 +70,17 @@ pub const FAULTS: &[Fault] = &[
     fault("none", Nothing, AtFirst),
     fault("replica killed", Kill(Server::Replica), AtFirst),
     fault("replica stops applying", StopApplying, AtFirst),
-    fault("primary killed", Kill(Server::Primary), WhileBroken),
-    fault("primary lost, a replica promoted", LosePrimary, WhileBroken),
-    fault("switchover, the old primary alive", SwitchOver, WhileBroken),
+    fault("primary killed", Kill(Server::Primary), WritesWhileBroken),
+    fault(
+        "primary lost, a replica promoted",
+        LosePrimary,
+        WritesWhileBroken,
+    ),
+    fault(
+        "switchover, the old primary alive",
+        SwitchOver,
+        WritesWhileBroken,
+    ),
     fault("pools full of a burst of reads", Burst, WhileBroken),
     fault("Redis killed", Kill(Server::Redis), AtFirst),
     fault("Redis emptied", FlushRedis, AtFirst),

@@ -11,8 +11,7 @@ use crate::{
     testbed::Testbed,
 };
 
-pub const HEADING: &str =
-    "| fault | requests | failed | lost | doubled | stale | recovered after |";
+pub const HEADING: &str = "| fault | requests | failed writes | failed reads | lost | doubled | stale | recovered after |";
 
 /// Before it breaks, and after it is mended.
 const WHOLE: Duration = Duration::from_secs(4);
@@ -61,12 +60,14 @@ fn report(fault: &Fault, reference: &Reference, verdict: &Verdict, times: &Times
         .iter()
         .filter(|operation| operation.failure().is_some())
         .collect();
-    let (requests, failures) = (reference.history.len(), failed.len());
+    let requests = reference.history.len();
+    let writes = failed.iter().filter(|operation| operation.is_write).count();
+    let reads = failed.len() - writes;
     let (lost, doubled) = (verdict.lost.len(), verdict.doubled.len());
     let stale = verdict.stale.len();
     let recovered = seconds(recovered_after(fault, &failed, reference, times));
     let row = format!(
-        "| {} | {requests} | {failures} | {lost} | {doubled} | {stale} | {recovered} |",
+        "| {} | {requests} | {writes} | {reads} | {lost} | {doubled} | {stale} | {recovered} |",
         fault.name
     );
     let mut report = Report::new(row);
@@ -86,6 +87,8 @@ fn may_fail(fault: &Fault, operation: &Operation, times: &Times) -> bool {
     let until = match fault.may_fail {
         MayFail::AtFirst => times.broken,
         MayFail::WhileBroken => times.mended,
+        MayFail::WritesWhileBroken if operation.is_write => times.mended,
+        MayFail::WritesWhileBroken => times.broken,
     };
     operation.ended >= times.broken && operation.began <= until + GRACE
 }
@@ -115,7 +118,7 @@ fn recovered_after(
 ) -> Duration {
     let from = match fault.may_fail {
         MayFail::AtFirst => times.broken,
-        MayFail::WhileBroken => times.mended,
+        MayFail::WhileBroken | MayFail::WritesWhileBroken => times.mended,
     };
     let wrong = reference.stale.iter().chain(&reference.denied);
     let bad = failed
