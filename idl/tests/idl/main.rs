@@ -14,3 +14,4 @@ mod calls;
 mod every_rule;
 mod refusals;
 mod rules;
+mod texts;
