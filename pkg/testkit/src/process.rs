@@ -14,7 +14,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -23,6 +23,8 @@ use crate::{eventually, names};
 
 /// How long a process may take from its start until it has bound its address.
 const START_LIMIT: Duration = Duration::from_secs(20);
+/// How long a process may take to stand still.
+const FREEZE_LIMIT: Duration = Duration::from_secs(5);
 /// How long the log of a failed test is kept.
 const LOG_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// Lines of the log that a failed test shows.
@@ -183,9 +185,29 @@ impl Process {
         self.signal("TERM");
     }
 
-    /// SIGSTOP: the process hangs with all its connections open.
+    /// SIGSTOP: the process hangs with all its connections open. It stands still when this returns.
     pub fn freeze(&self) {
         self.signal("STOP");
+        let begun = Instant::now();
+        while !self.is_frozen() && begun.elapsed() < FREEZE_LIMIT {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Whether each of its threads is stopped, or gone. The signal reaches a thread when it next runs (proc(5), `task/[tid]/stat`).
+    fn is_frozen(&self) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.pid())) else {
+            return true;
+        };
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat"));
+            // Behind the name, which is in parentheses and may contain some.
+            let state = stat.ok().and_then(|stat| {
+                let (_, rest) = stat.rsplit_once(") ")?;
+                rest.chars().next()
+            });
+            matches!(state, None | Some('T' | 'Z'))
+        })
     }
 
     /// SIGCONT: ends a freeze.
