@@ -15,6 +15,8 @@
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$HERE/.."
+# shellcheck source=scripts/lib/machine.sh
+. "$HERE/lib/machine.sh"
 # shellcheck source=scripts/lib/settings.sh
 . "$HERE/lib/settings.sh"
 # shellcheck source=scripts/lib/process.sh
@@ -23,6 +25,8 @@ cd "$HERE/.."
 . "$HERE/lib/nodes.sh"
 # shellcheck source=scripts/lib/progress.sh
 . "$HERE/lib/progress.sh"
+# shellcheck source=scripts/lib/install.sh
+. "$HERE/lib/install.sh"
 # shellcheck source=scripts/lib/web.sh
 . "$HERE/lib/web.sh"
 # shellcheck source=scripts/lib/services.sh
@@ -128,17 +132,16 @@ addresses() {
     address_line "object store" "$S3_ENDPOINT/$S3_BUCKET" "$OBJECT_STORE"
 }
 
-# The start doesn't fail without the web page: without Node.js the API says how to build it.
-web() {
-    if has_node; then
-        step web "make web; without npm in PATH the API is built without the page" "$HERE/web.sh"
-    else
-        printf '  %-12s %9s   %s\n' web - "no Node.js 20 with npm: the page at / says how to make it"
-    fi
+# What would stop the start later is found before the long build.
+machine() {
+    need_room
+    "$HERE/infra.sh" ports
+    api_port
 }
 
 start() {
     need_cargo
+    step machine "free what the lines above name" machine
     step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install
     web
     step build "cargo build --workspace --bins" build

@@ -2,6 +2,7 @@
 # The infrastructure as local processes: MariaDB primary and replicas, etcd, Redis, an object store.
 #   scripts/infra.sh install [command...]       what is missing; further commands (shellcheck) too
 #   scripts/infra.sh start | stop | status      everything; safe to repeat
+#   scripts/infra.sh ports                      whether the ports of what doesn't run are free
 #   scripts/infra.sh env                        the settings that name these servers: eval "$(scripts/infra.sh env)"
 #   scripts/infra.sh sql primary|replica [...]  a database client as the services' account there
 #   scripts/infra.sh replica-delay SECONDS      delays the replica; 0 ends it
@@ -13,6 +14,8 @@
 # Needs no Docker and no system service. Ports and other settings: scripts/README.md.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/lib/machine.sh
+. "$HERE/lib/machine.sh"
 # shellcheck source=scripts/lib/settings.sh
 . "$HERE/lib/settings.sh"
 # shellcheck source=scripts/lib/process.sh
@@ -37,6 +40,17 @@ start() {
     for job in "${jobs[@]}"; do wait "$job" || result=1; done
     [ $result = 0 ] || complain "infrastructure: not all of it is up; logs are in $RUN/*/log"
     return $result
+}
+
+# Whether the ports of what doesn't run yet are free. `make run-all` asks before the long build.
+ports() {
+    local name count
+    db_port primary "$PRIMARY_PORT" DOUSHENG_PRIMARY_PORT
+    for name in $(replicas); do db_port "$name" "$(replica_port "$name")" DOUSHENG_REPLICA_PORT; done
+    for name in $(etcd_names); do etcd_ports "$name"; done
+    count=$(redis_names | wc -l)
+    for name in $(redis_names); do redis_ports "$name" "$count"; done
+    s3_ports
 }
 
 stop() { # whoever used them is gone by now
@@ -133,7 +147,7 @@ case ${1:-} in
         lock infrastructure
         replace_redis
         ;;
-    status) status ;;
+    status | ports) "$1" ;;
     env) env_lines ;;
     sql)
         shift
@@ -142,7 +156,7 @@ case ${1:-} in
     semi-sync) db_set_semi_sync "${2:-}" ;;
     replica-delay) db_set_replica_delay "${2:-}" ;;
     *)
-        sed -n '2,13s/^# \?//p' "$0"
+        sed -n '2,14s/^# \?//p' "$0"
         exit 2
         ;;
 esac

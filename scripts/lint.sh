@@ -9,6 +9,8 @@ cd "$HERE/.."
 . "$HERE/lib/process.sh"
 # shellcheck source=scripts/lib/progress.sh
 . "$HERE/lib/progress.sh"
+# shellcheck source=scripts/lib/install.sh
+. "$HERE/lib/install.sh"
 # shellcheck source=scripts/lib/web.sh
 . "$HERE/lib/web.sh"
 
@@ -23,7 +25,7 @@ step install "the lines above name what could not be installed; as a plain user 
 step fmt "cargo fmt" cargo fmt --all --check
 step shellcheck "the notes above; https://www.shellcheck.net explains each" shell_files
 step deploy "scripts/deploy-lint.sh; its tools come from PyPI, pinned in scripts/python/deploy-requirements.txt" "$HERE/deploy-lint.sh"
-if has_node; then step web "make web; cd api/web && npm run check" "$HERE/web.sh"; fi
+web
 step clippy "cargo clippy --workspace --all-targets" cargo clippy --workspace --all-targets -- -D warnings
 step method "idl/README.md, \"Adding a method\"; the lines above say what is wrong" "$HERE/adding-a-method.sh"
 step rooms "the table of rooms in README.md says who may import what" cargo test --workspace --test testkit rooms::

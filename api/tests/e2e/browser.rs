@@ -26,7 +26,7 @@ pub fn is_there() -> bool {
         && web().join("node_modules/playwright-core").is_dir();
     if !is_there {
         // A machine without Node.js builds and tests all but the page.
-        let needed = "the page isn't tested: that needs Node.js 20 with npm (scripts/infra.sh install chromium brings the browser)";
+        let needed = "the page isn't tested: that needs Node.js and npm (`make web` brings them, scripts/infra.sh install chromium brings the browser)";
         assert!(std::env::var_os("CI").is_none(), "{needed}");
         eprintln!("{needed}");
     }
