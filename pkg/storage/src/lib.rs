@@ -81,7 +81,9 @@ impl Store {
     pub fn new(settings: &ObjectStore) -> Result<Self, StorageError> {
         let client = |key, endpoint: &str| {
             let invalid = |error: String| StorageError::Settings { key, reason: error };
+            // Browsers send the host in lower case, and the signature covers it.
             let mut url: BaseUrl = endpoint
+                .to_ascii_lowercase()
                 .parse()
                 .map_err(|error: ValidationErr| invalid(error.to_string()))?;
             // With the region in the URL the library never asks the store for it.

@@ -91,9 +91,13 @@ mod tests {
     const MIDNIGHT_S: u64 = 1_800_057_600;
 
     fn store(url_ttl_s: u32) -> Store {
+        store_at("https://public", url_ttl_s)
+    }
+
+    fn store_at(public_endpoint: &str, url_ttl_s: u32) -> Store {
         Store::new(&ObjectStore {
             endpoint: "http://internal:9000".to_owned(),
-            public_endpoint: "https://public".to_owned(),
+            public_endpoint: public_endpoint.to_owned(),
             region: "eu-west-1".to_owned(),
             bucket: "videos".to_owned(),
             access_key: Secret::new("key"),
@@ -124,6 +128,16 @@ mod tests {
         assert_ne!(first, second);
         assert!(Arc::ptr_eq(&second, &at(3599)));
         assert_ne!(first, store.play_url_at("v/2.mp4", MIDNIGHT_S).unwrap());
+    }
+
+    #[test]
+    fn the_host_is_signed_as_browsers_send_it() {
+        let as_sent = store_at("https://media.example.org", 600);
+        let written = store_at("HTTPS://Media.Example.ORG", 600);
+        let [as_sent, written] =
+            [as_sent, written].map(|store| store.play_url_at("V/1.mp4", MIDNIGHT_S).unwrap());
+        assert_eq!(as_sent, written);
+        assert!(as_sent.starts_with("https://media.example.org/videos/V/1.mp4?"));
     }
 
     #[test]
