@@ -6,12 +6,15 @@ use testkit::Database;
 
 use crate::stage::PATIENCE;
 
+/// Of one `Db`, to the primary.
+pub const MAX_CONNECTIONS: usize = 16;
+
 pub fn mysql(primary: &str, replicas: &[&str]) -> Mysql {
     Mysql {
         primary_url: Secret::new(primary),
         replica_urls: replicas.iter().map(|url| Secret::new(*url)).collect(),
         migrate_url: Secret::new(""),
-        max_connections: 16,
+        max_connections: u32::try_from(MAX_CONNECTIONS).unwrap(),
         max_fallback_connections: 16,
         acquire_timeout_ms: 2000,
         reads_after_writes: settings::ReadsAfterWrites::Gtid,
