@@ -10,6 +10,7 @@ pub mod publish;
 pub mod publish_list;
 pub mod register;
 pub mod user;
+pub mod video;
 
 use crate::route::Route;
 
@@ -26,5 +27,6 @@ pub fn routes() -> Vec<Route> {
         publish_list::route(),
         register::route(),
         user::route(),
+        video::route(),
     ]
 }

@@ -35,6 +35,7 @@ mod main_flow;
 mod methods;
 mod model;
 mod numbers;
+mod one_video;
 mod operations;
 mod ownership;
 mod parameters;

@@ -204,7 +204,7 @@ fn publish<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
     .boxed()
 }
 
-const TABLE: [(&str, Attack); 10] = [
+const TABLE: [(&str, Attack); 11] = [
     ("/douyin/feed/", read),
     ("/douyin/user/", read),
     ("/douyin/user/register/", register),
@@ -215,6 +215,7 @@ const TABLE: [(&str, Attack); 10] = [
     ("/douyin/comment/list/", read),
     ("/douyin/comment/action/", comment),
     ("/douyin/publish/action/", publish),
+    ("/douyin/video/", read),
 ];
 
 #[tokio::test]

@@ -167,6 +167,13 @@ impl Client {
             .await
     }
 
+    /// One video.
+    pub async fn video(&self, video_id: i64, token: &str) -> Reply {
+        let id = video_id.to_string();
+        self.get("/douyin/video/", &[("video_id", &id), ("token", token)])
+            .await
+    }
+
     /// A feed page.
     pub async fn feed(&self, query: &[(&str, &str)]) -> Reply {
         self.get("/douyin/feed/", query).await

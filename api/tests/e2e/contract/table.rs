@@ -186,6 +186,18 @@ fn routes(scene: &Scene) -> Vec<Route> {
         },
         Route {
             method: Method::GET,
+            path: "/douyin/video/",
+            right: vec![token(), video()],
+            wrong: [
+                missing("video_id"),
+                no_id("video_id"),
+                no_token(false),
+                vec![no_video()],
+            ]
+            .concat(),
+        },
+        Route {
+            method: Method::GET,
             path: "/douyin/comment/list/",
             right: vec![token(), video()],
             wrong: [
