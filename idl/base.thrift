@@ -36,6 +36,12 @@ struct UserCounts {
     3: required i64 work_count,
 }
 
+/** What can be deleted, so that all that refers to it goes, too. */
+enum Deletable {
+    VIDEO = 1,
+    USER = 2,
+}
+
 /**
  * Why, where the code leaves that open. A business error carries the number as "reason" in its extra, and "limit" where a limit was passed:
  * whoever speaks with people words it in their language. The message says it in English, for callers that don't know the number. A
@@ -66,4 +72,6 @@ enum Reason {
     OTHER_SIZE = 14,
     /** BAD_PARAMETER: bcrypt ends a password at a NUL. */
     NUL_IN_PASSWORD = 15,
+    /** BAD_PARAMETER: no JPEG, PNG or WebP that can be decoded. */
+    NOT_A_PICTURE = 30,
 }

@@ -65,6 +65,26 @@ struct CountCommentsResponse {
     1: required map<i64, i64> comment_counts,
 }
 
+struct ForgetCommentsRequest {
+    1: required base.Deletable kind (vt.defined_only = "true"),
+    /** Of a video or user that is deleted for good. */
+    2: required i64 id (vt.ge = "1"),
+}
+
+struct ForgetCommentsResponse {
+    /** Whether comments are left for the next call. */
+    1: required bool has_more,
+}
+
+struct TakeDownCommentRequest {
+    1: required i64 comment_id (vt.ge = "1"),
+    /** The operator's, for the log. */
+    2: required string reason (vt.min_chars = "1", vt.max_chars = "500"),
+}
+
+struct TakeDownCommentResponse {
+}
+
 service CommentService {
     /** NO_SUCH_VIDEO when there is none. Not idempotent, but with a key: then with another video or text it is IDEMPOTENCY_KEY_REUSED. */
     // 4 s: a write outlasts the semi-sync timeout of 1 s. No retry: without a key it would add a second comment.
@@ -76,4 +96,10 @@ service CommentService {
     ListCommentsResponse list_comments(1: ListCommentsRequest req) (call.deadline_ms = "2000", call.retry = "true"),
     // 1 s: a page doesn't wait long for it; without it the page shows the counts of the last fold.
     CountCommentsResponse count_comments(1: CountCommentsRequest req) (call.deadline_ms = "1000", call.retry = "true"),
+    /** Lets nobody comment on the video, or the user on anything, from now on, and takes away what comments there are, as many as there is time for. Idempotent. */
+    // 5 s: it works for a second at most, and then ends the batch that it is at. Retry: what is gone is gone.
+    ForgetCommentsResponse forget_comments(1: ForgetCommentsRequest req) (call.deadline_ms = "5000", call.retry = "true"),
+    /** An operator takes a comment away. NO_SUCH_COMMENT. */
+    // 4 s: as add_comment. No retry: if the first attempt deleted the comment, the second answers NO_SUCH_COMMENT.
+    TakeDownCommentResponse take_down_comment(1: TakeDownCommentRequest req) (call.deadline_ms = "4000", call.retry = "false"),
 }

@@ -51,6 +51,17 @@ struct FavoritePageResponse {
     3: required map<i64, base.UserCounts> user_counts,
 }
 
+struct ForgetFavoritesRequest {
+    1: required base.Deletable kind (vt.defined_only = "true"),
+    /** Of a video or user that is deleted for good. */
+    2: required i64 id (vt.ge = "1"),
+}
+
+struct ForgetFavoritesResponse {
+    /** Whether likes are left for the next call. */
+    1: required bool has_more,
+}
+
 service FavoriteService {
     /** NO_SUCH_VIDEO for like and unlike of a missing video. Idempotent. */
     // 4 s: a write outlasts the semi-sync timeout of 1 s. No retry: an instance that was paused could still carry out the first attempt,
@@ -60,4 +71,7 @@ service FavoriteService {
     ListFavoritesResponse list_favorites(1: ListFavoritesRequest req) (call.deadline_ms = "2000", call.retry = "true"),
     // 1 s: a page doesn't wait long for it; without it the page shows the counts of the last fold.
     FavoritePageResponse favorite_page(1: FavoritePageRequest req) (call.deadline_ms = "1000", call.retry = "true"),
+    /** Lets nobody like the video, or the user like anything, from now on, and takes away what likes there are, as many as there is time for. Idempotent. */
+    // 5 s: it works for a second at most, and then ends the batch that it is at. Retry: what is gone is gone.
+    ForgetFavoritesResponse forget_favorites(1: ForgetFavoritesRequest req) (call.deadline_ms = "5000", call.retry = "true"),
 }

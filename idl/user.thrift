@@ -16,6 +16,8 @@ struct User {
     8: required i64 work_count,
     /** When the account was made, UTC: tells it from another that had the same id. */
     9: optional i64 created_ms,
+    /** Tokens of a lower one have ended. Absent: from a service of a version that doesn't send it. */
+    10: optional i64 token_epoch,
 }
 
 struct RegisterRequest {
@@ -43,8 +45,40 @@ struct LoginResponse {
     2: optional i64 created_ms,
 }
 
+/** What a picture is for; says how wide it may be. */
+enum PictureKind {
+    AVATAR = 1,
+    BACKGROUND = 2,
+}
+
+struct AddPictureRequest {
+    1: required i64 user_id (vt.ge = "1"),
+    2: required PictureKind kind (vt.defined_only = "true"),
+    /** JPEG, PNG or WebP, as it was sent. */
+    3: required binary content (vt.min_size = "1", vt.max_size = "8388608"),
+}
+
+struct AddPictureResponse {
+    /** For set_profile, within an hour. */
+    1: required string picture_key,
+}
+
+/** What is absent stays as it is. */
+struct SetProfileRequest {
+    1: required i64 user_id (vt.ge = "1"),
+    2: optional string avatar_key (vt.min_size = "1", vt.max_size = "100"),
+    3: optional string background_image_key (vt.min_size = "1", vt.max_size = "100"),
+    4: optional string signature (vt.max_chars = "200", vt.no_control = "true"),
+}
+
+struct SetProfileResponse {
+    1: required User user,
+}
+
 struct MGetUsersRequest {
     1: required list<i64> user_ids (vt.min_size = "1", vt.max_size = "300", vt.elem.ge = "1"),
+    /** Whether the reader's marks count: then a change of a profile that they tell of is seen. Absent: what a replica has will do. */
+    2: optional bool with_changes,
 }
 
 struct MGetUsersResponse {
@@ -56,6 +90,12 @@ service UserService {
     /** NAME_TAKEN when the name is somebody's. Not idempotent. */
     // 8 s: password hashes queue for the cores.
     RegisterResponse register(1: RegisterRequest req) (call.deadline_ms = "8000", call.retry = "false"),
+    /** Makes a picture of ours: decoded and encoded anew, no wider than its kind may be, without metadata. BAD_PARAMETER when it can't be decoded. */
+    // 20 s: it waits for its turn and is decoded. No retry: it would be stored twice; the one that isn't used is removed after an hour.
+    AddPictureResponse add_picture(1: AddPictureRequest req) (call.deadline_ms = "20000", call.retry = "false"),
+    /** NO_SUCH_USER; BAD_PARAMETER for a picture that isn't theirs, or is used already. */
+    // 4 s: a write outlasts the semi-sync timeout of 1 s. No retry: the pictures would be used already.
+    SetProfileResponse set_profile(1: SetProfileRequest req) (call.deadline_ms = "4000", call.retry = "false"),
     /** WRONG_NAME_OR_PASSWORD without saying which. */
     // 8 s: as above.
     LoginResponse login(1: LoginRequest req) (call.deadline_ms = "8000", call.retry = "true"),

@@ -127,6 +127,34 @@ struct AbortUploadRequest {
 struct AbortUploadResponse {
 }
 
+struct DeleteVideoRequest {
+    /** Who asks: only the author may. */
+    1: required i64 user_id (vt.ge = "1"),
+    2: required i64 video_id (vt.ge = "1"),
+}
+
+struct DeleteVideoResponse {
+}
+
+struct TakeDownVideoRequest {
+    1: required i64 video_id (vt.ge = "1"),
+    /** The operator's, for the log. */
+    2: required string reason (vt.min_chars = "1", vt.max_chars = "500"),
+}
+
+struct TakeDownVideoResponse {
+}
+
+struct ForgetAuthorRequest {
+    /** Of a user that is deleted for good. */
+    1: required i64 user_id (vt.ge = "1"),
+}
+
+struct ForgetAuthorResponse {
+    /** Whether videos are left for the next call. */
+    1: required bool has_more,
+}
+
 service VideoService {
     // 2 s: a read by index takes milliseconds; the rest is for a busy machine. The next three are such reads, too.
     FeedResponse feed(1: FeedRequest req) (call.deadline_ms = "2000", call.retry = "true"),
@@ -148,4 +176,16 @@ service VideoService {
     /** Removes what an upload left: object, parts, row. Idempotent. */
     // 4 s: as begin_upload.
     AbortUploadResponse abort_upload(1: AbortUploadRequest req) (call.deadline_ms = "4000", call.retry = "true"),
+    /**
+     * NO_SUCH_VIDEO; NOT_YOURS. When it returns nobody sees, likes or comments on the video any more; likes, comments and objects go at once where they are
+     * few, else soon. A failure may have deleted it: a repeat says so, by a success or NO_SUCH_VIDEO.
+     */
+    // 9 s: the row, then the two services that keep what refers to it. Retry: a repeat goes on with what the first has begun.
+    DeleteVideoResponse delete_video(1: DeleteVideoRequest req) (call.deadline_ms = "9000", call.retry = "true"),
+    /** The same for an operator, whoever's the video is. */
+    // 9 s: as delete_video.
+    TakeDownVideoResponse take_down_video(1: TakeDownVideoRequest req) (call.deadline_ms = "9000", call.retry = "true"),
+    /** Lets a user publish no more, and begins to delete what they have published, as much as there is time for. Idempotent. */
+    // 5 s: it works for a second at most, and then ends the video that it is at.
+    ForgetAuthorResponse forget_author(1: ForgetAuthorRequest req) (call.deadline_ms = "5000", call.retry = "true"),
 }

@@ -14,8 +14,8 @@ use crate::error::ApiError;
 
 /// Accounts that are remembered at most: some 400 bytes each, 20 MB in all.
 const MAX_REMEMBERED: usize = 50_000;
-/// How long an account is not asked for again.
-const TTL: Duration = Duration::from_secs(30);
+/// How long an account is not asked for again: a profile that is shown is no older, and a token that has ended is good no longer.
+const TTL: Duration = Duration::from_secs(5);
 
 /// The accounts that were found lately.
 pub struct Accounts {
@@ -65,6 +65,12 @@ impl Accounts {
         }
     }
 
+    /// Remembers an account as it was just read.
+    pub fn remember(&self, user: User) {
+        let at = Instant::now();
+        self.found.insert(user.id, Found { user, at });
+    }
+
     fn remembered(&self, holder: &Holder) -> Option<Found> {
         let found = self.found.get(&holder.user_id);
         found.filter(|found| found.is_of(holder))
@@ -77,6 +83,7 @@ impl Accounts {
     pub async fn look_up(&self, holder: &Holder) -> Result<User, ApiError> {
         let request = MGetUsersRequest {
             user_ids: vec![holder.user_id],
+            with_changes: Some(true),
         };
         let user = match self.client.mget_users(request).await {
             Ok(found) => found.users.into_iter().next(),

@@ -17,6 +17,8 @@ use marks::{Marks, Reader, Sees, Subject, page_affinity};
 use service::Clients;
 use settings::{Network, Settings};
 use storage::Store;
+use telemetry::metrics;
+use tokio::sync::Semaphore;
 
 use crate::{
     accounts::Accounts,
@@ -24,6 +26,7 @@ use crate::{
     flights::{Flights, Viewers},
     rendered::Readings,
     request_logging,
+    routes::profile::{MAX_PICTURES, PICTURES},
     upload::slots::SpoolSlots,
 };
 
@@ -48,6 +51,8 @@ pub struct App {
     pub settings: Settings,
     /// Bounds the temporary files of uploads whose file comes before their token.
     pub spool_slots: SpoolSlots,
+    /// Bounds the requests with pictures that are in memory.
+    pub picture_slots: Arc<Semaphore>,
     /// The rate limits.
     pub limits: Limits,
     /// Networks whose `X-Forwarded-For` is trusted.
@@ -82,6 +87,8 @@ impl App {
         )?;
         let store = Store::new(&settings.object_store)?;
         let spool_slots = SpoolSlots::new(settings.upload.spool_slots, settings.http.min_body_rate);
+        let picture_slots = Arc::new(Semaphore::new(MAX_PICTURES));
+        metrics::watch_semaphore(PICTURES, &picture_slots, MAX_PICTURES);
         let user = clients.client(UserServiceClientBuilder::new("user"));
         Ok(Arc::new(Self {
             accounts: Accounts::new(user.clone()),
@@ -91,6 +98,7 @@ impl App {
             comment: clients.client(CommentServiceClientBuilder::new("comment")),
             store,
             spool_slots,
+            picture_slots,
             limits: Limits::connect(settings.limits(), &settings.redis)?,
             trusted_proxies: settings.trusted_proxies()?,
             utc_offset: utc_offset(&settings.page.utc_offset)?,

@@ -15,6 +15,7 @@ pub mod objects;
 pub mod openapi;
 pub mod page;
 pub mod params;
+pub mod protobuf;
 pub mod rate_limit;
 pub mod rendered;
 pub mod request_logging;

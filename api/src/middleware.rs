@@ -17,14 +17,14 @@ use tower_http::{
 };
 use volo_http::{body::Body, request::Request, response::Response};
 
-use crate::assets::accepts_gzip;
+use crate::{assets::accepts_gzip, protobuf::PROTOBUF};
 
 /// A shorter body is not compressed, in bytes: it fits into a packet either way.
 pub const MIN_COMPRESSED: u16 = 1024;
 /// How long a browser may remember the answer to a preflight.
 const MAX_AGE: Duration = Duration::from_secs(600);
 
-/// Has `service` answer, and compresses the reply if it is JSON and the client accepts gzip. Assets are compressed already.
+/// Has `service` answer, and compresses the reply if it is JSON or protobuf and the client accepts gzip. Assets are compressed already.
 pub async fn compress<S>(service: S, mut request: Request) -> Response
 where
     S: Service<Request, Response = Response, Error = Infallible>,
@@ -37,16 +37,19 @@ where
     let service = Compression::new(service)
         // A page of 30 videos takes a fraction of a millisecond; a higher level gains little on JSON.
         .quality(CompressionLevel::Fastest)
-        .compress_when(SizeAbove::new(MIN_COMPRESSED).and(is_json));
+        .compress_when(SizeAbove::new(MIN_COMPRESSED).and(is_reply));
     let (parts, body) = answer(service, request).await.into_parts();
     // One piece, so that the reply has its `Content-Length`. It lies in memory, so this neither waits nor fails.
     let body = body.collect().await.map(|body| Body::from(body.to_bytes()));
     Response::from_parts(parts, body.unwrap_or_default())
 }
 
-fn is_json(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+fn is_reply(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE);
-    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
+    content_type.is_some_and(|value| {
+        let value = value.as_bytes();
+        value.starts_with(b"application/json") || value == PROTOBUF.as_bytes()
+    })
 }
 
 /// The origins whose pages may call the API from a browser. No cookie is ever read, so no credentials are allowed.

@@ -23,8 +23,13 @@ pub struct User {
     #[schema(minimum = 0)]
     follower_count: i64,
     is_follow: bool,
+    /// Time-limited. Drawn for who has sent none.
+    #[schema(format = "uri")]
     avatar: String,
+    /// Time-limited. Drawn for who has sent none.
+    #[schema(format = "uri")]
     background_image: String,
+    #[schema(max_length = 200)]
     signature: String,
     /// Likes that this user's videos received.
     #[schema(minimum = 0)]
@@ -61,13 +66,14 @@ impl User {
         let user = idl::user::User {
             id: 1,
             name: "newcomer".into(),
-            avatar: "".into(),
-            background_image: "".into(),
+            avatar: "https://videos.example/pictures/1.jpg?X-Amz-Signature=0".into(),
+            background_image: "https://videos.example/pictures/2.jpg?X-Amz-Signature=0".into(),
             signature: "".into(),
             total_favorited: 2,
             favorite_count: 1,
             work_count: 1,
             created_ms: None,
+            token_epoch: None,
         };
         Self::new(user, None)
     }

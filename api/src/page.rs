@@ -129,6 +129,27 @@ pub async fn users(app: &App, ids: Vec<i64>) -> Result<HashMap<i64, User>, ApiEr
     users_with(app, ids, Brought::nothing()).await
 }
 
+/// A user as they are at this moment; none: there is no such user. For the eyes of who may just have changed it.
+pub async fn user_now(app: &App, user_id: i64) -> Result<Option<User>, ApiError> {
+    let request = MGetUsersRequest {
+        user_ids: vec![user_id],
+        with_changes: Some(true),
+    };
+    let row = app.user.mget_users(request);
+    let (rows, counts) = join(row, user_counts(app, vec![user_id])).await;
+    let row = rows?.users.into_iter().next();
+    Ok(row.map(|row| {
+        app.users.insert(row.id, row.clone());
+        user_of(row, &counts).1
+    }))
+}
+
+/// A user that was just read, with the exact counts.
+pub async fn counted(app: &App, row: Row) -> User {
+    let counts = user_counts(app, vec![row.id]).await;
+    user_of(row, &counts).1
+}
+
 async fn users_with(
     app: &App,
     ids: Vec<i64>,
@@ -164,7 +185,13 @@ async fn look_up(app: &App, user_ids: Vec<i64>) -> Result<Vec<Row>, ApiError> {
     if user_ids.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = app.user.mget_users(MGetUsersRequest { user_ids }).await?;
+    let rows = app
+        .user
+        .mget_users(MGetUsersRequest {
+            user_ids,
+            with_changes: None,
+        })
+        .await?;
     for row in &rows.users {
         app.users.insert(row.id, row.clone());
     }

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
-use idl::base::Code;
+use idl::{base::Code, proto::Message};
 use marks::Sees;
 use serde::Serialize;
 use volo_http::response::Response;
@@ -17,7 +17,7 @@ use crate::{
     error::ApiError,
     i18n::Language,
     middleware::MIN_COMPRESSED,
-    response::{rendered, success_body},
+    response::{Wanted, protobuf, rendered, success_body, success_message},
 };
 
 /// A page as everybody is shown it, without anybody's likes.
@@ -35,9 +35,27 @@ impl<T: Serialize> Page<T> {
     }
 
     /// The reply with it, made once for all of a language.
-    pub fn reply(&self, language: Language, accepts_gzip: bool) -> Response {
-        let (body, is_gzip) = self.rendered.body(language, accepts_gzip);
+    pub fn reply(&self, wanted: &Wanted) -> Response {
+        if let Some(message) = wanted.message {
+            return protobuf(self.message(message, wanted.language));
+        }
+        let (body, is_gzip) = self.rendered.body(wanted.language, wanted.accepts_gzip);
         rendered(body, is_gzip)
+    }
+
+    fn message(&self, message: &'static Message, language: Language) -> Bytes {
+        let [english, chinese] = &self.rendered.protobuf;
+        let body = match language {
+            Language::English => english,
+            Language::Chinese => chinese,
+        };
+        let write = || success_message(&self.content, message, language);
+        let (of, body) = body.get_or_init(|| (message.name, write()));
+        match *of == message.name {
+            true => body.clone(),
+            // A page is of one route, as a rule.
+            false => write(),
+        }
     }
 }
 
@@ -95,6 +113,8 @@ struct Rendered {
     content: Vec<u8>,
     plain: [OnceLock<Bytes>; 2],
     gzip: [OnceLock<Option<Bytes>>; 2],
+    /// With the name of the message.
+    protobuf: [OnceLock<(&'static str, Bytes)>; 2],
 }
 
 impl Rendered {

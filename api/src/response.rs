@@ -1,15 +1,17 @@
-//! Replies of the contract: JSON in UTF-8, always with `status_code` and `status_msg`.
+//! Replies of the contract: JSON in UTF-8, or protobuf for who asks for it, always with `status_code` and `status_msg`.
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
-use idl::base::Code;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use idl::{base::Code, proto::Message};
 use serde::Serialize;
 use utoipa::ToSchema;
 use volo_http::{body::Body, response::Response};
 
 use crate::{
+    assets::accepts_gzip,
     error::ApiError,
     i18n::{Language, code_message},
+    protobuf::{PROTOBUF, accepts_protobuf, encode},
 };
 
 /// What every reply has, beside its content.
@@ -28,10 +30,59 @@ pub struct Envelope<'a, T> {
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Empty {}
 
+/// How a client wants its reply.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Of `status_msg`.
+    pub language: Language,
+    /// Whether it may be compressed.
+    pub accepts_gzip: bool,
+    /// In protobuf, as this message; none: in JSON.
+    pub message: Option<&'static Message>,
+}
+
+impl Wanted {
+    /// What the headers of a request to the route at `path` say.
+    pub fn of(headers: &HeaderMap, path: &str) -> Self {
+        Self {
+            language: Language::of(headers),
+            accepts_gzip: accepts_gzip(headers),
+            message: accepts_protobuf(headers).then(|| idl::proto::reply_of(path)),
+        }
+    }
+}
+
 /// A success with its content.
-pub fn success<T: Serialize>(content: T, language: Language) -> Response {
-    let message = code_message(Code::OK, language);
-    json(StatusCode::OK, Code::OK, message, content)
+pub fn success<T: Serialize>(content: T, wanted: &Wanted) -> Response {
+    match wanted.message {
+        Some(message) => protobuf(success_message(&content, message, wanted.language)),
+        None => {
+            let words = code_message(Code::OK, wanted.language);
+            json(StatusCode::OK, Code::OK, words, content)
+        }
+    }
+}
+
+/// A success as a message of protobuf.
+pub fn success_message<T: Serialize>(
+    content: &T,
+    message: &'static Message,
+    language: Language,
+) -> Bytes {
+    let envelope = Envelope {
+        status_code: Code::OK.inner(),
+        status_msg: code_message(Code::OK, language),
+        content,
+    };
+    Bytes::from(encode(&envelope, message))
+}
+
+/// A success that was written in protobuf.
+pub fn protobuf(body: Bytes) -> Response {
+    let mut response = reply(StatusCode::OK, body);
+    let kind = HeaderValue::from_static(PROTOBUF);
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }
 
 /// The body of a success, whose content was rendered as a JSON object with fields before.
@@ -126,7 +177,8 @@ mod tests {
         struct Content {
             n: i64,
         }
-        let response = success(Content { n: 7 }, Language::Chinese);
+        let headers = HeaderMap::from_iter([(header::ACCEPT_LANGUAGE, "zh".parse().unwrap())]);
+        let response = success(Content { n: 7 }, &Wanted::of(&headers, "/"));
         assert_eq!(response.status(), 200);
         let headers = response.headers();
         assert_eq!(headers["content-type"], "application/json; charset=utf-8");

@@ -20,7 +20,6 @@ use volo_http::{
 
 use crate::{
     app::App,
-    assets::accepts_gzip,
     call::{Auth, Call, Lenient, Streamed, TokenUse},
     client_address::ClientAddress,
     error::ApiError,
@@ -28,7 +27,7 @@ use crate::{
     params::{Declared, Parameters, Params, Place},
     rate_limit::PendingCount,
     request_logging,
-    response::{Empty, Fail, fail_with, failure, success},
+    response::{Empty, Fail, Wanted, fail_with, failure, success},
 };
 
 /// The methods of a GET route, as `Allow` names them.
@@ -85,12 +84,11 @@ pub trait Example: Serialize + PartialSchema {
     fn example() -> Self;
 
     /// The reply with this content.
-    fn reply(self, language: Language, accepts_gzip: bool) -> Response
+    fn reply(self, wanted: &Wanted) -> Response
     where
         Self: Sized,
     {
-        let _ = accepts_gzip;
-        success(self, language)
+        success(self, wanted)
     }
 }
 
@@ -168,10 +166,9 @@ impl Route {
                 let (app, handler) = (app.clone(), handler.clone());
                 async move {
                     request_logging::set_route(endpoint.path);
-                    let language = Language::of(request.headers());
-                    let accepts_gzip = accepts_gzip(request.headers());
+                    let wanted = Wanted::of(request.headers(), endpoint.path);
                     let result = handler(app, Streamed::new(request)).await;
-                    respond(endpoint, result, language, accepts_gzip)
+                    respond(endpoint, result, &wanted)
                 }
             })
         };
@@ -281,27 +278,32 @@ where
     F: Future<Output = Result<T, ApiError>>,
 {
     request_logging::set_route(endpoint.path);
-    let language = Language::of(request.headers());
-    let accepts_gzip = accepts_gzip(request.headers());
+    let wanted = Wanted::of(request.headers(), endpoint.path);
     let limit = Duration::from_millis(app.settings.http.request_timeout_ms);
     let work = async {
-        let call = read(&app, request).await?;
+        let call = read(&app, request, endpoint.path).await?;
         handler(app.clone(), call).await
     };
     let result = match tokio::time::timeout(limit, work).await {
         Ok(result) => result,
         Err(_) => Err(ApiError::new(Code::TIMED_OUT)),
     };
-    respond(endpoint, result, language, accepts_gzip)
+    respond(endpoint, result, &wanted)
 }
 
 /// Reads a request to its end. Refuses in this order: the body, the rate limit, the token, the parameters.
-async fn read<A: Auth, P: Parameters>(app: &App, request: Request) -> Result<Call<A, P>, ApiError> {
+async fn read<A: Auth, P: Parameters>(
+    app: &App,
+    request: Request,
+    path: &str,
+) -> Result<Call<A, P>, ApiError> {
     let (parts, body) = request.into_parts();
     let client = ClientAddress::of(&parts.extensions)?;
     let query = parts.uri.query().unwrap_or_default();
     let mut params = Params::from_head(query, &parts.headers)?;
-    let body = params.add_body(&parts.headers, body, P::keeps).await;
+    let message = idl::proto::request_of(path);
+    let body = params.add_body(&parts.headers, body, P::keeps, message);
+    let body = body.await;
     if let Some(pending) = parts.extensions.get::<PendingCount>() {
         let Lenient(viewer) = Lenient::read(app, &params)?;
         pending.count(app, client, viewer.map(|holder| holder.user_id))?;
@@ -317,11 +319,10 @@ async fn read<A: Auth, P: Parameters>(app: &App, request: Request) -> Result<Cal
 fn respond<T: Example>(
     endpoint: Endpoint,
     result: Result<T, ApiError>,
-    language: Language,
-    accepts_gzip: bool,
+    wanted: &Wanted,
 ) -> Response {
     match result {
-        Ok(content) => content.reply(language, accepts_gzip),
-        Err(error) => (endpoint.fail)(&error, language),
+        Ok(content) => content.reply(wanted),
+        Err(error) => (endpoint.fail)(&error, wanted.language),
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     app::App,
     client_address::Peer,
     middleware::{Cors, compress},
+    protobuf,
     request_logging::log_request,
     route::{READS, method_not_allowed},
     router::router,
@@ -77,6 +78,9 @@ impl Server {
         let router = service_fn(|request: Request| async move {
             let mut cx = ServerContext::new(Address::from(peer));
             self.router.call(&mut cx, request).await
+        });
+        let router = service_fn(|request: Request| async move {
+            Ok::<_, Infallible>(protobuf::answer(router, request).await)
         });
         let compressed = service_fn(|request: Request| async move {
             Ok::<_, Infallible>(compress(router, request).await)

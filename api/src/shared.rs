@@ -17,11 +17,10 @@ use crate::{
     app::App,
     error::ApiError,
     flights::ANONYMOUS,
-    i18n::Language,
     objects::{FeedPage, Video, VideoPage},
     page::liked,
     rendered::{Page, SharedPage},
-    response::success,
+    response::{Wanted, success},
     route::Example,
 };
 
@@ -98,10 +97,10 @@ impl<T: Example> Example for Shared<T> {
         Self::Content(T::example())
     }
 
-    fn reply(self, language: Language, accepts_gzip: bool) -> Response {
+    fn reply(self, wanted: &Wanted) -> Response {
         match self {
-            Self::Content(content) => success(content, language),
-            Self::Rendered(page) => page.reply(language, accepts_gzip),
+            Self::Content(content) => success(content, wanted),
+            Self::Rendered(page) => page.reply(wanted),
         }
     }
 }
@@ -116,7 +115,15 @@ mod tests {
     use marks::{Sees, Why};
 
     use super::*;
-    use crate::rendered::Readings;
+    use crate::{i18n::Language, rendered::Readings};
+
+    fn wanted(language: Language, accepts_gzip: bool) -> Wanted {
+        Wanted {
+            language,
+            accepts_gzip,
+            message: None,
+        }
+    }
 
     async fn bytes(response: Response) -> Bytes {
         response.into_body().collect().await.unwrap().to_bytes()
@@ -126,10 +133,17 @@ mod tests {
     async fn a_shared_page_is_sent_as_if_it_were_rendered_for_each() {
         let page = Page::new(FeedPage::example());
         for language in [Language::English, Language::Chinese] {
-            let own = success(FeedPage::example(), language);
-            let shared = Shared::Rendered(page.clone()).reply(language, false);
-            assert_eq!(own.headers(), shared.headers());
-            assert_eq!(bytes(own).await, bytes(shared).await);
+            let message = Some(idl::proto::reply_of("/douyin/feed/"));
+            for message in [None, message] {
+                let wanted = Wanted {
+                    message,
+                    ..wanted(language, false)
+                };
+                let own = success(FeedPage::example(), &wanted);
+                let shared = Shared::Rendered(page.clone()).reply(&wanted);
+                assert_eq!(own.headers(), shared.headers());
+                assert_eq!(bytes(own).await, bytes(shared).await);
+            }
         }
     }
 
@@ -157,14 +171,14 @@ mod tests {
         let mut long = FeedPage::example();
         long.video_list = vec![Video::example(); 30];
         let page = Page::new(long);
-        let reply = || Shared::Rendered(page.clone()).reply(Language::English, true);
+        let reply = || Shared::Rendered(page.clone()).reply(&wanted(Language::English, true));
         let response = reply();
         assert_eq!(response.headers()["content-encoding"], "gzip");
         let (one, other) = (bytes(response).await, bytes(reply()).await);
         assert_eq!(one.as_ptr(), other.as_ptr());
         let mut plain = Vec::new();
         GzDecoder::new(&*one).read_to_end(&mut plain).unwrap();
-        let own = Shared::Rendered(page.clone()).reply(Language::English, false);
+        let own = Shared::Rendered(page.clone()).reply(&wanted(Language::English, false));
         assert_eq!(bytes(own).await, plain);
     }
 }

@@ -15,6 +15,8 @@ pub(crate) mod user {
         pub background_image: String,
         pub signature: String,
         pub created_at: DateTimeUtc,
+        pub token_epoch: i64,
+        pub state: i8,
     }
 
     impl ActiveModelBehavior for ActiveModel {}

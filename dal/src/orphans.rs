@@ -126,10 +126,17 @@ impl Reference {
             column,
             refers_to,
         } = self;
+        // What is being deleted goes by itself.
+        let (deletions, deleted) = match *refers_to {
+            "videos" => ("video_deletions", "video_id"),
+            _ => ("user_deletions", "user_id"),
+        };
         let sql = format!(
             "SELECT referring.{column} AS missing, COUNT(*) AS orphans FROM {table} AS referring \
              LEFT JOIN {refers_to} AS there ON there.id = referring.{column} \
-             WHERE referring.{paged_by} BETWEEN ? AND ? AND there.id IS NULL GROUP BY referring.{column}"
+             LEFT JOIN {deletions} AS going ON going.{deleted} = referring.{column} \
+             WHERE referring.{paged_by} BETWEEN ? AND ? AND there.id IS NULL AND going.{deleted} IS NULL \
+             GROUP BY referring.{column}"
         );
         let range: [Value; 2] = [first.into(), last.into()];
         let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, range);

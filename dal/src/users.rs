@@ -14,7 +14,10 @@ use crate::{
     id_list,
 };
 
-/// What others may see of a user; no part of it is secret. Only the counts ever change; these are as of the last fold.
+/// In `state`.
+const DELETED: i8 = 2;
+
+/// What others may see of a user; no part of it is secret. The counts are as of the last fold; name and birth never change.
 #[derive(Debug, Clone, PartialEq, Eq, DerivePartialModel)]
 #[sea_orm(entity = "Entity")]
 pub struct User {
@@ -22,9 +25,9 @@ pub struct User {
     pub id: i64,
     /// Unique by exact comparison.
     pub name: String,
-    /// URL, or empty.
+    /// Where the object store has it, or empty.
     pub avatar: String,
-    /// URL, or empty.
+    /// Where the object store has it, or empty.
     pub background_image: String,
     /// What the user says of themself, or empty.
     pub signature: String,
@@ -41,6 +44,8 @@ pub struct User {
     /// be given once more.
     #[sea_orm(from_expr = "created_ms()")]
     pub created_ms: i64,
+    /// Tokens of a lower one have ended.
+    pub token_epoch: i64,
 }
 
 fn created_ms() -> SimpleExpr {
@@ -117,8 +122,8 @@ pub async fn set_password_hash(db: &Db, user_id: i64, password_hash: &str) -> Re
 }
 
 /// The users with these ids, in no particular order; an id that names nobody is left out. One statement; what a replica lacks is
-/// asked once more on the primary, so that a row that refers to a user always finds them, and nobody needs a mark: of what is
-/// shown of a user nothing changes but counts. No ids, no statement.
+/// asked once more on the primary, so that a row that refers to a user always finds them. Of a profile a replica may have an older
+/// version than the reader must see, unless `reader` says so. Who is deleted is left out. No ids, no statement.
 pub async fn mget(db: &Db, ids: &[i64], reader: &Reader) -> Result<Vec<User>, DalError> {
     id_list::fetch_all(db, ids, reader, |user: &User| user.id, by_ids).await
 }
@@ -128,5 +133,7 @@ async fn by_ids(read: Read<'_>, ids: Vec<i64>) -> Result<Vec<User>, DalError> {
 }
 
 pub(crate) fn with_ids(ids: Vec<i64>) -> Select<Entity> {
-    Entity::find().filter(Column::Id.is_in(ids))
+    Entity::find()
+        .filter(Column::Id.is_in(ids))
+        .filter(Column::State.ne(DELETED))
 }

@@ -20,6 +20,7 @@ use crate::{
     id_list::{self, Page},
     idempotency::{First, Key},
     ledger::{self, Counted, Deltas},
+    tombstones::{Deleted, Tombstones},
     uploads,
 };
 
@@ -202,7 +203,7 @@ pub(crate) fn with_object_keys(object_keys: Vec<String>) -> Select<Entity> {
 /// returns, Redis knows the author's new count of works. Not idempotent: who isn't answered asks [`by_object_key`].
 /// [`DalError::Duplicate`] when another publish with its idempotency key was first, whose video [`by_key`] tells.
 /// [`DalError::NotFound`] when the upload isn't recorded, isn't this author's or is being aborted: the row's lock lets either the
-/// publish or the abort win, never both.
+/// publish or the abort win, never both; and when the author is deleted.
 pub async fn publish(db: &Db, counters: &Counters, video: &NewVideo) -> Result<Video, DalError> {
     ledger::commit(db, counters, video.clone()).await
 }
@@ -218,6 +219,12 @@ impl Transaction for NewVideo {
             .await?;
         // Last: from here to the commit, others of the same millisecond wait.
         let stored = insert_stamped(transaction, self, clock_ms).await?;
+        if Tombstones::Videos
+            .has(transaction, Deleted::User(self.author_id))
+            .await?
+        {
+            return Err(DalError::NotFound);
+        }
         if let Some(key) = &self.key {
             let made = First {
                 id: stored.id,

@@ -1,7 +1,8 @@
-//! Generates servers and clients from the .thrift files of this crate, with the validators and call policies that their annotations ask
+//! Generates servers and clients from the .thrift files of this crate (and from douyin.proto, see [`proto`]), with the validators and call policies that their annotations ask
 //! for. An annotation that is wrong or missing ends the build and is named: file, struct and field, or service and method.
 
 mod emit;
+mod proto;
 
 use std::{env, fs, path::PathBuf, process::ExitCode};
 
@@ -38,6 +39,8 @@ fn generate() -> Result<(), String> {
     fs::write(&table, emit::rule_table(&schema))
         .map_err(|e| format!("{}: {e}", table.display()))?;
     write(&files, schema, "volo_gen.rs")?;
+
+    proto::generate(&root, &out)?;
 
     // What tests need and no interface has.
     let every_rule = root.join("tests/every_rule.thrift");

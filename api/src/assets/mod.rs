@@ -1,4 +1,5 @@
-//! Static files that lie in the program: the web page at `/`, the API document for readers at `/docs`, `/openapi.json`.
+//! Static files that lie in the program: the web page at `/`, the API document for readers at `/docs`, `/openapi.json`,
+//! and the messages of protobuf under `/proto/`.
 
 mod asset;
 mod docs;
@@ -10,6 +11,12 @@ pub use asset::{Asset, accepts_gzip};
 pub fn assets(public_endpoint: &str) -> Vec<Asset> {
     let mut assets = docs::assets();
     assets.extend(web::assets(public_endpoint));
+    assets.push(Asset::new(
+        "/proto/douyin.proto".to_owned(),
+        "/proto/",
+        idl::proto::FILE.as_bytes(),
+        "text/plain; charset=utf-8",
+    ));
     assets
 }
 

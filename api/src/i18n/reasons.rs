@@ -8,7 +8,7 @@ use super::Language;
 pub(super) const LIMIT: &str = "{limit}";
 
 /// Each reason in English and in Chinese.
-pub(super) const REASONS: [(Reason, &str, &str); 15] = [
+pub(super) const REASONS: [(Reason, &str, &str); 16] = [
     (
         Reason::UNKNOWN_FORMAT,
         "the format is unknown or not accepted",
@@ -75,6 +75,11 @@ pub(super) const REASONS: [(Reason, &str, &str); 15] = [
         Reason::NUL_IN_PASSWORD,
         "password: must not hold a NUL character",
         "password：不能含有空字符",
+    ),
+    (
+        Reason::NOT_A_PICTURE,
+        "this is no JPEG, PNG or WebP picture that can be decoded",
+        "不是可以解码的 JPEG、PNG 或 WebP 图片",
     ),
 ];
 

@@ -53,6 +53,8 @@ pub enum Rule {
     NoSuchType,
     /// A file in none of the containers.
     Container,
+    /// A file that is no picture.
+    Picture,
     /// A rule of an interface.
     Interface(ValidateError),
 }
@@ -98,6 +100,10 @@ impl Rule {
                 "mp4, mov, webm or mkv is expected",
                 "应为 mp4、mov、webm 或 mkv",
             ),
+            Self::Picture => (
+                "a JPEG, PNG or WebP picture is expected",
+                "应为 JPEG、PNG 或 WebP 图片",
+            ),
             Self::Interface(error) => return interface(error, language).into(),
         };
         match language {
@@ -114,6 +120,7 @@ pub fn name_message(name: &str, language: Language) -> &str {
         (_, "body") => "请求体",
         (_, "form body") => "表单请求体",
         (_, "JSON body") => "JSON 请求体",
+        (_, "protobuf body") => "protobuf 请求体",
         (_, "multipart body") => "multipart 请求体",
         (_, "query string") => "查询参数",
         (_, "method") => "请求方法",
@@ -167,7 +174,8 @@ pub(crate) mod tests {
     use super::*;
 
     /// Names of what is no parameter, and of one.
-    pub const NAMES: [&str; 8] = [
+    pub const NAMES: [&str; 9] = [
+        "protobuf body",
         "body",
         "form body",
         "JSON body",
@@ -203,6 +211,7 @@ pub(crate) mod tests {
             Rule::OnlyMethods("GET, HEAD"),
             Rule::NoSuchType,
             Rule::Container,
+            Rule::Picture,
         ];
         let of_interfaces = idl::RULES
             .iter()

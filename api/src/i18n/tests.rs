@@ -8,15 +8,18 @@ use super::{
 
 const LANGUAGES: [Language; 2] = [Language::English, Language::Chinese];
 /// Names that stay as they are in Chinese: of formats, protocols, encodings and parameters.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 22] = [
     "ASCII",
     "Content-Type",
     "GET",
     "HEAD",
     "Idempotency-Key",
+    "JPEG",
     "JSON",
+    "PNG",
     "POST",
     "UTF-8",
+    "WebP",
     "comment_text",
     "data",
     "mkv",

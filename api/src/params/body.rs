@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use http::{HeaderMap, header};
+use idl::proto::Message;
 use multipart::Form;
 use service::{BodyError, content_length};
 use volo_http::body::Body;
@@ -12,7 +13,11 @@ use super::{
     multipart::{limits, text},
     values::Params,
 };
-use crate::{error::ApiError, i18n::Rule};
+use crate::{
+    error::ApiError,
+    i18n::Rule,
+    protobuf::{Malformed, PROTOBUF, fields},
+};
 
 /// Largest form, JSON or text-only multipart body, by the contract.
 const MAX_BYTES: usize = 1 << 20;
@@ -40,7 +45,8 @@ fn body_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ApiErr
 }
 
 impl Params {
-    /// Adds what the body holds, by its content type. Of a multipart body only the parts that `keeps` names.
+    /// Adds what the body holds, by its content type. Of a multipart body only the parts that `keeps` names; as protobuf
+    /// what `message` has (none: the route takes none).
     ///
     /// # Errors
     /// It is malformed, too large, of another type, or didn't come whole.
@@ -49,6 +55,7 @@ impl Params {
         headers: &HeaderMap,
         body: Body,
         keeps: fn(&str) -> bool,
+        message: Option<&'static Message>,
     ) -> Result<(), ApiError> {
         let mut stream = Box::pin(chunks(body).peekable());
         if content_length(headers).is_some_and(|length| length > MAX_BYTES as u64) {
@@ -70,6 +77,11 @@ impl Params {
                 Ok(bytes) => self.add_json(&bytes),
                 Err(error) => Err(error),
             },
+            Some(PROTOBUF) => match (message, whole(&mut stream).await) {
+                (Some(message), Ok(bytes)) => self.add_protobuf(&bytes, message),
+                (None, Ok(_)) => Err(ApiError::unsupported_media_type()),
+                (_, Err(error)) => Err(error),
+            },
             Some("multipart/form-data") => {
                 let content_type = declared.unwrap_or_default();
                 self.add_multipart(content_type, &mut stream, keeps).await
@@ -90,6 +102,19 @@ impl Params {
                 Value::Text(text) => self.add(name, text),
                 Value::Nested => return Err(ApiError::bad_parameter(&name, Rule::TextOrNumber)),
             }
+        }
+        Ok(())
+    }
+
+    fn add_protobuf(&mut self, bytes: &[u8], message: &'static Message) -> Result<(), ApiError> {
+        let place = "protobuf body";
+        let fields = fields(bytes, message).map_err(|error| match error {
+            Malformed::Wire => ApiError::bad_parameter(place, Rule::Malformed),
+            Malformed::NotUtf8(name) => ApiError::bad_parameter(name, Rule::NotUtf8),
+        })?;
+        for (name, value) in fields {
+            self.count(place)?;
+            self.add(name, value);
         }
         Ok(())
     }

@@ -188,6 +188,8 @@ texts! {
     Password: "LoginRequest"."password", "correct horse", shown by hidden;
     /// The title of a video.
     Title: "PublishRequest"."title", "My first film";
+    /// What a user says of themself.
+    Signature: "SetProfileRequest"."signature", "Hello!";
     /// The text of a comment.
     CommentText: "AddCommentRequest"."content", "Nice!";
 }

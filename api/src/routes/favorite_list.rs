@@ -47,6 +47,7 @@ async fn liked(
 ) -> Result<VideoPage, ApiError> {
     let owner = MGetUsersRequest {
         user_ids: vec![request.user_id],
+        with_changes: None,
     };
     let (list, owner) = futures::future::join(
         app.favorite.list_favorites(request),

@@ -6,7 +6,9 @@ pub mod favorite_action;
 pub mod favorite_list;
 pub mod feed;
 pub mod login;
+pub mod profile;
 pub mod publish;
+pub mod publish_delete;
 pub mod publish_list;
 pub mod register;
 pub mod user;
@@ -23,7 +25,9 @@ pub fn routes() -> Vec<Route> {
         favorite_list::route(),
         feed::route(),
         login::route(),
+        profile::route(),
         publish::route(),
+        publish_delete::route(),
         publish_list::route(),
         register::route(),
         user::route(),

@@ -77,7 +77,7 @@ async fn receive(app: Arc<App>, request: Request) -> Result<Empty, ApiError> {
     let mut params = Params::from_head(query, &headers)?;
     let Some(content_type) = multipart_type(&headers) else {
         params
-            .add_body(&headers, body, PublishAction::keeps)
+            .add_body(&headers, body, PublishAction::keeps, None)
             .await?;
         Holder::read(&app, &params)?;
         return Err(ApiError::missing(FILE));

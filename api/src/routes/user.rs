@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use auth::Holder;
 use idl::base::Code;
+use marks::Subject;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -50,9 +51,15 @@ pub fn route() -> Route {
 async fn user(app: Arc<App>, call: Call<Option<Holder>, UserQuery>) -> Result<Profile, ApiError> {
     let viewer = call.user.map(|holder| holder.user_id);
     let user_id = list_owner(call.params.user_id, viewer)?;
-    let mut users = page::users(&app, vec![user_id]).await?;
-    let user = users
-        .remove(&user_id)
-        .ok_or_else(|| ApiError::new(Code::NO_SUCH_USER))?;
+    let user = match viewer == Some(user_id) {
+        // Who may have changed it a moment ago.
+        true => {
+            let subjects = [Subject::User(user_id)];
+            let now = page::user_now(&app, user_id);
+            app.reading(viewer, &subjects, now).await?
+        }
+        false => page::users(&app, vec![user_id]).await?.remove(&user_id),
+    };
+    let user = user.ok_or_else(|| ApiError::new(Code::NO_SUCH_USER))?;
     Ok(Profile { user })
 }

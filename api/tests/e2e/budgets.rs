@@ -41,7 +41,9 @@ async fn warm_reads_cost_one_rpc_and_a_viewers_likes_one_more() {
             2,
         ),
         ("/douyin/comment/list/?video_id=1".to_owned(), 1, 1),
-        (format!("/douyin/user/?user_id=1&token={token}"), 1, 0),
+        ("/douyin/user/?user_id=1".to_owned(), 1, 0),
+        // One's own profile is read anew.
+        (format!("/douyin/user/?user_id=1&token={token}"), 2, 1),
     ] {
         costs_at_most(&system, &client, &path, rpcs, sql).await;
     }

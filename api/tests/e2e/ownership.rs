@@ -120,6 +120,17 @@ fn register<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
     .boxed()
 }
 
+/// Changes one's own profile alone, whoever is named.
+fn profile<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
+    async move {
+        let reply = scene
+            .send(Method::POST, path, &[("signature", "Mine now")])
+            .await;
+        assert_eq!(reply.ok()["user"]["id"], scene.attacker.user_id);
+    }
+    .boxed()
+}
+
 /// Another's token helps with no login.
 fn login<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
     async move {
@@ -204,10 +215,19 @@ fn publish<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
     .boxed()
 }
 
-const TABLE: [(&str, Attack); 11] = [
+/// Deletes no film but one's own.
+fn delete<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
+    async move {
+        scene.send(Method::POST, path, &[]).await.refused(10009);
+    }
+    .boxed()
+}
+
+const TABLE: [(&str, Attack); 13] = [
     ("/douyin/feed/", read),
     ("/douyin/user/", read),
     ("/douyin/user/register/", register),
+    ("/douyin/user/profile/", profile),
     ("/douyin/user/login/", login),
     ("/douyin/publish/list/", read),
     ("/douyin/favorite/list/", read),
@@ -215,6 +235,7 @@ const TABLE: [(&str, Attack); 11] = [
     ("/douyin/comment/list/", read),
     ("/douyin/comment/action/", comment),
     ("/douyin/publish/action/", publish),
+    ("/douyin/publish/delete/", delete),
     ("/douyin/video/", read),
 ];
 

@@ -1,6 +1,6 @@
 //! New and deleted comments, as one transaction in one trip; in two, where something is deleted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use marks::Subject;
 use sea_orm::{DbErr, QueryResult};
@@ -12,9 +12,10 @@ use crate::{
     group_commit::{Answer, Attempt, BEGIN_ANEW, Begin, Committed, Op, Outcome},
     idempotency::{self, First, Key},
     ledger::Deltas,
+    tombstones::{self, Deleted, Tombstones},
 };
 
-/// How often a batch is begun anew: a key in it was used before, or the clock isn't what it was taken for.
+/// How often a batch is begun anew: a key in it was used before, a video in it is deleted, or the clock isn't what it was taken for.
 const MAX_BEGINNINGS: usize = 4;
 /// The primary's clock, once a batch; and what is between two ids of an insert. (An insert of a known number of rows gives them one after
 /// the other in every lock mode of InnoDB.)
@@ -56,6 +57,7 @@ impl Op for CommentOp {
         let mut batch = Batch {
             ops,
             outcomes: ops.iter().map(|_| None).collect(),
+            may_be_gone: false,
         };
         let mut begin = attempt.begin().await?;
         for _ in 0..MAX_BEGINNINGS {
@@ -74,8 +76,10 @@ impl Op for CommentOp {
 
 struct Batch<'a> {
     ops: &'a [&'a CommentOp],
-    /// Those that are known before the commit: of repeats.
+    /// Those that are known before the commit: of repeats, and of what refers to something deleted, which is [`DalError::NotFound`].
     outcomes: Outcomes,
+    /// Whether a commit was refused, as it is where a video is deleted.
+    may_be_gone: bool,
 }
 
 impl Batch<'_> {
@@ -86,14 +90,14 @@ impl Batch<'_> {
         begin: Begin,
     ) -> Result<Option<Committed>, DalError> {
         let mut statements: Vec<String> = begin.iter().map(|word| (*word).to_owned()).collect();
-        let deletes: Vec<(usize, &DeleteComment)> = self.deletes().collect();
         let mut deltas = Deltas::default();
         let mut decided: Vec<(usize, Deletion)> = Vec::new();
-        if !deletes.is_empty() {
-            let there = look_at(&deletes, attempt, begin).await?;
+        let deletes = self.deletes().next().is_some();
+        if deletes || self.may_be_gone {
+            let there = self.look(attempt, begin).await?;
             statements.clear();
             let mut gone = HashSet::new();
-            for (at, delete) in deletes {
+            for (at, delete) in self.deletes() {
                 let deletion = decide(delete, &there, &mut gone);
                 if deletion == Deletion::Deleted {
                     deltas.add(Counter::VideoComments(delete.video_id), -1);
@@ -121,13 +125,22 @@ impl Batch<'_> {
                 // They make up for each other, and must be committed all the same.
                 deltas = Deltas::unmoved(Counter::VideoComments(video_id));
             }
+            // Behind the rows: of two at once, either this finds the tombstone, or the sweep finds the rows.
+            let refers_to = adds.iter().flat_map(|(_, comment)| comment.refers_to());
+            let none_is_gone = match adds.is_empty() {
+                true => None,
+                false => Some(Tombstones::Comments.none_of(&refers_to.collect())),
+            };
             let outcome = attempt
-                .commit(statements, None, &deltas, self.marked())
+                .commit(statements, none_is_gone.as_deref(), &deltas, self.marked())
                 .await?;
             match outcome {
                 Outcome::Committed(committed) => committed,
                 Outcome::Refused(_) if attempt.is_too_late() => return Err(DalError::TimedOut),
-                Outcome::Refused(_) => return Ok(None),
+                Outcome::Refused(_) => {
+                    self.may_be_gone = true;
+                    return Ok(None);
+                }
             }
         } else {
             attempt.nothing_to_commit(self.marked()).await?
@@ -165,6 +178,48 @@ impl Batch<'_> {
             self.tell(at, result);
         }
         Ok(())
+    }
+
+    /// Which of the rows to delete are there, locked: video and writer by id. Takes out what refers to something deleted. One trip.
+    async fn look(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        begin: Begin,
+    ) -> Result<HashMap<i64, (i64, i64)>, DbErr> {
+        let ids: BTreeSet<i64> = self
+            .deletes()
+            .map(|(_, delete)| delete.comment_id)
+            .collect();
+        let refers_to: BTreeSet<Deleted> = self.open().flat_map(|(_, op)| op.refers_to()).collect();
+        let deleted = Tombstones::Comments.question(&refers_to);
+        let (rows, deleted) = match ids.is_empty() {
+            true => (Vec::new(), attempt.ask(begin, &deleted).await?),
+            false => {
+                let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+                let look = format!(
+                    "SELECT id, video_id, user_id FROM comments WHERE id IN ({}) FOR UPDATE",
+                    ids.join(", ")
+                );
+                let [rows, deleted] = attempt.ask_all(begin, [&look, &deleted]).await?;
+                (rows, deleted)
+            }
+        };
+        let deleted = tombstones::found(&deleted)?;
+        let is_gone = |op: &CommentOp| op.refers_to().iter().any(|to| deleted.contains(to));
+        let gone: Vec<usize> = self
+            .open()
+            .filter(|(_, op)| is_gone(op))
+            .map(|(at, _)| at)
+            .collect();
+        for at in gone {
+            self.tell(at, Err(DalError::NotFound));
+        }
+        rows.iter()
+            .map(|row| {
+                let of = (row.try_get("", "video_id")?, row.try_get("", "user_id")?);
+                Ok((row.try_get("", "id")?, of))
+            })
+            .collect()
     }
 
     /// New comments that are no repeats.
@@ -215,6 +270,17 @@ impl Batch<'_> {
 }
 
 impl CommentOp {
+    /// What its row refers to, or would.
+    fn refers_to(&self) -> [Deleted; 2] {
+        match self {
+            Self::Add(comment) => comment.refers_to(),
+            Self::Delete(comment) => [
+                Deleted::Video(comment.video_id),
+                Deleted::User(comment.user_id),
+            ],
+        }
+    }
+
     fn video_id(&self) -> i64 {
         match self {
             Self::Add(comment) => comment.video_id,
@@ -224,6 +290,10 @@ impl CommentOp {
 }
 
 impl NewComment {
+    fn refers_to(&self) -> [Deleted; 2] {
+        [Deleted::Video(self.video_id), Deleted::User(self.user_id)]
+    }
+
     fn made(&self, made: First) -> Comment {
         Comment {
             id: made.id,
@@ -233,31 +303,6 @@ impl NewComment {
             created_ms: made.created_ms,
         }
     }
-}
-
-/// Which rows are there, locked: video and writer by id.
-async fn look_at(
-    deletes: &[(usize, &DeleteComment)],
-    attempt: &mut Attempt<'_>,
-    begin: Begin,
-) -> Result<HashMap<i64, (i64, i64)>, DbErr> {
-    let mut ids: Vec<i64> = deletes
-        .iter()
-        .map(|(_, delete)| delete.comment_id)
-        .collect();
-    ids.sort_unstable();
-    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-    let look = format!(
-        "SELECT id, video_id, user_id FROM comments WHERE id IN ({}) FOR UPDATE",
-        ids.join(", ")
-    );
-    let rows = attempt.ask(begin, &look).await?;
-    rows.iter()
-        .map(|row| {
-            let of = (row.try_get("", "video_id")?, row.try_get("", "user_id")?);
-            Ok((row.try_get("", "id")?, of))
-        })
-        .collect()
 }
 
 fn decide(

@@ -2,6 +2,8 @@
 
 mod batch;
 mod comment;
+mod sweep;
+mod take_down;
 
 use std::time::Duration;
 
@@ -17,6 +19,8 @@ use crate::{
 };
 use batch::{CommentOp, Written};
 pub use comment::{Comment, DeleteComment, Deletion, NewComment};
+pub use sweep::{bury, sweep};
+pub use take_down::take_down;
 
 /// Adds and deletes comments, together with whoever does at the same moment. Cheap to clone; one a process.
 #[derive(Clone)]
@@ -33,7 +37,7 @@ impl Comments {
     /// dropped may still be carried out, within its deadline.
     ///
     /// [`DalError::Unavailable`] and [`DalError::TimedOut`]: it may or may not have happened, except that too many that wait is
-    /// `Unavailable` too; but it doesn't happen any more.
+    /// `Unavailable` too; but it doesn't happen any more. [`DalError::NotFound`]: the video or the user is deleted; nothing is stored.
     pub async fn add(&self, comment: NewComment) -> Result<Comment, DalError> {
         self.add_within(comment, WRITE_DEADLINE).await
     }

@@ -1,6 +1,9 @@
 //! Likes and unlikes of different pairs of user and video, as one transaction in one trip, or two.
 
-use std::{collections::HashMap, fmt::Write as _};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt::Write as _,
+};
 
 use marks::Subject;
 use sea_orm::DbErr;
@@ -11,6 +14,7 @@ use crate::{
     counts::Counter,
     group_commit::{Answer, Attempt, BEGIN_ANEW, Begin, Committed, Op, Outcome},
     ledger::Deltas,
+    tombstones::{self, Deleted, Tombstones},
 };
 
 /// A batch up to this size is sent at once, as if each op changed something; a larger one looks first, for one that doesn't is likely
@@ -37,7 +41,8 @@ impl Op for FavoriteOp {
         Some(self.pair())
     }
 
-    /// Whether each changed a row. A row that was counted for another author than the op names is found by the look.
+    /// Whether each changed a row. A row that was counted for another author than the op names is found by the look, as is what was deleted:
+    /// of that the outcome is [`DalError::NotFound`].
     async fn commit(
         ops: &[&Self],
         attempt: &mut Attempt<'_>,
@@ -51,8 +56,10 @@ impl Op for FavoriteOp {
             }
         }
         for look in 0..MAX_LOOKS {
-            let there = look_at(ops, attempt, begin).await?;
-            let is_change = |op: &&FavoriteOp| there.contains_key(&op.pair()) != op.liked;
+            let (there, gone) = look_at(ops, attempt, begin).await?;
+            let is_gone = |op: &FavoriteOp| op.refers_to().iter().any(|to| gone.contains(to));
+            let is_change =
+                |op: &&FavoriteOp| !is_gone(op) && there.contains_key(&op.pair()) != op.liked;
             let changing = ops.iter().copied().filter(is_change);
             let changes = Changes::of(changing.map(|op| op.counted_for(there.get(&op.pair()))));
             let committed = match changes.is_empty() {
@@ -61,8 +68,11 @@ impl Op for FavoriteOp {
                 false => changes.commit(attempt, &[], ops, look * ops.len()).await?,
             };
             if let Some(committed) = committed {
-                let outputs = ops.iter().map(|op| Ok(is_change(op))).collect();
-                return Ok((outputs, committed));
+                let output = |op: &&FavoriteOp| match is_gone(op) {
+                    true => Err(DalError::NotFound),
+                    false => Ok(is_change(op)),
+                };
+                return Ok((ops.iter().map(output).collect(), committed));
             }
             begin = BEGIN_ANEW;
         }
@@ -80,23 +90,29 @@ fn marked(ops: &[&FavoriteOp]) -> Vec<Subject> {
     marked
 }
 
-/// Which rows are there, locked, and the author that each was counted for.
+/// What the ops refer to.
+fn referred_to<'a>(ops: impl Iterator<Item = &'a FavoriteOp>) -> BTreeSet<Deleted> {
+    ops.flat_map(|op| op.refers_to()).collect()
+}
+
+/// Which rows are there, locked, and the author that each was counted for; and what is deleted of that to which the ops refer.
 async fn look_at(
     ops: &[&FavoriteOp],
     attempt: &mut Attempt<'_>,
     begin: Begin,
-) -> Result<HashMap<(i64, i64), i64>, DbErr> {
+) -> Result<(HashMap<(i64, i64), i64>, BTreeSet<Deleted>), DbErr> {
     let look = format!(
         "SELECT user_id, video_id, author_id FROM favorites FORCE INDEX (PRIMARY) WHERE {} FOR UPDATE",
         pairs(ops.iter().copied())
     );
-    let rows = attempt.ask(begin, &look).await?;
-    rows.iter()
-        .map(|row| {
-            let pair = (row.try_get("", "user_id")?, row.try_get("", "video_id")?);
-            Ok((pair, row.try_get("", "author_id")?))
-        })
-        .collect()
+    let deleted = Tombstones::Favorites.question(&referred_to(ops.iter().copied()));
+    let [rows, deleted] = attempt.ask_all(begin, [&look, &deleted]).await?;
+    let there = rows.iter().map(|row| {
+        let pair = (row.try_get("", "user_id")?, row.try_get("", "video_id")?);
+        Ok((pair, row.try_get("", "author_id")?))
+    });
+    let there: Result<_, DbErr> = there.collect();
+    Ok((there?, tombstones::found(&deleted)?))
 }
 
 impl Changes {
@@ -138,6 +154,10 @@ impl Changes {
             statements.push(insert(likes, later));
             let _ = write!(condition, " AND ROW_COUNT() = {}", likes.len());
         }
+        // Behind the rows: of two at once, either this finds the tombstone, or the sweep finds the rows.
+        let changing = likes.iter().chain(unlikes).map(|(_, op)| op);
+        let none_is_gone = Tombstones::Favorites.none_of(&referred_to(changing));
+        let _ = write!(condition, " AND {none_is_gone}");
         let outcome = attempt
             .commit(statements, Some(&condition), &self.deltas(), marked(ops))
             .await?;
@@ -145,7 +165,7 @@ impl Changes {
             Outcome::Committed(committed) => Ok(Some(committed)),
             Outcome::Refused(answers) if !self.is_all(&answers) => Ok(None),
             Outcome::Refused(_) if attempt.is_too_late() => Err(DalError::TimedOut),
-            // The clock wasn't what it was taken for. It is asked for now.
+            // The clock wasn't what it was taken for, or something is deleted. Both are asked for now.
             Outcome::Refused(_) => Ok(None),
         }
     }

@@ -3,6 +3,7 @@
 //! Writing goes through [`Favorites`], which lets concurrent likes share statements and a commit. Reading is a function each.
 
 mod batch;
+mod sweep;
 
 use std::time::Duration;
 
@@ -15,7 +16,9 @@ use crate::{
     entity::favorite::{Column, Entity},
     group_commit::Queue,
     id_list::{self, Page},
+    tombstones::Deleted,
 };
+pub use sweep::{bury, sweep};
 
 /// Writes likes, together with whoever likes at the same moment. Cheap to clone; one a process.
 #[derive(Clone)]
@@ -33,7 +36,7 @@ impl Favorites {
     ///
     /// [`DalError::Unavailable`] and [`DalError::TimedOut`]: it may or may not have happened, except that too many ops waiting
     /// is `Unavailable` too; but it doesn't happen any more, so that it can't undo what is done later. Repeating is harmless; it then
-    /// tells `false` if it had happened.
+    /// tells `false` if it had happened. [`DalError::NotFound`]: the video or the user is deleted; nothing is stored.
     pub async fn set(&self, op: FavoriteOp) -> Result<bool, DalError> {
         self.set_within(op, WRITE_DEADLINE).await
     }
@@ -61,6 +64,11 @@ impl FavoriteOp {
     /// What there is at most one row of.
     fn pair(self) -> (i64, i64) {
         (self.user_id, self.video_id)
+    }
+
+    /// What its row would refer to.
+    fn refers_to(self) -> [Deleted; 2] {
+        [Deleted::Video(self.video_id), Deleted::User(self.user_id)]
     }
 
     /// With the author that its row was counted for.

@@ -58,11 +58,23 @@ impl Attempt<'_> {
         begin: &[&str],
         question: &str,
     ) -> Result<Vec<QueryResult>, DbErr> {
-        let statements = [begin, &[question]].concat();
+        let [rows] = self.ask_all(begin, [question]).await?;
+        Ok(rows)
+    }
+
+    /// As [`Self::ask`], with several questions in one trip.
+    pub(crate) async fn ask_all<const N: usize>(
+        &mut self,
+        begin: &[&str],
+        questions: [&str; N],
+    ) -> Result<[Vec<QueryResult>; N], DbErr> {
+        let statements = [begin, &questions].concat();
         let Sent { answers, result } = self.session.send(statements.join("; ")).await;
         result?;
-        let answer = answers.into_iter().next_back();
-        Ok(answer.map(|answer| answer.rows).unwrap_or_default())
+        let mut rows = answers.into_iter().skip(begin.len());
+        Ok(std::array::from_fn(|_| {
+            rows.next().map(|answer| answer.rows).unwrap_or_default()
+        }))
     }
 
     /// Runs `statements` and commits with them what they count, in one trip: if `condition` holds behind them (an expression; none:

@@ -9,6 +9,7 @@ mod m0003_favorites_comments_counters;
 mod m0004_places;
 mod m0005_reaper;
 mod m0006_writers;
+mod m0011_deletions;
 
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_places::Migration),
             Box::new(m0005_reaper::Migration),
             Box::new(m0006_writers::Migration),
+            Box::new(m0011_deletions::Migration),
         ]
     }
 }

@@ -13,6 +13,7 @@ mod comments;
 mod counters;
 mod counters_faults;
 mod counters_model;
+mod deletions;
 mod fail_together;
 mod favorites;
 mod fixture;

@@ -11,7 +11,7 @@ use crate::fixture;
 async fn migrating_again_changes_nothing() {
     let database = Database::create().await;
     let mysql = fixture::mysql(database.primary_url(), &[]);
-    assert_eq!(dal::migrate(&mysql).await.unwrap().len(), 6);
+    assert_eq!(dal::migrate(&mysql).await.unwrap().len(), 7);
     assert!(dal::migrate(&mysql).await.unwrap().is_empty());
 }
 
@@ -35,9 +35,11 @@ async fn a_migration_killed_half_way_is_finished_by_the_next() {
     dal::migrate(&mysql).await.unwrap();
     // As if the last steps had made some of their tables and keys and not been noted.
     for undo in [
-        "DELETE FROM seaql_migrations ORDER BY version DESC LIMIT 4",
+        "DELETE FROM seaql_migrations ORDER BY version DESC LIMIT 5",
         "DROP TABLE folder, ledger, bucket",
         "ALTER TABLE videos DROP KEY videos_works",
+        "DROP TABLE favorite_tombstones, moderations",
+        "ALTER TABLE comments DROP KEY comments_user",
     ] {
         database.execute(undo).await;
     }
@@ -47,7 +49,8 @@ async fn a_migration_killed_half_way_is_finished_by_the_next() {
             "m0003_favorites_comments_counters",
             "m0004_places",
             "m0005_reaper",
-            "m0006_writers"
+            "m0006_writers",
+            "m0011_deletions"
         ]
     );
     assert_eq!(

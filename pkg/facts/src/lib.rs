@@ -56,6 +56,11 @@ impl<K: Eq + Hash + Clone, V: Clone> Facts<K, V> {
         self.known.insert(key, (fact, Instant::now()));
     }
 
+    /// Forgets what turned out to be a fact no longer.
+    pub fn remove(&self, key: &K) {
+        self.known.remove(key);
+    }
+
     fn fresh(&self, key: &K) -> Option<V> {
         let (fact, since) = self.known.get(key)?;
         let is_fresh = self.life.is_none_or(|life| since.elapsed() < life);
@@ -81,6 +86,9 @@ mod tests {
         assert_eq!(facts.get(&1), Some("one"));
         let (known, unknown) = facts.get_all([1, 2]);
         assert_eq!((known, unknown), (HashMap::from([(1, "one")]), vec![2]));
+
+        facts.remove(&1);
+        assert_eq!(facts.get(&1), None);
 
         let of_a_moment = Facts::new("test", 100, Some(Duration::ZERO));
         of_a_moment.insert(1, "one");

@@ -152,13 +152,25 @@ impl Database {
 /// An open transaction with its locks; rolled back by the server when the value goes.
 #[derive(Debug)]
 pub struct Held {
-    _transaction: DatabaseTransaction,
+    transaction: Option<DatabaseTransaction>,
     connection_id: u64,
     url: String,
 }
 
+impl Held {
+    /// Commits it, and so ends its locks.
+    pub async fn commit(mut self) {
+        if let Some(transaction) = self.transaction.take() {
+            transaction.commit().await.expect("a commit");
+        }
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
+        if self.transaction.is_none() {
+            return;
+        }
         // The pool would roll back later, when the runtime has time; others may wait for the locks before that.
         let sql = format!("KILL {}", self.connection_id);
         let url = std::mem::take(&mut self.url);
@@ -286,7 +298,7 @@ async fn hold(url: &str, sql: &str) -> Held {
         match query(sql).await {
             Ok(_) => {
                 return Held {
-                    _transaction: transaction,
+                    transaction: Some(transaction),
                     connection_id,
                     url: url.to_owned(),
                 };

@@ -9,7 +9,7 @@ use idl::comment::{AddCommentRequest, AddCommentResponse};
 use rpc_server::{counts_limit, counts_within, user_counts};
 use volo_thrift::ServerError;
 
-use crate::{CommentService, fault, shown, time_left};
+use crate::{CommentService, shown, time_left};
 
 impl CommentService {
     pub(crate) async fn add(
@@ -28,14 +28,14 @@ impl CommentService {
             content: request.content.into(),
             key,
         };
-        let user_id = comment.user_id;
+        let (user_id, video_id) = (comment.user_id, comment.video_id);
         let added = self.comments.add_within(comment, time_left(deadline));
         let wanted = UserCounts::counters(user_id);
         let counts = counts_within(&self.counters, &wanted, counts_limit(deadline));
         // The comment moves none of them.
         let (added, counts) = tokio::join!(added, counts);
         Ok(AddCommentResponse {
-            comment: shown(added.map_err(fault)?),
+            comment: shown(self.authors.written(video_id, added)?),
             user_counts: counts.map(|values| user_counts(user_id, &values)),
         })
     }

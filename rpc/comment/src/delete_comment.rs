@@ -8,7 +8,7 @@ use idl::{
 };
 use volo_thrift::ServerError;
 
-use crate::{CommentService, fault, time_left};
+use crate::{CommentService, time_left};
 
 impl CommentService {
     pub(crate) async fn delete(
@@ -24,7 +24,7 @@ impl CommentService {
             video_author_id,
         };
         let deleted = self.comments.delete_within(comment, time_left(deadline));
-        match deleted.await.map_err(fault)? {
+        match self.authors.written(request.video_id, deleted.await)? {
             Deletion::Deleted => Ok(DeleteCommentResponse {}),
             Deletion::NoSuchComment => Err(biz(Code::NO_SUCH_COMMENT, "").into()),
             Deletion::NotYours => Err(biz(Code::NOT_YOURS, "").into()),

@@ -5,7 +5,9 @@
 mod add_comment;
 mod count_comments;
 mod delete_comment;
+mod forget_comments;
 mod list_comments;
+mod take_down_comment;
 
 use dal::{Db, comments::Comments, counters::Counters};
 use idl::{comment as api, video::VideoServiceClient};
@@ -60,6 +62,20 @@ impl api::CommentService for CommentService {
         request: api::CountCommentsRequest,
     ) -> Result<api::CountCommentsResponse, ServerError> {
         self.count(request).await
+    }
+
+    async fn forget_comments(
+        &self,
+        request: api::ForgetCommentsRequest,
+    ) -> Result<api::ForgetCommentsResponse, ServerError> {
+        self.forget(request).await
+    }
+
+    async fn take_down_comment(
+        &self,
+        request: api::TakeDownCommentRequest,
+    ) -> Result<api::TakeDownCommentResponse, ServerError> {
+        self.take_down(request).await
     }
 }
 

@@ -3,6 +3,7 @@
 //! One use case a file. A like is a row, decided by its unique key; counting it is the ledger's affair in `dal`.
 
 mod favorite_page;
+mod forget_favorites;
 mod list_favorites;
 mod set_favorite;
 
@@ -53,5 +54,12 @@ impl api::FavoriteService for FavoriteService {
         request: api::FavoritePageRequest,
     ) -> Result<api::FavoritePageResponse, ServerError> {
         self.page(request).await
+    }
+
+    async fn forget_favorites(
+        &self,
+        request: api::ForgetFavoritesRequest,
+    ) -> Result<api::ForgetFavoritesResponse, ServerError> {
+        self.forget(request).await
     }
 }

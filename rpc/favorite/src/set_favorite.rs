@@ -4,7 +4,7 @@ use dal::favorites::FavoriteOp;
 use idl::favorite::{SetFavoriteRequest, SetFavoriteResponse};
 use volo_thrift::ServerError;
 
-use crate::{FavoriteService, fault, time_left};
+use crate::{FavoriteService, time_left};
 
 impl FavoriteService {
     pub(crate) async fn like_or_unlike(
@@ -26,7 +26,7 @@ impl FavoriteService {
         };
         // What was given up isn't carried out later: the user may have done the opposite elsewhere meanwhile.
         let set = self.favorites.set_within(op, time_left(deadline));
-        let changed = set.await.map_err(fault)?;
+        let changed = self.authors.written(video_id, set.await)?;
         Ok(SetFavoriteResponse { changed })
     }
 }

@@ -1,5 +1,7 @@
-//! The authors of videos: asked of the video service once and cached, because the author of a video never changes.
+//! The authors of videos: asked of the video service once and cached, because the author of a video never changes. A deleted video may be cached for ever; a write to it is
+//! refused by the data layer.
 
+use dal::DalError;
 use facts::Facts;
 use idl::{
     base::Code,
@@ -8,6 +10,8 @@ use idl::{
 };
 use service::RpcError;
 use volo_thrift::ServerError;
+
+use crate::fault;
 
 /// Cached videos: some 50 bytes each, 5 MB in all.
 const MAX_CACHED: usize = 100_000;
@@ -25,6 +29,21 @@ impl Authors {
             video,
             cache: Facts::new("authors", MAX_CACHED, None),
         }
+    }
+
+    /// What a write came to that needed this video's author. The data layer finds that a video is deleted, whatever is cached here: then it is
+    /// `NO_SUCH_VIDEO`, and asked for again next time.
+    ///
+    /// # Errors
+    /// As [`fault`] has it.
+    pub fn written<T>(&self, video_id: i64, result: Result<T, DalError>) -> Result<T, ServerError> {
+        result.map_err(|error| match error {
+            DalError::NotFound => {
+                self.cache.remove(&video_id);
+                biz(Code::NO_SUCH_VIDEO, "").into()
+            }
+            error => fault(error),
+        })
     }
 
     /// The author of a video. That a video is missing isn't cached: it may be published yet.

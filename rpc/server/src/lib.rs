@@ -1,5 +1,6 @@
 //! What the services share: [`DataLayer`] connects a process to its database and counters, [`fault`] makes an error of the data layer
-//! the outcome that the caller learns, [`time_left`] is how long it waits, [`counts_within`] reads counts for it, [`Authors`] knows whose a video is.
+//! the outcome that the caller learns, [`time_left`] is how long it waits, [`counts_within`] reads counts for it, [`Authors`] knows whose a video is,
+//! [`Sweeping`] takes away what refers to something deleted.
 //!
 //! No business rule of a single domain belongs here.
 
@@ -8,9 +9,11 @@ mod counts;
 mod data_layer;
 mod deadline;
 mod fault;
+mod sweeping;
 
 pub use authors::Authors;
 pub use counts::{counts_within, user_counts};
 pub use data_layer::{DataLayer, check_servers};
 pub use deadline::{counts_limit, time_left};
 pub use fault::fault;
+pub use sweeping::{Sweeping, deletable};

@@ -3,8 +3,9 @@
 use dal::{DalError, idempotency::First};
 use idl::{
     base::{Code, Reason},
-    biz_because,
+    biz, biz_because,
 };
+use service::RpcError;
 use storage::StorageError;
 use volo_thrift::ServerError;
 
@@ -33,6 +34,16 @@ pub(crate) enum VideoError {
     Storage(#[from] StorageError),
     #[error("{0}: took too long")]
     TimedOut(&'static str),
+    #[error("no such video")]
+    NoSuchVideo,
+    #[error("another author's video")]
+    NotYours,
+    /// This service was made without what it takes.
+    #[error("videos can't be deleted here")]
+    NoDeletions,
+    /// Another service failed.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
     /// Ends the saga, but isn't a failure for the caller: a request with the same idempotency key was answered before.
     #[error("published before, with the same idempotency key")]
     MadeBefore(First),
@@ -67,6 +78,9 @@ impl VideoError {
     /// The outcome that the caller learns. The cause of a failure is logged here or by what this calls, once.
     fn outcome(self) -> ServerError {
         let (code, (reason, limit)) = match &self {
+            Self::NoSuchVideo => return biz(Code::NO_SUCH_VIDEO, "").into(),
+            Self::NotYours => return biz(Code::NOT_YOURS, "").into(),
+            Self::Rpc(_) | Self::NoDeletions => return service::unavailable(&self),
             Self::NoSuchUpload => (Code::BAD_PARAMETER, (Reason::NO_SUCH_UPLOAD, None)),
             Self::OtherSize => (Code::BAD_PARAMETER, (Reason::OTHER_SIZE, None)),
             Self::NotAVideo(refusal) => (Code::NOT_A_VIDEO, refusal.reason()),

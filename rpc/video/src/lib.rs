@@ -6,6 +6,7 @@
 mod abort_upload;
 mod begin_upload;
 mod counted;
+mod deletions;
 mod error;
 mod feed;
 mod list_by_author;
@@ -24,7 +25,8 @@ use idl::video as api;
 use storage::Store;
 use volo_thrift::ServerError;
 
-use error::Answer as _;
+pub use deletions::{Deleting, Deletions};
+use error::{Answer as _, VideoError};
 use media::Media;
 pub use reaper::{ReapError, Reaped, Reaper, Reaping};
 use uploads::Uploads;
@@ -37,6 +39,7 @@ pub struct VideoService {
     media: Arc<Media>,
     uploads: Uploads,
     upload_deadline: Duration,
+    deletions: Option<Deletions>,
 }
 
 impl VideoService {
@@ -58,7 +61,21 @@ impl VideoService {
             store,
             media: Arc::new(media),
             upload_deadline: Duration::from_secs(settings.deadline_s),
+            deletions: None,
         }
+    }
+
+    /// One that also deletes videos. Without it such a call is refused as `UNAVAILABLE`.
+    #[must_use]
+    pub fn with_deletions(self, deletions: Deletions) -> Self {
+        Self {
+            deletions: Some(deletions),
+            ..self
+        }
+    }
+
+    fn deletions(&self) -> Result<&Deletions, VideoError> {
+        self.deletions.as_ref().ok_or(VideoError::NoDeletions)
     }
 
     /// A video as the interface has it, with URLs that viewers can fetch.
@@ -121,5 +138,26 @@ impl api::VideoService for VideoService {
         request: api::AbortUploadRequest,
     ) -> Result<api::AbortUploadResponse, ServerError> {
         self.abort(request).await.answer()
+    }
+
+    async fn delete_video(
+        &self,
+        request: api::DeleteVideoRequest,
+    ) -> Result<api::DeleteVideoResponse, ServerError> {
+        self.delete_own(request).await.answer()
+    }
+
+    async fn take_down_video(
+        &self,
+        request: api::TakeDownVideoRequest,
+    ) -> Result<api::TakeDownVideoResponse, ServerError> {
+        self.take_down(request).await.answer()
+    }
+
+    async fn forget_author(
+        &self,
+        request: api::ForgetAuthorRequest,
+    ) -> Result<api::ForgetAuthorResponse, ServerError> {
+        self.forget(request).await.answer()
     }
 }

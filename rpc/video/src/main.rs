@@ -1,10 +1,14 @@
-//! The process of the video service. It also runs the reaper, of which one works at a time.
+//! The process of the video service. It also runs the reaper and carries on deletions; of each one works at a time.
 
 use std::process::ExitCode;
 
-use idl::video::{VideoServiceRequestRecv, VideoServiceServer};
+use idl::{
+    comment::CommentServiceClientBuilder,
+    favorite::FavoriteServiceClientBuilder,
+    video::{VideoServiceRequestRecv, VideoServiceServer},
+};
 use rpc_server::DataLayer;
-use rpc_video::{Reaper, Reaping, VideoService, media::Media};
+use rpc_video::{Deleting, Deletions, Reaper, Reaping, VideoService, media::Media};
 use service::Need;
 use storage::Store;
 
@@ -21,14 +25,24 @@ fn main() -> ExitCode {
         let media = Media::new(settings);
         // A missing program must show now, not at the first upload.
         media.check_programs().await?;
-        let reaper = Reaper::new(db.clone(), store.clone(), &settings.reaper);
+        let deletions = Deletions::new(
+            db.clone(),
+            store.clone(),
+            process.client(FavoriteServiceClientBuilder::new("favorite")),
+            process.client(CommentServiceClientBuilder::new("comment")),
+        );
+        let reaper = Reaper::new(db.clone(), store.clone(), &settings.reaper)
+            .with_deletions(deletions.clone());
         let reaping = Reaping::start(reaper, &settings.reaper);
-        let handler = VideoService::new(db, counters, store, media, &settings.upload);
+        let deleting = Deleting::start(deletions.clone());
+        let handler = VideoService::new(db, counters, store, media, &settings.upload)
+            .with_deletions(deletions);
         data.join().await;
         let served = process
             .serve_rpc::<_, VideoServiceRequestRecv>(VideoServiceServer::from_handler(handler))
             .await;
         reaping.stop().await;
+        deleting.stop().await;
         data.leave().await;
         served
     })

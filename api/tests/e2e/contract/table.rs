@@ -125,6 +125,21 @@ fn routes(scene: &Scene) -> Vec<Route> {
             ]
             .concat(),
         },
+        Route {
+            method: Method::POST,
+            path: "/douyin/user/profile/",
+            // No right one: it would be changed.
+            right: vec![token(), pair("signature", "x")],
+            wrong: [
+                no_token(true),
+                vec![
+                    ("signature", None, 10001, "is missing"),
+                    value("signature", "a\u{7}b", 10001, "no control characters"),
+                    too_long("signature", 201, "at most 200 characters"),
+                ],
+            ]
+            .concat(),
+        },
         list_of_a_user("/douyin/publish/list/"),
         list_of_a_user("/douyin/favorite/list/"),
         Route {
@@ -180,6 +195,23 @@ fn routes(scene: &Scene) -> Vec<Route> {
                     no_video(),
                     // The author's own.
                     ("comment_id", Some(comment().1), 10009, ""),
+                ],
+            ]
+            .concat(),
+        },
+        Route {
+            method: Method::POST,
+            path: "/douyin/publish/delete/",
+            // No right one: it would be deleted.
+            right: vec![token(), video()],
+            wrong: [
+                missing("video_id"),
+                no_id("video_id"),
+                no_token(true),
+                vec![
+                    no_video(),
+                    // The author's.
+                    ("video_id", Some(video().1), 10009, ""),
                 ],
             ]
             .concat(),
@@ -318,7 +350,13 @@ async fn what_is_right_is_right_in_every_place() {
     let client = system.client();
     let scene = scene(&client).await;
     let reads_and_unlikes = routes(&scene).into_iter().filter(|route| {
-        !route.path.contains("/comment/action") && !route.path.contains("register")
+        let writes = [
+            "/comment/action",
+            "/register",
+            "/publish/delete",
+            "/user/profile",
+        ];
+        !writes.iter().any(|write| route.path.contains(write))
     });
     for route in reads_and_unlikes {
         for place in PLACES {

@@ -1,10 +1,10 @@
 //! The methods and rules of comment.thrift: a valid request of each method, and both sides of each rule.
 
-use idl::comment::*;
+use idl::{Rule, base::Deletable, comment::*};
 use volo_thrift::{ClientError, ServerError};
 
 use super::{
-    edges::{Edge, at_least, chars, ids, not_empty, page_size, repeat_key},
+    edges::{Edge, at_least, chars, edge, ids, not_empty, page_size, repeat_key},
     servers::{Clients, Handler, Rpc, interface, text},
 };
 
@@ -15,6 +15,8 @@ interface! {
         list_comments(ListCommentsRequest { video_id: 1, before: None, limit: 1 })
             -> ListCommentsResponse;
         count_comments(CountCommentsRequest { video_ids: vec![1] }) -> CountCommentsResponse;
+        forget_comments(ForgetCommentsRequest { kind: Deletable::VIDEO, id: 1 }) -> ForgetCommentsResponse;
+        take_down_comment(TakeDownCommentRequest { comment_id: 1, reason: text("r", 1) }) -> TakeDownCommentResponse;
     }
 }
 
@@ -41,7 +43,24 @@ pub fn edges() -> Vec<Edge> {
             r.before = Some(v)
         }),
         not_empty("video_ids", videos),
+        at_least("id", 1, |r: &mut ForgetCommentsRequest, v| r.id = v),
+        edge(
+            "kind",
+            Rule::DefinedOnly,
+            Deletable::USER,
+            Deletable::from(3),
+            |r: &mut ForgetCommentsRequest, v| r.kind = v,
+        ),
+        at_least("comment_id", 1, |r: &mut TakeDownCommentRequest, v| {
+            r.comment_id = v
+        }),
     ];
+    all.extend(chars(
+        "reason",
+        1,
+        500,
+        |r: &mut TakeDownCommentRequest, v| r.reason = v,
+    ));
     all.extend(chars("content", 1, 500, |r: &mut AddCommentRequest, v| {
         r.content = v
     }));

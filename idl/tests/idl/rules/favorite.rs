@@ -1,10 +1,10 @@
 //! The methods and rules of favorite.thrift: a valid request of each method, and both sides of each rule.
 
-use idl::favorite::*;
+use idl::{Rule, base::Deletable, favorite::*};
 use volo_thrift::{ClientError, ServerError};
 
 use super::{
-    edges::{Edge, at_least, ids, page_size},
+    edges::{Edge, at_least, edge, ids, page_size},
     servers::{Clients, Handler, Rpc, interface},
 };
 
@@ -15,6 +15,7 @@ interface! {
             -> ListFavoritesResponse;
         favorite_page(FavoritePageRequest { video_ids: vec![], user_ids: vec![], viewer_id: None, flags_only: None })
             -> FavoritePageResponse;
+        forget_favorites(ForgetFavoritesRequest { kind: Deletable::VIDEO, id: 1 }) -> ForgetFavoritesResponse;
     }
 }
 
@@ -34,6 +35,14 @@ pub fn edges() -> Vec<Edge> {
         at_least("viewer_id", 1, |r: &mut FavoritePageRequest, v| {
             r.viewer_id = Some(v)
         }),
+        at_least("id", 1, |r: &mut ForgetFavoritesRequest, v| r.id = v),
+        edge(
+            "kind",
+            Rule::DefinedOnly,
+            Deletable::USER,
+            Deletable::from(3),
+            |r: &mut ForgetFavoritesRequest, v| r.kind = v,
+        ),
     ];
     all.extend(page_size(300, |r: &mut ListFavoritesRequest, v| {
         r.limit = v

@@ -26,6 +26,9 @@ interface! {
             idempotency_key: None,
         }) -> PublishResponse;
         abort_upload(AbortUploadRequest { author_id: 1, object_key: text("k", 1) }) -> AbortUploadResponse;
+        delete_video(DeleteVideoRequest { user_id: 1, video_id: 1 }) -> DeleteVideoResponse;
+        take_down_video(TakeDownVideoRequest { video_id: 1, reason: text("r", 1) }) -> TakeDownVideoResponse;
+        forget_author(ForgetAuthorRequest { user_id: 1 }) -> ForgetAuthorResponse;
     }
 }
 
@@ -77,7 +80,21 @@ pub fn edges() -> Vec<Edge> {
         at_least("author_id", 1, |r: &mut AbortUploadRequest, v| {
             r.author_id = v
         }),
+        at_least("user_id", 1, |r: &mut DeleteVideoRequest, v| r.user_id = v),
+        at_least("video_id", 1, |r: &mut DeleteVideoRequest, v| {
+            r.video_id = v
+        }),
+        at_least("video_id", 1, |r: &mut TakeDownVideoRequest, v| {
+            r.video_id = v
+        }),
+        at_least("user_id", 1, |r: &mut ForgetAuthorRequest, v| r.user_id = v),
     ];
+    all.extend(chars(
+        "reason",
+        1,
+        500,
+        |r: &mut TakeDownVideoRequest, v| r.reason = v,
+    ));
     all.extend(page_size(30, |r: &mut FeedRequest, v| r.limit = v));
     all.extend(page_size(300, |r: &mut ListByAuthorRequest, v| r.limit = v));
     all.extend(ids("video_ids", "video_ids[]", videos));

@@ -4,7 +4,9 @@
 use std::{process::ExitCode, time::Duration};
 
 use dal::Db;
-use rpc_video::{Reaped, Reaper};
+use idl::{comment::CommentServiceClientBuilder, favorite::FavoriteServiceClientBuilder};
+use rpc_video::{Deletions, Reaped, Reaper};
+use service::Clients;
 use storage::Store;
 use tokio::time::{Instant, sleep};
 
@@ -21,11 +23,13 @@ async fn main() -> ExitCode {
             objects,
             parts,
             keys,
+            deletions,
             noted,
             failed,
         }) => {
             println!(
                 "reaped: {uploads} uploads; long without a row: {objects} objects, {parts} unfinished uploads; {keys} idempotency keys; \
+                 {deletions} deletions completed; \
                  newly found without a row, and left: {noted}"
             );
             if failed == 0 {
@@ -50,7 +54,16 @@ async fn reap() -> Result<Reaped, Box<dyn std::error::Error + Send + Sync>> {
     telemetry::init("reap", &settings.log, &settings.trace)?;
     let db = Db::connect(&settings.mysql)?;
     let store = Store::new(&settings.object_store)?;
-    let mut reaper = Reaper::new(db, store, &settings.reaper).from_the_start();
+    let clients = Clients::new("reap", &settings).await?;
+    let deletions = Deletions::new(
+        db.clone(),
+        store.clone(),
+        clients.client(FavoriteServiceClientBuilder::new("favorite")),
+        clients.client(CommentServiceClientBuilder::new("comment")),
+    );
+    let mut reaper = Reaper::new(db, store, &settings.reaper)
+        .from_the_start()
+        .with_deletions(deletions);
     if accepts_bucket {
         reaper = reaper.accepting_bucket();
     }

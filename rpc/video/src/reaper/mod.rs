@@ -15,7 +15,7 @@ use storage::Store;
 use telemetry::metrics::{self, Reapable};
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
-use crate::{error::VideoError, uploads::Uploads};
+use crate::{deletions::Deletions, error::VideoError, uploads::Uploads};
 use bucket::PAGE;
 
 pub use error::ReapError;
@@ -34,6 +34,8 @@ pub struct Reaped {
     pub parts: u64,
     /// Idempotency keys.
     pub keys: u64,
+    /// Deletions of videos that were completed.
+    pub deletions: u64,
     /// Objects and unfinished uploads without a row that were seen for the first time. They are still there.
     pub noted: u64,
     /// What could not be removed now; the next pass tries again.
@@ -47,6 +49,7 @@ pub struct Reaper {
     unknown_age: Duration,
     from_the_start: bool,
     is_bucket_accepted: bool,
+    deletions: Option<Deletions>,
 }
 
 impl Reaper {
@@ -58,6 +61,16 @@ impl Reaper {
             unknown_age: Duration::from_secs(settings.unknown_age_s),
             from_the_start: false,
             is_bucket_accepted: false,
+            deletions: None,
+        }
+    }
+
+    /// Also carries on deletions of videos that a killed process has left.
+    #[must_use]
+    pub fn with_deletions(self, deletions: Deletions) -> Self {
+        Self {
+            deletions: Some(deletions),
+            ..self
         }
     }
 
@@ -104,12 +117,29 @@ impl Reaper {
 
     async fn reap(&self, reaped: &mut Reaped) -> Result<(), ReapError> {
         self.old_keys(reaped).await?;
+        self.pending_deletions(reaped).await;
         match self.is_bucket_accepted {
             true => bucket::make(&self.uploads).await?,
             false => bucket::check(&self.uploads).await?,
         }
         self.stale_uploads(reaped).await?;
         self.unknown_objects(reaped).await
+    }
+
+    async fn pending_deletions(&self, reaped: &mut Reaped) {
+        let Some(deletions) = &self.deletions else {
+            return;
+        };
+        match deletions.pass().await {
+            Ok((done, failed)) => {
+                reaped.deletions += done;
+                reaped.failed += failed;
+            }
+            Err(error) => {
+                reaped.failed += 1;
+                tracing::warn!(%error, "deletions not carried on, the next pass tries again");
+            }
+        }
     }
 
     async fn old_keys(&self, reaped: &mut Reaped) -> Result<(), ReapError> {

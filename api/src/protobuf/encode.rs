@@ -1,0 +1,528 @@
+//! Writes what serde serialises as a message of protobuf, by the names of its fields.
+
+use std::fmt;
+
+use idl::proto::{Field, Kind, Label, Message};
+use serde::{
+    Serialize, Serializer,
+    ser::{Impossible, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple},
+};
+
+/// A varint; and what has its length before it.
+const VARINT: u8 = 0;
+const LENGTH: u8 = 2;
+
+/// The message with this content. What `content` has and the message hasn't is left out; what is required and not there is sent empty, so that a
+/// decoder takes also the reply to a request that failed.
+pub fn encode<T: Serialize + ?Sized>(content: &T, message: &'static Message) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    let root = Value {
+        of: Of::Root(message),
+        out: &mut out,
+    };
+    // The reply types hold nothing that this can't write.
+    let _ = content.serialize(root);
+    out
+}
+
+/// Why a value can't be written: its type isn't what the message has there.
+#[derive(Debug)]
+struct Unwritable(String);
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unwritable {}
+
+impl serde::ser::Error for Unwritable {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+}
+
+fn other_type<T>(what: &str) -> Result<T, Unwritable> {
+    Err(Unwritable(format!(
+        "{what} is not what the message has there"
+    )))
+}
+
+fn varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn tag(field: &Field, wire: u8, out: &mut Vec<u8>) {
+    varint(u64::from(field.number) << 3 | u64::from(wire), out);
+}
+
+fn int(field: &Field, value: i64, out: &mut Vec<u8>) {
+    tag(field, VARINT, out);
+    varint(value.cast_unsigned(), out);
+}
+
+fn bytes(field: &Field, value: &[u8], out: &mut Vec<u8>) {
+    tag(field, LENGTH, out);
+    varint(value.len() as u64, out);
+    out.extend_from_slice(value);
+}
+
+/// What is required and wasn't there.
+fn empty(field: &'static Field, out: &mut Vec<u8>) {
+    match field.kind {
+        Kind::Int | Kind::Bool => int(field, 0, out),
+        Kind::Text | Kind::Bytes => bytes(field, b"", out),
+        Kind::Message(_) => {
+            let mut content = Vec::new();
+            let required = field
+                .kind
+                .message()
+                .into_iter()
+                .flat_map(|message| message.fields);
+            for field in required.filter(|field| field.label == Label::Required) {
+                empty(field, &mut content);
+            }
+            bytes(field, &content, out);
+        }
+    }
+}
+
+/// Where a value goes.
+#[derive(Clone, Copy)]
+enum Of {
+    /// The whole message: it has no tag and no length.
+    Root(&'static Message),
+    Field(&'static Field),
+}
+
+/// A place for one value.
+struct Value<'a> {
+    of: Of,
+    out: &'a mut Vec<u8>,
+}
+
+impl<'a> Value<'a> {
+    /// The field that takes a value of one of these kinds.
+    fn field(&self, kinds: &[Kind], what: &str) -> Result<&'static Field, Unwritable> {
+        match self.of {
+            Of::Field(field) if kinds.contains(&field.kind) => Ok(field),
+            _ => Err(Unwritable(format!(
+                "{what} is not what the message has there"
+            ))),
+        }
+    }
+
+    fn number(self, value: i64) -> Result<(), Unwritable> {
+        let field = self.field(&[Kind::Int, Kind::Text], "a number")?;
+        match field.kind {
+            Kind::Int => int(field, value, self.out),
+            // Of a message's time the contract's document has digits.
+            _ => bytes(field, value.to_string().as_bytes(), self.out),
+        }
+        Ok(())
+    }
+
+    fn fields(self) -> Result<Fields<'a>, Unwritable> {
+        let message = match self.of {
+            Of::Root(message) => Some(message),
+            Of::Field(field) => field.kind.message(),
+        };
+        let Some(message) = message else {
+            return other_type("an object");
+        };
+        Ok(Fields {
+            of: self.of,
+            message,
+            content: Vec::with_capacity(128),
+            written: 0,
+            next: 0,
+            named: None,
+            out: self.out,
+        })
+    }
+}
+
+/// The fields of a message, as they come. They are kept until its length is known.
+struct Fields<'a> {
+    of: Of,
+    message: &'static Message,
+    content: Vec<u8>,
+    /// A bit for each field that was written.
+    written: u64,
+    /// Fields mostly come in the order of the message.
+    next: usize,
+    /// The field that a map has just named.
+    named: Option<(usize, &'static Field)>,
+    out: &'a mut Vec<u8>,
+}
+
+impl Fields<'_> {
+    fn find(&mut self, name: &str) -> Option<(usize, &'static Field)> {
+        let fields = self.message.fields;
+        let places = (self.next..fields.len()).chain(0..self.next);
+        let mut places = places.filter_map(|place| Some((place, fields.get(place)?)));
+        let found = places.find(|(_, field)| field.name == name)?;
+        self.next = found.0 + 1;
+        Some(found)
+    }
+
+    fn write<T: Serialize + ?Sized>(
+        &mut self,
+        found: Option<(usize, &'static Field)>,
+        value: &T,
+    ) -> Result<(), Unwritable> {
+        let Some((place, field)) = found else {
+            return Ok(());
+        };
+        self.written |= bit(place);
+        value.serialize(Value {
+            of: Of::Field(field),
+            out: &mut self.content,
+        })
+    }
+
+    fn finish(mut self) {
+        for (place, field) in self.message.fields.iter().enumerate() {
+            if field.label == Label::Required && self.written & bit(place) == 0 {
+                empty(field, &mut self.content);
+            }
+        }
+        match self.of {
+            Of::Root(_) => self.out.append(&mut self.content),
+            Of::Field(field) => bytes(field, &self.content, self.out),
+        }
+    }
+}
+
+/// No message has as many fields as this has bits.
+fn bit(place: usize) -> u64 {
+    u32::try_from(place)
+        .ok()
+        .and_then(|place| 1_u64.checked_shl(place))
+        .unwrap_or(0)
+}
+
+macro_rules! numbers {
+    ($($method:ident: $type:ty),+) => {$(
+        fn $method(self, value: $type) -> Result<(), Unwritable> {
+            self.number(i64::try_from(value).unwrap_or(i64::MAX))
+        }
+    )+};
+}
+
+impl<'a> Serializer for Value<'a> {
+    type Ok = ();
+    type Error = Unwritable;
+    type SerializeSeq = Items<'a>;
+    type SerializeTuple = Items<'a>;
+    type SerializeTupleStruct = Impossible<(), Unwritable>;
+    type SerializeTupleVariant = Impossible<(), Unwritable>;
+    type SerializeMap = Fields<'a>;
+    type SerializeStruct = Fields<'a>;
+    type SerializeStructVariant = Impossible<(), Unwritable>;
+
+    numbers!(serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_u8: u8, serialize_u16: u16,
+        serialize_u32: u32, serialize_u64: u64);
+
+    fn serialize_bool(self, value: bool) -> Result<(), Unwritable> {
+        let field = self.field(&[Kind::Bool], "a truth value")?;
+        int(field, i64::from(value), self.out);
+        Ok(())
+    }
+
+    fn serialize_str(self, value: &str) -> Result<(), Unwritable> {
+        let field = self.field(&[Kind::Text, Kind::Bytes], "a text")?;
+        bytes(field, value.as_bytes(), self.out);
+        Ok(())
+    }
+
+    fn serialize_none(self) -> Result<(), Unwritable> {
+        Ok(())
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Unwritable> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Unwritable> {
+        Ok(())
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), Unwritable> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Unwritable> {
+        value.serialize(self)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Items<'a>, Unwritable> {
+        Ok(Items(self))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Items<'a>, Unwritable> {
+        Ok(Items(self))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Fields<'a>, Unwritable> {
+        self.fields()
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Fields<'a>, Unwritable> {
+        self.fields()
+    }
+
+    fn serialize_f32(self, _: f32) -> Result<(), Unwritable> {
+        other_type("a fraction")
+    }
+
+    fn serialize_f64(self, _: f64) -> Result<(), Unwritable> {
+        other_type("a fraction")
+    }
+
+    fn serialize_char(self, value: char) -> Result<(), Unwritable> {
+        self.serialize_str(value.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), Unwritable> {
+        let field = self.field(&[Kind::Bytes], "bytes")?;
+        bytes(field, value, self.out);
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Unwritable> {
+        Ok(())
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<(), Unwritable> {
+        other_type("a variant")
+    }
+
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleStruct, Unwritable> {
+        other_type("a tuple")
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, Unwritable> {
+        other_type("a variant")
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, Unwritable> {
+        other_type("a variant")
+    }
+}
+
+/// The items of a repeated field, each with the field's tag.
+struct Items<'a>(Value<'a>);
+
+impl Items<'_> {
+    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
+        let Value { of, out } = &mut self.0;
+        value.serialize(Value { of: *of, out })
+    }
+}
+
+impl SerializeSeq for Items<'_> {
+    type Ok = ();
+    type Error = Unwritable;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
+        self.item(value)
+    }
+
+    fn end(self) -> Result<(), Unwritable> {
+        Ok(())
+    }
+}
+
+impl SerializeTuple for Items<'_> {
+    type Ok = ();
+    type Error = Unwritable;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
+        self.item(value)
+    }
+
+    fn end(self) -> Result<(), Unwritable> {
+        Ok(())
+    }
+}
+
+impl SerializeStruct for Fields<'_> {
+    type Ok = ();
+    type Error = Unwritable;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), Unwritable> {
+        let found = self.find(name);
+        self.write(found, value)
+    }
+
+    fn end(self) -> Result<(), Unwritable> {
+        self.finish();
+        Ok(())
+    }
+}
+
+impl SerializeMap for Fields<'_> {
+    type Ok = ();
+    type Error = Unwritable;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Unwritable> {
+        // A key of JSON is a text.
+        let name = serde_json::to_value(key).map_err(serde::ser::Error::custom)?;
+        self.named = name.as_str().and_then(|name| self.find(name));
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unwritable> {
+        let found = self.named.take();
+        self.write(found, value)
+    }
+
+    fn end(self) -> Result<(), Unwritable> {
+        self.finish();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::{protobuf::decode::to_json, routes::routes};
+
+    /// What every route answers, in both forms: each field of the JSON is in the message, with the same value.
+    #[test]
+    fn both_forms_of_every_reply_are_equal() {
+        for route in routes() {
+            let message = idl::proto::reply_of(route.path);
+            assert_ne!(
+                message.name, "douyin_response",
+                "{} has no message",
+                route.path
+            );
+            let mut json = (route.content)().example;
+            json["status_code"] = json!(0);
+            json["status_msg"] = json!("success");
+            let back = to_json(&encode(&json, message), message).unwrap();
+            assert_eq!(
+                without_defaults(&back),
+                without_defaults(&as_text(&json, message)),
+                "{}",
+                route.path
+            );
+        }
+    }
+
+    /// A message's time is text there.
+    fn as_text(json: &Json, message: &'static Message) -> Json {
+        let Json::Object(members) = json else {
+            return json.clone();
+        };
+        let members = members.iter().map(|(name, value)| {
+            let field = message.fields.iter().find(|field| field.name == name);
+            let field =
+                field.unwrap_or_else(|| panic!("{}.{name} is not in douyin.proto", message.name));
+            let value = match (field.kind, value) {
+                (Kind::Text, Json::Number(number)) => json!(number.to_string()),
+                (Kind::Message(_), Json::Array(items)) => {
+                    let inner = field.kind.message().unwrap();
+                    items.iter().map(|item| as_text(item, inner)).collect()
+                }
+                (Kind::Message(_), value) => as_text(value, field.kind.message().unwrap()),
+                _ => value.clone(),
+            };
+            (name.clone(), value)
+        });
+        Json::Object(members.collect())
+    }
+
+    /// An empty list has no form in protobuf.
+    fn without_defaults(json: &Json) -> Json {
+        match json {
+            Json::Object(members) => {
+                let members = members
+                    .iter()
+                    .filter(|(_, value)| **value != json!([]) && !value.is_null());
+                Json::Object(
+                    members
+                        .map(|(name, value)| (name.clone(), without_defaults(value)))
+                        .collect(),
+                )
+            }
+            Json::Array(items) => items.iter().map(without_defaults).collect(),
+            other => other.clone(),
+        }
+    }
+
+    #[test]
+    fn a_failure_has_what_is_required_empty_and_generated_decoders_take_it() {
+        use pilota::pb::Message as _;
+
+        let failed = json!({"status_code": 10006, "status_msg": "no such user"});
+        let sent = encode(&failed, idl::proto::reply_of("/douyin/user/"));
+        let read = idl::douyin::DouyinUserResponse::decode(bytes::Bytes::from(sent)).unwrap();
+        assert_eq!((read.status_code, read.user.id), (10006, 0));
+    }
+
+    #[test]
+    fn a_flattened_reply_is_written_as_a_plain_one() {
+        let message = idl::proto::reply_of("/douyin/feed/");
+        let page = crate::objects::FeedPage {
+            video_list: vec![crate::objects::Video::example()],
+            next_time: 7,
+        };
+        let plain = encode(&page, message);
+        let flat = encode(
+            &crate::response::Envelope {
+                status_code: 0,
+                status_msg: "success",
+                content: &page,
+            },
+            message,
+        );
+        let json = |sent: &[u8]| to_json(sent, message).unwrap();
+        assert_eq!(json(&flat)["video_list"], json(&plain)["video_list"]);
+        assert_eq!(json(&flat)["next_time"], 7);
+    }
+}

@@ -1,0 +1,89 @@
+//! What a user does with their account: a new password, the end of all tokens, its end. And what an operator does with it.
+
+use dal::{
+    DalError, accounts,
+    accounts::AccountChange,
+};
+use idl::{
+    base::Code,
+    biz,
+    user::{
+        ChangePasswordRequest, ChangePasswordResponse, DeleteAccountRequest, DeleteAccountResponse,
+        EndSessionsRequest, EndSessionsResponse, SuspendUserRequest, SuspendUserResponse,
+    },
+};
+use rpc_server::fault;
+use volo_thrift::ServerError;
+
+use crate::{UserService, auth_fault::auth_fault};
+
+impl UserService {
+    pub(crate) async fn new_password(
+        &self,
+        request: ChangePasswordRequest,
+    ) -> Result<ChangePasswordResponse, ServerError> {
+        self.check_password(request.user_id, &request.password).await?;
+        let hash = self.passwords.hash(&request.new_password).await;
+        let change = AccountChange::Password(hash.map_err(auth_fault)?);
+        Ok(ChangePasswordResponse {
+            token_epoch: self.change_account(request.user_id, change).await?,
+        })
+    }
+
+    pub(crate) async fn end_all(
+        &self,
+        request: EndSessionsRequest,
+    ) -> Result<EndSessionsResponse, ServerError> {
+        let change = AccountChange::EndTokens;
+        Ok(EndSessionsResponse {
+            token_epoch: self.change_account(request.user_id, change).await?,
+        })
+    }
+
+    pub(crate) async fn delete_own(
+        &self,
+        request: DeleteAccountRequest,
+    ) -> Result<DeleteAccountResponse, ServerError> {
+        self.check_password(request.user_id, &request.password).await?;
+        self.change_account(request.user_id, AccountChange::Deleted).await?;
+        tracing::info!(user_id = request.user_id, "account deleted");
+        self.deletions.begun();
+        Ok(DeleteAccountResponse {})
+    }
+
+    pub(crate) async fn suspend(
+        &self,
+        request: SuspendUserRequest,
+    ) -> Result<SuspendUserResponse, ServerError> {
+        let (user_id, suspended) = (request.user_id, request.suspended);
+        let reason = request.reason.to_string();
+        let change = AccountChange::Suspended(suspended, reason.clone());
+        self.change_account(user_id, change).await?;
+        tracing::info!(user_id, suspended, reason, "account moderated by an operator");
+        Ok(SuspendUserResponse {})
+    }
+
+    async fn change_account(
+        &self,
+        user_id: i64,
+        change: AccountChange,
+    ) -> Result<i64, ServerError> {
+        let changed = accounts::change(&self.db, &self.counters, user_id, change).await;
+        changed.map_err(|error| match error {
+            DalError::NotFound => biz(Code::NO_SUCH_USER, "").into(),
+            error => fault(error),
+        })
+    }
+
+    /// Whoever has only found a token doesn't know it.
+    async fn check_password(&self, user_id: i64, password: &str) -> Result<(), ServerError> {
+        let known = dal::users::credentials_by_id(&self.db, user_id).await;
+        let known = known.map_err(fault)?;
+        let known = known.ok_or_else(|| ServerError::from(biz(Code::NO_SUCH_USER, "")))?;
+        let is_right = self.passwords.verify(password, &known.password_hash).await;
+        match is_right.map_err(auth_fault)? {
+            true => Ok(()),
+            false => Err(biz(Code::WRONG_NAME_OR_PASSWORD, "").into()),
+        }
+    }
+}

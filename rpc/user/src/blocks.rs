@@ -1,0 +1,52 @@
+//! Whom a user doesn't want to hear from.
+
+use dal::{Page, blocks};
+use idl::{
+    base::Code,
+    biz,
+    user::{ListBlocksRequest, ListBlocksResponse, SetBlockRequest, SetBlockResponse},
+};
+use rpc_server::fault;
+use volo_thrift::ServerError;
+
+use crate::UserService;
+
+impl UserService {
+    pub(crate) async fn block_or_unblock(
+        &self,
+        request: SetBlockRequest,
+    ) -> Result<SetBlockResponse, ServerError> {
+        let SetBlockRequest {
+            user_id,
+            blocked_id,
+            blocked,
+        } = request;
+        // An account that is gone may be unblocked, and nobody is helped by blocking one.
+        let there = dal::users::mget(&self.db, &[blocked_id], &dal::Reader::STRICT).await;
+        if there.map_err(fault)?.is_empty() {
+            return Err(biz(Code::NO_SUCH_USER, "").into());
+        }
+        let set = blocks::set(&self.db, &self.counters, user_id, blocked_id, blocked).await;
+        Ok(SetBlockResponse {
+            changed: set.map_err(fault)?,
+        })
+    }
+
+    pub(crate) async fn blocked_users(
+        &self,
+        request: ListBlocksRequest,
+    ) -> Result<ListBlocksResponse, ServerError> {
+        let limit = u64::from(request.limit.unsigned_abs());
+        let reader = service::reader();
+        let page = blocks::list(&self.db, request.user_id, request.before, limit, &reader);
+        let Page {
+            entries,
+            next_before,
+        } = page.await.map_err(fault)?;
+        Ok(ListBlocksResponse {
+            user_ids: entries,
+            has_more: next_before.is_some(),
+            next_before,
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! Carries on deletions of accounts: what other services have of a deleted user goes, each by its own saga. Each step may be repeated; what a killed
+//! process leaves is carried on by the next pass, of any process.
+
+use std::{sync::Arc, time::Duration};
+
+use dal::{Db, Lock, accounts};
+use idl::{
+    base::Deletable,
+    comment::{CommentServiceClient, ForgetCommentsRequest},
+    favorite::{FavoriteServiceClient, ForgetFavoritesRequest},
+    video::{ForgetAuthorRequest, VideoServiceClient},
+};
+use service::{BoxError, RpcError};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+
+/// Between two passes: what a killed process leaves waits no longer.
+const PERIOD: Duration = Duration::from_secs(2);
+/// Deletions that are read at once.
+const PAGE: u64 = 20;
+
+/// Who has something of a user, and the deletions that aren't complete. Cheap to clone.
+#[derive(Clone)]
+pub struct Deletions {
+    db: Db,
+    video: VideoServiceClient,
+    favorite: FavoriteServiceClient,
+    comment: CommentServiceClient,
+    more: Arc<Notify>,
+}
+
+impl Deletions {
+    /// By these services.
+    pub fn new(
+        db: Db,
+        video: VideoServiceClient,
+        favorite: FavoriteServiceClient,
+        comment: CommentServiceClient,
+    ) -> Self {
+        Self {
+            db,
+            video,
+            favorite,
+            comment,
+            more: Arc::default(),
+        }
+    }
+
+    /// One was just begun in this process.
+    pub(crate) fn begun(&self) {
+        self.more.notify_one();
+    }
+
+    /// Carries one on to its end.
+    async fn carry_on(&self, user_id: i64) -> Result<(), BoxError> {
+        let author = || ForgetAuthorRequest { user_id };
+        while self.video.forget_author(author()).await.map_err(RpcError::from)?.has_more {}
+        let likes = || ForgetFavoritesRequest {
+            kind: Deletable::USER,
+            id: user_id,
+        };
+        while self.favorite.forget_favorites(likes()).await.map_err(RpcError::from)?.has_more {}
+        let comments = || ForgetCommentsRequest {
+            kind: Deletable::USER,
+            id: user_id,
+        };
+        while self.comment.forget_comments(comments()).await.map_err(RpcError::from)?.has_more {}
+        accounts::finish_deletion(&self.db, user_id).await?;
+        tracing::info!(user_id, "nothing is left of a deleted account");
+        Ok(())
+    }
+
+    /// One process at a time.
+    async fn pass(&self) -> Result<(), BoxError> {
+        let pending = accounts::deletions(&self.db, PAGE).await?;
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let Some(lock) = Lock::take(&self.db, "account deletions").await? else {
+            return Ok(());
+        };
+        for user_id in pending {
+            if let Err(error) = self.carry_on(user_id).await {
+                tracing::warn!(user_id, error, "deletion not completed, the next pass tries again");
+            }
+        }
+        lock.release().await;
+        Ok(())
+    }
+}
+
+/// Carries on deletions in the background until it is stopped.
+pub struct Deleting {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Deleting {
+    /// Starts it, in a tokio runtime. Any number of processes may: in each round one of them works.
+    pub fn start(deletions: Deletions) -> Self {
+        let (stop, mut stopped) = watch::channel(false);
+        let task = vital::spawn("account deletions", async move {
+            loop {
+                if let Err(error) = deletions.pass().await {
+                    tracing::warn!(error, "deletions not carried on, the next pass tries again");
+                }
+                tokio::select! {
+                    _ = stopped.changed() => break,
+                    () = deletions.more.notified() => {}
+                    () = tokio::time::sleep(PERIOD) => {}
+                }
+            }
+        });
+        Self { stop, task }
+    }
+
+    /// Ends after the current pass.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.task.await;
+    }
+}

@@ -1,0 +1,219 @@
+//! Pictures of profiles: those that users send, and those that are drawn for whoever has sent none.
+//!
+//! A picture that was sent has a row before its object, and belongs to nobody until a profile takes it. What no profile has is removed: at once when it is
+//! replaced, else by a pass. So a process that is killed leaves nothing for ever.
+
+mod drawn;
+mod ffmpeg;
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use dal::{Db, Lock, profiles};
+use idl::{
+    base::{Code, Reason},
+    biz_because,
+    user::PictureKind,
+};
+use rpc_server::fault;
+use storage::{StorageError, Store};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+};
+use uuid::Uuid;
+use volo_thrift::ServerError;
+
+use drawn::Drawn;
+use ffmpeg::PictureError;
+
+const JPEG: &str = "image/jpeg";
+const PNG: &str = "image/png";
+/// Processes of ffmpeg at once: each uses a core and some hundred megabytes.
+const PARALLEL: usize = 2;
+/// How long a picture waits for its turn.
+const QUEUE_LIMIT: Duration = Duration::from_secs(5);
+/// How long a picture may wait for the profile that it was sent for: both come with one request.
+const UNUSED_AGE: Duration = Duration::from_secs(60 * 60);
+/// Between two passes.
+const PERIOD: Duration = Duration::from_secs(60);
+/// Pictures that are removed at once.
+const PAGE: u64 = 100;
+
+/// The pictures of all profiles. Cheap to clone.
+#[derive(Clone)]
+pub struct Pictures {
+    db: Db,
+    store: Store,
+    slots: Arc<Semaphore>,
+    /// Drawn pictures that this process has stored, or is storing: there are some 450.
+    drawn: Arc<Mutex<HashSet<String>>>,
+}
+
+impl Pictures {
+    /// In this store; their rows are in this database.
+    pub fn new(db: Db, store: Store) -> Self {
+        Self {
+            db,
+            store,
+            slots: Arc::new(Semaphore::new(PARALLEL)),
+            drawn: Arc::default(),
+        }
+    }
+
+    /// Stores a picture that a user has sent, made anew; where it is.
+    pub(crate) async fn add(
+        &self,
+        user_id: i64,
+        kind: PictureKind,
+        sent: &[u8],
+    ) -> Result<String, ServerError> {
+        let max_width = match kind {
+            PictureKind::AVATAR => 512,
+            _ => 1500,
+        };
+        let turn = tokio::time::timeout(QUEUE_LIMIT, self.slots.acquire()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(service::overloaded(&PictureError::Busy));
+        };
+        let made = ffmpeg::encode(sent, max_width).await;
+        drop(turn);
+        let jpeg = made.map_err(|error| match error {
+            PictureError::Unreadable => biz_because(
+                Code::BAD_PARAMETER,
+                Reason::NOT_A_PICTURE,
+                None,
+                error.to_string(),
+            )
+            .into(),
+            error => service::internal(&error),
+        })?;
+        let key = format!("pictures/{}.jpg", Uuid::now_v7());
+        profiles::record_picture(&self.db, &key, user_id)
+            .await
+            .map_err(fault)?;
+        let stored = self.store.put(&key, Bytes::from(jpeg), JPEG).await;
+        stored.map_err(|error| service::unavailable(&error))?;
+        Ok(key)
+    }
+
+    /// The URL of a picture; `key` empty: of the one that is drawn.
+    pub(crate) fn url(
+        &self,
+        key: &str,
+        user_id: i64,
+        name: &str,
+        kind: PictureKind,
+    ) -> Result<Arc<str>, StorageError> {
+        if !key.is_empty() {
+            return self.store.play_url(key);
+        }
+        let drawn = Drawn::of(user_id, name);
+        let key = match kind {
+            PictureKind::AVATAR => drawn.avatar_key(),
+            _ => drawn.background_key(),
+        };
+        self.draw(drawn, kind, &key);
+        self.store.play_url(&key)
+    }
+
+    /// Draws and stores a picture, once a process, in a task of its own: nobody waits for it. Whoever is shown it first may ask for it a moment too
+    /// early.
+    fn draw(&self, drawn: Drawn, kind: PictureKind, key: &str) {
+        let key = key.to_owned();
+        let is_first = |drawn: &Mutex<HashSet<String>>| match drawn.lock() {
+            Ok(mut keys) => keys.insert(key.clone()),
+            Err(_) => false,
+        };
+        if !is_first(&self.drawn) {
+            return;
+        }
+        let pictures = self.clone();
+        tokio::spawn(async move {
+            let picture = tokio::task::spawn_blocking(move || match kind {
+                PictureKind::AVATAR => drawn.avatar(),
+                _ => drawn.background(),
+            });
+            let Ok(picture) = picture.await else { return };
+            let stored = pictures.store.put(&key, Bytes::from(picture), PNG).await;
+            if let Err(error) = stored {
+                tracing::warn!(object_key = key, %error, "drawn picture not stored, the next to be shown it tries again");
+                if let Ok(mut keys) = pictures.drawn.lock() {
+                    keys.remove(&key);
+                }
+            }
+        });
+    }
+
+    /// Removes pictures that no profile has any more. What can't be removed now is left to the next pass.
+    pub(crate) async fn remove(&self, keys: &[String]) {
+        for key in keys {
+            let removed = async {
+                self.store
+                    .delete(key)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                let forgotten = profiles::forget_picture(&self.db, key).await;
+                forgotten.map_err(|error| error.to_string())
+            };
+            if let Err(error) = removed.await {
+                tracing::warn!(
+                    object_key = key,
+                    error,
+                    "picture not removed, the next pass tries again"
+                );
+            }
+        }
+    }
+
+    async fn pass(&self) -> Result<(), dal::DalError> {
+        let unused_ms = i64::try_from(UNUSED_AGE.as_millis()).unwrap_or(i64::MAX);
+        let keys = profiles::unused_pictures(&self.db, unused_ms, PAGE).await?;
+        if keys.is_empty() {
+            return Ok(());
+        }
+        if let Some(lock) = Lock::take(&self.db, "pictures").await? {
+            self.remove(&keys).await;
+            lock.release().await;
+        }
+        Ok(())
+    }
+}
+
+/// Removes unused pictures in the background until it is stopped.
+pub struct Removing {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Removing {
+    /// Starts it, in a tokio runtime. Any number of processes may: in each round one of them works.
+    pub fn start(pictures: Pictures) -> Self {
+        let (stop, mut stopped) = watch::channel(false);
+        let task = vital::spawn("pictures", async move {
+            loop {
+                if let Err(error) = pictures.pass().await {
+                    tracing::warn!(%error, "unused pictures not removed, the next pass tries again");
+                }
+                // An error means that the period has passed without a stop.
+                if tokio::time::timeout(PERIOD, stopped.changed())
+                    .await
+                    .is_ok()
+                {
+                    break;
+                }
+            }
+        });
+        Self { stop, task }
+    }
+
+    /// Ends after the current pass.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.task.await;
+    }
+}

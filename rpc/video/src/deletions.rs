@@ -1,0 +1,232 @@
+//! Deletes videos: a saga that only goes forward. The row of the video goes first, in one transaction with a row that says what is left: likes and
+//! comments, of which their services take care, and objects. Each step may be repeated. What a killed process leaves is carried on by the next
+//! pass, of any process.
+
+use std::{sync::Arc, time::Duration};
+
+use dal::{
+    Db, Lock,
+    counters::Counters,
+    deletions::{self, Begun, By, Deletion},
+};
+use idl::{
+    base::Deletable,
+    comment::{CommentServiceClient, ForgetCommentsRequest},
+    favorite::{FavoriteServiceClient, ForgetFavoritesRequest},
+    video::{
+        DeleteVideoRequest, DeleteVideoResponse, ForgetAuthorRequest, ForgetAuthorResponse,
+        TakeDownVideoRequest, TakeDownVideoResponse,
+    },
+};
+use rpc_server::Sweeping;
+use service::RpcError;
+use storage::Store;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+
+use crate::{VideoService, error::VideoError};
+
+/// Between two passes: what a killed process leaves waits no longer.
+const PERIOD: Duration = Duration::from_secs(2);
+/// Deletions that are read at once.
+const PAGE: u64 = 100;
+
+/// What deletions need besides the rows of videos.
+#[derive(Clone)]
+pub struct Deletions {
+    db: Db,
+    store: Store,
+    favorite: FavoriteServiceClient,
+    comment: CommentServiceClient,
+    more: Arc<Notify>,
+}
+
+impl Deletions {
+    /// Over this database and store; likes and comments go by their services.
+    pub fn new(
+        db: Db,
+        store: Store,
+        favorite: FavoriteServiceClient,
+        comment: CommentServiceClient,
+    ) -> Self {
+        Self {
+            db,
+            store,
+            favorite,
+            comment,
+            more: Arc::default(),
+        }
+    }
+
+    /// Deletes a video as far as nobody sees it or writes to it any more, and the rest as far as there is time.
+    async fn delete(&self, counters: &Counters, video_id: i64, by: By) -> Result<(), VideoError> {
+        let begun = deletions::begin(&self.db, counters, video_id, by).await?;
+        let deletion = match begun {
+            Begun::Deletion(deletion) => deletion,
+            Begun::NoSuchVideo => return Err(VideoError::NoSuchVideo),
+            Begun::NotYours => return Err(VideoError::NotYours),
+        };
+        // A failure up to here is told: until its tombstones are set, somebody may still like the video.
+        match self.forget(video_id).await? {
+            true => self.more.notify_one(),
+            false => {
+                if let Err(error) = self.remove(&deletion).await {
+                    tracing::warn!(video_id, %error, "objects of a deleted video are left to the next pass");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets nobody like or comment on the video any more, and takes away what there is, as much as there is time for; whether something is left.
+    async fn forget(&self, video_id: i64) -> Result<bool, VideoError> {
+        let likes = self.favorite.forget_favorites(ForgetFavoritesRequest {
+            kind: Deletable::VIDEO,
+            id: video_id,
+        });
+        let comments = self.comment.forget_comments(ForgetCommentsRequest {
+            kind: Deletable::VIDEO,
+            id: video_id,
+        });
+        let (likes, comments) = tokio::join!(likes, comments);
+        let likes = likes.map_err(RpcError::from)?;
+        let comments = comments.map_err(RpcError::from)?;
+        Ok(likes.has_more || comments.has_more)
+    }
+
+    /// The last steps: the objects, then the row of the deletion.
+    async fn remove(&self, deletion: &Deletion) -> Result<(), VideoError> {
+        for key in &deletion.object_keys {
+            self.store.delete(key).await?;
+        }
+        deletions::finish(&self.db, deletion.video_id).await?;
+        tracing::info!(video_id = deletion.video_id, "video deleted");
+        Ok(())
+    }
+
+    /// Carries on a deletion to its end.
+    async fn carry_on(&self, deletion: &Deletion) -> Result<(), VideoError> {
+        while self.forget(deletion.video_id).await? {}
+        self.remove(deletion).await
+    }
+
+    /// Carries on every deletion that isn't complete; how many were completed, and how many could not be now. One process at a time.
+    pub(crate) async fn pass(&self) -> Result<(u64, u64), VideoError> {
+        let (mut done, mut failed, mut after) = (0, 0, 0);
+        let mut page = deletions::pending(&self.db, after, PAGE).await?;
+        if page.is_empty() {
+            return Ok((0, 0));
+        }
+        let Some(lock) = Lock::take(&self.db, "deletions").await? else {
+            return Ok((0, 0));
+        };
+        while let Some(last) = page.last() {
+            after = last.video_id;
+            for deletion in &page {
+                match self.carry_on(deletion).await {
+                    Ok(()) => done += 1,
+                    Err(error) => {
+                        failed += 1;
+                        tracing::warn!(video_id = deletion.video_id, %error, "deletion not completed, the next pass tries again");
+                    }
+                }
+            }
+            page = match deletions::pending(&self.db, after, PAGE).await {
+                Ok(page) => page,
+                Err(error) => {
+                    lock.release().await;
+                    return Err(error.into());
+                }
+            };
+        }
+        lock.release().await;
+        Ok((done, failed))
+    }
+
+    /// Lets a user publish no more, and begins to delete their videos, as many as there is time for; whether some are left.
+    async fn forget_author(&self, counters: &Counters, user_id: i64) -> Result<bool, VideoError> {
+        deletions::bury_author(&self.db, user_id).await?;
+        let batch = async |limit| {
+            let works = deletions::works(&self.db, user_id, limit).await?;
+            for video_id in &works {
+                let by = By::Author(user_id);
+                deletions::begin(&self.db, counters, *video_id, by).await?;
+            }
+            Ok(works.len() as u64)
+        };
+        let has_more = Sweeping::begin().run(batch).await?;
+        self.more.notify_one();
+        Ok(has_more)
+    }
+}
+
+impl VideoService {
+    pub(crate) async fn delete_own(
+        &self,
+        request: DeleteVideoRequest,
+    ) -> Result<DeleteVideoResponse, VideoError> {
+        let by = By::Author(request.user_id);
+        let deletions = self.deletions()?;
+        deletions
+            .delete(&self.counters, request.video_id, by)
+            .await?;
+        Ok(DeleteVideoResponse {})
+    }
+
+    pub(crate) async fn take_down(
+        &self,
+        request: TakeDownVideoRequest,
+    ) -> Result<TakeDownVideoResponse, VideoError> {
+        let (video_id, reason) = (request.video_id, request.reason.to_string());
+        let by = By::Operator(reason.clone());
+        let deletions = self.deletions()?;
+        deletions.delete(&self.counters, video_id, by).await?;
+        tracing::info!(video_id, reason, "video taken down by an operator");
+        Ok(TakeDownVideoResponse {})
+    }
+
+    pub(crate) async fn forget(
+        &self,
+        request: ForgetAuthorRequest,
+    ) -> Result<ForgetAuthorResponse, VideoError> {
+        let has_more = self
+            .deletions()?
+            .forget_author(&self.counters, request.user_id)
+            .await?;
+        Ok(ForgetAuthorResponse { has_more })
+    }
+}
+
+/// Carries on deletions in the background until it is stopped.
+pub struct Deleting {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Deleting {
+    /// Starts it, in a tokio runtime. Any number of processes may: in each round one of them works.
+    pub fn start(deletions: Deletions) -> Self {
+        let (stop, mut stopped) = watch::channel(false);
+        let task = vital::spawn("deletions", async move {
+            loop {
+                if let Err(error) = deletions.pass().await {
+                    tracing::warn!(%error, "deletions not carried on, the next pass tries again");
+                }
+                tokio::select! {
+                    _ = stopped.changed() => break,
+                    () = deletions.more.notified() => {}
+                    () = tokio::time::sleep(PERIOD) => {}
+                }
+            }
+        });
+        Self { stop, task }
+    }
+
+    /// Ends after the current pass.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.task.await;
+    }
+}
