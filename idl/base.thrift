@@ -34,6 +34,10 @@ struct UserCounts {
     2: required i64 favorite_count,
     /** Videos that this user published. */
     3: required i64 work_count,
+    /** Users whom this user follows; absent: from a service of a version that doesn't send it. */
+    4: optional i64 follow_count,
+    /** Users who follow this user; absent as above. */
+    5: optional i64 follower_count,
 }
 
 /** What can be deleted, so that all that refers to it goes, too. */

@@ -32,11 +32,11 @@ struct ListFavoritesResponse {
     3: optional i64 next_before,
 }
 
-/** Everything about likes that one page shows, in one call. */
+/** Everything that one page of videos shows of its viewer, and exact counts, in one call. */
 struct FavoritePageRequest {
     1: required list<i64> video_ids (vt.max_size = "300", vt.elem.ge = "1"),
     2: required list<i64> user_ids (vt.max_size = "300", vt.elem.ge = "1"),
-    /** Whose flags; absent: an anonymous reader, for whom nothing is liked. */
+    /** Whose flags; absent: an anonymous reader, for whom nothing is liked and nobody followed. */
     3: optional i64 viewer_id (vt.ge = "1"),
     /** Whether the flags are all that is asked for: then the counts may be left out. */
     4: optional bool flags_only,
@@ -49,6 +49,11 @@ struct FavoritePageResponse {
     2: required list<i64> liked_video_ids,
     /** Works are counted with the other two, so that one call brings all. */
     3: required map<i64, base.UserCounts> user_counts,
+    /**
+     * The users of the request whom the viewer follows: read with the likes, in one statement, so that a page costs one call and one
+     * statement for both.
+     */
+    4: optional list<i64> followed_user_ids,
 }
 
 struct ForgetFavoritesRequest {

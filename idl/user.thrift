@@ -10,7 +10,7 @@ struct User {
     3: required string avatar,
     4: required string background_image,
     5: required string signature,
-    /** These three as of the last fold, some seconds ago; the favorite service has the exact ones. */
+    /** These three, and the counts of follows, as of the last fold, some seconds ago; the favorite service has the exact ones. */
     6: required i64 total_favorited,
     7: required i64 favorite_count,
     8: required i64 work_count,
@@ -18,6 +18,8 @@ struct User {
     9: optional i64 created_ms,
     /** Tokens of a lower one have ended. Absent: from a service of a version that doesn't send it. */
     10: optional i64 token_epoch,
+    20: optional i64 follow_count,
+    21: optional i64 follower_count,
 }
 
 struct RegisterRequest {

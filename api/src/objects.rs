@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 /// When the document's example of a video was published, in UTC milliseconds.
 pub const EXAMPLE_TIME_MS: i64 = 1_735_689_600_000;
 
-/// A user as a viewer sees it.
+/// A user as a viewer sees them.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct User {
     #[schema(minimum = 1)]
@@ -18,10 +18,13 @@ pub struct User {
     user_id: i64,
     #[schema(min_length = 1, max_length = 32)]
     name: String,
+    /// Users whom this user follows.
     #[schema(minimum = 0)]
     follow_count: i64,
+    /// Users who follow this user.
     #[schema(minimum = 0)]
     follower_count: i64,
+    /// Whether the one who asks follows this user; false without a token.
     is_follow: bool,
     /// Time-limited. Drawn for who has sent none.
     #[schema(format = "uri")]
@@ -43,14 +46,17 @@ pub struct User {
 }
 
 impl User {
-    /// Joins a user with the exact counts; without them, those of the last fold. There are no follows yet.
+    /// Joins a user with the exact counts; without them, those of the last fold. Nobody follows them yet.
     pub fn new(user: idl::user::User, exact: Option<&UserCounts>) -> Self {
+        // From services of a version without follows: none.
+        let follows = exact.and_then(|counts| counts.follow_count);
+        let followers = exact.and_then(|counts| counts.follower_count);
         Self {
             id: user.id,
             user_id: user.id,
             name: user.name.to_string(),
-            follow_count: 0,
-            follower_count: 0,
+            follow_count: follows.or(user.follow_count).unwrap_or(0),
+            follower_count: followers.or(user.follower_count).unwrap_or(0),
             is_follow: false,
             avatar: user.avatar.to_string(),
             background_image: user.background_image.to_string(),
@@ -59,6 +65,16 @@ impl User {
             work_count: exact.map_or(user.work_count, |counts| counts.work_count),
             favorite_count: exact.map_or(user.favorite_count, |counts| counts.favorite_count),
         }
+    }
+
+    /// Their id.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// Sets whether the one who asks follows them.
+    pub fn set_follow(&mut self, is_follow: bool) {
+        self.is_follow = is_follow;
     }
 
     /// As the document's examples show it.
@@ -74,6 +90,8 @@ impl User {
             work_count: 1,
             created_ms: None,
             token_epoch: None,
+            follow_count: Some(1),
+            follower_count: Some(3),
         };
         Self::new(user, None)
     }
@@ -131,6 +149,16 @@ impl Video {
         self.id
     }
 
+    /// Who published it.
+    pub fn author(&self) -> &User {
+        &self.author
+    }
+
+    /// The same, to be flagged.
+    pub fn author_mut(&mut self) -> &mut User {
+        &mut self.author
+    }
+
     /// Sets whether the one who asks likes it.
     pub fn set_favorite(&mut self, is_favorite: bool) {
         self.is_favorite = is_favorite;
@@ -180,6 +208,16 @@ impl Comment {
         }
     }
 
+    /// Who wrote it.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// The same, to be flagged.
+    pub fn user_mut(&mut self) -> &mut User {
+        &mut self.user
+    }
+
     /// As the document's examples show it.
     pub fn example() -> Self {
         let comment = idl::comment::Comment {
@@ -223,6 +261,19 @@ pub struct CommentPage {
     /// Newest first.
     #[schema(max_items = 300)]
     pub comment_list: Vec<Comment>,
+    /// Whether more follows after the last; an addition of ours.
+    pub has_more: bool,
+    /// The next page's `before`: a place in the list's order, also when what stood there is gone. 0 when nothing follows.
+    #[schema(minimum = 0)]
+    pub next_before: i64,
+}
+
+/// A page of a list of users.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct UserPage {
+    /// Latest follow first.
+    #[schema(max_items = 300)]
+    pub user_list: Vec<User>,
     /// Whether more follows after the last; an addition of ours.
     pub has_more: bool,
     /// The next page's `before`: a place in the list's order, also when what stood there is gone. 0 when nothing follows.

@@ -26,6 +26,10 @@ pub enum Counter {
     UserFavorites(i64),
     /// Videos that a user has published.
     UserWorks(i64),
+    /// Users whom a user follows.
+    UserFollows(i64),
+    /// Users who follow a user.
+    UserFollowers(i64),
 }
 
 impl Counter {
@@ -37,6 +41,8 @@ impl Counter {
             Self::UserFavorited(id) => (3, id),
             Self::UserFavorites(id) => (4, id),
             Self::UserWorks(id) => (5, id),
+            Self::UserFollows(id) => (6, id),
+            Self::UserFollowers(id) => (7, id),
         }
     }
 
@@ -48,6 +54,8 @@ impl Counter {
             3 => Self::UserFavorited(target_id),
             4 => Self::UserFavorites(target_id),
             5 => Self::UserWorks(target_id),
+            6 => Self::UserFollows(target_id),
+            7 => Self::UserFollowers(target_id),
             _ => return None,
         })
     }
@@ -62,26 +70,40 @@ pub struct UserCounts {
     pub favorite_count: i64,
     /// Videos that the user has published.
     pub work_count: i64,
+    /// Users whom the user follows.
+    pub follow_count: i64,
+    /// Users who follow the user.
+    pub follower_count: i64,
 }
 
 impl UserCounts {
     /// The counters that they consist of.
-    pub fn counters(user_id: i64) -> [Counter; 3] {
+    pub fn counters(user_id: i64) -> [Counter; 5] {
         [
             Counter::UserFavorited(user_id),
             Counter::UserFavorites(user_id),
             Counter::UserWorks(user_id),
+            Counter::UserFollows(user_id),
+            Counter::UserFollowers(user_id),
         ]
     }
 
     /// Those of a user, of what was read; 0 for what wasn't.
     pub fn of(user_id: i64, values: &HashMap<Counter, i64>) -> Self {
-        let [total_favorited, favorite_count, work_count] = Self::counters(user_id)
-            .map(|counter| values.get(&counter).copied().unwrap_or_default());
+        let value = |counter| values.get(&counter).copied().unwrap_or_default();
+        let [
+            total_favorited,
+            favorite_count,
+            work_count,
+            follow_count,
+            follower_count,
+        ] = Self::counters(user_id).map(value);
         Self {
             total_favorited,
             favorite_count,
             work_count,
+            follow_count,
+            follower_count,
         }
     }
 }

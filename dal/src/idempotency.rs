@@ -30,6 +30,8 @@ pub enum Kind {
     Publish,
     /// A comment.
     Comment,
+    /// A message.
+    Message,
 }
 
 impl Kind {
@@ -37,6 +39,7 @@ impl Kind {
         match self {
             Self::Publish => "publish",
             Self::Comment => "comment",
+            Self::Message => "message",
         }
     }
 }

@@ -51,12 +51,16 @@ const fn reference(
     }
 }
 
-const REFERENCES: [Reference; 5] = [
+const REFERENCES: [Reference; 9] = [
     reference("videos", "id", "author_id", "users"),
     reference("favorites", "user_id", "user_id", "users"),
     reference("favorites", "user_id", "video_id", "videos"),
     reference("comments", "id", "user_id", "users"),
     reference("comments", "id", "video_id", "videos"),
+    reference("follows", "id", "user_id", "users"),
+    reference("follows", "id", "followed_id", "users"),
+    reference("messages", "id", "low_id", "users"),
+    reference("messages", "id", "high_id", "users"),
 ];
 
 /// All orphans, read on the primary. Others may write in the meantime: a new row refers to what existed before it.

@@ -40,7 +40,7 @@ struct Kind {
     paged: bool,
 }
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 7] = [
     Kind {
         counter: Counter::VideoFavorites,
         table: "favorites",
@@ -69,6 +69,18 @@ const KINDS: [Kind; 5] = [
         counter: Counter::UserWorks,
         table: "videos",
         column: "author_id",
+        paged: true,
+    },
+    Kind {
+        counter: Counter::UserFollows,
+        table: "follows",
+        column: "user_id",
+        paged: true,
+    },
+    Kind {
+        counter: Counter::UserFollowers,
+        table: "follows",
+        column: "followed_id",
         paged: true,
     },
 ];

@@ -40,6 +40,12 @@ pub struct User {
     /// Videos that the user has published, folded.
     #[sea_orm(from_expr = r#"folded(Counter::UserWorks, "users.id")"#)]
     pub work_count: i64,
+    /// Users whom the user follows, folded.
+    #[sea_orm(from_expr = r#"folded(Counter::UserFollows, "users.id")"#)]
+    pub follow_count: i64,
+    /// Users who follow the user, folded.
+    #[sea_orm(from_expr = r#"folded(Counter::UserFollowers, "users.id")"#)]
+    pub follower_count: i64,
     /// When the account was made; UTC, by the primary's clock. With the id it names the account for ever: after a restore an id may
     /// be given once more.
     #[sea_orm(from_expr = "created_ms()")]

@@ -9,10 +9,12 @@ use std::{env, fs, path::PathBuf, process::ExitCode};
 use idl_rules::Schema;
 
 /// A new file is named here.
-const FILES: [&str; 5] = [
+const FILES: [&str; 7] = [
     "base.thrift",
     "comment.thrift",
     "favorite.thrift",
+    "message.thrift",
+    "relation.thrift",
     "user.thrift",
     "video.thrift",
 ];

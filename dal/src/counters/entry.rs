@@ -99,6 +99,8 @@ impl Keys {
             Counter::UserFavorited(id) => ('u', id, "favorited"),
             Counter::UserFavorites(id) => ('u', id, "favorites"),
             Counter::UserWorks(id) => ('u', id, "works"),
+            Counter::UserFollows(id) => ('u', id, "follows"),
+            Counter::UserFollowers(id) => ('u', id, "followers"),
         };
         match self.is_cluster {
             true => {
@@ -138,6 +140,8 @@ impl Keys {
             ("u", "favorited") => Counter::UserFavorited(id),
             ("u", "favorites") => Counter::UserFavorites(id),
             ("u", "works") => Counter::UserWorks(id),
+            ("u", "follows") => Counter::UserFollows(id),
+            ("u", "followers") => Counter::UserFollowers(id),
             _ => return None,
         };
         (self.of(counter) == key).then_some(counter)
@@ -193,6 +197,8 @@ mod tests {
             (Counter::VideoComments(2), "p:{v2}:comments"),
             (Counter::UserFavorited(3), "p:{u3}:favorited"),
             (Counter::UserFavorites(4), "p:{u4}:favorites"),
+            (Counter::UserFollows(5), "p:{u5}:follows"),
+            (Counter::UserFollowers(6), "p:{u6}:followers"),
             (
                 Counter::UserWorks(i64::MAX),
                 "p:{u9223372036854775807}:works",

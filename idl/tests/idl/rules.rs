@@ -3,6 +3,8 @@
 mod comment;
 mod edges;
 mod favorite;
+mod message;
+mod relation;
 mod servers;
 mod user;
 mod video;
@@ -21,6 +23,8 @@ fn all_edges() -> Vec<Edge> {
         video::edges(),
         favorite::edges(),
         comment::edges(),
+        relation::edges(),
+        message::edges(),
     ];
     files.into_iter().flatten().collect()
 }
@@ -30,7 +34,9 @@ async fn call_everything(clients: &Clients) -> Result<usize, ClientError> {
     Ok(user::call_everything(clients).await?
         + video::call_everything(clients).await?
         + favorite::call_everything(clients).await?
-        + comment::call_everything(clients).await?)
+        + comment::call_everything(clients).await?
+        + relation::call_everything(clients).await?
+        + message::call_everything(clients).await?)
 }
 
 fn entry(edge: &Edge) -> RuleEntry {
@@ -91,7 +97,7 @@ async fn a_broken_rule_never_lets_the_rpc_leave_the_client() {
     let methods = call_everything(&clients).await.unwrap();
     assert_eq!(
         servers.seen.counts(),
-        (4, methods),
+        (6, methods),
         "one connection a service, one request a method"
     );
 }

@@ -45,11 +45,15 @@ pub enum Subject {
     User(i64),
     /// What was written under a video.
     Video(i64),
+    /// Who follows a user. Not what the user wrote: the works of somebody whom many begin to follow are read as ever.
+    Followers(i64),
+    /// What a user has sent and received.
+    Messages(i64),
 }
 
 impl Subject {
     fn bucket(self) -> u64 {
-        let (Self::User(id) | Self::Video(id)) = self;
+        let (Self::User(id) | Self::Video(id) | Self::Followers(id) | Self::Messages(id)) = self;
         id.unsigned_abs() % BUCKETS
     }
 }
@@ -225,6 +229,8 @@ impl Marks {
         let (kind, id) = match subject {
             Subject::User(id) => ('u', id),
             Subject::Video(id) => ('v', id),
+            Subject::Followers(id) => ('f', id),
+            Subject::Messages(id) => ('m', id),
         };
         format!("{}{{m{}}}:{kind}{id}", self.prefix, subject.bucket())
     }

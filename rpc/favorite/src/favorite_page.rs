@@ -1,8 +1,11 @@
-//! Everything about likes that one page shows: one read of the counters and one statement for the viewer's flags, at once.
+//! Everything that a page of videos shows of its viewer, and exact counts: one read of the counters and one statement for the flags, at once.
 
 use std::collections::HashMap;
 
-use dal::counts::{Counter, UserCounts};
+use dal::{
+    counts::{Counter, UserCounts},
+    flags::Flags,
+};
 use idl::favorite::{FavoritePageRequest, FavoritePageResponse};
 use rpc_server::user_counts;
 use volo_thrift::ServerError;
@@ -33,9 +36,9 @@ impl FavoriteService {
         let flags = async {
             match viewer_id {
                 Some(viewer) => {
-                    dal::favorites::liked_among(&self.db, viewer, &video_ids, &reader).await
+                    dal::flags::of_viewer(&self.db, viewer, &video_ids, &user_ids, &reader).await
                 }
-                None => Ok(Vec::new()),
+                None => Ok(Flags::default()),
             }
         };
         let counts = async {
@@ -44,10 +47,11 @@ impl FavoriteService {
                 false => self.counters.read(&counters).await,
             }
         };
-        let (counts, liked_video_ids) = tokio::try_join!(counts, flags).map_err(fault)?;
+        let (counts, flags) = tokio::try_join!(counts, flags).map_err(fault)?;
         let counted = |ids: Vec<i64>| ids.into_iter().filter(|_| with_counts);
         Ok(FavoritePageResponse {
-            liked_video_ids,
+            liked_video_ids: flags.liked_video_ids,
+            followed_user_ids: Some(flags.followed_user_ids),
             favorite_counts: counted(video_ids)
                 .map(|id| (id, count(&counts, Counter::VideoFavorites(id))))
                 .collect(),

@@ -31,10 +31,14 @@ pub fn user_counts(user_id: i64, values: &HashMap<Counter, i64>) -> base::UserCo
         total_favorited,
         favorite_count,
         work_count,
+        follow_count,
+        follower_count,
     } = UserCounts::of(user_id, values);
     base::UserCounts {
         total_favorited,
         favorite_count,
         work_count,
+        follow_count: Some(follow_count),
+        follower_count: Some(follower_count),
     }
 }

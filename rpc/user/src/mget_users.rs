@@ -42,6 +42,8 @@ impl UserService {
             work_count: user.work_count,
             created_ms: Some(user.created_ms),
             token_epoch: Some(user.token_epoch),
+            follow_count: Some(user.follow_count),
+            follower_count: Some(user.follower_count),
         })
     }
 }

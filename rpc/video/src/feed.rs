@@ -1,5 +1,8 @@
 //! A page of the feed: the newest videos published before a time.
 
+use std::time::Duration;
+
+use dal::videos::Video;
 use idl::video::{FeedRequest, FeedResponse};
 use rpc_server::counts_limit;
 
@@ -8,13 +11,22 @@ use crate::{VideoService, error::VideoError};
 impl VideoService {
     pub(crate) async fn feed_page(&self, request: FeedRequest) -> Result<FeedResponse, VideoError> {
         let limit = counts_limit(service::deadline());
-        let mut page = dal::videos::feed_page(
+        let page = dal::videos::feed_page(
             &self.db,
             request.before_ms,
             u64::from(request.limit.unsigned_abs()),
             &service::reader(),
         )
         .await?;
+        self.feed_of(page, limit).await
+    }
+
+    /// With the exact counts, if they come within `limit`.
+    pub(crate) async fn feed_of(
+        &self,
+        mut page: Vec<Video>,
+        limit: Duration,
+    ) -> Result<FeedResponse, VideoError> {
         let now_ms = match page.is_empty() {
             true => self.now_ms().await,
             false => None,

@@ -9,6 +9,7 @@ mod counted;
 mod deletions;
 mod error;
 mod feed;
+mod following_feed;
 mod list_by_author;
 pub mod media;
 mod mget_videos;
@@ -96,6 +97,13 @@ impl VideoService {
 impl api::VideoService for VideoService {
     async fn feed(&self, request: api::FeedRequest) -> Result<api::FeedResponse, ServerError> {
         self.feed_page(request).await.answer()
+    }
+
+    async fn following_feed(
+        &self,
+        request: api::FollowingFeedRequest,
+    ) -> Result<api::FeedResponse, ServerError> {
+        self.following_page(request).await.answer()
     }
 
     async fn list_by_author(

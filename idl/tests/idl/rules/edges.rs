@@ -76,8 +76,18 @@ pub fn ids<R: Rpc>(
     field_elem: &'static str,
     set: impl Fn(&mut R, Vec<i64>) + Copy,
 ) -> [Edge; 2] {
+    many_ids(field, field_elem, 300, set)
+}
+
+/// Up to `max` ids.
+pub fn many_ids<R: Rpc>(
+    field: &'static str,
+    field_elem: &'static str,
+    max: usize,
+    set: impl Fn(&mut R, Vec<i64>) + Copy,
+) -> [Edge; 2] {
     [
-        edge(field, Rule::MaxItems, vec![1; 300], vec![1; 301], set),
+        edge(field, Rule::MaxItems, vec![1; max], vec![1; max + 1], set),
         edge(field_elem, Rule::Ge, vec![1, 1], vec![1, 0], set),
     ]
 }

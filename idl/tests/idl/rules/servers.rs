@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use idl::{comment::*, favorite::*, user::*, video::*};
+use idl::{comment::*, favorite::*, message::*, relation::*, user::*, video::*};
 use pilota::FastStr;
 use volo::net::{
     conn::Conn,
@@ -112,6 +112,8 @@ pub struct Clients {
     pub video: VideoServiceClient,
     pub favorite: FavoriteServiceClient,
     pub comment: CommentServiceClient,
+    pub relation: RelationServiceClient,
+    pub message: MessageServiceClient,
 }
 
 /// `part`, so many times.
@@ -141,6 +143,8 @@ pub struct Servers {
     video: SocketAddr,
     favorite: SocketAddr,
     comment: SocketAddr,
+    relation: SocketAddr,
+    message: SocketAddr,
 }
 
 impl Servers {
@@ -151,6 +155,8 @@ impl Servers {
             video: serve!(VideoServiceServer, seen),
             favorite: serve!(FavoriteServiceServer, seen),
             comment: serve!(CommentServiceServer, seen),
+            relation: serve!(RelationServiceServer, seen),
+            message: serve!(MessageServiceServer, seen),
             seen,
         }
     }
@@ -183,6 +189,12 @@ impl Clients {
             comment: client!(CommentServiceClientBuilder, to.comment)
                 .layer_outer_front(layer)
                 .build(),
+            relation: client!(RelationServiceClientBuilder, to.relation)
+                .layer_outer_front(layer)
+                .build(),
+            message: client!(MessageServiceClientBuilder, to.message)
+                .layer_outer_front(layer)
+                .build(),
         }
     }
 
@@ -193,6 +205,8 @@ impl Clients {
             video: client!(VideoServiceClientBuilder, to.video).build(),
             favorite: client!(FavoriteServiceClientBuilder, to.favorite).build(),
             comment: client!(CommentServiceClientBuilder, to.comment).build(),
+            relation: client!(RelationServiceClientBuilder, to.relation).build(),
+            message: client!(MessageServiceClientBuilder, to.message).build(),
         }
     }
 }

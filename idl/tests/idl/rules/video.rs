@@ -4,13 +4,14 @@ use idl::{Rule, video::*};
 use volo_thrift::{ClientError, ServerError};
 
 use super::{
-    edges::{Edge, at_least, bytes, chars, edge, ids, not_empty, page_size, repeat_key},
+    edges::{Edge, at_least, bytes, chars, edge, ids, many_ids, not_empty, page_size, repeat_key},
     servers::{Clients, Handler, Rpc, interface, text},
 };
 
 interface! {
     VideoService video {
         feed(FeedRequest { before_ms: None, limit: 1 }) -> FeedResponse;
+        following_feed(FollowingFeedRequest { author_ids: vec![], before_ms: None, limit: 1 }) -> FeedResponse;
         list_by_author(ListByAuthorRequest { author_id: 1, before: None, limit: 1 })
             -> ListByAuthorResponse;
         mget_videos(MGetVideosRequest { video_ids: vec![1] }) -> MGetVideosResponse;
@@ -38,6 +39,9 @@ pub fn edges() -> Vec<Edge> {
     let authors = |r: &mut MGetAuthorsRequest, v| r.video_ids = v;
     let mut all = vec![
         at_least("before_ms", 0, |r: &mut FeedRequest, v| {
+            r.before_ms = Some(v)
+        }),
+        at_least("before_ms", 0, |r: &mut FollowingFeedRequest, v| {
             r.before_ms = Some(v)
         }),
         at_least("author_id", 1, |r: &mut ListByAuthorRequest, v| {
@@ -108,5 +112,12 @@ pub fn edges() -> Vec<Edge> {
     all.extend(bytes("object_key", 100, |r: &mut AbortUploadRequest, v| {
         r.object_key = v
     }));
+    all.extend(page_size(30, |r: &mut FollowingFeedRequest, v| r.limit = v));
+    all.extend(many_ids(
+        "author_ids",
+        "author_ids[]",
+        5000,
+        |r: &mut FollowingFeedRequest, v| r.author_ids = v,
+    ));
     all
 }

@@ -1,0 +1,80 @@
+//! The newest videos of many authors, for a viewer who follows them. The cost is bounded: one step in an index for each author, then the
+//! newest videos of a few, however much the authors have published.
+//!
+//! A page of `n` videos holds only those of the `n` authors whose newest video before its bound is the newest: each of those authors has
+//! one that is at least as new as any video of the others.
+
+use std::collections::BTreeSet;
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
+
+use crate::{
+    DalError, Db, Reader,
+    id_list::padded,
+    videos::{self, Video},
+};
+
+/// At most `limit` videos of these authors, published strictly before `before_ms` (absent: no bound), newest first. Three statements.
+pub async fn page(
+    db: &Db,
+    author_ids: &[i64],
+    before_ms: Option<i64>,
+    limit: u64,
+    reader: &Reader,
+) -> Result<Vec<Video>, DalError> {
+    let before_ms = before_ms.unwrap_or(i64::MAX);
+    let limit_rows = usize::try_from(limit).unwrap_or(usize::MAX);
+    let Some(query) = newest_of_each(author_ids, before_ms, limit) else {
+        return Ok(Vec::new());
+    };
+    let rows = db.read(reader).query_all_raw(query).await?;
+    let authors: Result<Vec<i64>, DbErr> = rows
+        .iter()
+        .map(|row| row.try_get("", "author_id"))
+        .collect();
+    let Some(query) = newest_of_few(&authors?, before_ms, limit) else {
+        return Ok(Vec::new());
+    };
+    let rows = db.read(reader).query_all_raw(query).await?;
+    let place = |row: &QueryResult| Ok((row.try_get("", "published_ms")?, row.try_get("", "id")?));
+    // An author who was repeated to fill the list is found twice.
+    let places: Result<BTreeSet<(i64, i64)>, DbErr> = rows.iter().map(place).collect();
+    let ids: Vec<i64> = places?
+        .into_iter()
+        .rev()
+        .take(limit_rows)
+        .map(|(_, id)| id)
+        .collect();
+    let mut found = videos::mget(db, &ids, reader).await?;
+    found.sort_unstable_by_key(|video| std::cmp::Reverse(video.published_ms));
+    Ok(found)
+}
+
+/// Those `limit` authors whose newest video before the bound is the newest. MAX for each group is one step in the index, where that is
+/// less than reading all of the group.
+pub(crate) fn newest_of_each(author_ids: &[i64], before_ms: i64, limit: u64) -> Option<Statement> {
+    let authors = padded(author_ids);
+    let marks = vec!["?"; authors.len()].join(", ");
+    let sql = format!(
+        "SELECT author_id, MAX(published_ms) AS newest_ms FROM videos FORCE INDEX (videos_author) \
+         WHERE author_id IN ({marks}) AND published_ms < ? GROUP BY author_id ORDER BY newest_ms DESC LIMIT ?"
+    );
+    let is_empty = authors.is_empty();
+    let mut values: Vec<Value> = authors.into_iter().map(Value::from).collect();
+    values.extend([before_ms.into(), limit.into()]);
+    (!is_empty).then(|| Statement::from_sql_and_values(DbBackend::MySql, sql, values))
+}
+
+/// The newest `limit` videos of each of these authors, from the index alone.
+pub(crate) fn newest_of_few(author_ids: &[i64], before_ms: i64, limit: u64) -> Option<Statement> {
+    let authors = padded(author_ids);
+    let part = "(SELECT id, published_ms FROM videos FORCE INDEX (videos_author) WHERE author_id = ? AND published_ms < ? \
+         ORDER BY published_ms DESC LIMIT ?)";
+    let sql = vec![part; authors.len()].join(" UNION ALL ");
+    let is_empty = authors.is_empty();
+    let values = authors
+        .into_iter()
+        .flat_map(|author| [author.into(), before_ms.into(), limit.into()]);
+    let values: Vec<Value> = values.collect();
+    (!is_empty).then(|| Statement::from_sql_and_values(DbBackend::MySql, sql, values))
+}

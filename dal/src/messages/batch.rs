@@ -1,0 +1,255 @@
+//! New messages, as one transaction in one trip. Those of one conversation are stamped one after the other.
+
+use std::collections::{BTreeMap, HashMap};
+
+use marks::Subject;
+use sea_orm::DbErr;
+
+use super::{
+    NewMessage,
+    message::{Message, Pair},
+};
+use crate::{
+    DalError,
+    counts::Counter,
+    group_commit::{Answer, Attempt, BEGIN_ANEW, Begin, Committed, Op, Outcome},
+    idempotency::{self, First, Key},
+    ledger::Deltas,
+};
+
+/// How often a batch is begun anew: a key in it was used before, or the clock isn't what it was taken for.
+const MAX_BEGINNINGS: usize = 4;
+/// The primary's clock, once a batch.
+const STAMP: &str = "SET @sent_ms = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
+
+type Outcomes = Vec<Option<Result<Message, DalError>>>;
+
+impl Op for NewMessage {
+    const QUEUE: &'static str = "messages";
+    type Output = Message;
+    type Conflict = Key;
+
+    /// Of requests with one key the second must find what the first has made.
+    fn conflict(&self) -> Option<Key> {
+        self.key.clone()
+    }
+
+    async fn commit(
+        ops: &[&Self],
+        attempt: &mut Attempt<'_>,
+    ) -> Result<(Vec<Result<Message, DalError>>, Committed), DalError> {
+        let mut batch = Batch {
+            ops,
+            outcomes: ops.iter().map(|_| None).collect(),
+        };
+        let mut begin = attempt.begin().await?;
+        for _ in 0..MAX_BEGINNINGS {
+            match batch.commit(attempt, begin).await {
+                Ok(Some(committed)) => return Ok((batch.outcomes()?, committed)),
+                Ok(None) => {}
+                // The transaction is open.
+                Err(DalError::Duplicate) => batch.take_out_repeats(attempt).await?,
+                Err(error) => return Err(error),
+            }
+            begin = BEGIN_ANEW;
+        }
+        Err(DalError::Duplicate)
+    }
+}
+
+struct Batch<'a> {
+    ops: &'a [&'a NewMessage],
+    /// Those that are known before the commit: of repeats.
+    outcomes: Outcomes,
+}
+
+impl Batch<'_> {
+    /// None: nothing is committed, and the transaction is left open.
+    async fn commit(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        begin: Begin,
+    ) -> Result<Option<Committed>, DalError> {
+        let open: Vec<(usize, &NewMessage)> = self.open().collect();
+        let Some((_, first)) = open.first() else {
+            return Ok(Some(attempt.nothing_to_commit(self.marked()).await?));
+        };
+        // A message moves no count; the commit needs a row in the ledger, which has its deadline.
+        let deltas = Deltas::unmoved(Counter::UserFollows(first.from_id));
+        let sending = Sending::of(&open);
+        let mut statements: Vec<String> = begin.iter().map(|word| (*word).to_owned()).collect();
+        statements.extend(sending.statements());
+        let outcome = attempt
+            .commit(statements, None, &deltas, self.marked())
+            .await?;
+        let committed = match outcome {
+            Outcome::Committed(committed) => committed,
+            Outcome::Refused(_) if attempt.is_too_late() => return Err(DalError::TimedOut),
+            Outcome::Refused(_) => return Ok(None),
+        };
+        for (at, message) in sending.made(&committed.answers)? {
+            self.tell(at, Ok(message));
+        }
+        Ok(Some(committed))
+    }
+
+    /// Ends the transaction and looks for keys that were used before. What those made is what became of their ops.
+    async fn take_out_repeats(&mut self, attempt: &mut Attempt<'_>) -> Result<(), DalError> {
+        let keyed = self
+            .open()
+            .filter_map(|(at, message)| Some((at, message, message.key.as_ref()?)));
+        let keyed: Vec<(usize, &NewMessage, &Key)> = keyed.collect();
+        let keys = keyed.iter().map(|(_, _, key)| *key);
+        let look = idempotency::find(keys).ok_or(DalError::Duplicate)?;
+        let mut found = Vec::new();
+        for row in &attempt.ask(&["ROLLBACK"], &look).await? {
+            for (at, message, key) in &keyed {
+                if let Some(first) = key.first_in(row)? {
+                    found.push((*at, first.map(|first| message.made(first))));
+                }
+            }
+        }
+        for (at, result) in found {
+            self.tell(at, result);
+        }
+        Ok(())
+    }
+
+    /// New messages that are no repeats.
+    fn open(&self) -> impl Iterator<Item = (usize, &NewMessage)> {
+        let all = self.ops.iter().zip(&self.outcomes).enumerate();
+        all.filter_map(|(at, (op, outcome))| outcome.is_none().then_some((at, *op)))
+    }
+
+    fn tell(&mut self, at: usize, result: Result<Message, DalError>) {
+        if let Some(outcome) = self.outcomes.get_mut(at) {
+            *outcome = Some(result);
+        }
+    }
+
+    fn outcomes(self) -> Result<Vec<Result<Message, DalError>>, DbErr> {
+        let all: Option<Vec<_>> = self.outcomes.into_iter().collect();
+        all.ok_or_else(|| DbErr::Custom("an op without an outcome".to_owned()))
+    }
+
+    /// Also of repeats: what they found may not have been marked.
+    fn marked(&self) -> Vec<Subject> {
+        let users = self.ops.iter().flat_map(|op| [op.from_id, op.to_id]);
+        let mut marked: Vec<Subject> = users.map(Subject::Messages).collect();
+        marked.sort_unstable();
+        marked.dedup();
+        marked
+    }
+}
+
+/// What is sent at once: each message with its place in the batch, and how many of its conversation come behind it.
+struct Sending<'a> {
+    messages: Vec<(usize, &'a NewMessage, i64)>,
+    /// In their order, so that batches at once don't lock crosswise; with the number of their messages.
+    conversations: BTreeMap<Pair, i64>,
+}
+
+impl<'a> Sending<'a> {
+    fn of(open: &[(usize, &'a NewMessage)]) -> Self {
+        let mut conversations = BTreeMap::new();
+        let mut messages: Vec<(usize, &NewMessage, i64)> = Vec::new();
+        for (at, message) in open.iter().rev() {
+            let behind = conversations.entry(message.pair()).or_insert(0);
+            messages.push((*at, message, *behind));
+            *behind += 1;
+        }
+        messages.reverse();
+        Self {
+            messages,
+            conversations,
+        }
+    }
+
+    fn statements(&self) -> Vec<String> {
+        let rows: Vec<String> = self
+            .conversations
+            .iter()
+            .map(|(Pair { low_id, high_id }, count)| {
+                format!("({low_id}, {high_id}, @sent_ms + {count} - 1, {count})")
+            })
+            .collect();
+        // From here to the commit nobody else stamps a message of theirs.
+        let conversations = format!(
+            "INSERT INTO conversations (low_id, high_id, last_ms, message_count) VALUES {} ON DUPLICATE KEY UPDATE \
+             last_ms = GREATEST(VALUES(last_ms), last_ms + VALUES(message_count)), \
+             message_count = message_count + VALUES(message_count)",
+            rows.join(", ")
+        );
+        let rows: Vec<String> = self
+            .messages
+            .iter()
+            .map(|(_, message, behind)| {
+                let Pair { low_id, high_id } = message.pair();
+                let (from_id, created_ms) = (message.from_id, created_ms(message, *behind));
+                // What the user wrote is digits here, whatever it was.
+                let content = idempotency::hex(message.content.as_bytes());
+                format!("({low_id}, {high_id}, {created_ms}, {from_id}, _utf8mb4 X'{content}')")
+            })
+            .collect();
+        let messages = format!(
+            "INSERT INTO messages (low_id, high_id, created_ms, from_id, content) VALUES {}",
+            rows.join(", ")
+        );
+        let keys = (0..).zip(&self.messages);
+        let keys = keys.filter_map(|(row, (_, message, behind))| {
+            let id = format!("LAST_INSERT_ID() + {row} * @@auto_increment_increment");
+            let key = message.key.as_ref()?;
+            Some(key.row(&id, &created_ms(message, *behind)))
+        });
+        let mut statements = vec![STAMP.to_owned(), conversations, messages];
+        statements.extend(idempotency::insert(keys));
+        let pairs: Vec<String> = self.conversations.keys().map(is_of).collect();
+        statements.push(format!(
+            "SELECT low_id, high_id, last_ms, CAST(@@auto_increment_increment AS SIGNED) AS id_step FROM conversations \
+             WHERE {}",
+            pairs.join(" OR ")
+        ));
+        statements
+    }
+
+    /// The messages that the [`statements`](Self::statements) have made, with their places in the batch.
+    fn made(&self, answers: &[Answer]) -> Result<Vec<(usize, Message)>, DbErr> {
+        let missing = || DbErr::Custom("the ids of new messages are missing".to_owned());
+        let inserted = |answer: &&Answer| answer.first_id > 0;
+        let first_id = answers.iter().find(inserted).ok_or_else(missing)?.first_id;
+        let first_id = i64::try_from(first_id).map_err(|_| missing())?;
+        let stamped = &answers.last().ok_or_else(missing)?.rows;
+        let mut id_step = 1;
+        let mut last: HashMap<Pair, i64> = HashMap::new();
+        for row in stamped {
+            let pair = Pair {
+                low_id: row.try_get("", "low_id")?,
+                high_id: row.try_get("", "high_id")?,
+            };
+            last.insert(pair, row.try_get("", "last_ms")?);
+            id_step = row.try_get("", "id_step")?;
+        }
+        let messages = (0..)
+            .zip(&self.messages)
+            .map(|(row, (at, message, behind))| {
+                let last_ms: i64 = last.get(&message.pair()).copied().ok_or_else(missing)?;
+                let made = First {
+                    id: first_id + row * id_step,
+                    created_ms: last_ms - behind,
+                };
+                Ok((*at, message.made(made)))
+            });
+        messages.collect()
+    }
+}
+
+fn is_of(pair: &Pair) -> String {
+    let Pair { low_id, high_id } = pair;
+    format!("(low_id = {low_id} AND high_id = {high_id})")
+}
+
+/// As an expression, once the conversation's row is written.
+fn created_ms(message: &NewMessage, behind: i64) -> String {
+    let of_it = is_of(&message.pair());
+    format!("(SELECT last_ms - {behind} FROM conversations WHERE {of_it})")
+}

@@ -1,0 +1,135 @@
+//! The cost of follows, messages and the feed of those who are followed, where somebody has very many of them.
+
+use super::*;
+use crate::{flags, following_feed, follows, messages};
+
+/// Followed by many, and follows few.
+const FAMOUS: i64 = 1;
+const FOLLOWERS: u64 = 30_000;
+const FOLLOWED_BY_FAMOUS: u64 = 100;
+/// Follows many.
+const CURIOUS: i64 = 2;
+const FOLLOWED: i64 = 5000;
+/// Of each whom the curious one follows.
+const VIDEOS_EACH: u64 = 20;
+const FIRST_AUTHOR: i64 = 100_001;
+
+/// A migrated database with all of that, and one connection to it.
+async fn crowded() -> (testkit::Database, DatabaseConnection) {
+    let database = testkit::Database::create().await;
+    let mysql = mysql(&database);
+    crate::migrate(&mysql).await.unwrap();
+    let authors = FIRST_AUTHOR - 1;
+    for sql in [
+        // Their follows first, so that what is newest in the table is the followers'.
+        format!(
+            "INSERT INTO follows (user_id, followed_id) SELECT {FAMOUS}, 10000 + seq FROM seq_1_to_{FOLLOWED_BY_FAMOUS}"
+        ),
+        format!(
+            "INSERT INTO follows (user_id, followed_id) SELECT {CURIOUS}, {authors} + seq FROM seq_1_to_{FOLLOWED}"
+        ),
+        format!(
+            "INSERT INTO follows (user_id, followed_id) SELECT 10000 + seq, {FAMOUS} FROM seq_1_to_{FOLLOWERS}"
+        ),
+        format!(
+            "INSERT INTO videos (author_id, title, object_key, cover_key, size_bytes, sha256, duration_ms, width, height, \
+             published_ms) SELECT {authors} + author.seq, 't', CONCAT('k', author.seq, '-', video.seq), 'c', 1, '', 1, 1, 1, \
+             {EPOCH} + video.seq * {FOLLOWED} + author.seq FROM seq_1_to_{FOLLOWED} AS author JOIN seq_1_to_{VIDEOS_EACH} AS video"
+        ),
+        format!(
+            "INSERT INTO conversations (low_id, high_id, last_ms, message_count) SELECT {FAMOUS}, 10000 + seq, 100, 100 \
+             FROM seq_1_to_1000"
+        ),
+        format!(
+            "INSERT INTO messages (low_id, high_id, created_ms, from_id, content) SELECT {FAMOUS}, 10000 + peer.seq, message.seq, \
+             {FAMOUS}, 'm' FROM seq_1_to_1000 AS peer JOIN seq_1_to_100 AS message"
+        ),
+        "ANALYZE NO_WRITE_TO_BINLOG TABLE follows, videos, conversations, messages".to_owned(),
+    ] {
+        database.execute(&sql).await;
+    }
+    let connection =
+        crate::pool::open_replica(&mysql.primary_url, 1, std::time::Duration::from_secs(5));
+    (database, connection.unwrap())
+}
+
+/// Rows that a statement returns, and rows that it reads.
+async fn cost(connection: &DatabaseConnection, statement: Statement) -> (u64, u64) {
+    let before = rows_read(connection).await;
+    let returned = connection.query_all_raw(statement).await.unwrap().len();
+    (returned as u64, rows_read(connection).await - before)
+}
+
+#[tokio::test]
+async fn whoever_has_many_followers_has_no_list_that_costs_more() {
+    let (_database, db) = crowded().await;
+    let page = PAGE + 3;
+    let newest: i64 = FOLLOWERS.try_into().unwrap();
+    for before in [i64::MAX, newest, newest / 2, 5200] {
+        let followers = follows::followers_before(FAMOUS, before, PAGE);
+        assert_range(&db, followers.build(DbBackend::MySql), page).await;
+    }
+    let listed = follows::follows_before(FAMOUS, i64::MAX, PAGE);
+    assert_range(&db, listed.build(DbBackend::MySql), page).await;
+    for before in [i64::MAX, 2600, 120] {
+        let listed = follows::follows_before(CURIOUS, before, PAGE);
+        assert_range(&db, listed.build(DbBackend::MySql), page).await;
+    }
+    let ids: Vec<i64> = (1..=300).map(|n| 10_000 + n).collect();
+    let among = follows::followed_of(FAMOUS, padded(&ids)).build(DbBackend::MySql);
+    let (returned, read) = cost(&db, among).await;
+    assert_eq!(returned, FOLLOWED_BY_FAMOUS);
+    assert!(read <= 2 * 300 + 8, "{read}");
+    // What the famous one follows, and the way back of each; nothing of the 30,000 who follow.
+    let (friends, read) = cost(&db, follows::friends_of(FAMOUS, 5000)).await;
+    assert_eq!(friends, FOLLOWED_BY_FAMOUS);
+    assert!(read <= 6 * FOLLOWED_BY_FAMOUS, "{read}");
+}
+
+#[tokio::test]
+async fn the_feed_of_5000_who_are_followed_costs_a_step_for_each_however_much_they_publish() {
+    let (_database, db) = crowded().await;
+    let authors: Vec<i64> = (FIRST_AUTHOR..FIRST_AUTHOR + FOLLOWED).collect();
+    let all = EPOCH + i64::try_from(VIDEOS_EACH).unwrap() * FOLLOWED;
+    for before_ms in [i64::MAX, all, EPOCH + 10 * FOLLOWED, EPOCH + 2 * FOLLOWED] {
+        let each = following_feed::newest_of_each(&authors, before_ms, PAGE).unwrap();
+        let (few, read) = cost(&db, each).await;
+        assert_eq!(few, PAGE);
+        // Two steps for an author, and what the sort of the authors reads.
+        let most = 4 * FOLLOWED.unsigned_abs();
+        assert!(read <= most, "{read} rows before {before_ms}");
+        let few: Vec<i64> = authors[..30].to_vec();
+        let newest = following_feed::newest_of_few(&few, before_ms, PAGE).unwrap();
+        assert_range(&db, newest, 32 * (VIDEOS_EACH + 2)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_chat_is_one_range_and_the_latest_messages_two_rows_each() {
+    let (_database, db) = crowded().await;
+    for (after, before) in [(-1, i64::MAX), (50, i64::MAX), (20, 80)] {
+        for descending in [true, false] {
+            let chat = messages::between((10_007, FAMOUS), after, before, PAGE);
+            let chat = match descending {
+                true => chat.order_by_desc(message::Column::CreatedMs),
+                false => chat.order_by_asc(message::Column::CreatedMs),
+            };
+            let chat = chat.select_only().column(message::Column::Content);
+            assert_range(&db, chat.build(DbBackend::MySql), PAGE + 2).await;
+        }
+    }
+    let peers: Vec<i64> = (1..=300).map(|n| 10_000 + n).collect();
+    let latest = messages::latest_with(FAMOUS, &peers).unwrap();
+    assert_range(&db, latest, 3 * 300 + 8).await;
+    let latest = messages::latest_with(10_001, &[FAMOUS]).unwrap();
+    assert_range(&db, latest, 4).await;
+}
+
+#[tokio::test]
+async fn likes_and_follows_of_a_page_are_two_ranges() {
+    let (_database, db) = crowded().await;
+    let videos: Vec<i64> = (1..=30).collect();
+    let authors: Vec<i64> = (0..30).map(|n| FIRST_AUTHOR + n).collect();
+    let flags = flags::query(CURIOUS, &videos, &authors).unwrap();
+    assert_range(&db, flags, 2 * 64 + 8).await;
+}

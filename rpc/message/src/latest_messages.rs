@@ -1,0 +1,22 @@
+//! The latest message with each of many, for a list of friends.
+
+use idl::message::{LatestMessagesRequest, LatestMessagesResponse};
+use volo_thrift::ServerError;
+
+use crate::{MessageService, fault, shown};
+
+impl MessageService {
+    pub(crate) async fn latest(
+        &self,
+        request: LatestMessagesRequest,
+    ) -> Result<LatestMessagesResponse, ServerError> {
+        let LatestMessagesRequest { user_id, peer_ids } = request;
+        let reader = service::reader();
+        let messages = dal::messages::latest(&self.db, user_id, &peer_ids, &reader)
+            .await
+            .map_err(fault)?;
+        Ok(LatestMessagesResponse {
+            messages: messages.into_iter().map(shown).collect(),
+        })
+    }
+}

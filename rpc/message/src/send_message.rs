@@ -1,0 +1,41 @@
+//! A message to somebody who exists. They needn't be friends.
+
+use dal::{
+    idempotency::{Key, Kind},
+    messages::NewMessage,
+};
+use idl::{
+    base::Code,
+    biz,
+    message::{SendMessageRequest, SendMessageResponse},
+};
+use volo_thrift::ServerError;
+
+use crate::{MessageService, fault, shown, time_left};
+
+impl MessageService {
+    pub(crate) async fn send(
+        &self,
+        request: SendMessageRequest,
+    ) -> Result<SendMessageResponse, ServerError> {
+        let deadline = service::deadline();
+        if request.user_id == request.to_user_id {
+            return Err(biz(Code::BAD_PARAMETER, "nobody writes to themself").into());
+        }
+        self.users.must_exist(request.to_user_id).await?;
+        let key = request.idempotency_key.as_deref().map(|key| {
+            let content = [&*request.to_user_id.to_string(), &*request.content];
+            Key::new(request.user_id, Kind::Message, key, &content)
+        });
+        let message = NewMessage {
+            from_id: request.user_id,
+            to_id: request.to_user_id,
+            content: request.content.into(),
+            key,
+        };
+        let sent = self.messages.send_within(message, time_left(deadline));
+        Ok(SendMessageResponse {
+            message: shown(sent.await.map_err(fault)?),
+        })
+    }
+}

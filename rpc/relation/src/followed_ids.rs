@@ -1,0 +1,20 @@
+//! All whom a user follows, for the feed of their videos.
+
+use idl::relation::{FollowedIdsRequest, FollowedIdsResponse};
+use volo_thrift::ServerError;
+
+use crate::{RelationService, fault};
+
+impl RelationService {
+    pub(crate) async fn all_followed(
+        &self,
+        request: FollowedIdsRequest,
+    ) -> Result<FollowedIdsResponse, ServerError> {
+        let limit = u64::from(request.limit.unsigned_abs());
+        let reader = service::reader();
+        let user_ids = dal::follows::followed_ids(&self.db, request.user_id, limit, &reader)
+            .await
+            .map_err(fault)?;
+        Ok(FollowedIdsResponse { user_ids })
+    }
+}

@@ -1,0 +1,26 @@
+//! Who follow each other: a user's friends.
+
+use idl::relation::{Friend, ListFriendsRequest, ListFriendsResponse};
+use volo_thrift::ServerError;
+
+use crate::{RelationService, fault};
+
+impl RelationService {
+    pub(crate) async fn friends_of(
+        &self,
+        request: ListFriendsRequest,
+    ) -> Result<ListFriendsResponse, ServerError> {
+        let limit = u64::from(request.limit.unsigned_abs());
+        let reader = service::reader();
+        let friends = dal::follows::list_friends(&self.db, request.user_id, limit, &reader)
+            .await
+            .map_err(fault)?;
+        let friends = friends.into_iter().map(|friend| Friend {
+            user_id: friend.user_id,
+            place: friend.place,
+        });
+        Ok(ListFriendsResponse {
+            friends: friends.collect(),
+        })
+    }
+}
