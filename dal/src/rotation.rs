@@ -1,9 +1,10 @@
 //! The rotation: which replicas get reads, and which commits each is known to have.
 //!
-//! Every process polls its replicas ([`watch`]). A replica is ejected when it doesn't answer, its replication has stopped, it lags too much
-//! or fails too many reads; it returns when it has caught up. The lag is measured against the primary's earlier positions, because a
+//! Every process polls its replicas ([`watch`]). A replica is ejected when it doesn't answer, its replication has stopped, it lags too much,
+//! may commit in another order than the primary, or fails too many reads; it returns when it has caught up. The lag is measured against the primary's earlier positions, because a
 //! replica that is cut off believes that it is up to date. At the start of a process there are none, so every replica starts ejected.
 
+mod commit_order;
 mod error_rate;
 mod history;
 mod semi_sync;

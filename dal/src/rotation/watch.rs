@@ -10,7 +10,9 @@ use marks::Commit;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use tokio::{sync::OnceCell, time::MissedTickBehavior};
 
-use super::{Readmission, ReplicaStatus, Rotation, history::History, semi_sync, threads};
+use super::{
+    Readmission, ReplicaStatus, Rotation, commit_order, history::History, semi_sync, threads,
+};
 use crate::{
     gtid::{Dialect, Gtids, known_dialect},
     pool::{self, Switchover, within},
@@ -169,6 +171,9 @@ impl Watch {
         let status = threads::status(session).await?;
         if let Some(thread) = threads::stopped(status.as_ref(), primary_answers)? {
             return Ok(Err(format!("its {thread} thread doesn't run")));
+        }
+        if let Some(why) = commit_order::why_loose(session, dialect).await? {
+            return Ok(Err(why.to_owned()));
         }
         let lag = if primary_answers && !has_gtids {
             // Without GTIDs this is the only measure.

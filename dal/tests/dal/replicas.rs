@@ -263,6 +263,31 @@ async fn a_switchover_with_the_old_primary_alive_costs_no_write_and_leaves_no_co
     .await;
 }
 
+#[tokio::test]
+async fn a_replica_that_may_commit_in_another_order_than_the_primary_is_not_asked() {
+    let servers = own_servers(1).await;
+    let db = Db::connect(&fixture::mysql(&servers.url(0), &[&servers.url(1)])).unwrap();
+    in_rotation(&db, 1).await;
+    let parallel = "STOP SLAVE; SET GLOBAL slave_parallel_threads = 4; START SLAVE";
+    servers.execute(1, parallel).await;
+    servers.execute(0, &liked(7, 1)).await;
+    servers.caught_up(0, 1).await;
+    // In one domain the order is kept.
+    in_rotation(&db, 1).await;
+    let other_domain = format!("SET SESSION gtid_domain_id = 5; {}", liked(7, 2));
+    servers.execute(0, &other_domain).await;
+    eventually(PATIENCE, "the replica out of rotation", async || {
+        why_out(&db, 1)
+            .await
+            .filter(|why| why.contains("slave_parallel_threads"))
+    })
+    .await;
+    assert_eq!(likes(&db, 7, &Reader::ANYBODY).await.unwrap(), [2, 1]);
+    let serial = "STOP SLAVE; SET GLOBAL slave_parallel_threads = 0; START SLAVE";
+    servers.execute(1, serial).await;
+    in_rotation(&db, 1).await;
+}
+
 /// Locks a table for everybody else until the value goes.
 async fn lock(url: &str, table: &str) -> sea_orm::DatabaseTransaction {
     let connection = sea_orm::Database::connect(url).await.unwrap();
