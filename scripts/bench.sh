@@ -7,7 +7,7 @@
 #   traces     the cost of traces
 #   capacity   the cost of a request in each part
 # Settings of routes, by environment variable:
-#   BASELINE=directory   compares with another build's programs (api, user, video, favorite, comment, migrate), turn by turn
+#   BASELINE=directory   compares with another build's programs (api, user, video, favorite, comment, relation, message, migrate), turn by turn
 #   GROW=1               compares with a database as large as SCALE=1 scripts/grow.sh makes it; GROW=0.01 is quick
 #   ROUTES=feed,like     routes whose name begins with one of these    CLIENTS=8,64   so many clients at once (1,8,64,512)
 #   SECONDS_EACH=2       seconds of one run                            ROUNDS=3       runs of each side, the median counts

@@ -29,7 +29,9 @@ raise_ids() {
     age=$(($(date +%s) - $(date -d "$made" +%s)))
     step=$((IDS_PER_SECOND * (age > 0 ? age : 0)))
     [ $step -ge $LEAST_IDS ] || step=$LEAST_IDS
-    for table in users videos comments; do
+    for table in users videos comments follows messages; do
+        # An older dump may lack it.
+        [ -n "$(database mariadb -N -e "SHOW TABLES LIKE '$table'")" ] || continue
         last=$(database mariadb -N -e "SELECT COALESCE(MAX(id), 0) FROM $table")
         database mariadb -e "ALTER TABLE $table AUTO_INCREMENT = $((last + step))"
     done

@@ -53,6 +53,6 @@ API_LISTEN=${DOUSHENG_HTTP__LISTEN:-127.0.0.1:8080}
 export PATH=$PATH:/usr/local/sbin:/usr/sbin
 
 # The names of our RPC services, which are also the names of their programs.
-RPC_SERVICES="user video favorite comment"
+RPC_SERVICES="user video favorite comment relation message"
 # Instances of each service.
 INSTANCES=${DOUSHENG_INSTANCES:-2}
