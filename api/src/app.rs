@@ -9,6 +9,8 @@ use idl::{
     base::Code,
     comment::{CommentServiceClient, CommentServiceClientBuilder},
     favorite::{FavoriteServiceClient, FavoriteServiceClientBuilder},
+    message::{MessageServiceClient, MessageServiceClientBuilder},
+    relation::{RelationServiceClient, RelationServiceClientBuilder},
     user::{UserServiceClient, UserServiceClientBuilder},
     video::{VideoServiceClient, VideoServiceClientBuilder},
 };
@@ -45,6 +47,10 @@ pub struct App {
     pub favorite: FavoriteServiceClient,
     /// Comments.
     pub comment: CommentServiceClient,
+    /// Follows and friends.
+    pub relation: RelationServiceClient,
+    /// Messages.
+    pub message: MessageServiceClient,
     /// Where uploads go.
     pub store: Store,
     /// All settings.
@@ -96,6 +102,8 @@ impl App {
             video: clients.client(VideoServiceClientBuilder::new("video")),
             favorite: clients.client(FavoriteServiceClientBuilder::new("favorite")),
             comment: clients.client(CommentServiceClientBuilder::new("comment")),
+            relation: clients.client(RelationServiceClientBuilder::new("relation")),
+            message: clients.client(MessageServiceClientBuilder::new("message")),
             store,
             spool_slots,
             picture_slots,

@@ -10,6 +10,7 @@ use crate::{
     app::App,
     client_address::ClientAddress,
     error::ApiError,
+    i18n::Rule,
     params::{Params, types::UserId},
 };
 
@@ -107,6 +108,17 @@ impl Auth for Lenient {
 
     fn read(app: &App, params: &Params) -> Result<Self, ApiError> {
         Ok(Self(Option::<Holder>::read(app, params).ok().flatten()))
+    }
+}
+
+/// To whom something is done that nobody does to themself: `to_user_id`.
+///
+/// # Errors
+/// It is the one who asks.
+pub fn somebody_else(user_id: i64, to: UserId) -> Result<i64, ApiError> {
+    match to {
+        UserId(id) if id == user_id => Err(ApiError::bad_parameter("to_user_id", Rule::Oneself)),
+        UserId(id) => Ok(id),
     }
 }
 

@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod app;
 pub mod assets;
 pub mod call;
+pub mod chat;
 pub mod client_address;
 pub mod error;
 pub mod flights;

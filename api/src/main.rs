@@ -24,8 +24,8 @@ fn check(process: &Process, store: &Store) {
     for service in ["user", "video"] {
         process.check_service(service, Need::Required);
     }
-    // Without them pages show the counts of the last fold, and nobody's likes.
-    for service in ["favorite", "comment"] {
+    // Without them pages show the counts of the last fold, and nobody's likes and follows.
+    for service in ["favorite", "comment", "relation", "message"] {
         process.check_service(service, Need::Optional);
     }
     let store = store.clone();

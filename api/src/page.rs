@@ -13,6 +13,7 @@ use idl::{
     base::UserCounts,
     comment::CountCommentsRequest,
     favorite::FavoritePageRequest,
+    relation::FollowedAmongRequest,
     user::{MGetUsersRequest, User as Row},
 };
 
@@ -71,36 +72,126 @@ pub async fn videos_of(
     viewer: Option<i64>,
 ) -> Result<Vec<Video>, ApiError> {
     let ids = list.iter().map(|video| video.id).collect();
-    let liked = async {
+    let author_ids = list.iter().map(|video| video.author_id).collect();
+    let flags = async {
         match viewer {
-            Some(viewer) => liked(app, viewer, ids).await,
-            None => HashSet::new(),
+            Some(viewer) => flags(app, viewer, ids, author_ids).await,
+            None => Flags::default(),
         }
     };
-    let (page, liked) = join(videos(app, list, Brought::nothing()), liked).await;
+    let (page, flags) = join(videos(app, list, Brought::nothing()), flags).await;
     let mut page = page?;
-    for video in &mut page {
-        video.set_favorite(liked.contains(&video.id()));
-    }
+    page.flag(&flags);
     Ok(page)
 }
 
-/// Which of these videos the viewer likes; none while that can't be read.
-pub async fn liked(app: &App, viewer: i64, video_ids: Vec<i64>) -> HashSet<i64> {
-    if video_ids.is_empty() {
-        return HashSet::new();
+/// What a page shows of its viewer.
+#[derive(Debug, Default)]
+pub struct Flags {
+    /// The videos that they like.
+    pub liked: HashSet<i64>,
+    /// The users whom they follow.
+    pub followed: HashSet<i64>,
+}
+
+impl Flags {
+    /// Whether the page is that of a viewer without a token.
+    pub fn is_empty(&self) -> bool {
+        self.liked.is_empty() && self.followed.is_empty()
     }
-    let request = FavoritePageRequest {
-        video_ids,
-        user_ids: Vec::new(),
-        viewer_id: Some(viewer),
-        flags_only: Some(true),
+}
+
+/// What has flags of its viewer.
+pub trait Flagged {
+    /// The videos on it.
+    fn video_ids(&self) -> Vec<i64> {
+        Vec::new()
+    }
+
+    /// The users on it; one may be there twice.
+    fn user_ids(&self) -> Vec<i64>;
+
+    /// Sets all flags.
+    fn flag(&mut self, flags: &Flags);
+}
+
+impl Flagged for Vec<Video> {
+    fn video_ids(&self) -> Vec<i64> {
+        self.iter().map(Video::id).collect()
+    }
+
+    fn user_ids(&self) -> Vec<i64> {
+        self.iter().map(|video| video.author().id()).collect()
+    }
+
+    fn flag(&mut self, flags: &Flags) {
+        for video in self {
+            video.set_favorite(flags.liked.contains(&video.id()));
+            let is_followed = flags.followed.contains(&video.author().id());
+            video.author_mut().set_follow(is_followed);
+        }
+    }
+}
+
+impl Flagged for Vec<Comment> {
+    fn user_ids(&self) -> Vec<i64> {
+        self.iter().map(|comment| comment.user().id()).collect()
+    }
+
+    fn flag(&mut self, flags: &Flags) {
+        for comment in self {
+            let is_followed = flags.followed.contains(&comment.user().id());
+            comment.user_mut().set_follow(is_followed);
+        }
+    }
+}
+
+impl Flagged for Vec<User> {
+    fn user_ids(&self) -> Vec<i64> {
+        self.iter().map(User::id).collect()
+    }
+
+    fn flag(&mut self, flags: &Flags) {
+        for user in self {
+            user.set_follow(flags.followed.contains(&user.id()));
+        }
+    }
+}
+
+/// What the viewer likes and whom they follow of these, in one call; nothing while that can't be read.
+pub async fn flags(app: &App, viewer: i64, video_ids: Vec<i64>, user_ids: Vec<i64>) -> Flags {
+    // Nobody follows themself.
+    let user_ids = distinct(user_ids.into_iter().filter(|id| *id != viewer));
+    // The clients have logged why a call failed.
+    if !video_ids.is_empty() {
+        let request = FavoritePageRequest {
+            video_ids,
+            user_ids,
+            viewer_id: Some(viewer),
+            flags_only: Some(true),
+        };
+        let page = app.favorite.favorite_page(request).await;
+        return page.map_or_else(
+            |_| Flags::default(),
+            |page| Flags {
+                liked: page.liked_video_ids.into_iter().collect(),
+                followed: page.followed_user_ids.into_iter().flatten().collect(),
+            },
+        );
+    }
+    if user_ids.is_empty() {
+        return Flags::default();
+    }
+    let request = FollowedAmongRequest {
+        user_id: viewer,
+        user_ids,
     };
-    // The client has logged why the call failed.
-    let page = app.favorite.favorite_page(request).await.ok();
-    page.into_iter()
-        .flat_map(|page| page.liked_video_ids)
-        .collect()
+    let followed = app.relation.followed_among(request).await.ok();
+    let followed = followed.into_iter().flat_map(|found| found.user_ids);
+    Flags {
+        liked: HashSet::new(),
+        followed: followed.collect(),
+    }
 }
 
 /// Joins comments with their writers, in the comments' order.
@@ -122,6 +213,21 @@ pub async fn comments(
         Some(Comment::new(comment, writer.clone(), app.utc_offset))
     });
     Ok(joined.collect())
+}
+
+/// These users in this order; one who isn't there any more is left out.
+pub async fn users_in_order(
+    app: &App,
+    ids: Vec<i64>,
+    brought: Brought,
+) -> Result<Vec<User>, ApiError> {
+    let mut users = users_with(app, distinct(ids.iter().copied()), brought).await?;
+    Ok(ids.iter().filter_map(|id| users.remove(id)).collect())
+}
+
+/// Whether there is a user with this id, or was a moment ago.
+pub async fn user_exists(app: &App, id: i64) -> Result<bool, ApiError> {
+    Ok(app.users.get(&id).is_some() || !look_up(app, vec![id]).await?.is_empty())
 }
 
 /// The users with these ids; an id that names nobody is left out.

@@ -179,9 +179,15 @@ pub async fn register(app: &App, client: ClientAddress) -> Result<(), ApiError> 
     Ok(app.limits.admit(&claims).await?)
 }
 
-/// Counts a like or a comment.
+/// Counts a like, a comment or a follow.
 pub fn write(app: &App, user_id: i64) -> Result<(), ApiError> {
     let claims = [Claim::user(Class::WriteUser, user_id)];
+    Ok(app.limits.count(&claims)?)
+}
+
+/// Counts a message.
+pub fn message(app: &App, user_id: i64) -> Result<(), ApiError> {
+    let claims = [Claim::user(Class::MessageUser, user_id)];
     Ok(app.limits.count(&claims)?)
 }
 

@@ -1,7 +1,7 @@
 //! Shared reads: a page that is the same for everybody is read, rendered and compressed once for all who ask at that moment.
 //!
 //! A flight reads the marks of all who joined. Those who have just written share a read that shows what they wrote, all others one from
-//! the page's own replica. What is a viewer's own, the likes, is read for them alone and by their own mark.
+//! the page's own replica. What is a viewer's own, likes and follows, is read for them alone and by their own mark.
 
 use std::sync::Arc;
 
@@ -17,33 +17,53 @@ use crate::{
     app::App,
     error::ApiError,
     flights::ANONYMOUS,
-    objects::{FeedPage, Video, VideoPage},
-    page::liked,
+    objects::{CommentPage, FeedPage, VideoPage},
+    page::{Flagged, Flags, flags},
     rendered::{Page, SharedPage},
     response::{Wanted, success},
     route::Example,
 };
 
-/// A page that consists of videos.
-pub trait Videos: Clone {
-    /// Those on the page.
-    fn videos(&mut self) -> &mut [Video];
-}
+impl Flagged for FeedPage {
+    fn video_ids(&self) -> Vec<i64> {
+        self.video_list.video_ids()
+    }
 
-impl Videos for FeedPage {
-    fn videos(&mut self) -> &mut [Video] {
-        &mut self.video_list
+    fn user_ids(&self) -> Vec<i64> {
+        self.video_list.user_ids()
+    }
+
+    fn flag(&mut self, flags: &Flags) {
+        self.video_list.flag(flags);
     }
 }
 
-impl Videos for VideoPage {
-    fn videos(&mut self) -> &mut [Video] {
-        &mut self.video_list
+impl Flagged for VideoPage {
+    fn video_ids(&self) -> Vec<i64> {
+        self.video_list.video_ids()
+    }
+
+    fn user_ids(&self) -> Vec<i64> {
+        self.video_list.user_ids()
+    }
+
+    fn flag(&mut self, flags: &Flags) {
+        self.video_list.flag(flags);
     }
 }
 
-impl<T: Videos + Serialize> Shared<T> {
-    /// The page with the viewer's likes: the shared one, if they like nothing on it.
+impl Flagged for CommentPage {
+    fn user_ids(&self) -> Vec<i64> {
+        self.comment_list.user_ids()
+    }
+
+    fn flag(&mut self, flags: &Flags) {
+        self.comment_list.flag(flags);
+    }
+}
+
+impl<T: Flagged + Clone + Serialize> Shared<T> {
+    /// The page with the viewer's likes and follows: the shared one, if there are none on it.
     ///
     /// # Errors
     /// The viewer didn't join the flight.
@@ -52,19 +72,18 @@ impl<T: Videos + Serialize> Shared<T> {
         if viewer == ANONYMOUS {
             return Ok(Self::Rendered(page));
         }
-        let mut content = page.content.clone();
-        let ids = content.videos().iter().map(Video::id).collect();
+        let (video_ids, user_ids) = (page.content.video_ids(), page.content.user_ids());
         let reader = Reader {
             affinity: Some(viewer),
             sees,
         };
-        let liked = service::reading(&reader, liked(app, viewer, ids)).await;
-        if liked.is_empty() {
+        let flags = flags(app, viewer, video_ids, user_ids);
+        let flags = service::reading(&reader, flags).await;
+        if flags.is_empty() {
             return Ok(Self::Rendered(page));
         }
-        for video in content.videos() {
-            video.set_favorite(liked.contains(&video.id()));
-        }
+        let mut content = page.content.clone();
+        content.flag(&flags);
         Ok(Self::Content(content))
     }
 }
@@ -115,7 +134,7 @@ mod tests {
     use marks::{Sees, Why};
 
     use super::*;
-    use crate::{i18n::Language, rendered::Readings};
+    use crate::{i18n::Language, objects::Video, rendered::Readings};
 
     fn wanted(language: Language, accepts_gzip: bool) -> Wanted {
         Wanted {

@@ -25,6 +25,10 @@ pub enum Rule {
     Negative,
     /// An action that is neither of two.
     OneOrTwo,
+    /// An action that isn't the only one.
+    One,
+    /// Oneself, where somebody else is meant.
+    Oneself,
     /// A second file.
     GivenTwice,
     /// Bytes that are no text.
@@ -71,6 +75,8 @@ impl Rule {
             Self::BelowOne => ("must be at least 1", "不能小于 1"),
             Self::Negative => ("must not be negative", "不能为负数"),
             Self::OneOrTwo => ("must be 1 or 2", "只能是 1 或 2"),
+            Self::One => ("must be 1", "只能是 1"),
+            Self::Oneself => ("must not be you", "不能是自己"),
             Self::GivenTwice => ("is given twice", "重复出现"),
             Self::NotUtf8 => ("is not UTF-8", "不是 UTF-8 编码"),
             Self::NotAscii => ("must be ASCII", "只能使用 ASCII 字符"),
@@ -197,6 +203,8 @@ pub(crate) mod tests {
             Rule::BelowOne,
             Rule::Negative,
             Rule::OneOrTwo,
+            Rule::One,
+            Rule::Oneself,
             Rule::GivenTwice,
             Rule::NotUtf8,
             Rule::NotAscii,

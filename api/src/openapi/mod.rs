@@ -22,6 +22,7 @@ use utoipa::openapi::{
 
 use crate::{
     call::TokenUse,
+    chat::{FriendUser, Message},
     error::ApiError,
     i18n::CODES,
     objects::{Comment, User, Video},
@@ -31,12 +32,14 @@ use crate::{
 };
 
 /// What groups the routes. A tag that isn't here stands at the end, without a description.
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 7] = [
     ("feed", "What everybody sees"),
     ("user", "Accounts"),
     ("publish", "Videos"),
     ("favorite", "Likes"),
     ("comment", "Comments"),
+    ("relation", "Follows and friends"),
+    ("message", "Messages"),
 ];
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -109,6 +112,8 @@ fn components() -> Components {
         .schema_from::<User>()
         .schema_from::<Video>()
         .schema_from::<Comment>()
+        .schema_from::<FriendUser>()
+        .schema_from::<Message>()
         .security_scheme("bearer", SecurityScheme::Http(bearer.build()))
         .security_scheme("token", SecurityScheme::ApiKey(ApiKey::Query(in_query)));
     let mut components = components.build();

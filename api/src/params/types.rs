@@ -95,6 +95,52 @@ impl Parameter for Switch {
     }
 }
 
+/// An action that there is only one of: 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OnlyAction;
+
+impl Parameter for OnlyAction {
+    const JSON_STRING: Option<&'static str> = Some("^1$");
+
+    fn read(params: &Params, name: &str) -> Result<Self, ApiError> {
+        match params.whole(name)? {
+            1 => Ok(Self),
+            _ => Err(ApiError::bad_parameter(name, Rule::One)),
+        }
+    }
+
+    fn schema() -> ObjectBuilder {
+        integer().enum_values(Some([1]))
+    }
+
+    fn example() -> Value {
+        json!(1)
+    }
+}
+
+/// A moment in UTC milliseconds, after which something is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AfterTime(pub i64);
+
+impl Parameter for AfterTime {
+    const JSON_STRING: Option<&'static str> = DIGITS;
+
+    fn read(params: &Params, name: &str) -> Result<Self, ApiError> {
+        match params.whole(name)? {
+            time if time < 0 => Err(ApiError::bad_parameter(name, Rule::Negative)),
+            time => Ok(Self(time)),
+        }
+    }
+
+    fn schema() -> ObjectBuilder {
+        int64(0)
+    }
+
+    fn example() -> Value {
+        json!(1_735_689_600_000_i64)
+    }
+}
+
 /// Above this, `latest_time` is in milliseconds: as seconds it would lie beyond the year 5000.
 const MAX_SECONDS: i64 = 100_000_000_000;
 
@@ -192,11 +238,17 @@ texts! {
     Signature: "SetProfileRequest"."signature", "Hello!";
     /// The text of a comment.
     CommentText: "AddCommentRequest"."content", "Nice!";
+    /// The text of a message, without the white space at its edges.
+    MessageText: "SendMessageRequest"."content", "Hello!", read by trimmed;
 }
 
 /// A name in NFC. Its length is counted, and its owner found, in one form.
 fn nfc(text: String) -> String {
     text.nfc().collect()
+}
+
+fn trimmed(text: String) -> String {
+    text.trim().to_owned()
 }
 
 /// The schema of a text that nobody may see while it is typed.

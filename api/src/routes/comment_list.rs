@@ -67,10 +67,10 @@ async fn comment_list(
                 .await,
         )
     };
-    // Nothing on the page is a viewer's own.
-    let (key, viewers) = ((video_id, before), [ANONYMOUS].into());
+    let viewer = call.user.map_or(ANONYMOUS, |holder| holder.user_id);
+    let (key, viewers) = ((video_id, before), [viewer].into());
     let page = flights::join(&app.flights.comments, key, viewers, read).await??;
-    Ok(Shared::Rendered(page.of(ANONYMOUS)?.0))
+    Shared::shown_to(viewer, &page, &app).await
 }
 
 async fn comments(app: &App, video_id: i64, before: Option<i64>) -> Result<CommentPage, ApiError> {

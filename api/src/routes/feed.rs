@@ -84,6 +84,6 @@ async fn feed_page(app: &App, before_ms: Option<i64>) -> Result<FeedPage, ApiErr
 const MAX_SKEW_MS: i64 = 300_000;
 
 /// A time after every publish so far, however far this clock is behind the one that stamps them.
-fn surely_later() -> i64 {
+pub fn surely_later() -> i64 {
     chrono::Utc::now().timestamp_millis() + MAX_SKEW_MS
 }

@@ -5,12 +5,19 @@ pub mod comment_list;
 pub mod favorite_action;
 pub mod favorite_list;
 pub mod feed;
+pub mod feed_following;
 pub mod login;
+pub mod message_action;
+pub mod message_chat;
 pub mod profile;
 pub mod publish;
 pub mod publish_delete;
 pub mod publish_list;
 pub mod register;
+pub mod relation_action;
+pub mod relation_follow_list;
+pub mod relation_follower_list;
+pub mod relation_friend_list;
 pub mod user;
 pub mod video;
 
@@ -24,12 +31,19 @@ pub fn routes() -> Vec<Route> {
         favorite_action::route(),
         favorite_list::route(),
         feed::route(),
+        feed_following::route(),
         login::route(),
+        message_action::route(),
+        message_chat::route(),
         profile::route(),
         publish::route(),
         publish_delete::route(),
         publish_list::route(),
         register::route(),
+        relation_action::route(),
+        relation_follow_list::route(),
+        relation_follower_list::route(),
+        relation_friend_list::route(),
         user::route(),
         video::route(),
     ]

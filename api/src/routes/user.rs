@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use auth::Holder;
+use futures::future::join;
 use idl::base::Code;
 use marks::Subject;
 use serde::Serialize;
@@ -51,15 +52,30 @@ pub fn route() -> Route {
 async fn user(app: Arc<App>, call: Call<Option<Holder>, UserQuery>) -> Result<Profile, ApiError> {
     let viewer = call.user.map(|holder| holder.user_id);
     let user_id = list_owner(call.params.user_id, viewer)?;
-    let user = match viewer == Some(user_id) {
-        // Who may have changed it a moment ago.
-        true => {
-            let subjects = [Subject::User(user_id)];
-            let now = page::user_now(&app, user_id);
-            app.reading(viewer, &subjects, now).await?
+    let found = async {
+        match viewer == Some(user_id) {
+            // Who may have changed it a moment ago.
+            true => {
+                let subjects = [Subject::User(user_id)];
+                let now = page::user_now(&app, user_id);
+                app.reading(viewer, &subjects, now).await
+            }
+            false => Ok(page::users(&app, vec![user_id]).await?.remove(&user_id)),
         }
-        false => page::users(&app, vec![user_id]).await?.remove(&user_id),
     };
-    let user = user.ok_or_else(|| ApiError::new(Code::NO_SUCH_USER))?;
+    let (user, follows) = join(found, follows(&app, viewer, user_id)).await;
+    let mut user = user?.ok_or_else(|| ApiError::new(Code::NO_SUCH_USER))?;
+    user.set_follow(follows);
     Ok(Profile { user })
+}
+
+/// Whether the viewer follows this user; false while that can't be read.
+async fn follows(app: &App, viewer: Option<i64>, user_id: i64) -> bool {
+    let Some(viewer) = viewer.filter(|viewer| *viewer != user_id) else {
+        return false;
+    };
+    let flags = page::flags(app, viewer, Vec::new(), vec![user_id]);
+    let subjects = [Subject::User(viewer)];
+    let flags = app.reading(Some(viewer), &subjects, flags).await;
+    flags.followed.contains(&user_id)
 }

@@ -9,7 +9,7 @@ use testkit::{Account, Client, Reply, media};
 
 use crate::{
     scene::film,
-    shapes::{comments, videos},
+    shapes::{comments, messages, users, videos},
     shared_system,
 };
 
@@ -21,6 +21,8 @@ struct Scene {
     client: Client,
     victim: Account,
     attacker: Account,
+    /// Whom the victim follows and has written to.
+    friend: Account,
     film: i64,
     comment: i64,
 }
@@ -30,6 +32,11 @@ impl Scene {
         let (victim, attacker) = (client.new_account().await, client.new_account().await);
         let film = film(&client, &victim).await;
         client.like(&victim.token, film).await.ok();
+        let friend = client.new_account().await;
+        client.follow(&victim.token, friend.user_id).await.ok();
+        client.follow(&friend.token, victim.user_id).await.ok();
+        let message = client.send_message(&victim.token, friend.user_id, "Ours");
+        message.await.ok();
         let id = film.to_string();
         let mine = [
             ("token", victim.token.as_str()),
@@ -45,6 +52,7 @@ impl Scene {
             client,
             victim,
             attacker,
+            friend,
             film,
         }
     }
@@ -63,7 +71,14 @@ impl Scene {
         }
         let user = self.client.user(self.victim.user_id, token).await.ok();
         let comments = comments(&self.client.comments(self.film).await.ok());
-        json!({ "user": user["user"], "works": works, "likes": likes, "comments": comments })
+        let friends = self.client.relation_list("friend", &query).await.ok();
+        let chat = self
+            .client
+            .chat(token, self.friend.user_id, None)
+            .await
+            .ok();
+        json!({ "user": user["user"], "works": works, "likes": likes, "comments": comments,
+            "friends": without_counts(users(&friends)), "chat": messages(&chat) })
     }
 
     /// The attacker's request to a route, with all that may name the victim.
@@ -91,6 +106,14 @@ impl Scene {
     async fn send(&self, method: Method, path: &str, more: &[(&'static str, &str)]) -> Reply {
         self.client.send(self.request(method, path, more)).await
     }
+}
+
+/// The friend of both has counts that the attacker's own follow moves.
+fn without_counts(mut users: Vec<Value>) -> Vec<Value> {
+    for user in &mut users {
+        user["follower_count"] = Value::Null;
+    }
+    users
 }
 
 type Attack = for<'a> fn(&'a Scene, &'static str) -> BoxFuture<'a, ()>;
@@ -223,7 +246,76 @@ fn delete<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
     .boxed()
 }
 
-const TABLE: [(&str, Attack); 13] = [
+/// Begins and ends no follow but one's own.
+fn follow<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
+    async move {
+        // Ended first: the victim's follow is the only one that there is to end.
+        for action in ["2", "1", "2"] {
+            let to = scene.friend.user_id.to_string();
+            let more = [("action_type", action), ("to_user_id", to.as_str())];
+            scene.send(Method::POST, path, &more).await.ok();
+            let followed = |account: &Account| {
+                let (client, token) = (scene.client.clone(), account.token.clone());
+                async move {
+                    let query = [("token", token.as_str())];
+                    let list = client.relation_list("follow", &query).await;
+                    users(&list.ok()).len()
+                }
+            };
+            assert_eq!(followed(&scene.victim).await, 1);
+            assert_eq!(followed(&scene.attacker).await, usize::from(action == "1"));
+        }
+    }
+    .boxed()
+}
+
+/// What one sends is one's own, whatever else the request says.
+fn message<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
+    async move {
+        let (client, friend) = (&scene.client, &scene.friend);
+        let to = friend.user_id.to_string();
+        let victim = scene.victim.user_id.to_string();
+        let more = [
+            ("action_type", "1"),
+            ("to_user_id", to.as_str()),
+            ("from_user_id", victim.as_str()),
+            ("content", "Whose?"),
+        ];
+        let request = scene.request(Method::POST, path, &more);
+        client
+            .send(request.header("idempotency-key", KEY))
+            .await
+            .ok();
+        let chat = client.chat(&friend.token, scene.attacker.user_id, None);
+        let sent = messages(&chat.await.ok());
+        assert_eq!(sent[0]["from_user_id"], scene.attacker.user_id);
+    }
+    .boxed()
+}
+
+/// Only the two see what they have written to each other.
+fn chat<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
+    async move {
+        let (victim, friend) = (&scene.victim, &scene.friend);
+        for (with, other) in [(victim, friend), (friend, victim)] {
+            let (with, other) = (with.user_id.to_string(), other.user_id.to_string());
+            let more = [
+                ("to_user_id", with.as_str()),
+                ("from_user_id", other.as_str()),
+            ];
+            let reply = scene.send(Method::GET, path, &more).await;
+            let seen = messages(&reply.ok());
+            let strangers = seen.iter().filter(|message| {
+                let ends = ["from_user_id", "to_user_id"].map(|end| message[end].clone());
+                !ends.contains(&scene.attacker.user_id.into())
+            });
+            assert_eq!(strangers.count(), 0, "{seen:#?}");
+        }
+    }
+    .boxed()
+}
+
+const TABLE: [(&str, Attack); 20] = [
     ("/douyin/feed/", read),
     ("/douyin/user/", read),
     ("/douyin/user/register/", register),
@@ -237,6 +329,13 @@ const TABLE: [(&str, Attack); 13] = [
     ("/douyin/publish/action/", publish),
     ("/douyin/publish/delete/", delete),
     ("/douyin/video/", read),
+    ("/douyin/feed/following/", read),
+    ("/douyin/relation/action/", follow),
+    ("/douyin/relation/follow/list/", read),
+    ("/douyin/relation/follower/list/", read),
+    ("/douyin/relation/friend/list/", read),
+    ("/douyin/message/action/", message),
+    ("/douyin/message/chat/", chat),
 ];
 
 #[tokio::test]

@@ -155,3 +155,51 @@ pub fn added(reply: &Value) -> Value {
     assert_comment(&reply["comment"]);
     reply["comment"].clone()
 }
+
+const PAGE: [(&str, Kind); 2] = [("has_more", Bool), ("next_before", Int)];
+
+/// The users of a list, each checked.
+pub fn users(reply: &Value) -> Vec<Value> {
+    assert_reply(reply);
+    check(reply, &[("user_list", List)]);
+    check(reply, &PAGE);
+    let users = reply["user_list"].as_array().unwrap();
+    users.iter().for_each(assert_user);
+    users.clone()
+}
+
+/// The friends of a list, each checked.
+pub fn friends(reply: &Value) -> Vec<Value> {
+    let friends = users(reply);
+    for friend in &friends {
+        check(friend, &[("message", Text), ("msgType", Int)]);
+        assert_eq!(friend["is_follow"], true, "{friend:#}");
+    }
+    friends
+}
+
+/// The messages of a chat, each checked; oldest first, no two of one time.
+pub fn messages(reply: &Value) -> Vec<Value> {
+    assert_reply(reply);
+    check(reply, &[("message_list", List)]);
+    check(reply, &PAGE);
+    let messages = reply["message_list"].as_array().unwrap();
+    for message in messages {
+        check(
+            message,
+            &[
+                ("id", Int),
+                ("to_user_id", Int),
+                ("from_user_id", Int),
+                ("content", Text),
+                ("create_time", Int),
+            ],
+        );
+    }
+    let times: Vec<i64> = messages
+        .iter()
+        .map(|message| message["create_time"].as_i64().unwrap())
+        .collect();
+    assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
+    messages.clone()
+}

@@ -55,8 +55,10 @@ classes! {
     Publish = "publish", publish_per_address, MINUTE;
     /// Uploads of a user.
     PublishUser = "publish_user", publish_per_user, MINUTE;
-    /// Likes and comments of a user.
+    /// Likes, comments and follows of a user.
     WriteUser = "write_user", write_per_user, MINUTE;
+    /// Messages that a user sends.
+    MessageUser = "message_user", message_per_user, MINUTE;
     /// Everything from an address that shows no token.
     Request = "request", request_per_address, MINUTE;
     /// Everything of a user.

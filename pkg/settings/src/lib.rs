@@ -263,6 +263,7 @@ sections! {
         publish_per_address: u64,
         publish_per_user: u64,
         write_per_user: u64,
+        message_per_user: u64,
         request_per_address: u64,
         request_per_user: u64,
         upload_bytes_per_user_day: u64,

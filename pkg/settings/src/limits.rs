@@ -30,6 +30,7 @@ impl Settings {
             ("limits.publish_per_address", given.publish_per_address),
             ("limits.publish_per_user", given.publish_per_user),
             ("limits.write_per_user", given.write_per_user),
+            ("limits.message_per_user", given.message_per_user),
             ("limits.request_per_address", given.request_per_address),
             ("limits.request_per_user", given.request_per_user),
         ] {
@@ -58,6 +59,7 @@ impl Settings {
             publish_per_address: default(given.publish_per_address, 1200, 300),
             publish_per_user: default(given.publish_per_user, 1200, 10),
             write_per_user: default(given.write_per_user, 12_000, 120),
+            message_per_user: default(given.message_per_user, 12_000, 120),
             request_per_address: default(given.request_per_address, 1_000_000, 30_000),
             request_per_user: default(given.request_per_user, 100_000, 1200),
             upload_bytes_per_user_day: default(given.upload_bytes_per_user_day, 1 << 40, 4 << 30),

@@ -239,6 +239,52 @@ impl Client {
             .await
     }
 
+    /// Follows a user.
+    pub async fn follow(&self, token: &str, user_id: i64) -> Reply {
+        self.relation_action(token, user_id, "1").await
+    }
+
+    /// Ends a follow.
+    pub async fn unfollow(&self, token: &str, user_id: i64) -> Reply {
+        self.relation_action(token, user_id, "2").await
+    }
+
+    async fn relation_action(&self, token: &str, user_id: i64, action_type: &str) -> Reply {
+        let to_user_id = user_id.to_string();
+        let query = [
+            ("token", token),
+            ("to_user_id", &to_user_id),
+            ("action_type", action_type),
+        ];
+        self.post("/douyin/relation/action/", &query).await
+    }
+
+    /// One of the lists of users: "follow", "follower" or "friend".
+    pub async fn relation_list(&self, which: &str, query: &[(&str, &str)]) -> Reply {
+        self.get(&format!("/douyin/relation/{which}/list/"), query)
+            .await
+    }
+
+    /// Sends a message.
+    pub async fn send_message(&self, token: &str, to_user_id: i64, content: &str) -> Reply {
+        let to_user_id = to_user_id.to_string();
+        let query = [
+            ("token", token),
+            ("to_user_id", &to_user_id),
+            ("action_type", "1"),
+            ("content", content),
+        ];
+        self.post("/douyin/message/action/", &query).await
+    }
+
+    /// The messages with a user, later than `pre_msg_time` if that is given.
+    pub async fn chat(&self, token: &str, with: i64, pre_msg_time: Option<i64>) -> Reply {
+        let (with, time) = (with.to_string(), pre_msg_time.unwrap_or(0).to_string());
+        let mut query = vec![("token", token), ("to_user_id", &with)];
+        query.extend(pre_msg_time.map(|_| ("pre_msg_time", time.as_str())));
+        self.get("/douyin/message/chat/", &query).await
+    }
+
     /// GETs any URL, for example a `play_url`; status, headers and bytes.
     pub async fn fetch(&self, url: &str, range: Option<&str>) -> (u16, HeaderMap, Vec<u8>) {
         let mut request = self.http.get(url);

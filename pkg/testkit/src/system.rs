@@ -60,9 +60,11 @@ impl System {
     /// One instance of each service and of the API.
     pub fn builder() -> Builder {
         Builder {
-            instances: ["user", "video", "favorite", "comment", "api"]
-                .map(|name| (name.to_owned(), 1))
-                .into(),
+            instances: [
+                "user", "video", "favorite", "comment", "relation", "message", "api",
+            ]
+            .map(|name| (name.to_owned(), 1))
+            .into(),
             settings: BTreeMap::new(),
             settings_of: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -331,10 +333,11 @@ impl System {
         if has_own_tables {
             self.says_that_it_is_up().await;
         }
-        // Both write, for which the user must be there.
+        // They write, for which the user must be there.
         let writes =
             |service: &str| !has_own_tables && runs(service) && runs("video") && runs("user");
         let (mut favorite, mut comment) = (!writes("favorite"), !writes("comment"));
+        let (mut relation, mut message) = (!writes("relation"), !writes("message"));
         if !has_own_tables {
             self.database.execute(ADD_READY_USER).await;
         }
@@ -346,7 +349,11 @@ impl System {
             favorite = favorite || client.unlike(&token, NO_VIDEO).await.try_code() == Some(10007);
             comment = comment
                 || client.delete_comment(&token, NO_VIDEO, 1).await.try_code() == Some(10007);
-            (feed && user && favorite && comment).then_some(())
+            // No such user: 10006 comes from these, which have it from the user service.
+            relation = relation || client.unfollow(&token, NOBODY).await.try_code() == Some(10006);
+            message =
+                message || client.send_message(&token, NOBODY, "?").await.try_code() == Some(10006);
+            (feed && user && favorite && comment && relation && message).then_some(())
         })
         .await;
         if !has_own_tables {
@@ -372,6 +379,8 @@ impl System {
 const READY_USER: i64 = 4_000_000_000;
 /// A database that is there already may have any smaller one.
 const NO_VIDEO: i64 = 4_000_000_000;
+/// A user who is never there.
+const NOBODY: i64 = 4_000_000_001;
 const ADD_READY_USER: &str =
     "INSERT INTO users (id, name, password_hash) VALUES (4000000000, 'ready?', '-')";
 const REMOVE_READY_USER: [&str; 2] = [
@@ -453,6 +462,7 @@ fn defaults(
         ("limits.publish_per_address", FREELY),
         ("limits.publish_per_user", FREELY),
         ("limits.write_per_user", FREELY),
+        ("limits.message_per_user", FREELY),
         ("limits.request_per_address", FREELY),
         ("limits.request_per_user", FREELY),
         ("http.listen", "127.0.0.1:0"),

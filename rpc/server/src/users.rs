@@ -41,6 +41,7 @@ impl Users {
         }
         let request = MGetUsersRequest {
             user_ids: vec![user_id],
+            with_changes: None,
         };
         let answer = self
             .user

@@ -7,7 +7,10 @@ use testkit::{Client, Reply, media};
 use super::places::{Pairs, Place};
 use crate::{
     scene::ids,
-    shapes::{added, assert_no_session, assert_session, assert_user, comments, feed_page, videos},
+    shapes::{
+        added, assert_no_session, assert_session, assert_user, comments, feed_page, friends,
+        messages, users, videos,
+    },
     system_builder,
 };
 
@@ -207,6 +210,103 @@ async fn walk(client: &Client, habits: &Habits, round: usize) {
     assert!(liked.is_empty());
 }
 
+/// The steps of relations and of chat: two users, registered in an earlier round or now.
+async fn walk_of_two(client: &Client, habits: &Habits) {
+    let mut sessions = Vec::new();
+    for which in ["a", "b"] {
+        let session = || {
+            vec![
+                ("username", format!("{}-{which}", habits.name)),
+                ("password", "123456".to_owned()),
+            ]
+        };
+        habits
+            .post(client, "/douyin/user/register/", session())
+            .await;
+        let login = habits.post(client, "/douyin/user/login/", session()).await;
+        sessions.push(login.ok());
+    }
+    let user_id = |n: usize| sessions[n]["user_id"].as_i64().unwrap();
+    let token = |n: usize| ("token", sessions[n]["token"].as_str().unwrap().to_owned());
+    let to_b = || ("to_user_id", (habits.id)(user_id(1)));
+    let act = |action: i64| vec![token(0), to_b(), ("action_type", (habits.id)(action))];
+    let list = async |which: &str, n: usize| {
+        let path = format!("/douyin/relation/{which}/list/");
+        let whose = vec![token(n), ("user_id", (habits.id)(user_id(n)))];
+        habits.get(client, &path, whose).await.ok()
+    };
+    habits
+        .post(client, "/douyin/relation/action/", act(1))
+        .await
+        .ok();
+    let follows = users(&list("follow", 0).await);
+    assert_eq!(entry(&follows, user_id(1))["is_follow"], true);
+    let followers = users(&list("follower", 1).await);
+    assert_eq!(entry(&followers, user_id(0))["follow_count"], 1);
+    let back = vec![
+        token(1),
+        ("to_user_id", (habits.id)(user_id(0))),
+        ("action_type", "1".to_owned()),
+    ];
+    habits
+        .post(client, "/douyin/relation/action/", back)
+        .await
+        .ok();
+    let text = format!("你好, {} & 100 %", habits.name);
+    let send = vec![
+        token(0),
+        to_b(),
+        ("action_type", (habits.id)(1)),
+        ("content", text.clone()),
+    ];
+    habits
+        .post(client, "/douyin/message/action/", send)
+        .await
+        .ok();
+    let chat = async |n: usize, after: i64| {
+        let pairs = vec![
+            token(n),
+            ("to_user_id", (habits.id)(user_id(1 - n))),
+            ("pre_msg_time", (habits.id)(after)),
+        ];
+        messages(
+            &habits
+                .get(client, "/douyin/message/chat/", pairs)
+                .await
+                .ok(),
+        )
+    };
+    let seen = chat(1, 0).await;
+    let last = seen.last().unwrap();
+    assert_eq!(
+        (&last["content"], &last["from_user_id"], &last["to_user_id"]),
+        (
+            &text.as_str().into(),
+            &user_id(0).into(),
+            &user_id(1).into()
+        )
+    );
+    assert_eq!(chat(0, 0).await, seen);
+    let newest = last["create_time"].as_i64().unwrap();
+    assert!(chat(0, newest).await.is_empty());
+    for (n, msg_type) in [(0, 1), (1, 0)] {
+        let friends = friends(&list("friend", n).await);
+        let friend = entry(&friends, user_id(1 - n));
+        assert_eq!(
+            (&friend["message"], &friend["msgType"]),
+            (&text.as_str().into(), &msg_type.into())
+        );
+    }
+    for _ in 0..2 {
+        habits
+            .post(client, "/douyin/relation/action/", act(2))
+            .await
+            .ok();
+    }
+    assert!(users(&list("follow", 0).await).is_empty());
+    assert!(friends(&list("friend", 1).await).is_empty());
+}
+
 #[tokio::test]
 async fn the_steps_of_the_reference_suite_hold_for_every_client_twice_on_the_same_data() {
     let system = system_builder().start().await;
@@ -214,6 +314,7 @@ async fn the_steps_of_the_reference_suite_hold_for_every_client_twice_on_the_sam
     for round in 0..2 {
         for habits in &CLIENTS {
             walk(&client, habits, round).await;
+            walk_of_two(&client, habits).await;
         }
     }
     let published: i64 = system.database().value("SELECT COUNT(*) FROM videos").await;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     scene::{counts, film, ids, seen_by, user_counts},
-    shapes::{added, assert_no_session, assert_reply, comments, videos},
+    shapes::{added, assert_no_session, assert_reply, comments, messages, users, videos},
     shared_system,
 };
 
@@ -38,6 +38,8 @@ fn routes(scene: &Scene) -> Vec<Route> {
     let video = || ("video_id", scene.video_id.to_string());
     let comment = || ("comment_id", scene.comment_id.to_string());
     let author = || ("user_id", scene.author.user_id.to_string());
+    let to_author = || ("to_user_id", scene.author.user_id.to_string());
+    let oneself = scene.fan.user_id.to_string();
     let pair = |name, value: &str| (name, value.to_owned());
     let no_video = || value("video_id", NOBODYS, 10007, "");
     let list_of_a_user = |path| Route {
@@ -142,6 +144,8 @@ fn routes(scene: &Scene) -> Vec<Route> {
         },
         list_of_a_user("/douyin/publish/list/"),
         list_of_a_user("/douyin/favorite/list/"),
+        list_of_a_user("/douyin/relation/follow/list/"),
+        list_of_a_user("/douyin/relation/follower/list/"),
         Route {
             method: Method::POST,
             path: "/douyin/favorite/action/",
@@ -241,6 +245,108 @@ fn routes(scene: &Scene) -> Vec<Route> {
             ]
             .concat(),
         },
+        Route {
+            method: Method::GET,
+            path: "/douyin/feed/following/",
+            right: vec![token(), pair("latest_time", "1700000000")],
+            wrong: [
+                vec![
+                    value("latest_time", "-1", 10001, "must not be negative"),
+                    value("latest_time", "1.5", 10001, "must be a whole number"),
+                    value("latest_time", "now", 10001, "is not a number"),
+                ],
+                no_token(true),
+            ]
+            .concat(),
+        },
+        Route {
+            method: Method::POST,
+            path: "/douyin/relation/action/",
+            right: vec![token(), to_author(), pair("action_type", "2")],
+            wrong: [
+                missing("to_user_id"),
+                no_id("to_user_id"),
+                no_action(),
+                no_token(true),
+                vec![
+                    value("to_user_id", NOBODYS, 10006, ""),
+                    value("to_user_id", &oneself, 10001, "must not be you"),
+                ],
+            ]
+            .concat(),
+        },
+        Route {
+            method: Method::GET,
+            path: "/douyin/relation/friend/list/",
+            right: vec![token(), pair("user_id", &oneself)],
+            wrong: [
+                no_id("user_id"),
+                no_id("before"),
+                no_token(true),
+                vec![("user_id", Some(author().1), 10009, "")],
+            ]
+            .concat(),
+        },
+        Route {
+            method: Method::POST,
+            path: "/douyin/message/action/",
+            // No right one: it would be written.
+            right: vec![
+                token(),
+                to_author(),
+                pair("action_type", "1"),
+                pair("content", " "),
+            ],
+            wrong: [
+                missing("to_user_id"),
+                no_id("to_user_id"),
+                no_token(true),
+                missing("action_type"),
+                vec![
+                    value("action_type", "2", 10001, "must be 1"),
+                    value("action_type", "x", 10001, "is not a number"),
+                    ("content", None, 10001, "is missing"),
+                    value("content", "", 10001, "at least 1 character"),
+                    value("content", "\u{3000}\n ", 10001, "at least 1 character"),
+                    too_long("content", 501, "at most 500 characters"),
+                ],
+            ]
+            .concat(),
+        },
+        Route {
+            method: Method::POST,
+            path: "/douyin/message/action/",
+            right: vec![
+                token(),
+                pair("to_user_id", NOBODYS),
+                pair("action_type", "1"),
+                pair("content", "Hello?"),
+            ],
+            wrong: vec![
+                value("to_user_id", NOBODYS, 10006, ""),
+                value("to_user_id", &oneself, 10001, "must not be you"),
+            ],
+        },
+        Route {
+            method: Method::GET,
+            path: "/douyin/message/chat/",
+            right: vec![token(), to_author(), pair("pre_msg_time", "0")],
+            wrong: [
+                missing("to_user_id"),
+                no_id("to_user_id"),
+                no_id("before"),
+                no_token(true),
+                vec![
+                    value("pre_msg_time", "-1", 10001, "must not be negative"),
+                    value("pre_msg_time", "1.5", 10001, "must be a whole number"),
+                    value("pre_msg_time", "1e19", 10001, "is out of range"),
+                    value("pre_msg_time", "now", 10001, "is not a number"),
+                    value("to_user_id", NOBODYS, 10006, ""),
+                    value("to_user_id", &oneself, 10001, "must not be you"),
+                ],
+            ]
+            .concat(),
+        },
     ]
 }
 
@@ -321,6 +427,11 @@ async fn assert_untouched(system: &System, scene: &Scene) {
     assert_eq!(ids(&list), [scene.comment_id]);
     let likes = client.favorite_list(&[("token", &scene.fan.token)]).await;
     assert!(videos(&likes.ok()).is_empty());
+    let query = [("token", scene.fan.token.as_str())];
+    let follows = client.relation_list("follow", &query).await;
+    assert!(users(&follows.ok()).is_empty());
+    let chat = client.chat(&scene.fan.token, scene.author.user_id, None);
+    assert!(messages(&chat.await.ok()).is_empty());
     client
         .login(&scene.fan.name, &scene.fan.password)
         .await
@@ -352,6 +463,7 @@ async fn what_is_right_is_right_in_every_place() {
     let reads_and_unlikes = routes(&scene).into_iter().filter(|route| {
         let writes = [
             "/comment/action",
+            "/message/action",
             "/register",
             "/publish/delete",
             "/user/profile",

@@ -1,4 +1,4 @@
-//! Likes and comments of many users at once, against a reference model, while something breaks.
+//! Likes, follows, comments and messages of many users at once, against a reference model, while something breaks.
 //!
 //! However it breaks: no acknowledged operation is lost, none is counted twice, no count is ever below 0, and two fold periods
 //! after the last write every count is that of the rows. `make soak` runs the same at full size.
@@ -153,7 +153,9 @@ async fn all_is_right_when_the_nodes_of_a_redis_cluster_are_killed_and_come_back
 #[tokio::test]
 async fn all_is_right_when_services_are_killed_and_restarted() {
     let fault = async |system: &mut System| {
-        for service in ["favorite", "comment", "video", "user"] {
+        for service in [
+            "favorite", "comment", "relation", "message", "video", "user",
+        ] {
             seconds(0.5).await;
             system.instances(service)[0].kill9();
             seconds(0.5).await;

@@ -1,0 +1,77 @@
+//! `GET /douyin/feed/following/`: the newest videos of those whom a user follows, page by page.
+
+use std::sync::Arc;
+
+use auth::Holder;
+use idl::{
+    relation::FollowedIdsRequest,
+    video::{FeedResponse, FollowingFeedRequest},
+};
+use marks::Subject;
+
+use super::feed::{Feed, surely_later};
+use crate::{
+    app::App,
+    call::Call,
+    error::ApiError,
+    objects::FeedPage,
+    page::{self, Brought, Flagged as _},
+    route::Route,
+};
+
+/// The latest follows of a user whose videos are on it: as many as the interfaces let through.
+const MAX_FOLLOWED: i32 = 5000;
+
+/// The declaration of this route.
+pub fn route() -> Route {
+    Route::get("/douyin/feed/following/", following).described(
+        "The newest videos of those whom one follows",
+        "As the feed, of the 5,000 whom the user began to follow last. An addition of ours.",
+    )
+}
+
+async fn following(app: Arc<App>, call: Call<Holder, Feed>) -> Result<FeedPage, ApiError> {
+    let viewer = call.user.user_id;
+    let before_ms = call.params.latest_time.before_ms;
+    let page = following_page(&app, viewer, before_ms);
+    app.reading(Some(viewer), &[Subject::User(viewer)], page)
+        .await
+}
+
+async fn following_page(
+    app: &App,
+    viewer: i64,
+    before_ms: Option<i64>,
+) -> Result<FeedPage, ApiError> {
+    let request = FollowedIdsRequest {
+        user_id: viewer,
+        limit: MAX_FOLLOWED,
+    };
+    let author_ids = app.relation.followed_ids(request).await?.user_ids;
+    let request = FollowingFeedRequest {
+        author_ids,
+        before_ms,
+        limit: app.settings.page.feed,
+    };
+    let FeedResponse {
+        videos,
+        now_ms,
+        author_counts,
+        ..
+    } = app.video.following_feed(request).await?;
+    let next_time = match videos.last() {
+        Some(oldest) => oldest.published_ms,
+        None => now_ms.unwrap_or_else(surely_later),
+    };
+    let video_ids = videos.iter().map(|video| video.id).collect();
+    let authors = videos.iter().map(|video| video.author_id).collect();
+    let flags = page::flags(app, viewer, video_ids, authors);
+    let page = page::videos(app, videos, Brought::new(author_counts));
+    let (page, flags) = futures::future::join(page, flags).await;
+    let mut video_list = page?;
+    video_list.flag(&flags);
+    Ok(FeedPage {
+        video_list,
+        next_time,
+    })
+}
