@@ -8,7 +8,7 @@ use testkit::{Account, System, media};
 /// How much of everything.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
-    /// Likes, unlikes, comments and deletions at least.
+    /// Writes at least: likes, follows, comments, messages, and ends of them.
     pub operations: usize,
     /// Accounts.
     pub users: usize,

@@ -1,20 +1,29 @@
-//! The reference model: which states a like or a comment may be in after the recorded requests.
+//! The reference model: which states a like, a follow, a comment or a message may be in after the recorded requests.
 //!
-//! Requests overlap, and one without an answer may have happened, even later than requests that were sent after it. So each like and each
-//! comment has a set of possible states. A state outside of the set means that an acknowledged write was lost.
+//! Requests overlap, and one without an answer may have happened, even later than requests that were sent after it. So each of them has a
+//! set of possible states. A state outside of the set means that an acknowledged write was lost.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     time::Instant,
 };
 
-/// User and video.
-pub(super) type Pair = (i64, i64);
+/// What there is between a user and a video, or between two users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Link {
+    /// Of a user and a video.
+    Like,
+    /// Of a user and another.
+    Follow,
+}
 
-/// A like or unlike.
+/// What it is, whose, and of what.
+pub(super) type Pair = (Link, i64, i64);
+
+/// A like or follow, or the end of one.
 #[derive(Debug, Clone, Copy)]
 struct Set {
-    liked: bool,
+    is_there: bool,
     began: Instant,
     /// `None`: no answer, so far or for ever.
     answered: Option<Instant>,
@@ -40,6 +49,15 @@ pub(super) struct Comment {
     pub video_id: i64,
     /// Whether its row must be there.
     pub presence: Presence,
+}
+
+/// A message that somebody wanted to send, by its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// By whom and to whom.
+    pub users: (i64, i64),
+    /// Whether its answer was a success.
+    pub is_answered: bool,
 }
 
 /// A request of the workload.
@@ -107,10 +125,12 @@ pub struct Reference {
     sets: HashMap<Pair, Vec<Set>>,
     /// By text: each has its own.
     comments: BTreeMap<String, Comment>,
+    /// As the comments.
+    messages: BTreeMap<String, Sent>,
 }
 
 impl Reference {
-    /// Likes, unlikes, comments and deletions that were asked for.
+    /// Likes, follows, comments, messages, and ends of them that were asked for.
     pub fn writes(&self) -> usize {
         self.history.iter().filter(|done| done.is_write).count()
     }
@@ -121,18 +141,18 @@ impl Reference {
         writes.filter_map(Operation::failure).collect()
     }
 
-    /// A like or unlike that is about to be sent; its number among those of the pair.
-    pub(super) fn begin(&mut self, pair: Pair, liked: bool) -> usize {
+    /// A like or follow, or the end of one, that is about to be sent; its number among those of the pair.
+    pub(super) fn begin(&mut self, pair: Pair, is_there: bool) -> usize {
         let sets = self.sets.entry(pair).or_default();
         sets.push(Set {
-            liked,
+            is_there,
             began: Instant::now(),
             answered: None,
         });
         sets.len() - 1
     }
 
-    /// The like or unlike of this number was a success.
+    /// The one of this number was a success.
     pub(super) fn answered(&mut self, pair: Pair, number: usize) {
         let sets = self.sets.get_mut(&pair).expect("a pair");
         sets[number].answered = Some(Instant::now());
@@ -142,7 +162,7 @@ impl Reference {
     pub(super) fn begun_since(&self, pair: Pair, moment: Instant) -> BTreeSet<bool> {
         let sets = self.sets.get(&pair).into_iter().flatten();
         let later = sets.filter(|set| set.began >= moment);
-        later.map(|set| set.liked).collect()
+        later.map(|set| set.is_there).collect()
     }
 
     /// The states that the pair may be in at the moment.
@@ -173,19 +193,48 @@ impl Reference {
         };
     }
 
-    /// Pairs that are not as they must be, given who likes what.
-    pub(super) fn wrong_pairs(&self, liked: &BTreeSet<Pair>) -> Vec<String> {
-        let strangers = liked.iter().filter(|pair| !self.sets.contains_key(pair));
-        let strangers = strangers.map(|pair| format!("{pair:?} is liked, and nobody asked for it"));
+    /// Pairs that are not as they must be, given those that are there.
+    pub(super) fn wrong_pairs(&self, there: &BTreeSet<Pair>) -> Vec<String> {
+        let strangers = there.iter().filter(|pair| !self.sets.contains_key(pair));
+        let strangers = strangers.map(|pair| format!("{pair:?} is there, and nobody asked for it"));
         let contradicted = self.sets.iter().filter(|(pair, sets)| {
             let states = possible(sets);
-            !states.contains(&liked.contains(pair))
+            !states.contains(&there.contains(pair))
         });
         let contradicted = contradicted.map(|(pair, sets)| {
-            let is_liked = liked.contains(pair);
-            format!("{pair:?}: liked = {is_liked} after {sets:?}")
+            let is_there = there.contains(pair);
+            format!("{pair:?}: there = {is_there} after {sets:?}")
         });
         strangers.chain(contradicted).collect()
+    }
+
+    /// A message that was asked for.
+    pub(super) fn sent(&mut self, text: String, users: (i64, i64), is_answered: bool) {
+        self.messages.insert(text, Sent { users, is_answered });
+    }
+
+    /// Messages that are lost or nobody's, and those that are there twice; given the texts and users of all rows.
+    pub(super) fn wrong_messages(
+        &self,
+        rows: &[(String, (i64, i64))],
+    ) -> (Vec<String>, Vec<String>) {
+        let mut found: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
+        for (text, users) in rows {
+            found.entry(text).or_default().push(*users);
+        }
+        let lost = self
+            .messages
+            .iter()
+            .filter(|(text, sent)| sent.is_answered && !found.contains_key(text.as_str()));
+        let lost = lost.map(|(text, sent)| format!("{text}: {sent:?} is lost"));
+        let foreign = found.iter().filter(|(text, rows)| {
+            let sent = self.messages.get(**text);
+            sent.is_none_or(|sent| rows.iter().any(|users| *users != sent.users))
+        });
+        let foreign = foreign.map(|(text, rows)| format!("{text} is there of {rows:?}"));
+        let twice = found.iter().filter(|(_, rows)| rows.len() > 1);
+        let twice = twice.map(|(text, rows)| format!("{text}: {rows:?}"));
+        (lost.chain(foreign).collect(), twice.collect())
     }
 
     /// Comments that are not as they must be, and those that are there twice; given `(text, (id, video))` of all rows.
@@ -232,7 +281,7 @@ fn possible(sets: &[Set]) -> BTreeSet<bool> {
     let mut states: BTreeSet<bool> = last
         .map(|(set, _)| set)
         .chain(unanswered)
-        .map(|set| set.liked)
+        .map(|set| set.is_there)
         .collect();
     if latest_beginning.is_none() {
         // Nothing may have happened at all.
@@ -247,14 +296,14 @@ mod tests {
 
     use super::*;
 
-    /// `(liked, began, answered)`, in seconds.
+    /// `(is_there, began, answered)`, in seconds.
     fn states(sets: &[(bool, u64, Option<u64>)]) -> Vec<bool> {
         let start = Instant::now();
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         let sets: Vec<Set> = sets
             .iter()
-            .map(|(liked, began, answered)| Set {
-                liked: *liked,
+            .map(|(is_there, began, answered)| Set {
+                is_there: *is_there,
                 began: at(*began),
                 answered: answered.map(at),
             })
@@ -287,13 +336,33 @@ mod tests {
     #[test]
     fn a_wrong_row_is_found() {
         let mut reference = Reference::default();
-        let number = reference.begin((1, 2), true);
-        assert_eq!(reference.states((1, 2)), [false, true].into());
-        reference.answered((1, 2), number);
-        assert_eq!(reference.states((1, 2)), [true].into());
-        assert!(reference.wrong_pairs(&[(1, 2)].into()).is_empty());
+        let (like, other) = ((Link::Like, 1, 2), (Link::Like, 1, 3));
+        let number = reference.begin(like, true);
+        assert_eq!(reference.states(like), [false, true].into());
+        reference.answered(like, number);
+        assert_eq!(reference.states(like), [true].into());
+        assert!(reference.wrong_pairs(&[like].into()).is_empty());
         assert_eq!(reference.wrong_pairs(&[].into()).len(), 1);
-        assert_eq!(reference.wrong_pairs(&[(1, 2), (1, 3)].into()).len(), 1);
+        assert_eq!(reference.wrong_pairs(&[like, other].into()).len(), 1);
+        // A follow isn't a like.
+        let follow = (Link::Follow, 1, 2);
+        assert_eq!(reference.wrong_pairs(&[follow].into()).len(), 2);
+
+        reference.sent("m".to_owned(), (1, 2), true);
+        reference.sent("n".to_owned(), (1, 2), false);
+        let wrong = |rows: &[(&str, (i64, i64))]| {
+            let rows: Vec<(String, (i64, i64))> = rows
+                .iter()
+                .map(|(text, users)| ((*text).to_owned(), *users))
+                .collect();
+            let (wrong, twice) = reference.wrong_messages(&rows);
+            (wrong.len(), twice.len())
+        };
+        assert_eq!(wrong(&[("m", (1, 2))]), (0, 0));
+        assert_eq!(wrong(&[("m", (1, 2)), ("n", (1, 2))]), (0, 0));
+        assert_eq!(wrong(&[("m", (1, 2)), ("m", (1, 2))]), (0, 1));
+        assert_eq!(wrong(&[("m", (2, 1))]), (1, 0));
+        assert_eq!(wrong(&[("n", (1, 2)), ("o", (1, 2))]), (2, 0));
 
         reference.comment("a".to_owned(), 2, Some(7));
         reference.comment("b".to_owned(), 2, None);

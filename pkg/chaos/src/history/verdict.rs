@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     fixture::Fixture,
-    reference::{Pair, Reference, Wrong},
+    reference::{Link, Pair, Reference, Wrong},
 };
 
 /// By then every count must be that of the rows.
@@ -37,7 +37,7 @@ pub struct Verdict {
     pub differences: Option<String>,
 }
 
-/// Counts by what they are of: ("video", id) -> likes, comments; ("user", id) -> likes received, likes given, works.
+/// Counts by what they are of: ("video", id) -> likes, comments; ("user", id) -> likes received, likes given, works, follows, followers.
 type Counts = BTreeMap<(&'static str, i64), Vec<i64>>;
 
 impl Verdict {
@@ -98,48 +98,61 @@ fn whats(wrong: &[Wrong]) -> Vec<String> {
 
 /// What a server has.
 struct Rows {
-    likes: BTreeSet<Pair>,
+    /// Likes and follows.
+    pairs: BTreeSet<Pair>,
     /// Text, id, video.
     comments: Vec<(String, (i64, i64))>,
+    /// Text, by whom, to whom.
+    messages: Vec<(String, (i64, i64))>,
 }
 
 const LIKES: &str = "SELECT CONCAT(user_id, ' ', video_id) FROM favorites";
+const FOLLOWS: &str = "SELECT CONCAT(user_id, ' ', followed_id) FROM follows";
+const MESSAGES: &str =
+    "SELECT CONCAT(from_id, ' ', low_id + high_id - from_id, '|', content) FROM messages";
 const COMMENTS: &str = "SELECT CONCAT(id, ' ', video_id, '|', content) FROM comments";
 
 impl Rows {
     async fn on_primary(database: &Database) -> Self {
-        Self::parse(
-            database.column(LIKES).await,
-            database.column(COMMENTS).await,
-        )
+        Self::read(async |sql| database.column(sql).await).await
     }
 
     async fn on_replica(database: &Database, n: usize) -> Self {
-        Self::parse(
-            database.replica_column(n, LIKES).await,
-            database.replica_column(n, COMMENTS).await,
-        )
+        Self::read(async |sql| database.replica_column(n, sql).await).await
     }
 
-    fn parse(likes: Vec<String>, comments: Vec<String>) -> Self {
-        let pair = |row: &str| -> Pair {
+    async fn read(column: impl AsyncFn(&'static str) -> Vec<String>) -> Self {
+        let pair = |row: &str| -> (i64, i64) {
             let (first, second) = row.split_once(' ').unwrap();
             (first.parse().unwrap(), second.parse().unwrap())
         };
-        let comments = comments.iter().map(|row| {
-            let (ids, text) = row.split_once('|').unwrap();
-            (text.to_owned(), pair(ids))
-        });
+        let texts = |rows: Vec<String>| -> Vec<(String, (i64, i64))> {
+            let parse = |row: &String| {
+                let (ids, text) = row.split_once('|').unwrap();
+                (text.to_owned(), pair(ids))
+            };
+            rows.iter().map(parse).collect()
+        };
+        let mut pairs = BTreeSet::new();
+        for (link, sql) in [(Link::Like, LIKES), (Link::Follow, FOLLOWS)] {
+            let rows = column(sql).await;
+            let ids = rows.iter().map(|row| pair(row));
+            pairs.extend(ids.map(|(whose, of)| (link, whose, of)));
+        }
         Self {
-            likes: likes.iter().map(|row| pair(row)).collect(),
-            comments: comments.collect(),
+            pairs,
+            comments: texts(column(COMMENTS).await),
+            messages: texts(column(MESSAGES).await),
         }
     }
 
     /// What isn't as it must be, and what is there twice.
     fn against(&self, reference: &Reference) -> (Vec<String>, Vec<String>) {
-        let (mut wrong, doubled) = reference.wrong_comments(&self.comments);
-        wrong.extend(reference.wrong_pairs(&self.likes));
+        let (mut wrong, mut doubled) = reference.wrong_comments(&self.comments);
+        wrong.extend(reference.wrong_pairs(&self.pairs));
+        let (lost, twice) = reference.wrong_messages(&self.messages);
+        wrong.extend(lost);
+        doubled.extend(twice);
         (wrong, doubled)
     }
 }
@@ -192,7 +205,9 @@ async fn of_rows(system: &System) -> Counts {
     let users = "SELECT CONCAT(id, \
         ' ', (SELECT COUNT(*) FROM favorites JOIN videos ON videos.id = video_id WHERE videos.author_id = users.id), \
         ' ', (SELECT COUNT(*) FROM favorites WHERE user_id = users.id), \
-        ' ', (SELECT COUNT(*) FROM videos WHERE author_id = users.id)) FROM users";
+        ' ', (SELECT COUNT(*) FROM videos WHERE author_id = users.id), \
+        ' ', (SELECT COUNT(*) FROM follows WHERE user_id = users.id), \
+        ' ', (SELECT COUNT(*) FROM follows WHERE followed_id = users.id)) FROM users";
     let mut counts = Counts::new();
     for (kind, sql) in [("video", videos), ("user", users)] {
         let rows: Vec<String> = system.database().column(sql).await;
@@ -230,7 +245,13 @@ async fn shown(system: &System, fixture: &Fixture) -> Counts {
         .await;
     for reply in users {
         let user = &reply["user"];
-        let names = ["total_favorited", "favorite_count", "work_count"];
+        let names = [
+            "total_favorited",
+            "favorite_count",
+            "work_count",
+            "follow_count",
+            "follower_count",
+        ];
         let of_user = names.map(|name| number(&user[name]));
         counts.insert(("user", number(&user["id"])), of_user.to_vec());
     }

@@ -1,4 +1,4 @@
-//! Clients that like, unlike, comment and read at random, all at once, and record each request in the reference model.
+//! Clients that like, follow, comment, write to each other and read at random, all at once, and record each request in the reference model.
 
 use std::{
     sync::{
@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::{
     fixture::{Film, Fixture, Size},
-    reference::{Answer, Operation, Pair, Reference, Wrong},
+    reference::{Answer, Link, Operation, Pair, Reference, Wrong},
 };
 
 /// Users and films that half of the likes are between, so that operations meet on the same pair.
@@ -93,11 +93,14 @@ impl Workload {
 impl Shared {
     async fn act(&self, client: &Client) {
         match random_range(0..100) {
-            0..30 => self.set(client, true).await,
-            30..55 => self.set(client, false).await,
-            55..70 => self.comment(client).await,
-            70..80 => self.delete(client).await,
-            80..83 => self.delete_anothers(client).await,
+            0..20 => self.like(client, true).await,
+            20..37 => self.like(client, false).await,
+            37..46 => self.follow(client, true).await,
+            46..52 => self.follow(client, false).await,
+            52..64 => self.comment(client).await,
+            64..72 => self.delete(client).await,
+            72..75 => self.delete_anothers(client).await,
+            75..82 => self.message(client).await,
             _ => self.read_something(client).await,
         }
     }
@@ -182,46 +185,118 @@ impl Shared {
         self.reference().denied.push(Wrong::now(what));
     }
 
-    async fn set(&self, client: &Client, liked: bool) {
+    async fn like(&self, client: &Client, is_there: bool) {
         let (mut user, mut film) = (self.user(), self.film());
         if rand::random() {
             (user, film) = (user % FANS, self.fixture.films[random_range(0..HITS)]);
         }
         let Account { token, user_id, .. } = self.account(user);
-        let pair = (*user_id, film.id);
-        let number = self.reference().begin(pair, liked);
-        let outcome = match liked {
-            true => self.write("like", client.like(token, film.id)).await,
-            false => self.write("unlike", client.unlike(token, film.id)).await,
-        };
-        match outcome {
-            Ok(_) => self.reference().answered(pair, number),
-            Err(None) => return,
-            Err(Some(code)) => {
-                return self.denied(format!("liked = {liked} was refused: {code}"));
+        let pair = (Link::Like, *user_id, film.id);
+        let request = async {
+            match is_there {
+                true => self.write("like", client.like(token, film.id)).await,
+                false => self.write("unlike", client.unlike(token, film.id)).await,
             }
-        }
-        if rand::random() {
-            self.look_at_likes(client, token, pair).await;
+        };
+        if self.set(pair, is_there, request).await {
+            self.look_at_list(client, token, pair).await;
         }
     }
 
+    async fn follow(&self, client: &Client, is_there: bool) {
+        let (mut user, mut other) = (self.user(), self.user());
+        if rand::random() {
+            (user, other) = (user % FANS, other % HITS);
+        }
+        if user == other {
+            return;
+        }
+        let Account { token, user_id, .. } = self.account(user);
+        let other = self.account(other).user_id;
+        let pair = (Link::Follow, *user_id, other);
+        let request = async {
+            match is_there {
+                true => self.write("follow", client.follow(token, other)).await,
+                false => self.write("unfollow", client.unfollow(token, other)).await,
+            }
+        };
+        if self.set(pair, is_there, request).await {
+            self.look_at_list(client, token, pair).await;
+        }
+    }
+
+    /// Sends what makes a pair be there or not; whether to look at what came of it.
+    async fn set(
+        &self,
+        pair: Pair,
+        is_there: bool,
+        request: impl Future<Output = Result<Value, Option<i64>>>,
+    ) -> bool {
+        let number = self.reference().begin(pair, is_there);
+        match request.await {
+            Ok(_) => self.reference().answered(pair, number),
+            Err(None) => return false,
+            Err(Some(code)) => {
+                self.denied(format!("{pair:?}: there = {is_there} was refused: {code}"));
+                return false;
+            }
+        }
+        rand::random()
+    }
+
     /// The very next request shows what was answered, unless others are at the same pair.
-    async fn look_at_likes(&self, client: &Client, token: &str, pair: Pair) {
+    async fn look_at_list(&self, client: &Client, token: &str, pair: Pair) {
         let start = Instant::now();
         let mut states = self.reference().states(pair);
         let query = [("token", token)];
-        let body = self
-            .read("favorite list", client.favorite_list(&query))
-            .await;
+        let (body, field) = match pair {
+            (Link::Like, ..) => {
+                let list = client.favorite_list(&query);
+                (self.read("favorite list", list).await, "video_list")
+            }
+            (Link::Follow, ..) => {
+                let list = client.relation_list("follow", &query);
+                (self.read("follow list", list).await, "user_list")
+            }
+        };
         let mut reference = self.reference();
         states.extend(reference.begun_since(pair, start));
-        if let Some(list) = body.as_ref().and_then(|body| body["video_list"].as_array()) {
-            let is_liked = list.iter().any(|video| video["id"] == pair.1);
-            if !states.contains(&is_liked) {
-                let what = format!("{pair:?} was shown as liked = {is_liked} after its answer");
+        if let Some(list) = body.as_ref().and_then(|body| body[field].as_array()) {
+            let is_there = list.iter().any(|entry| entry["id"] == pair.2);
+            if !states.contains(&is_there) {
+                let what = format!("{pair:?} was shown as there = {is_there} after its answer");
                 reference.stale.push(Wrong::now(what));
             }
+        }
+    }
+
+    async fn message(&self, client: &Client) {
+        let (from, to) = (self.user() % FANS, self.user() % FANS);
+        if from == to {
+            return;
+        }
+        let (from, to) = (self.account(from), self.account(to));
+        let number = self.texts.fetch_add(1, Ordering::Relaxed);
+        let text = format!("消息 {number}");
+        let send = client.send_message(&from.token, to.user_id, &text);
+        let outcome = self.write("message", send).await;
+        if let Err(Some(code)) = outcome {
+            return self.denied(format!("a message was refused: {code}"));
+        }
+        let (users, is_answered) = ((from.user_id, to.user_id), outcome.is_ok());
+        self.reference().sent(text.clone(), users, is_answered);
+        if !is_answered || rand::random() {
+            return;
+        }
+        // The one to whom it was sent sees it at once.
+        let chat = client.chat(&to.token, from.user_id, None);
+        let body = self.read("chat", chat).await;
+        let list = body
+            .as_ref()
+            .and_then(|body| body["message_list"].as_array());
+        if list.is_some_and(|list| !list.iter().any(|found| found["content"] == *text)) {
+            let what = format!("{text} wasn't shown after its answer");
+            self.reference().stale.push(Wrong::now(what));
         }
     }
 
@@ -327,7 +402,7 @@ impl Shared {
     async fn read_something(&self, client: &Client) {
         let Account { token, user_id, .. } = self.account(self.user());
         let query = [("token", token.as_str())];
-        match random_range(0..5) {
+        match random_range(0..8) {
             0 => self.read("feed", client.feed(&query)).await,
             1 => self.read("user", client.user(*user_id, token)).await,
             2 => {
@@ -337,6 +412,18 @@ impl Shared {
             3 => {
                 self.read("comment list", client.comments(self.film().id))
                     .await
+            }
+            4 => {
+                let list = client.relation_list("follower", &query);
+                self.read("follower list", list).await
+            }
+            5 => {
+                let list = client.relation_list("friend", &query);
+                self.read("friend list", list).await
+            }
+            6 => {
+                let page = client.get("/douyin/feed/following/", &query);
+                self.read("following feed", page).await
             }
             _ => {
                 self.read("favorite list", client.favorite_list(&query))

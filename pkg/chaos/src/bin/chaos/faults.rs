@@ -114,12 +114,24 @@ pub const FAULTS: &[Fault] = &[
         CutFromRedis("comment"),
         AtFirst,
     ),
+    fault(
+        "relation cut off from Redis",
+        CutFromRedis("relation"),
+        AtFirst,
+    ),
+    fault(
+        "message cut off from Redis",
+        CutFromRedis("message"),
+        AtFirst,
+    ),
     fault("etcd's leader killed", Kill(Server::EtcdLeader), AtFirst),
     fault("object store killed", Kill(Server::Store), AtFirst),
     fault("one user killed", KillOne("user", 0), AtFirst),
     fault("one video killed", KillOne("video", 0), AtFirst),
     fault("one favorite killed", KillOne("favorite", 0), AtFirst),
     fault("one comment killed", KillOne("comment", 0), AtFirst),
+    fault("one relation killed", KillOne("relation", 0), AtFirst),
+    fault("one message killed", KillOne("message", 0), AtFirst),
     fault("API killed", KillOne("api", 0), WhileBroken),
 ];
 

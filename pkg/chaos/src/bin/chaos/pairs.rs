@@ -174,7 +174,9 @@ const UNKNOWN: [&str; 2] = ["marks_unknown", "as_of_now"];
 
 impl Reads {
     async fn of(bed: &Testbed) -> Self {
-        let services = ["user", "video", "favorite", "comment"];
+        let services = [
+            "user", "video", "favorite", "comment", "relation", "message",
+        ];
         let metrics = Metrics::of_services(&bed.system, &services).await;
         let reasons = UNMARKED.into_iter().chain(MARKED);
         let sum = |reason| {

@@ -23,7 +23,9 @@ use crate::{
 pub const HEADING: &str = "| replicas | reads | failed | stale | backwards | took |";
 
 /// The services with a database of their own.
-const SERVICES: [&str; 4] = ["user", "video", "favorite", "comment"];
+const SERVICES: [&str; 6] = [
+    "user", "video", "favorite", "comment", "relation", "message",
+];
 /// As short as it may be: after this and 5 s nothing says any more that something was written.
 const MAX_LAG_S: u64 = 1;
 const MARKS_LIFE: Duration = Duration::from_secs(7);

@@ -79,6 +79,8 @@ pub async fn run() -> Report {
         ("video", 2),
         ("favorite", 2),
         ("comment", 2),
+        ("relation", 2),
+        ("message", 2),
         ("api", 1),
     ] {
         for instance in 0..count {

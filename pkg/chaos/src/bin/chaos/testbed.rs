@@ -28,7 +28,9 @@ pub struct Testbed {
 impl Testbed {
     /// With settings of its own.
     pub async fn start(settings: impl FnOnce(Builder) -> Builder) -> Self {
-        let services = ["user", "video", "favorite", "comment"];
+        let services = [
+            "user", "video", "favorite", "comment", "relation", "message",
+        ];
         let mut builder = services.iter().fold(System::builder(), |builder, name| {
             builder.instances(name, 2)
         });
