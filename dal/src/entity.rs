@@ -137,24 +137,3 @@ pub(crate) mod follow {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
-
-pub(crate) mod message {
-    use sea_orm::entity::prelude::*;
-
-    #[sea_orm::model]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "messages")]
-    pub struct Model {
-        pub id: i64,
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub low_id: i64,
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub high_id: i64,
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub created_ms: i64,
-        pub from_id: i64,
-        pub content: String,
-    }
-
-    impl ActiveModelBehavior for ActiveModel {}
-}

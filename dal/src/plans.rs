@@ -3,14 +3,14 @@
 mod social;
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, PartialModelTrait, QueryOrder,
-    QuerySelect, QueryTrait, Select, Statement,
+    ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, PartialModelTrait, QuerySelect,
+    QueryTrait, Select, Statement,
 };
 
 use crate::{
     comments,
     counts::{self, Counter},
-    entity::{message, upload, video},
+    entity::{upload, video},
     favorites,
     id_list::padded,
     idempotency, leftovers, uploads, users, videos,

@@ -8,7 +8,7 @@ mod batch;
 use std::time::Duration;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryResult, QuerySelect,
     Select, Statement,
 };
 
@@ -96,11 +96,11 @@ pub async fn list_followers(
 /// `query` selects users and places.
 async fn page(
     db: &Db,
-    query: Select<Entity>,
+    query: Statement,
     limit: u64,
     reader: &Reader,
 ) -> Result<Page<i64>, DalError> {
-    let rows: Vec<(i64, i64)> = query.into_tuple().all(&db.read(reader)).await?;
+    let rows = rows(db, query, reader).await?;
     let Page {
         entries,
         next_before,
@@ -111,26 +111,28 @@ async fn page(
     })
 }
 
-pub(crate) fn follows_before(user_id: i64, before: i64, limit: u64) -> Select<Entity> {
-    Entity::find()
-        .select_only()
-        .column(Column::FollowedId)
-        .column(Column::Id)
-        .filter(Column::UserId.eq(user_id))
-        .filter(Column::Id.lt(before))
-        .order_by_desc(Column::Id)
-        .limit(limit)
+async fn rows(db: &Db, query: Statement, reader: &Reader) -> Result<Vec<(i64, i64)>, DalError> {
+    let rows = db.read(reader).query_all_raw(query).await?;
+    let pair = |row: &QueryResult| Ok((row.try_get("", "listed_id")?, row.try_get("", "id")?));
+    rows.iter().map(pair).collect()
 }
 
-pub(crate) fn followers_before(user_id: i64, before: i64, limit: u64) -> Select<Entity> {
-    Entity::find()
-        .select_only()
-        .column(Column::UserId)
-        .column(Column::Id)
-        .filter(Column::FollowedId.eq(user_id))
-        .filter(Column::Id.lt(before))
-        .order_by_desc(Column::Id)
-        .limit(limit)
+pub(crate) fn follows_before(user_id: i64, before: i64, limit: u64) -> Statement {
+    const SQL: &str = "SELECT followed_id AS listed_id, id FROM follows FORCE INDEX (follows_list) \
+         WHERE user_id = ? AND id < ? ORDER BY id DESC LIMIT ?";
+    before_place(SQL, user_id, before, limit)
+}
+
+pub(crate) fn followers_before(user_id: i64, before: i64, limit: u64) -> Statement {
+    const SQL: &str = "SELECT user_id AS listed_id, id FROM follows FORCE INDEX (follows_followers) \
+         WHERE followed_id = ? AND id < ? ORDER BY id DESC LIMIT ?";
+    before_place(SQL, user_id, before, limit)
+}
+
+/// The index is forced: of somebody whose followers are a large part of the table, the optimizer would read all that are later than the place.
+fn before_place(sql: &str, user_id: i64, before: i64, limit: u64) -> Statement {
+    let values = [user_id.into(), before.into(), limit.into()];
+    Statement::from_sql_and_values(DbBackend::MySql, sql, values)
 }
 
 /// Whom a user follows, the latest follow first; at most `limit`.
@@ -140,10 +142,7 @@ pub async fn followed_ids(
     limit: u64,
     reader: &Reader,
 ) -> Result<Vec<i64>, DalError> {
-    let rows: Vec<(i64, i64)> = follows_before(user_id, i64::MAX, limit)
-        .into_tuple()
-        .all(&db.read(reader))
-        .await?;
+    let rows = rows(db, follows_before(user_id, i64::MAX, limit), reader).await?;
     Ok(rows.into_iter().map(|(user_id, _)| user_id).collect())
 }
 

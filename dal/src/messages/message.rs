@@ -1,11 +1,8 @@
 //! What is written and read of messages: the values that go in and come out.
 
-use sea_orm::{DbErr, DerivePartialModel, QueryResult};
+use sea_orm::{DbErr, QueryResult};
 
-use crate::{
-    entity::message::Entity,
-    idempotency::{First, Key},
-};
+use crate::idempotency::{First, Key};
 
 /// A message as it is shown. Never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +65,6 @@ impl Pair {
 }
 
 /// As the table has it.
-#[derive(DerivePartialModel)]
-#[sea_orm(entity = "Entity")]
 pub(crate) struct Row {
     id: i64,
     low_id: i64,

@@ -9,16 +9,12 @@ mod message;
 
 use std::time::Duration;
 
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Select, Statement, Value,
-};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
 use crate::{
     DalError, Db, Reader,
     counters::Counters,
     db::WRITE_DEADLINE,
-    entity::message::{Column, Entity},
     group_commit::Queue,
     id_list::{Page, padded},
 };
@@ -65,13 +61,9 @@ pub async fn later(
     limit: u64,
     reader: &Reader,
 ) -> Result<(Vec<Message>, bool), DalError> {
-    let before_ms = before_ms.unwrap_or(i64::MAX);
-    let query = between(users, after_ms, before_ms, limit.saturating_add(1));
-    let rows: Vec<Row> = query
-        .order_by_asc(Column::CreatedMs)
-        .into_partial_model()
-        .all(&db.read(reader))
-        .await?;
+    let span = (after_ms, before_ms.unwrap_or(i64::MAX));
+    let query = between(users, span, Order::OldestFirst, limit.saturating_add(1));
+    let rows = rows(db, query, reader).await?;
     let page = Page::cut(rows, limit, |row| row.created_ms);
     let has_more = page.next_before.is_some();
     Ok((
@@ -88,17 +80,9 @@ pub async fn newest(
     limit: u64,
     reader: &Reader,
 ) -> Result<Page<Message>, DalError> {
-    let query = between(
-        users,
-        -1,
-        before_ms.unwrap_or(i64::MAX),
-        limit.saturating_add(1),
-    );
-    let rows: Vec<Row> = query
-        .order_by_desc(Column::CreatedMs)
-        .into_partial_model()
-        .all(&db.read(reader))
-        .await?;
+    let span = (-1, before_ms.unwrap_or(i64::MAX));
+    let query = between(users, span, Order::NewestFirst, limit.saturating_add(1));
+    let rows = rows(db, query, reader).await?;
     let Page {
         entries,
         next_before,
@@ -109,20 +93,43 @@ pub async fn newest(
     })
 }
 
-/// In no order yet.
+/// Of the messages between two users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    OldestFirst,
+    NewestFirst,
+}
+
+/// Those between two times, both excluded. The index is forced: of a chat that is a large part of the table, the optimizer would read all
+/// up to the first of them.
 pub(crate) fn between(
     users: (i64, i64),
-    after_ms: i64,
-    before_ms: i64,
+    (after_ms, before_ms): (i64, i64),
+    order: Order,
     limit: u64,
-) -> Select<Entity> {
+) -> Statement {
     let Pair { low_id, high_id } = Pair::of(users);
-    Entity::find()
-        .filter(Column::LowId.eq(low_id))
-        .filter(Column::HighId.eq(high_id))
-        .filter(Column::CreatedMs.gt(after_ms))
-        .filter(Column::CreatedMs.lt(before_ms))
-        .limit(limit)
+    let direction = match order {
+        Order::OldestFirst => "ASC",
+        Order::NewestFirst => "DESC",
+    };
+    let sql = format!(
+        "SELECT id, low_id, high_id, created_ms, from_id, content FROM messages FORCE INDEX (PRIMARY) \
+         WHERE low_id = ? AND high_id = ? AND created_ms > ? AND created_ms < ? ORDER BY created_ms {direction} LIMIT ?"
+    );
+    let values = [
+        low_id.into(),
+        high_id.into(),
+        after_ms.into(),
+        before_ms.into(),
+        limit.into(),
+    ];
+    Statement::from_sql_and_values(DbBackend::MySql, sql, values)
+}
+
+async fn rows(db: &Db, query: Statement, reader: &Reader) -> Result<Vec<Row>, DalError> {
+    let rows = db.read(reader).query_all_raw(query).await?;
+    rows.iter().map(|row| Ok(Row::of(row)?)).collect()
 }
 
 /// The latest message that a user has exchanged with each of `peers`, in no particular order; nobody without messages is in it. One
@@ -136,10 +143,8 @@ pub async fn latest(
     let Some(query) = latest_with(user_id, peers) else {
         return Ok(Vec::new());
     };
-    let rows = db.read(reader).query_all_raw(query).await?;
-    rows.iter()
-        .map(|row| Ok(Message::from(Row::of(row)?)))
-        .collect()
+    let rows = rows(db, query, reader).await?;
+    Ok(rows.into_iter().map(Message::from).collect())
 }
 
 /// Two rows by primary key for each.

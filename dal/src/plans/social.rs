@@ -1,7 +1,10 @@
 //! The cost of follows, messages and the feed of those who are followed, where somebody has very many of them.
 
 use super::*;
-use crate::{flags, following_feed, follows, messages};
+use crate::{
+    flags, following_feed, follows,
+    messages::{self, Order},
+};
 
 /// Followed by many, and follows few.
 const FAMOUS: i64 = 1;
@@ -13,6 +16,8 @@ const FOLLOWED: i64 = 5000;
 /// Of each whom the curious one follows.
 const VIDEOS_EACH: u64 = 20;
 const FIRST_AUTHOR: i64 = 100_001;
+/// Have written to each other 200,000 times.
+const LONG_CHAT: (i64, i64) = (3, 4);
 
 /// A migrated database with all of that, and one connection to it.
 async fn crowded() -> (testkit::Database, DatabaseConnection) {
@@ -44,6 +49,8 @@ async fn crowded() -> (testkit::Database, DatabaseConnection) {
             "INSERT INTO messages (low_id, high_id, created_ms, from_id, content) SELECT {FAMOUS}, 10000 + peer.seq, message.seq, \
              {FAMOUS}, 'm' FROM seq_1_to_1000 AS peer JOIN seq_1_to_100 AS message"
         ),
+        "INSERT INTO messages (low_id, high_id, created_ms, from_id, content) SELECT 3, 4, seq, 3, 'm' FROM seq_1_to_200000"
+            .to_owned(),
         "ANALYZE NO_WRITE_TO_BINLOG TABLE follows, videos, conversations, messages".to_owned(),
     ] {
         database.execute(&sql).await;
@@ -67,13 +74,13 @@ async fn whoever_has_many_followers_has_no_list_that_costs_more() {
     let newest: i64 = FOLLOWERS.try_into().unwrap();
     for before in [i64::MAX, newest, newest / 2, 5200] {
         let followers = follows::followers_before(FAMOUS, before, PAGE);
-        assert_range(&db, followers.build(DbBackend::MySql), page).await;
+        assert_range(&db, followers, page).await;
     }
     let listed = follows::follows_before(FAMOUS, i64::MAX, PAGE);
-    assert_range(&db, listed.build(DbBackend::MySql), page).await;
+    assert_range(&db, listed, page).await;
     for before in [i64::MAX, 2600, 120] {
         let listed = follows::follows_before(CURIOUS, before, PAGE);
-        assert_range(&db, listed.build(DbBackend::MySql), page).await;
+        assert_range(&db, listed, page).await;
     }
     let ids: Vec<i64> = (1..=300).map(|n| 10_000 + n).collect();
     let among = follows::followed_of(FAMOUS, padded(&ids)).build(DbBackend::MySql);
@@ -107,15 +114,20 @@ async fn the_feed_of_5000_who_are_followed_costs_a_step_for_each_however_much_th
 #[tokio::test]
 async fn a_chat_is_one_range_and_the_latest_messages_two_rows_each() {
     let (_database, db) = crowded().await;
-    for (after, before) in [(-1, i64::MAX), (50, i64::MAX), (20, 80)] {
-        for descending in [true, false] {
-            let chat = messages::between((10_007, FAMOUS), after, before, PAGE);
-            let chat = match descending {
-                true => chat.order_by_desc(message::Column::CreatedMs),
-                false => chat.order_by_asc(message::Column::CreatedMs),
-            };
-            let chat = chat.select_only().column(message::Column::Content);
-            assert_range(&db, chat.build(DbBackend::MySql), PAGE + 2).await;
+    let chats = [
+        ((10_007, FAMOUS), [(-1, i64::MAX), (50, i64::MAX), (20, 80)]),
+        // More than all others together.
+        (
+            LONG_CHAT,
+            [(-1, i64::MAX), (150_000, 150_090), (100, 190_000)],
+        ),
+    ];
+    for (users, spans) in chats {
+        for span in spans {
+            for order in [Order::OldestFirst, Order::NewestFirst] {
+                let chat = messages::between(users, span, order, PAGE);
+                assert_range(&db, chat, PAGE + 2).await;
+            }
         }
     }
     let peers: Vec<i64> = (1..=300).map(|n| 10_000 + n).collect();
