@@ -176,12 +176,14 @@ async fn make_famous(database: &testkit::Database) {
         likes += more;
     }
     database
-        .execute("INSERT INTO counters (kind, target_id, value, dirty) SELECT 4, user_id, 1, 0 FROM favorites")
+        .execute(
+            "INSERT INTO counters (kind, target_id, value) SELECT 4, user_id, 1 FROM favorites",
+        )
         .await;
     database
         .execute(&format!(
-            "INSERT INTO counters (kind, target_id, value, dirty) VALUES (1, {FAMOUS}, {FAMOUS_LIKES}, 0), \
-             (3, 1, {FAMOUS_LIKES}, 0)"
+            "INSERT INTO counters (kind, target_id, value) VALUES (1, {FAMOUS}, {FAMOUS_LIKES}), \
+             (3, 1, {FAMOUS_LIKES})"
         ))
         .await;
 }
@@ -271,6 +273,7 @@ async fn main() {
     let settings = settings::Counters {
         fold_period_ms: 10_000,
         scan_period_s: 3600,
+        fold_workers: 4,
     };
     let folder = Folder::start(db.clone(), counters.clone(), &settings);
     println!("{FAMOUS_LIKES} likes of one video are made");

@@ -143,6 +143,11 @@ pub(crate) fn is_connection_fault(error: &DbErr) -> bool {
     }
 }
 
+/// A locking read that doesn't wait was refused: somebody else has the lock. (MariaDB, MySQL.)
+pub(crate) fn is_locked(error: &DbErr) -> bool {
+    matches!(mysql_number(error), Some(1205 | 3572))
+}
+
 /// A deadlock or a lock timeout: the transaction must be rolled back.
 pub(crate) fn is_conflict(error: &DbErr) -> bool {
     matches!(mysql_number(error), Some(1213 | 1205))

@@ -91,20 +91,27 @@ impl Changes {
 /// The last commit of a session (none on a server without GTIDs), and exact counts that include it.
 pub(crate) type Exact = (Option<Commit>, HashMap<Counter, i64>);
 
+/// The statement that must run before [`append`]'s: which generation the rows are of.
+pub(crate) const GENERATION: &str =
+    "SET @generation = (SELECT generation FROM folder WHERE id = 1)";
+
 /// The statement that appends `deltas`; none for no deltas. If `condition`, an expression, isn't true in it, the statement fails with
 /// [`error::is_null_refused`](crate::error::is_null_refused).
 pub(crate) fn append(deltas: &Deltas, condition: Option<&str>) -> Option<String> {
-    let mut sql = String::from("INSERT INTO ledger (kind, target_id, delta) VALUES ");
+    let mut sql = String::from("INSERT INTO ledger (kind, target_id, delta, generation) VALUES ");
     for (row, (counter, delta)) in deltas.iter().enumerate() {
         let (kind, id) = counter.parts();
         // Whole numbers: nothing to escape. Writing to a string can't fail.
         let _ = match condition {
             // The sessions are strict: NULL is refused in an insert of several rows, too.
             Some(condition) if row == 0 => {
-                write!(sql, "(IF({condition}, {kind}, NULL), {id}, {delta})")
+                write!(
+                    sql,
+                    "(IF({condition}, {kind}, NULL), {id}, {delta}, @generation)"
+                )
             }
-            _ if row == 0 => write!(sql, "({kind}, {id}, {delta})"),
-            _ => write!(sql, ", ({kind}, {id}, {delta})"),
+            _ if row == 0 => write!(sql, "({kind}, {id}, {delta}, @generation)"),
+            _ => write!(sql, ", ({kind}, {id}, {delta}, @generation)"),
         };
     }
     (!deltas.is_empty()).then_some(sql)
@@ -117,7 +124,7 @@ pub(crate) async fn append_and_commit(
 ) -> Result<(), DbErr> {
     // When a statement fails, the server doesn't run those after it.
     let sql = match append(deltas, None) {
-        Some(append) => format!("{append}; COMMIT"),
+        Some(append) => format!("{GENERATION}; {append}; COMMIT"),
         None => "COMMIT".to_owned(),
     };
     execute_text(transaction, &sql).await?;

@@ -82,6 +82,6 @@ impl Lock {
 }
 
 /// If the server doesn't answer, the socket is closed without a goodbye.
-async fn close(connection: DatabaseConnection) {
+pub(crate) async fn close(connection: DatabaseConnection) {
     let _ = within(CLOSE_DEADLINE, connection.close()).await;
 }

@@ -26,8 +26,13 @@ const PAGE: u64 = 30;
 
 /// One connection to this database.
 pub(crate) fn mysql(database: &testkit::Database) -> settings::Mysql {
+    mysql_at(database.primary_url())
+}
+
+/// One connection to the database at this address.
+pub(crate) fn mysql_at(url: &str) -> settings::Mysql {
     settings::Mysql {
-        primary_url: settings::Secret::new(database.primary_url()),
+        primary_url: settings::Secret::new(url),
         replica_urls: Vec::new(),
         migrate_url: settings::Secret::new(""),
         max_connections: 1,
@@ -40,7 +45,7 @@ pub(crate) fn mysql(database: &testkit::Database) -> settings::Mysql {
 }
 
 /// A migrated database with users, videos and uploads, and one connection to it.
-async fn filled() -> (testkit::Database, DatabaseConnection) {
+pub(crate) async fn filled() -> (testkit::Database, DatabaseConnection) {
     let database = testkit::Database::create().await;
     let mysql = mysql(&database);
     crate::migrate(&mysql).await.unwrap();
@@ -72,8 +77,8 @@ async fn filled() -> (testkit::Database, DatabaseConnection) {
             rows(&|n| format!("({}, 1, 'c', {n})", n % USERS + 1))
         ),
         format!(
-            "INSERT INTO counters (kind, target_id, value, dirty) VALUES {}",
-            rows(&|n| format!("({}, {}, 1, FALSE)", n % 5 + 1, n / 5 + 1))
+            "INSERT INTO counters (kind, target_id, value, compare_round) VALUES {}",
+            rows(&|n| format!("({}, {}, 1, {n})", n % 5 + 1, n / 5 + 1))
         ),
         format!(
             "INSERT INTO ledger (kind, target_id, delta) VALUES {}",
@@ -104,7 +109,11 @@ fn of<E: EntityTrait, M: PartialModelTrait>(query: Select<E>) -> Statement {
 
 /// Asserts that `statement` reads by an index range or better, without sorting rows of a table, and touches at most `touched`
 /// rows.
-async fn assert_range(connection: &DatabaseConnection, statement: Statement, touched: u64) {
+pub(crate) async fn assert_range(
+    connection: &DatabaseConnection,
+    statement: Statement,
+    touched: u64,
+) {
     let sql = statement.to_string();
     // With bound values, as in earnest: text in another character set must not cost the index.
     let explain = Statement {

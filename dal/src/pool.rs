@@ -26,7 +26,7 @@ const PRIMARY_LIFE: Duration = Duration::from_secs(60);
 /// sends a packet without reply on a socket without `TCP_NODELAY`.
 const STATEMENT_CACHE: usize = 2048;
 /// Longer than a commit holds its locks while no replica acknowledges it (semi-sync timeout: 1 s).
-const LOCK_WAIT_SECONDS: u32 = 2;
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// Set in every session. READ COMMITTED locks the rows that a statement names, and no gaps between them. A strict session refuses values
 /// that don't fit.
@@ -107,7 +107,7 @@ pub(crate) fn address(url: &settings::Secret) -> Result<String, DbErr> {
 }
 
 async fn prepare(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
-    let sql = format!("{SESSION}{LOCK_WAIT_SECONDS}");
+    let sql = format!("{SESSION}{}", LOCK_WAIT.as_secs());
     connection.execute(sqlx::AssertSqlSafe(sql)).await?;
     Ok(())
 }

@@ -83,6 +83,14 @@ impl Db {
         }
     }
 
+    /// [`Self::read`], of what no request waits for.
+    pub(crate) fn read_in_background<'a>(&'a self, reader: &'a Reader) -> Read<'a> {
+        Read {
+            verb: Verb::Background,
+            ..self.read(reader)
+        }
+    }
+
     /// Waits until every replica has this commit; for ever if that can't be found out. Also waits for ejected replicas: they may be in
     /// rotation in other processes.
     pub(crate) async fn all_replicas_have(&self, commit: &Commit) {

@@ -91,6 +91,8 @@ impl Attempt<'_> {
             Some(condition) => format!("{condition} AND {not_after}"),
             None => not_after,
         };
+        // Before those whose rows the condition counts.
+        statements.insert(0, ledger::GENERATION.to_owned());
         let before = statements.len();
         statements.extend(ledger::append(deltas, Some(&condition)));
         statements.push("COMMIT".to_owned());
@@ -103,6 +105,9 @@ impl Attempt<'_> {
             result,
         } = self.session.send(statements.join("; ")).await;
         let behind = answers.split_off(before.min(answers.len()));
+        let is_whole = answers.len() == before;
+        // The first one is ours.
+        answers.drain(..answers.len().min(1));
         // The ledger and the commit.
         if behind.len() >= 2 {
             self.session.closed();
@@ -114,7 +119,7 @@ impl Attempt<'_> {
             return Ok(Outcome::Committed(Committed { answers, exact }));
         }
         match result {
-            Err(e) if error::is_null_refused(&e) && answers.len() == before => {
+            Err(e) if error::is_null_refused(&e) && is_whole => {
                 // Whatever it was: nothing was committed.
                 *self.changes = Changes::default();
                 Ok(Outcome::Refused(answers))

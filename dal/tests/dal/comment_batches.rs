@@ -263,6 +263,7 @@ async fn connections_cut_all_the_time_lose_no_comment_and_double_none() {
     let settings = settings::Counters {
         fold_period_ms: 100,
         scan_period_s: 60,
+        fold_workers: 4,
     };
     let folder = dal::fold::Folder::start(db.clone(), fixture::without_redis(&db), &settings);
     let processes = [db.clone(), db.clone()].map(|db| {

@@ -242,15 +242,12 @@ async fn a_writer_that_comes_during_a_comparison_is_not_undone() {
 async fn a_pass_compares_every_count_and_touches_nothing_else() {
     let stage = Stage::set(2000).await;
     let ids = 1..=1500_i64;
-    let rows = |kind: i8| {
-        ids.clone()
-            .map(move |id| format!("({kind}, {id}, {id}, FALSE)"))
-    };
+    let rows = |kind: i8| ids.clone().map(move |id| format!("({kind}, {id}, {id})"));
     let all: Vec<String> = rows(1).chain(rows(2)).collect();
     stage
         .database
         .execute(&format!(
-            "INSERT INTO counters (kind, target_id, value, dirty) VALUES {}",
+            "INSERT INTO counters (kind, target_id, value) VALUES {}",
             all.join(",")
         ))
         .await;

@@ -121,6 +121,7 @@ async fn the_folder_notices_that_redis_runs_anew_and_mends_what_it_brings_back()
     let settings = settings::Counters {
         fold_period_ms: 100,
         scan_period_s: 3600,
+        fold_workers: 4,
     };
     let folder = Folder::start(stage.db.clone(), stage.counters.clone(), &settings);
     let position = stage.count(HOT, 1).await;
@@ -129,7 +130,8 @@ async fn the_folder_notices_that_redis_runs_anew_and_mends_what_it_brings_back()
     // Folded and compared: from now on nothing but a complete pass looks at it.
     eventually(PATIENCE, "the fold", async || {
         let open =
-            "SELECT (SELECT COUNT(*) FROM ledger) + (SELECT COUNT(*) FROM counters WHERE dirty)";
+            "SELECT (SELECT COUNT(*) FROM ledger) \
+             + (SELECT COUNT(*) FROM counters WHERE compare_round >= (SELECT compare_from FROM folder))";
         (stage.database.value::<i64>(open).await == 0).then_some(())
     })
     .await;

@@ -110,6 +110,7 @@ async fn counts_are_right_soon_after_the_last_write_though_redis_forgets_all_the
     let settings = settings::Counters {
         fold_period_ms: 100,
         scan_period_s: 3600,
+        fold_workers: 4,
     };
     let folder = fold::Folder::start(stage.db.clone(), stage.counters.clone(), &settings);
     let writers = [

@@ -96,6 +96,7 @@ async fn everyone_is_told_what_happened_and_every_count_is_that_of_the_rows() {
     let settings = settings::Counters {
         fold_period_ms: 100,
         scan_period_s: 60,
+        fold_workers: 4,
     };
     let folder = fold::Folder::start(db.clone(), fixture::without_redis(&db), &settings);
     let pairs = run(&db, Duration::from_secs(3)).await;
@@ -115,6 +116,7 @@ async fn connections_cut_all_the_time_lose_and_double_nothing() {
     let settings = settings::Counters {
         fold_period_ms: 100,
         scan_period_s: 60,
+        fold_workers: 4,
     };
     let folder = fold::Folder::start(db.clone(), fixture::without_redis(&db), &settings);
     let running = {

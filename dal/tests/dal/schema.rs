@@ -11,7 +11,7 @@ use crate::fixture;
 async fn migrating_again_changes_nothing() {
     let database = Database::create().await;
     let mysql = fixture::mysql(database.primary_url(), &[]);
-    assert_eq!(dal::migrate(&mysql).await.unwrap().len(), 9);
+    assert_eq!(dal::migrate(&mysql).await.unwrap().len(), 10);
     assert!(dal::migrate(&mysql).await.unwrap().is_empty());
 }
 
@@ -35,7 +35,7 @@ async fn a_migration_killed_half_way_is_finished_by_the_next() {
     dal::migrate(&mysql).await.unwrap();
     // As if the last steps had made some of their tables and keys and not been noted.
     for undo in [
-        "DELETE FROM seaql_migrations ORDER BY version DESC LIMIT 7",
+        "DELETE FROM seaql_migrations ORDER BY version DESC LIMIT 8",
         "DROP TABLE folder, ledger, bucket",
         "ALTER TABLE videos DROP KEY videos_works",
         "DROP TABLE favorite_tombstones, moderations",
@@ -50,6 +50,7 @@ async fn a_migration_killed_half_way_is_finished_by_the_next() {
             "m0004_places",
             "m0005_reaper",
             "m0006_writers",
+            "m0007_low_water_mark",
             "m0009_follows",
             "m0010_messages",
             "m0011_deletions"

@@ -188,6 +188,11 @@ impl Settings {
             "must be 100 to 60000",
         )?;
         require(
+            (1..=16).contains(&self.counters.fold_workers),
+            "counters.fold_workers",
+            "must be 1 to 16",
+        )?;
+        require(
             self.counters.scan_period_s > 0,
             "counters.scan_period_s",
             "must be above 0",

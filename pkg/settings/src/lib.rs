@@ -221,7 +221,7 @@ sections! {
         ca_file: Option<PathBuf>,
     }
     /// `[counters]`
-    Counters { fold_period_ms: u64, scan_period_s: u64 }
+    Counters { fold_period_ms: u64, scan_period_s: u64, fold_workers: usize }
     /// `[etcd]`
     Etcd {
         #[serde(deserialize_with = "list")]

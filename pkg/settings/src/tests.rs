@@ -102,6 +102,7 @@ fn counts_need_a_redis_of_two_databases_and_a_plain_prefix() {
         ("REDIS__COUNTER_TTL_S", "1", "redis.counter_ttl_s"),
         ("REDIS__COMMAND_TIMEOUT_MS", "0", "redis.command_timeout_ms"),
         ("COUNTERS__FOLD_PERIOD_MS", "99", "counters.fold_period_ms"),
+        ("COUNTERS__FOLD_WORKERS", "0", "counters.fold_workers"),
         ("COUNTERS__SCAN_PERIOD_S", "0", "counters.scan_period_s"),
     ] {
         let error = load(&[(&format!("DOUSHENG_{variable}"), bad)])

@@ -1,9 +1,6 @@
 //! Metrics of the databases, Redis, the counters and the object store.
 
-use std::{
-    borrow::Cow,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{borrow::Cow, time::Duration};
 
 use metrics::{counter, gauge, histogram};
 
@@ -253,10 +250,11 @@ pub fn counter_fold(outcome: FoldOutcome, rows: usize, took: Duration) {
         histogram!(name::COUNTER_FOLD_DURATION).record(took);
         histogram!(name::COUNTER_FOLD_ROWS).record(rows as f64);
     }
-    if matches!(outcome, FoldOutcome::Folded | FoldOutcome::Idle) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        gauge!(name::COUNTER_FOLDED_AT).set(now.unwrap_or_default().as_secs_f64());
-    }
+}
+
+/// The ledger was last folded to its end so long ago.
+pub fn counter_backlog_age(age: Duration) {
+    gauge!(name::COUNTER_BACKLOG_AGE).set(age.as_secs_f64());
 }
 
 /// So many counts in Redis were wrong and were mended.

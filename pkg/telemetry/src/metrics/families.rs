@@ -92,7 +92,7 @@ families! {
     COUNTER_FOLDS = Counter "counter_folds_total", "Rounds of the folder, by outcome: folded, idle, elsewhere, failed.";
     COUNTER_FOLD_DURATION = Histogram "counter_fold_duration_seconds", "Time of a round that folded.";
     COUNTER_FOLD_ROWS = Histogram "counter_fold_rows", "Rows of the ledger that a round added up.";
-    COUNTER_FOLDED_AT = Gauge "counter_last_fold_timestamp_seconds", "When the ledger was last folded to its end by this process; the youngest of all is the age of the counts.";
+    COUNTER_BACKLOG_AGE = Gauge "counter_backlog_age_seconds", "How long ago the ledger was last folded to its end, by whatever process: nothing that is open in it is older.";
     COUNTER_REPAIRED = Counter "counters_repaired_total", "Counts in Redis that were wrong and were mended, by what found them: fold, pass.";
 
     // Caches

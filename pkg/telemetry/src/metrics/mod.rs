@@ -21,9 +21,9 @@ pub use bounds::{
 };
 pub use data::{
     CountSource, FoldOutcome, Reapable, RedisOutcome, Repair, Routing, Server, SqlFailure,
-    StoreOutcome, Verb, cache_lookups, counter_fold, counters_read, counters_repaired, reaped,
-    redis_command, semi_sync, sql, sql_failed, store_request, store_retried, watch_pool,
-    watch_redis, watch_replica,
+    StoreOutcome, Verb, cache_lookups, counter_backlog_age, counter_fold, counters_read,
+    counters_repaired, reaped, redis_command, semi_sync, sql, sql_failed, store_request,
+    store_retried, watch_pool, watch_redis, watch_replica,
 };
 pub use families::{FAMILIES, Family, Kind};
 use recorder::RENDERER;
