@@ -138,7 +138,13 @@ async fn both_forms_of_every_reply_are_equal_as_protoc_decodes_them() {
         .comment(&fan.token, video_id, "好 \"quoted\" \\ \n🎬")
         .await
         .ok();
+    client.follow(&fan.token, author.user_id).await.ok();
+    client.follow(&author.token, fan.user_id).await.ok();
+    let message = client.send_message(&author.token, fan.user_id, "你好");
+    message.await.ok();
     let (video, user) = (video_id.to_string(), author.user_id.to_string());
+    let to = ("to_user_id", user.clone());
+    let to = (to.0, to.1.as_str());
     let (video, user) = (("video_id", video.as_str()), ("user_id", user.as_str()));
     let token = ("token", fan.token.as_str());
     let seconds = ("latest_time", "1");
@@ -151,6 +157,11 @@ async fn both_forms_of_every_reply_are_equal_as_protoc_decodes_them() {
             ("/douyin/favorite/list/", vec![token]),
             ("/douyin/comment/list/", vec![token, video]),
             ("/douyin/video/", vec![token, video]),
+            ("/douyin/feed/following/", vec![token]),
+            ("/douyin/relation/follow/list/", vec![token]),
+            ("/douyin/relation/follower/list/", vec![token, user]),
+            ("/douyin/relation/friend/list/", vec![token]),
+            ("/douyin/message/chat/", vec![token, to]),
             // Failures.
             ("/douyin/user/", vec![("user_id", "9007199254740991")]),
             ("/douyin/video/", vec![("video_id", "x")]),
@@ -165,6 +176,14 @@ async fn both_forms_of_every_reply_are_equal_as_protoc_decodes_them() {
                 vec![token, video, ("action_type", "1")],
             ),
             ("/douyin/user/profile/", vec![token, ("signature", "x")]),
+            (
+                "/douyin/relation/action/",
+                vec![token, to, ("action_type", "1")],
+            ),
+            (
+                "/douyin/message/action/",
+                vec![token, to, ("action_type", "2")],
+            ),
             (
                 "/douyin/user/login/",
                 vec![("username", "nobody"), ("password", "wrong")],
