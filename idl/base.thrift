@@ -76,6 +76,12 @@ enum Reason {
     OTHER_SIZE = 14,
     /** BAD_PARAMETER: bcrypt ends a password at a NUL. */
     NUL_IN_PASSWORD = 15,
+    /** NOT_A_VIDEO: a photo, still or moving (HEIC, AVIF). */
+    PHOTO = 16,
+    /** NOT_A_VIDEO: it can only be read with a key. */
+    ENCRYPTED = 17,
+    /** TOO_MANY_REQUESTS: the limit is of videos of the author that are processed or have failed. */
+    TOO_MANY_UNFINISHED = 18,
     /** BAD_PARAMETER: no JPEG, PNG or WebP that can be decoded. */
     NOT_A_PICTURE = 30,
 }

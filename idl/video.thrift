@@ -4,6 +4,25 @@ namespace go video
 
 include "base.thrift"
 
+/** Whether viewers get a video. */
+enum VideoState {
+    READY = 1,
+    /** It is being made into something that plays everywhere; until then only its author sees it, as it was uploaded. */
+    PROCESSING = 2,
+    /** That can't be done; only its author sees it. */
+    FAILED = 3,
+}
+
+/** A form of a video, beside others. */
+struct Rendition {
+    /** In pixels, as viewed. */
+    1: required i32 height,
+    /** Bits a second. */
+    2: required i32 bit_rate,
+    /** As play_url. */
+    3: required string url,
+}
+
 struct Video {
     1: required i64 id,
     2: required i64 author_id,
@@ -11,11 +30,27 @@ struct Video {
     /** Signed, time-limited, at the object store's public address. */
     4: required string play_url,
     5: required string cover_url,
-    /** Unique among all videos; UTC. */
+    /** Unique among all videos; UTC. 0: it isn't ready. */
     6: required i64 published_ms,
     /** These two as of the last fold, some seconds ago, unless the reply has counts of authors; the favorite and comment services have the exact ones. */
     7: required i64 favorite_count,
     8: required i64 comment_count,
+    /** Absent: from a service of a version in which every video was READY. */
+    9: optional VideoState state,
+    /** Of the processing, in percent. */
+    10: optional i32 progress,
+    /** Why it is FAILED, in words. */
+    11: optional string reason,
+    /** Small, for grids; absent: there is none. */
+    12: optional string small_cover_url,
+    /** In pixels, as viewed. */
+    13: optional i32 width,
+    14: optional i32 height,
+    15: optional i64 duration_ms,
+    /** The forms to choose from, the highest first; absent: play_url alone. */
+    16: optional list<Rendition> renditions,
+    /** When it was uploaded; UTC. */
+    17: optional i64 created_ms,
 }
 
 struct FeedRequest {
@@ -49,6 +84,8 @@ struct ListByAuthorRequest {
     /** The last page's `next_before`; absent: from the newest. */
     2: optional i64 before (vt.ge = "1"),
     3: required i32 limit (vt.ge = "1", vt.le = "300"),
+    /** Whether the author asks: then with the videos that aren't READY. */
+    4: optional bool is_own,
 }
 
 struct ListByAuthorResponse {
@@ -66,10 +103,12 @@ struct ListByAuthorResponse {
 
 struct MGetVideosRequest {
     1: required list<i64> video_ids (vt.min_size = "1", vt.max_size = "300", vt.elem.ge = "1"),
+    /** Who asks for a single video: its author gets it also when it isn't READY. */
+    2: optional i64 viewer_id (vt.ge = "1"),
 }
 
 struct MGetVideosResponse {
-    /** In no particular order; an id that names no video is left out. */
+    /** In no particular order; an id that names no READY video is left out. */
     1: required list<Video> videos,
 }
 
@@ -78,7 +117,7 @@ struct MGetAuthorsRequest {
 }
 
 struct MGetAuthorsResponse {
-    /** video id -> author id; an id that names no video is left out. */
+    /** video id -> author id; an id that names no READY video is left out. */
     1: required map<i64, i64> author_ids,
 }
 
@@ -124,6 +163,7 @@ struct PublishRequest {
 
 struct PublishResponse {
     1: required i64 video_id,
+    /** When the service took it; UTC. The publish time is this or later. */
     2: required i64 published_ms,
 }
 
@@ -180,7 +220,8 @@ service VideoService {
     // 4 s: a write outlasts the semi-sync timeout of 1 s. No retry: it would begin a second upload.
     BeginUploadResponse begin_upload(1: BeginUploadRequest req) (call.deadline_ms = "4000", call.retry = "false"),
     /**
-     * Probes the object, takes its cover, stores the row. On any refusal nothing of the upload stays behind. Not idempotent, but with a key:
+     * Probes the object, makes what viewers get of it or leaves that to a job, takes its cover, stores the row. TOO_MANY_REQUESTS when too
+     * many videos of the author aren't READY. On any refusal nothing of the upload stays behind. Not idempotent, but with a key:
      * then it may be repeated with the same title and bytes (another upload of them); with others it is IDEMPOTENCY_KEY_REUSED.
      */
     // 90 s: probing, taking the cover and storing the row; ffmpeg has its own, shorter limits. No retry: see above.

@@ -32,8 +32,8 @@ type Shown<T> = Result<Arc<SharedPage<T>>, ApiError>;
 pub struct Flights {
     /// Pages of the feed, by the time they begin before.
     pub feed: Singleflight<Option<i64>, Viewers, Shown<FeedPage>>,
-    /// Lists of works, by author and place.
-    pub works: Singleflight<(i64, Option<i64>), Viewers, Shown<VideoPage>>,
+    /// Lists of works, by author, place, and whether it is the author who asks.
+    pub works: Singleflight<(i64, Option<i64>, bool), Viewers, Shown<VideoPage>>,
     /// Lists of comments, by video and place.
     pub comments: Singleflight<(i64, Option<i64>), Viewers, Shown<CommentPage>>,
     /// Exact counts of users: of all that anybody asks for at that moment.

@@ -118,8 +118,55 @@ pub struct Video {
     is_favorite: bool,
     #[schema(min_length = 1, max_length = 100)]
     title: String,
-    /// UTC milliseconds; an addition of ours.
+    /// When it was published, UTC milliseconds; of a video that isn't ready, when it was uploaded. An addition of ours, as all that follow.
     create_time: i64,
+    /// Whether viewers get it. Only its author sees a video that isn't ready.
+    #[schema(inline)]
+    state: VideoState,
+    /// Of the processing, in percent.
+    #[schema(minimum = 0, maximum = 100)]
+    progress: i32,
+    /// Why it failed, in words; else empty.
+    reason: String,
+    /// The cover in small, for grids. Time-limited.
+    #[schema(format = "uri")]
+    small_cover_url: String,
+    /// The forms to choose from, the highest first; empty: `play_url` alone.
+    renditions: Vec<Rendition>,
+    /// In pixels, as viewed; 0: unknown.
+    #[schema(minimum = 0)]
+    width: i32,
+    /// In pixels, as viewed; 0: unknown.
+    #[schema(minimum = 0)]
+    height: i32,
+    #[schema(minimum = 0)]
+    duration_ms: i64,
+}
+
+/// Whether viewers get a video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VideoState {
+    /// Everybody does.
+    Ready,
+    /// It is being made into something that plays everywhere.
+    Processing,
+    /// That can't be done.
+    Failed,
+}
+
+/// A form of a video, beside others.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Rendition {
+    /// In pixels, as viewed.
+    #[schema(minimum = 1)]
+    height: i32,
+    /// Bits a second.
+    #[schema(minimum = 0)]
+    bit_rate: i32,
+    /// Time-limited.
+    #[schema(format = "uri")]
+    url: String,
 }
 
 impl Video {
@@ -140,7 +187,36 @@ impl Video {
             comment_count,
             is_favorite,
             title: video.title.to_string(),
-            create_time: video.published_ms,
+            create_time: match (video.published_ms, video.created_ms) {
+                (0, Some(created_ms)) => created_ms,
+                (published_ms, _) => published_ms,
+            },
+            state: match video.state {
+                Some(idl::video::VideoState::PROCESSING) => VideoState::Processing,
+                Some(idl::video::VideoState::FAILED) => VideoState::Failed,
+                // A service of a version before knew no other.
+                _ => VideoState::Ready,
+            },
+            progress: match video.state {
+                Some(idl::video::VideoState::PROCESSING | idl::video::VideoState::FAILED) => {
+                    video.progress.unwrap_or(0)
+                }
+                _ => 100,
+            },
+            reason: video
+                .reason
+                .map(|reason| reason.to_string())
+                .unwrap_or_default(),
+            small_cover_url: video.small_cover_url.unwrap_or(video.cover_url).to_string(),
+            renditions: video
+                .renditions
+                .into_iter()
+                .flatten()
+                .map(Rendition::from)
+                .collect(),
+            width: video.width.unwrap_or(0),
+            height: video.height.unwrap_or(0),
+            duration_ms: video.duration_ms.unwrap_or(0),
         }
     }
 
@@ -175,8 +251,29 @@ impl Video {
             published_ms: EXAMPLE_TIME_MS,
             favorite_count: 2,
             comment_count: 1,
+            state: Some(idl::video::VideoState::READY),
+            progress: Some(100),
+            reason: None,
+            small_cover_url: Some(
+                "https://videos.example/covers/1.small.jpg?X-Amz-Signature=0".into(),
+            ),
+            width: Some(1080),
+            height: Some(1920),
+            duration_ms: Some(15_000),
+            renditions: None,
+            created_ms: Some(EXAMPLE_TIME_MS),
         };
         Self::new(video, User::example(), 2, 1, true)
+    }
+}
+
+impl From<idl::video::Rendition> for Rendition {
+    fn from(rendition: idl::video::Rendition) -> Self {
+        Self {
+            height: rendition.height,
+            bit_rate: rendition.bit_rate,
+            url: rendition.url.to_string(),
+        }
     }
 }
 

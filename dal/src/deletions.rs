@@ -21,7 +21,7 @@ pub struct Deletion {
     pub video_id: i64,
     /// Who had published it.
     pub author_id: i64,
-    /// What the object store has of it.
+    /// What the object store has of it, but the small forms beside them.
     pub object_keys: Vec<String>,
 }
 
@@ -68,8 +68,9 @@ impl Transaction for Begin {
         let of_id = |sql: &str| {
             Statement::from_sql_and_values(DbBackend::MySql, sql, [self.video_id.into()])
         };
-        let video =
-            of_id("SELECT author_id, object_key, cover_key FROM videos WHERE id = ? FOR UPDATE");
+        let video = of_id(
+            "SELECT author_id, object_key, cover_key, original_key, published_ms FROM videos WHERE id = ? FOR UPDATE",
+        );
         let Some(video) = transaction.query_one_raw(video).await? else {
             let begun = of_id(
                 "SELECT video_id, author_id, object_keys FROM video_deletions WHERE video_id = ?",
@@ -85,10 +86,13 @@ impl Transaction for Begin {
         if !self.may(author_id) {
             return Ok(unchanged(Begun::NotYours));
         }
-        let object_keys = vec![
+        let original: Option<String> = video.try_get("", "original_key")?;
+        let published_ms: Option<i64> = video.try_get("", "published_ms")?;
+        let mut object_keys = vec![
             video.try_get("", "object_key")?,
             video.try_get("", "cover_key")?,
         ];
+        object_keys.extend(original);
         let deletion = Deletion {
             video_id: self.video_id,
             author_id,
@@ -101,9 +105,16 @@ impl Transaction for Begin {
         }
         let delete = format!("DELETE FROM videos WHERE id = {}", self.video_id);
         execute_text(transaction, &delete).await?;
+        // An attempt that is under way finds no job any more, and removes what it has made.
+        let job = format!("DELETE FROM jobs WHERE video_id = {}", self.video_id);
+        execute_text(transaction, &job).await?;
         Ok(Counted {
             output: Begun::Deletion(deletion),
-            deltas: Deltas::of(Counter::UserWorks(author_id), -1),
+            // Only what was ready was counted.
+            deltas: match published_ms {
+                Some(_) => Deltas::of(Counter::UserWorks(author_id), -1),
+                None => Deltas::default(),
+            },
             marked: vec![Subject::User(author_id), Subject::Video(self.video_id)],
         })
     }

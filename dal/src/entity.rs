@@ -40,7 +40,16 @@ pub(crate) mod video {
         pub duration_ms: i64,
         pub width: i32,
         pub height: i32,
-        pub published_ms: i64,
+        pub published_ms: Option<i64>,
+        pub state: i8,
+        pub progress: i8,
+        pub reason: String,
+        pub created_ms: i64,
+        pub original_key: Option<String>,
+        pub has_small_cover: bool,
+        pub bit_rate: i32,
+        pub small_height: i32,
+        pub small_bit_rate: i32,
     }
 
     impl ActiveModelBehavior for ActiveModel {}

@@ -28,6 +28,9 @@ pub enum DalError {
     /// More reads than this process can have answered; nothing was asked. The servers may be well.
     #[error("too many reads wait for a connection to the database")]
     Overloaded,
+    /// Too many videos of the author are processed or have failed; nothing was written.
+    #[error("too many videos of this author are not ready")]
+    TooManyUnfinished,
     /// The next publish times are all taken; nothing was written.
     #[error(
         "no publish time is free: more videos than milliseconds, or the primary's clock was set back"

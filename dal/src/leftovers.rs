@@ -126,7 +126,8 @@ pub async fn unknown_and_videos(db: &Db) -> Result<(u64, u64), DalError> {
     Ok((count("unknown")?, count("videos")?))
 }
 
-/// Those of these keys that an upload or a video has. Reads the uploads first, because a publish moves a key from there to the videos.
+/// Those of these keys that an upload or a video has. Reads the uploads first, because a publish moves a key from there to the videos. A key
+/// that goes the other way, when something takes its place, is removed from there.
 pub async fn known(db: &Db, object_keys: &[String]) -> Result<HashSet<String>, DalError> {
     if object_keys.is_empty() {
         return Ok(HashSet::new());
@@ -137,11 +138,16 @@ pub async fn known(db: &Db, object_keys: &[String]) -> Result<HashSet<String>, D
         .into_tuple()
         .all(&primary)
         .await?;
-    let of_videos = videos::with_object_keys(keys)
+    let of_videos = videos::with_object_keys(keys.clone())
         .select_only()
         .column(video::Column::ObjectKey);
     let of_videos: Vec<String> = of_videos.into_tuple().all(&primary).await?;
-    Ok(of_uploads.into_iter().chain(of_videos).collect())
+    let originals = videos::with_original_keys(keys)
+        .select_only()
+        .column(video::Column::OriginalKey);
+    let originals: Vec<String> = originals.into_tuple().all(&primary).await?;
+    let known = of_uploads.into_iter().chain(of_videos).chain(originals);
+    Ok(known.collect())
 }
 
 async fn read(

@@ -19,6 +19,7 @@ mod group_commit;
 mod gtid;
 mod id_list;
 pub mod idempotency;
+pub mod jobs;
 mod ledger;
 pub mod leftovers;
 mod lock;

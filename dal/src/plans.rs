@@ -13,7 +13,9 @@ use crate::{
     entity::{upload, video},
     favorites,
     id_list::padded,
-    idempotency, leftovers, uploads, users, videos,
+    idempotency,
+    jobs::claim,
+    leftovers, uploads, users, videos,
 };
 
 const VIDEOS: i64 = 5000;
@@ -92,7 +94,14 @@ pub(crate) async fn filled() -> (testkit::Database, DatabaseConnection) {
             "INSERT INTO unknown_objects (object_key, first_seen_ms) VALUES {}",
             rows(&|n| format!("('k{n}', {n})"))
         ),
-        "ANALYZE NO_WRITE_TO_BINLOG TABLE unknown_objects, users, videos, uploads, favorites, comments, counters, ledger, idempotency_keys"
+        // Of each author a few aren't ready.
+        format!("UPDATE videos SET published_ms = NULL, state = 1, original_key = CONCAT('o', id) WHERE id <= {}", AUTHORS * 3),
+        // Half of the jobs are taken, and of these a few were given up.
+        format!(
+            "INSERT INTO jobs (video_id, author_id, state, turn, lease_until_ms) VALUES {}",
+            rows(&|n| format!("({n}, 1, {}, {n}, IF({n} % 400 = 0, 0, {EPOCH} * 10))", n % 2))
+        ),
+        "ANALYZE NO_WRITE_TO_BINLOG TABLE jobs, unknown_objects, users, videos, uploads, favorites, comments, counters, ledger, idempotency_keys"
             .to_owned(),
     ] {
         database.execute(&insert).await;
@@ -170,11 +179,17 @@ async fn every_query_is_one_index_range_also_on_deep_pages() {
     for before_ms in [i64::MAX, EPOCH + VIDEOS, EPOCH + VIDEOS / 2, EPOCH + 31] {
         let feed = videos::newest(before_ms, PAGE);
         assert_range(&db, of::<_, videos::Video>(feed), page).await;
-        let works = videos::works_before(7, before_ms.saturating_sub(EPOCH), PAGE);
+        let works = videos::works_before(7, before_ms.saturating_sub(EPOCH), PAGE, false);
         assert_range(&db, of::<_, videos::Video>(works), page).await;
     }
-    let ids: Vec<i64> = (1..=VIDEOS).step_by(170).collect();
+    assert_range(&db, videos::unfinished(7), 5).await;
+    assert_range(&db, claim::waiting(), 3).await;
+    let ids: Vec<i64> = (AUTHORS * 3 + 1..=VIDEOS).step_by(170).collect();
     let count = 2 * ids.len() as u64;
+    let originals: Vec<String> = (1..=30).map(|id| format!("o{id}")).collect();
+    let kept = videos::with_original_keys(padded(&originals)).select_only();
+    let kept = kept.column(video::Column::OriginalKey);
+    assert_range(&db, kept.build(DbBackend::MySql), 2 * count).await;
     let all = videos::with_ids(padded(&ids));
     assert_range(&db, of::<_, videos::Video>(all), count * video).await;
     let all = users::with_ids(padded(&ids));

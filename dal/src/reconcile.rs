@@ -36,6 +36,8 @@ struct Kind {
     counter: fn(i64) -> Counter,
     table: &'static str,
     column: &'static str,
+    /// Which rows count, as a condition.
+    only: &'static str,
     /// Whether the column has an index, so that it can be read page by page.
     paged: bool,
 }
@@ -45,42 +47,50 @@ const KINDS: [Kind; 7] = [
         counter: Counter::VideoFavorites,
         table: "favorites",
         column: "video_id",
+        only: "TRUE",
         paged: true,
     },
     Kind {
         counter: Counter::VideoComments,
         table: "comments",
         column: "video_id",
+        only: "TRUE",
         paged: true,
     },
     Kind {
         counter: Counter::UserFavorited,
         table: "favorites",
         column: "author_id",
+        only: "TRUE",
         paged: false,
     },
     Kind {
         counter: Counter::UserFavorites,
         table: "favorites",
         column: "user_id",
+        only: "TRUE",
         paged: true,
     },
     Kind {
         counter: Counter::UserWorks,
         table: "videos",
         column: "author_id",
+        // Of this index.
+        only: "published_ms IS NOT NULL",
         paged: true,
     },
     Kind {
         counter: Counter::UserFollows,
         table: "follows",
         column: "user_id",
+        only: "TRUE",
         paged: true,
     },
     Kind {
         counter: Counter::UserFollowers,
         table: "follows",
         column: "followed_id",
+        only: "TRUE",
         paged: true,
     },
 ];
@@ -182,13 +192,18 @@ impl Kind {
         first: i64,
         last: i64,
     ) -> Result<Vec<Difference>, DbErr> {
-        let Self { table, column, .. } = self;
+        let Self {
+            table,
+            column,
+            only,
+            ..
+        } = self;
         let sql = format!(
             "SELECT id, CAST(SUM(shown) AS SIGNED) AS shown, CAST(SUM(counted) AS SIGNED) AS counted FROM (\
              SELECT target_id AS id, value AS shown, 0 AS counted FROM counters \
              WHERE kind = ? AND target_id BETWEEN ? AND ? \
              UNION ALL SELECT target_id, delta, 0 FROM ledger WHERE kind = ? AND target_id BETWEEN ? AND ? \
-             UNION ALL SELECT {column}, 0, COUNT(*) FROM {table} WHERE {column} BETWEEN ? AND ? GROUP BY {column}\
+             UNION ALL SELECT {column}, 0, COUNT(*) FROM {table} WHERE {column} BETWEEN ? AND ? AND {only} GROUP BY {column}\
              ) AS sides GROUP BY id HAVING SUM(shown) <> SUM(counted) ORDER BY id"
         );
         let kind = Value::from(self.number());

@@ -41,6 +41,23 @@ pub async fn record(db: &Db, object_key: &str, author_id: i64) -> Result<(), Dal
     Ok(())
 }
 
+/// Records objects that a process of ours is about to make from an upload of this author, in one statement.
+pub async fn record_derived(
+    db: &Db,
+    object_keys: &[String],
+    author_id: i64,
+) -> Result<(), DalError> {
+    let rows = object_keys.iter().map(|key| ActiveModel {
+        object_key: Set(key.clone()),
+        author_id: Set(author_id),
+        ..Default::default()
+    });
+    Entity::insert_many(rows)
+        .exec_without_returning(&db.write())
+        .await?;
+    Ok(())
+}
+
 /// Adds the id of the multipart upload. [`DalError::NotFound`] when the upload isn't recorded.
 pub async fn set_upload_id(db: &Db, object_key: &str, upload_id: &str) -> Result<(), DalError> {
     let updated = Entity::update_many()

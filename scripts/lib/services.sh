@@ -4,9 +4,17 @@
 
 instances() { # what should run, "service number" a line
     local service n
-    for service in $RPC_SERVICES api; do
+    for service in $RPC_SERVICES; do
         for ((n = 1; n <= INSTANCES; n++)); do say "$service $n"; done
     done
+    for ((n = 1; n <= TRANSCODERS; n++)); do say "transcoder $n"; done
+    for ((n = 1; n <= INSTANCES; n++)); do say "api $n"; done
+}
+
+# Whether it takes calls, and so is registered.
+is_called() { # SERVICE
+    case " $RPC_SERVICES " in *" $1 "*) return 0 ;; esac
+    return 1
 }
 
 instance_dir() { say "$RUN/services/$1-$2"; }
@@ -40,7 +48,7 @@ instance_launch() {
     dir=$(instance_dir "$1" "$2")
     mkdir -p "$dir"
     [ "$1" != api ] || api_port
-    [ "$1" = api ] || registry_forget "$1" "$2"
+    if is_called "$1"; then registry_forget "$1" "$2"; fi
     rm -f "$dir/address" "$dir/admin"
     ln -sfn "$BIN/$1" "$dir/$1"
     (
@@ -68,7 +76,11 @@ instance_state() {
 instance_healthy() {
     local state
     state=$(instance_state "$1" "$2") && [ "$state" != down ] || return 1
-    if [ "$1" = api ]; then api_healthy "$2"; else registered "$1" "$(instance_address "$1" "$2")"; fi
+    if [ "$1" = api ]; then
+        api_healthy "$2"
+    elif is_called "$1"; then
+        registered "$1" "$(instance_address "$1" "$2")"
+    fi
 }
 
 # Whether any process of the API runs.

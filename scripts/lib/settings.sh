@@ -56,3 +56,5 @@ export PATH=$PATH:/usr/local/sbin:/usr/sbin
 RPC_SERVICES="user video favorite comment relation message"
 # Instances of each service.
 INSTANCES=${DOUSHENG_INSTANCES:-2}
+# Processes of the transcoder, which takes its work from the database and serves no calls.
+TRANSCODERS=${DOUSHENG_TRANSCODERS:-1}

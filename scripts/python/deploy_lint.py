@@ -22,7 +22,7 @@ def check(holds, problem):
 
 
 programs = {line.strip() for line in sys.stdin if line.strip()}
-services = {"api", "user", "video", "favorite", "comment", "relation", "message"}
+services = {"api", "user", "video", "transcoder", "favorite", "comment", "relation", "message"}
 sections = tomllib.loads(Path("pkg/settings/defaults.toml").read_text())
 variables = {
     f"DOUSHENG_{section}__{key}".upper() if isinstance(keys, dict) else f"DOUSHENG_{section}".upper()

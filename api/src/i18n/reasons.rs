@@ -8,7 +8,7 @@ use super::Language;
 pub(super) const LIMIT: &str = "{limit}";
 
 /// Each reason in English and in Chinese.
-pub(super) const REASONS: [(Reason, &str, &str); 16] = [
+pub(super) const REASONS: [(Reason, &str, &str); 19] = [
     (
         Reason::UNKNOWN_FORMAT,
         "the format is unknown or not accepted",
@@ -80,6 +80,17 @@ pub(super) const REASONS: [(Reason, &str, &str); 16] = [
         Reason::NOT_A_PICTURE,
         "this is no JPEG, PNG or WebP picture that can be decoded",
         "不是可以解码的 JPEG、PNG 或 WebP 图片",
+    ),
+    (
+        Reason::PHOTO,
+        "the file is a photo (HEIC or AVIF), not a video",
+        "文件是照片（HEIC 或 AVIF），不是视频",
+    ),
+    (Reason::ENCRYPTED, "the video is encrypted", "视频已加密"),
+    (
+        Reason::TOO_MANY_UNFINISHED,
+        "{limit} of your videos are not ready yet or have failed: wait, or delete some",
+        "您有 {limit} 个视频尚未处理完成或处理失败，请等待或删除部分视频",
     ),
 ];
 

@@ -25,7 +25,7 @@ use crate::{
     chat::{FriendUser, Message},
     error::ApiError,
     i18n::CODES,
-    objects::{Comment, User, Video},
+    objects::{Comment, Rendition, User, Video},
     params::{Declared, Place, types::TOKEN_PARAMETER},
     route::{READS, Route},
     routes::routes,
@@ -111,6 +111,7 @@ fn components() -> Components {
     let components = ComponentsBuilder::new()
         .schema_from::<User>()
         .schema_from::<Video>()
+        .schema_from::<Rendition>()
         .schema_from::<Comment>()
         .schema_from::<FriendUser>()
         .schema_from::<Message>()

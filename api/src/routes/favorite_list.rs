@@ -69,6 +69,7 @@ async fn liked(
         .video
         .mget_videos(MGetVideosRequest {
             video_ids: list.video_ids.clone(),
+            viewer_id: None,
         })
         .await?
         .videos;

@@ -50,7 +50,7 @@ pub fn route() -> Route {
     Route::upload("/douyin/publish/action/", publish)
         .described(
             "Publish a video",
-            "The parts in any order; token and title may also come in the query. Only a whole video that ffprobe accepts is published.",
+            "The parts in any order; token and title may also come in the query. Only a whole video that ffprobe accepts is published. One that not every browser plays is processed first: until then only its author sees it, in publish/list.",
         )
         .refuses(&[Code::NOT_A_VIDEO])
 }

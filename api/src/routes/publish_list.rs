@@ -45,7 +45,10 @@ impl Example for VideoPage {
 /// The declaration of this route.
 pub fn route() -> Route {
     Route::get("/douyin/publish/list/", publish_list)
-        .described("What a user published", "Newest first.")
+        .described(
+            "What a user published",
+            "Newest first. Its author also sees the videos that are not ready: those that are processed, and those that have failed.",
+        )
         .refuses(&[Code::NOT_LOGGED_IN, Code::NO_SUCH_USER])
 }
 
@@ -55,6 +58,7 @@ async fn publish_list(
 ) -> Result<Shared<VideoPage>, ApiError> {
     let viewer = call.user.map(|holder| holder.user_id);
     let author_id = list_owner(call.params.user_id, viewer)?;
+    let is_own = viewer == Some(author_id);
     let viewer = viewer.unwrap_or(ANONYMOUS);
     let before = call.params.before.map(|Before(place)| place);
     let reader = app.clone();
@@ -62,14 +66,14 @@ async fn publish_list(
         // All pages of a list are of one replica.
         let name = format!("works {author_id}");
         let subjects = [Subject::User(author_id)];
-        let read = || works(&reader, author_id, before);
+        let read = || works(&reader, author_id, before, is_own);
         SharedPage::render(
             reader
                 .reading_for_all(&name, &subjects, viewers, read)
                 .await,
         )
     };
-    let (key, viewers) = ((author_id, before), [viewer].into());
+    let (key, viewers) = ((author_id, before, is_own), [viewer].into());
     let page = flights::join(&app.flights.works, key, viewers, read).await??;
     Shared::shown_to(viewer, &page, &app).await
 }
@@ -83,11 +87,17 @@ pub fn shown_of(owner: i64, viewer: Option<i64>) -> Vec<Subject> {
         .collect()
 }
 
-async fn works(app: &App, author_id: i64, before: Option<i64>) -> Result<VideoPage, ApiError> {
+async fn works(
+    app: &App,
+    author_id: i64,
+    before: Option<i64>,
+    is_own: bool,
+) -> Result<VideoPage, ApiError> {
     let request = ListByAuthorRequest {
         author_id,
         before,
         limit: app.settings.page.list,
+        is_own: Some(is_own),
     };
     let list = app.video.list_by_author(request).await?;
     if list.videos.is_empty() && page::users(app, vec![author_id]).await?.is_empty() {

@@ -67,6 +67,7 @@ async fn video(
 async fn one(app: &App, video_id: i64, viewer: Option<i64>) -> Result<OneVideo, ApiError> {
     let request = MGetVideosRequest {
         video_ids: vec![video_id],
+        viewer_id: viewer,
     };
     let found = app.video.mget_videos(request).await?.videos;
     let video = page::videos_of(app, found, viewer).await?.pop();

@@ -37,6 +37,7 @@ mod limits;
 mod load;
 mod long_lists;
 mod main_flow;
+mod matrix;
 mod methods;
 mod model;
 mod numbers;
@@ -62,6 +63,7 @@ mod store;
 mod tls;
 mod tokens;
 mod traces;
+mod transcoders;
 
 use testkit::{Builder, Lent, SharedSystem, System};
 

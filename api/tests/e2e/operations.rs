@@ -71,6 +71,7 @@ const OF_FAULTS: [&str; 8] = [
 #[tokio::test]
 async fn each_family_is_there_and_moves_with_what_happens() {
     let system = system_builder()
+        .instances("transcoder", 1)
         .set("counters.fold_period_ms", 200)
         .set("reaper.period_s", 1)
         .start()
@@ -82,6 +83,10 @@ async fn each_family_is_there_and_moves_with_what_happens() {
         .publish(&account.token, "No film", b"no film".to_vec())
         .await;
     assert_ne!(broken.code(), 0);
+    client
+        .publish(&account.token, "To be made ready", media::mpeg4())
+        .await
+        .ok();
     client.like(&account.token, video_id).await.ok();
     client.comment(&account.token, video_id, "Well").await.ok();
     for _ in 0..5 {
@@ -155,7 +160,7 @@ async fn each_family_is_there_and_moves_with_what_happens() {
     api.has("cache_lookups_total", "cache=users outcome=hit", 5.0..);
     api.has("cache_lookups_total", "cache=users outcome=miss", 1.0..);
     api.has("registry_instances", "callee=comment", 1.0..=1.0);
-    api.has("uploads_total", "outcome=published", 1.0..=1.0);
+    api.has("uploads_total", "outcome=published", 2.0..=2.0);
     api.has("uploads_total", "outcome=refused", 1.0..=1.0);
     api.has("uploads_in_progress", "", 0.0..=0.0);
     api.has("upload_bytes_total", "", (media::mp4().len() as f64)..);
@@ -239,7 +244,17 @@ async fn each_family_is_there_and_moves_with_what_happens() {
     Metrics::of(&client)
         .await
         .has("http_requests_total", "route=/douyin/feed/", 10.0..);
-    let shown: BTreeSet<String> = all.iter().flat_map(Metrics::families).collect();
+    let transcoder = admin(&system.instances("transcoder")[0]).await;
+    let transcoder = eventually(SOON, "a job that is done", async || {
+        let metrics = Metrics::of(&transcoder).await;
+        let done = metrics.sum("transcoder_attempts_total", "outcome=done");
+        (done == Some(1.0)).then_some(metrics)
+    })
+    .await;
+    transcoder.has("transcoder_jobs", "state=waiting", 0.0..=1.0);
+
+    let shown = all.iter().chain([&transcoder]);
+    let shown: BTreeSet<String> = shown.flat_map(Metrics::families).collect();
     let missing: Vec<&str> = FAMILIES
         .iter()
         .map(|family| family.name)

@@ -85,10 +85,18 @@ pub fn assert_video(video: &Value) {
             ("is_favorite", Bool),
             ("title", Text),
             ("create_time", Int),
+            ("state", Text),
+            ("progress", Int),
+            ("reason", Text),
+            ("small_cover_url", Text),
+            ("renditions", List),
+            ("width", Int),
+            ("height", Int),
+            ("duration_ms", Int),
         ],
     );
     assert_user(&video["author"]);
-    for url in ["play_url", "cover_url"] {
+    for url in ["play_url", "cover_url", "small_cover_url"] {
         assert!(
             video[url].as_str().unwrap().starts_with("http"),
             "{video:#}"

@@ -55,10 +55,10 @@ pub async fn assert_empty_soon(system: &System, case: &str) {
     .await;
 }
 
-/// After so many films: each with its cover, and nothing besides.
+/// After so many films: each with its two covers, and nothing besides.
 pub async fn assert_films(system: &System, count: usize) {
     let holdings = Holdings::of(system).await;
-    assert_eq!(holdings.objects.len(), 2 * count, "{holdings:?}");
+    assert_eq!(holdings.objects.len(), 3 * count, "{holdings:?}");
     assert_eq!(holdings.videos, count as i64, "{holdings:?}");
     assert!(
         holdings.open_uploads.is_empty() && holdings.upload_rows == 0,

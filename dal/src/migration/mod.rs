@@ -10,6 +10,7 @@ mod m0004_places;
 mod m0005_reaper;
 mod m0006_writers;
 mod m0007_low_water_mark;
+mod m0008_processing;
 mod m0009_follows;
 mod m0010_messages;
 mod m0011_deletions;
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_reaper::Migration),
             Box::new(m0006_writers::Migration),
             Box::new(m0007_low_water_mark::Migration),
+            Box::new(m0008_processing::Migration),
             Box::new(m0009_follows::Migration),
             Box::new(m0010_messages::Migration),
             Box::new(m0011_deletions::Migration),

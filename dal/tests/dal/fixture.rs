@@ -1,6 +1,11 @@
 //! A migrated database of the test's own, and rows in it.
 
-use dal::{Db, counters::Counters, favorites::FavoriteOp, videos::NewVideo};
+use dal::{
+    Db,
+    counters::Counters,
+    favorites::FavoriteOp,
+    videos::{Media, NewVideo, Outcome},
+};
 use settings::{Mysql, Redis, Secret};
 use testkit::Database;
 
@@ -65,13 +70,22 @@ pub fn new_video(author_id: i64, object_key: &str) -> NewVideo {
     NewVideo {
         author_id,
         title: format!("标题 {object_key}"),
-        object_key: object_key.to_owned(),
-        cover_key: format!("{object_key}.jpg"),
+        upload_key: object_key.to_owned(),
         size_bytes: 1,
         sha256: "0".repeat(64),
-        duration_ms: 1000,
-        width: 16,
-        height: 9,
+        media: Media {
+            object_key: object_key.to_owned(),
+            cover_key: format!("{object_key}.jpg"),
+            has_small_cover: false,
+            duration_ms: 1000,
+            width: 16,
+            height: 9,
+            bit_rate: 8,
+            small: None,
+        },
+        outcome: Outcome::Ready {
+            keep_original: false,
+        },
         key: None,
     }
 }

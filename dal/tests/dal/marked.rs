@@ -138,7 +138,9 @@ async fn a_publish_is_seen_in_the_list_and_in_the_feed_of_its_author() {
         let new = fixture::new_video(n, &key);
         let video = videos::publish(&db, &counters, &new).await.unwrap();
         let reader = reader_of(&marks, User(n)).await;
-        let works = videos::by_author(&db, n, None, 10, &reader).await.unwrap();
+        let works = videos::by_author(&db, n, None, 10, false, &reader)
+            .await
+            .unwrap();
         assert_eq!(works.entries, std::slice::from_ref(&video));
         let feed = videos::feed_page(&db, None, 1, &reader).await.unwrap();
         assert_eq!(feed, [video]);

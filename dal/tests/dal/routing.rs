@@ -40,7 +40,7 @@ async fn what_the_replica_lacks_is_asked_once_more_on_the_primary() {
         .await
         .unwrap();
     assert_eq!(feed, all);
-    let works = videos::by_author(&db, user, None, 30, &Reader::STRICT)
+    let works = videos::by_author(&db, user, None, 30, false, &Reader::STRICT)
         .await
         .unwrap();
     assert_eq!(works.entries, all);
@@ -298,7 +298,7 @@ async fn every_call_can_be_made_in_a_spawned_task() {
         users::mget(&db, &[user_id], &Reader::ANYBODY).await?;
         videos::mget(&db, &[1], &Reader::ANYBODY).await?;
         videos::feed_page(&db, None, 1, &Reader::ANYBODY).await?;
-        videos::by_author(&db, 1, None, 1, &Reader::STRICT).await?;
+        videos::by_author(&db, 1, None, 1, false, &Reader::STRICT).await?;
         videos::authors_of(&db, &[1], &Reader::STRICT).await?;
         let favorites = favorites::Favorites::start(db.clone(), counters.clone());
         favorites.set(fixture::like(1, 1)).await?;

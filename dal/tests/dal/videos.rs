@@ -159,7 +159,7 @@ async fn an_authors_works_page_on_from_a_place_whatever_becomes_of_who_stood_the
     }
     mine.reverse();
     let page = async |author_id, before, limit| {
-        let page = videos::by_author(&db, author_id, before, limit, &Reader::STRICT);
+        let page = videos::by_author(&db, author_id, before, limit, false, &Reader::STRICT);
         let page = page.await.unwrap();
         (ids(&page.entries), page.next_before)
     };

@@ -175,6 +175,15 @@ impl Process {
         self.clients().client(builder)
     }
 
+    /// Waits until a signal stops this process, which serves nothing but its admin port. Its address file, if one is named, gets the
+    /// address of that.
+    pub async fn stopped(self) {
+        if let Err(error) = publish(self.admin_address) {
+            tracing::error!(%error, "the address is not written");
+        }
+        self.signals.stopping().await;
+    }
+
     /// Serves as an instance of the service of this process's name, until a signal has stopped it.
     ///
     /// # Errors

@@ -315,6 +315,7 @@ impl Settings {
             "media.max_streams",
             "must be above 0",
         )?;
+        self.check_processing()?;
         require(
             (1..=30).contains(&self.page.feed),
             "page.feed",

@@ -6,6 +6,7 @@
 mod check;
 mod limits;
 mod network;
+mod processing;
 mod sources;
 mod tls;
 
@@ -138,6 +139,7 @@ pub struct Settings {
     pub upload: Upload,
     pub reaper: Reaper,
     pub media: Media,
+    pub transcoder: Transcoder,
     pub page: Page,
 }
 
@@ -281,6 +283,29 @@ sections! {
         max_duration_s: u64,
         max_pixels: u64,
         max_streams: usize,
+        max_bit_rate: u64,
+        remux_timeout_ms: u64,
+        remux_always_bytes: u64,
+        keep_originals: bool,
+        max_unfinished: u64,
+        small_height: u32,
+        scratch_dir: String,
+        scratch_bytes: u64,
+    }
+    /// `[transcoder]`
+    Transcoder {
+        parallel: usize,
+        threads: u64,
+        memory_bytes: u64,
+        lease_s: u64,
+        max_attempts: i32,
+        retry_pause_s: u64,
+        time_factor: u64,
+        max_attempt_s: u64,
+        poll_ms: u64,
+        crf: u32,
+        max_bit_rate: u64,
+        small_bit_rate: u64,
     }
     /// `[page]`
     Page { feed: i32, list: i32, utc_offset: String }

@@ -9,7 +9,12 @@ use std::{
 
 use futures::FutureExt;
 use http::Method;
-use minio::s3::{MinioClient, error::Error as S3Error, utils::UtcTime};
+use minio::s3::{
+    MinioClient,
+    error::Error as S3Error,
+    multimap_ext::{Multimap, MultimapExt as _},
+    utils::UtcTime,
+};
 
 use crate::{StorageError, Store, url_cache::UrlCache};
 
@@ -17,7 +22,8 @@ const OPERATION: &str = "sign URL";
 
 impl Store {
     /// A presigned URL at the public endpoint: anybody can fetch the object, whole or in ranges. It is valid for at least half of the TTL
-    /// in the settings. All processes return the same URL for half a TTL, so that viewers can cache the object.
+    /// in the settings. All processes return the same URL for half a TTL, so that viewers can cache the object; `Cache-Control` lets them
+    /// keep it for a TTL.
     pub fn play_url(&self, key: &str) -> Result<Arc<str>, StorageError> {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
         self.play_url_at(key, since_epoch.unwrap_or_default().as_secs())
@@ -34,7 +40,11 @@ impl Store {
             return Ok(url);
         }
         let time = UtcTime::from(UNIX_EPOCH + Duration::from_secs(as_of_s));
-        let url: Arc<str> = sorted(&self.sign(self.public(), key, time, *ttl_s)?).into();
+        // The object never changes under its key, and the URL is nobody else's to keep.
+        let mut headers = Multimap::new();
+        headers.add("response-cache-control", format!("private,max-age={ttl_s}"));
+        let signed_url = self.sign(self.public(), key, time, *ttl_s, headers)?;
+        let url: Arc<str> = sorted(&signed_url).into();
         signed.insert(key.into(), (Arc::clone(&url), as_of_s));
         Ok(url)
     }
@@ -42,7 +52,13 @@ impl Store {
     /// A URL at the internal endpoint for `ttl` (1 s to 7 days), for a program that this service starts.
     pub fn internal_url(&self, key: &str, ttl: Duration) -> Result<String, StorageError> {
         let ttl_s = u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX).max(1);
-        self.sign(self.client(), key, SystemTime::now().into(), ttl_s)
+        self.sign(
+            self.client(),
+            key,
+            SystemTime::now().into(),
+            ttl_s,
+            Multimap::new(),
+        )
     }
 
     fn sign(
@@ -51,10 +67,12 @@ impl Store {
         key: &str,
         time: UtcTime,
         ttl_s: u32,
+        headers: Multimap,
     ) -> Result<String, StorageError> {
         let signed = async {
             let url = client
                 .get_presigned_object_url(self.bucket(), key, Method::GET)?
+                .extra_query_params(headers.clone())
                 .expiry_seconds(ttl_s)
                 .request_time(time)
                 .build()

@@ -52,6 +52,29 @@ pub fn mkv() -> Vec<u8> {
     made("good.mkv", ENCODE_MP4)
 }
 
+/// A good video that no browser plays: MPEG-4 ASP and AC-3, one second, 180x320.
+pub fn mpeg4() -> Vec<u8> {
+    made(
+        "mpeg4.mkv",
+        "-f lavfi -i testsrc=size=180x320:rate=15:duration=1 -f lavfi -i sine=frequency=440:duration=1 \
+         -c:v mpeg4 -c:a ac3 -shortest",
+    )
+}
+
+/// A QuickTime film, turned by 90 degrees, that says where it was made.
+pub fn with_place() -> Vec<u8> {
+    mp4();
+    let source = testkit_directory("media").join("front.mp4");
+    made(
+        "place.mov",
+        &format!(
+            "-i {} -c copy -metadata:s:v:0 rotate=90 -movflags use_metadata_tags \
+             -metadata com.apple.quicktime.location.ISO6709=+48.8577+002.2950/",
+            source.display()
+        ),
+    )
+}
+
 /// A sound without a picture, in an mp4.
 pub fn audio_only() -> Vec<u8> {
     made(
@@ -66,6 +89,39 @@ pub fn picture() -> Vec<u8> {
         "still.png",
         "-f lavfi -i testsrc=size=180x320:rate=1:duration=1 -frames:v 1",
     )
+}
+
+/// A film with its index in front, cut to a third, whose boxes say that this is all.
+pub fn cut_and_resized() -> Vec<u8> {
+    let mut file = mp4();
+    file.truncate(file.len() / 3);
+    let data = file.windows(4).position(|kind| kind == b"mdat");
+    let start = data.expect("the samples") - 4;
+    let size = u32::try_from(file.len() - start).expect("a small file");
+    let place = file.get_mut(start..start + 4).expect("a size");
+    place.copy_from_slice(&size.to_be_bytes());
+    file
+}
+
+/// The beginning of a photo as phones take it.
+pub fn photo() -> Vec<u8> {
+    let brands = b"heic\0\0\0\0mif1heic";
+    let boxes = [
+        mp4::make_box(*b"ftyp", brands),
+        mp4::make_box(*b"meta", &[0; 64]),
+        mp4::make_box(*b"mdat", &[0; 256]),
+    ];
+    boxes.concat()
+}
+
+/// Whether a film begins with its index, so that it plays before all of it has come: an MP4's movie box, or a Matroska's cues.
+pub fn has_index_in_front(film: &[u8]) -> bool {
+    let at = |pattern: &[u8]| film.windows(pattern.len()).position(|part| part == pattern);
+    let (index, data) = match film.starts_with(&[0x1A, 0x45, 0xDF, 0xA3]) {
+        true => (at(&[0x1C, 0x53, 0xBB, 0x6B]), at(&[0x1F, 0x43, 0xB6, 0x75])),
+        false => (at(b"moov"), at(b"mdat")),
+    };
+    index.zip(data).is_some_and(|(index, data)| index < data)
 }
 
 /// Text that says it is a video.
@@ -123,7 +179,7 @@ pub fn dref(url: &str) -> Vec<u8> {
 
 /// The file `name` as ffmpeg makes it from `arguments`. Tests that make it at the same time each write their own and rename
 /// it, so that no reader sees half a file.
-fn made(name: &str, arguments: &str) -> Vec<u8> {
+pub fn made(name: &str, arguments: &str) -> Vec<u8> {
     let directory = testkit_directory("media");
     let path = directory.join(name);
     if let Ok(bytes) = std::fs::read(&path) {

@@ -465,6 +465,10 @@ fn defaults(
         ("limits.message_per_user", FREELY),
         ("limits.request_per_address", FREELY),
         ("limits.request_per_user", FREELY),
+        // However busy the machine is, what every browser plays is ready when it is published.
+        ("media.remux_always_bytes", "1073741824"),
+        ("transcoder.threads", "1"),
+        ("transcoder.poll_ms", "100"),
         ("http.listen", "127.0.0.1:0"),
         ("log.format", "json"),
         ("log.filter", "info"),

@@ -11,6 +11,7 @@ pub fn fault(error: DalError) -> ServerError {
         DalError::TimedOut => service::timed_out(&error),
         DalError::Overloaded => service::overloaded(&error),
         DalError::Unavailable(_) | DalError::NoPublishTime => service::unavailable(&error),
+        DalError::TooManyUnfinished => biz(Code::TOO_MANY_REQUESTS, "").into(),
         DalError::Duplicate | DalError::NotFound | DalError::Other(_) => service::internal(&error),
     }
 }

@@ -26,7 +26,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{VideoService, error::VideoError};
+use crate::{VideoService, error::VideoError, object_key};
 
 /// Between two passes: what a killed process leaves waits no longer.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -100,6 +100,13 @@ impl Deletions {
     async fn remove(&self, deletion: &Deletion) -> Result<(), VideoError> {
         for key in &deletion.object_keys {
             self.store.delete(key).await?;
+            // A kept original has its cover beside it, too.
+            let cover = object_key::cover(key);
+            let small_cover = object_key::small_cover(cover.as_deref().unwrap_or(key));
+            let beside = cover.into_iter().chain(small_cover);
+            for key in beside.chain(object_key::small(key)) {
+                self.store.delete(&key).await?;
+            }
         }
         deletions::finish(&self.db, deletion.video_id).await?;
         tracing::info!(video_id = deletion.video_id, "video deleted");

@@ -44,9 +44,18 @@ pub(crate) enum VideoError {
     /// Another service failed.
     #[error(transparent)]
     Rpc(#[from] RpcError),
+    /// So many videos of the author aren't ready.
+    #[error("{0} of your videos are not ready yet or have failed: wait, or delete some")]
+    TooManyUnfinished(u64),
     /// Ends the saga, but isn't a failure for the caller: a request with the same idempotency key was answered before.
     #[error("published before, with the same idempotency key")]
     MadeBefore(First),
+}
+
+impl From<Refusal> for VideoError {
+    fn from(refusal: Refusal) -> Self {
+        Self::NotAVideo(refusal)
+    }
 }
 
 impl From<MediaError> for VideoError {
@@ -83,11 +92,17 @@ impl VideoError {
             Self::Rpc(_) | Self::NoDeletions => return service::unavailable(&self),
             Self::NoSuchUpload => (Code::BAD_PARAMETER, (Reason::NO_SUCH_UPLOAD, None)),
             Self::OtherSize => (Code::BAD_PARAMETER, (Reason::OTHER_SIZE, None)),
+            Self::TooManyUnfinished(max) => (
+                Code::TOO_MANY_REQUESTS,
+                (Reason::TOO_MANY_UNFINISHED, Some(*max)),
+            ),
             Self::NotAVideo(refusal) => (Code::NOT_A_VIDEO, refusal.reason()),
             // Whoever sends so slowly has done nothing wrong, and may try again.
             Self::UploadTooOld | Self::TimedOut(_) => return service::timed_out(&self),
             Self::Storage(StorageError::Unavailable { .. })
-            | Self::Media(MediaError::Unavailable(_) | MediaError::Busy) => {
+            | Self::Media(
+                MediaError::Unavailable(_) | MediaError::Busy | MediaError::DiskFull(_),
+            ) => {
                 return service::unavailable(&self);
             }
             Self::Storage(_) | Self::Media(_) | Self::MadeBefore(_) => {
@@ -118,6 +133,8 @@ impl Refusal {
             Self::UnknownFormat => (Reason::UNKNOWN_FORMAT, None),
             Self::CutShort => (Reason::CUT_SHORT, None),
             Self::Damaged => (Reason::DAMAGED, None),
+            Self::Photo => (Reason::PHOTO, None),
+            Self::Encrypted => (Reason::ENCRYPTED, None),
             Self::NoVideoStream => (Reason::NO_VIDEO_STREAM, None),
             Self::StillPicture => (Reason::STILL_PICTURE, None),
             Self::NoDuration => (Reason::NO_DURATION, None),

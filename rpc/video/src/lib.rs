@@ -1,6 +1,7 @@
-//! The video service: upload, publish, feed, lists of works. One use case a file.
+//! The video service: upload, publish, feed, lists of works; and the transcoder beside it. One use case a file.
 //!
-//! An object in the store belongs to a row of `uploads` or to a published video; the lock of that row decides between a publish and an abort.
+//! An object in the store belongs to a row of `uploads` or to a video; the lock of that row decides between a publish and an abort. What can't
+//! be made at once of an upload, the program `transcoder` makes.
 //! The [`Reaper`] removes what a killed process leaves behind.
 
 mod abort_upload;
@@ -17,6 +18,8 @@ mod object_key;
 mod publish_video;
 mod reaper;
 mod saga;
+mod shown;
+mod transcoder;
 mod uploads;
 
 use std::{sync::Arc, time::Duration};
@@ -30,6 +33,7 @@ pub use deletions::{Deleting, Deletions};
 use error::{Answer as _, VideoError};
 use media::Media;
 pub use reaper::{ReapError, Reaped, Reaper, Reaping};
+pub use transcoder::{Transcoder, Transcoding};
 use uploads::Uploads;
 
 /// Handles the calls of `video.thrift`.
@@ -40,6 +44,9 @@ pub struct VideoService {
     media: Arc<Media>,
     uploads: Uploads,
     upload_deadline: Duration,
+    remux_always_bytes: u64,
+    keep_originals: bool,
+    max_unfinished: u64,
     deletions: Option<Deletions>,
 }
 
@@ -50,7 +57,7 @@ impl VideoService {
         counters: Counters,
         store: Store,
         media: Media,
-        settings: &settings::Upload,
+        settings: &settings::Settings,
     ) -> Self {
         Self {
             uploads: Uploads {
@@ -61,7 +68,10 @@ impl VideoService {
             counters,
             store,
             media: Arc::new(media),
-            upload_deadline: Duration::from_secs(settings.deadline_s),
+            upload_deadline: Duration::from_secs(settings.upload.deadline_s),
+            remux_always_bytes: settings.media.remux_always_bytes,
+            keep_originals: settings.media.keep_originals,
+            max_unfinished: settings.media.max_unfinished,
             deletions: None,
         }
     }
@@ -77,20 +87,6 @@ impl VideoService {
 
     fn deletions(&self) -> Result<&Deletions, VideoError> {
         self.deletions.as_ref().ok_or(VideoError::NoDeletions)
-    }
-
-    /// A video as the interface has it, with URLs that viewers can fetch.
-    fn shown(&self, video: dal::videos::Video) -> Result<api::Video, error::VideoError> {
-        Ok(api::Video {
-            id: video.id,
-            author_id: video.author_id,
-            title: video.title.into(),
-            play_url: self.store.play_url(&video.object_key)?.into(),
-            cover_url: self.store.play_url(&video.cover_key)?.into(),
-            published_ms: video.published_ms,
-            favorite_count: video.favorite_count,
-            comment_count: video.comment_count,
-        })
     }
 }
 

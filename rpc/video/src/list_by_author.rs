@@ -20,6 +20,7 @@ impl VideoService {
             request.author_id,
             request.before,
             u64::from(request.limit.unsigned_abs()),
+            request.is_own.unwrap_or(false),
             &service::reader(),
         )
         .await?;

@@ -35,8 +35,8 @@ fn main() -> ExitCode {
             .with_deletions(deletions.clone());
         let reaping = Reaping::start(reaper, &settings.reaper);
         let deleting = Deleting::start(deletions.clone());
-        let handler = VideoService::new(db, counters, store, media, &settings.upload)
-            .with_deletions(deletions);
+        let handler =
+            VideoService::new(db, counters, store, media, settings).with_deletions(deletions);
         data.join().await;
         let served = process
             .serve_rpc::<_, VideoServiceRequestRecv>(VideoServiceServer::from_handler(handler))

@@ -1,10 +1,13 @@
-//! Keys in the object store: `videos/<UUIDv7>.<extension>`, and for its cover `covers/<the same UUID>.jpg`. A UUIDv7 holds the time when it
-//! was made, so the order of the keys is the order of time.
+//! Keys in the object store: `videos/<UUIDv7>.<extension>`, for its small rendition `videos/<the same UUID>.small.mp4`, and for its covers
+//! `covers/<the same UUID>.jpg` and `covers/<the same UUID>.small.jpg`. A UUIDv7 holds the time when it was made, so the order of the keys is
+//! the order of time.
 
 use std::time::{Duration, SystemTime};
 
 use idl::video::Container;
 use uuid::Uuid;
+
+use crate::media::Format;
 
 /// Type of every cover.
 pub(crate) const COVER_TYPE: &str = "image/jpeg";
@@ -14,6 +17,7 @@ pub(crate) const VIDEOS: &str = "videos/";
 /// Under which all covers are.
 pub(crate) const COVERS: &str = "covers/";
 const COVER_EXTENSION: &str = "jpg";
+const SMALL: &str = "small";
 
 /// Every container that a video may be in.
 const CONTAINERS: [Container; 4] = [
@@ -43,14 +47,40 @@ pub(crate) fn new(container: Container) -> (String, &'static str) {
     )
 }
 
+/// A new name for what is derived from an upload.
+pub(crate) fn new_token() -> String {
+    Uuid::now_v7().to_string()
+}
+
+/// The key of what is derived under this name, and the content type of its object.
+pub(crate) fn derived(token: &str, format: Format) -> (String, &'static str) {
+    let (extension, content_type) = kind(match format {
+        Format::Mp4 => Container::MP4,
+        Format::WebM => Container::WEBM,
+    });
+    (format!("{VIDEOS}{token}.{extension}"), content_type)
+}
+
+/// The key of the small rendition of the video at `object_key`; none if that isn't a key of ours.
+pub(crate) fn small(object_key: &str) -> Option<String> {
+    id(object_key, VIDEOS).map(|id| format!("{VIDEOS}{id}.{SMALL}.mp4"))
+}
+
+/// The key of the small cover beside the one at `cover_key`; none if that isn't a key of ours.
+pub(crate) fn small_cover(cover_key: &str) -> Option<String> {
+    id(cover_key, COVERS).map(|id| format!("{COVERS}{id}.{SMALL}.{COVER_EXTENSION}"))
+}
+
 /// The key of the cover of the video at `object_key`; none if that isn't a key of ours.
 pub(crate) fn cover(object_key: &str) -> Option<String> {
     id(object_key, VIDEOS).map(|id| format!("{COVERS}{id}.{COVER_EXTENSION}"))
 }
 
-/// The keys of the videos that the object `key` can belong to: itself, or those whose cover it is.
+/// The keys of the videos that the object `key` can belong to: itself, or those whose cover or small rendition it is.
 pub(crate) fn owners(key: &str) -> Vec<String> {
-    match id(key, COVERS) {
+    let is_small = key.ends_with(".small.mp4");
+    let small = || id(key, VIDEOS).filter(|_| is_small);
+    match id(key, COVERS).or_else(small) {
         None => vec![key.to_owned()],
         Some(id) => CONTAINERS
             .map(|container| format!("{VIDEOS}{id}.{}", kind(container).0))
@@ -102,6 +132,20 @@ mod tests {
             let (key, _) = new(container);
             assert!(owners(&cover(&key).unwrap()).contains(&key), "{key}");
             assert_eq!(owners(&key), [key]);
+        }
+    }
+
+    #[test]
+    fn what_is_derived_shares_a_name_and_belongs_to_one_video() {
+        let token = new_token();
+        for format in [Format::Mp4, Format::WebM] {
+            let (key, _) = derived(&token, format);
+            let cover = cover(&key).unwrap();
+            for beside in [small(&key).unwrap(), small_cover(&cover).unwrap(), cover] {
+                assert!(beside.contains(&token), "{beside}");
+                assert!(owners(&beside).contains(&key), "{beside}");
+                assert!(age(&beside).is_some(), "{beside}");
+            }
         }
     }
 

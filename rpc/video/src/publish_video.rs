@@ -1,18 +1,22 @@
 //! Publishes an upload as a video, or removes the upload. The steps of the saga:
 //!
-//! | step            | leaves    | if a later step fails
-//! |-----------------|-----------|----------------------------------------------
-//! | own upload      | object    | deleted; its row is claimed first, forgotten last
-//! | not made before |           |
-//! | size            |           |
-//! | whole object    |           |
-//! | probe           |           |
-//! | cover           |           |
-//! | cover stored    | cover     | deleted
-//! | row             | the video | rolled back with its transaction
+//! | step              | leaves           | if a later step fails
+//! |-------------------|------------------|-------------------------------------------------
+//! | own upload        | the upload       | deleted; its row is claimed first, forgotten last
+//! | not made before   |                  |
+//! | size              |                  |
+//! | whole object      |                  |
+//! | probe             |                  |
+//! | derived recorded  | its row          | removed with what is stored under it
+//! | remux             | (a scratch file) |
+//! | derived stored    | derived object   | deleted
+//! | cover             |                  |
+//! | cover stored      | covers           | deleted
+//! | row               | the video        | rolled back with its transaction
 //!
-//! A publish and an abort of the same upload lock its row, so that only one of them succeeds. When it is unknown whether the row of the
-//! video was stored, the row is looked up by its object key. When that fails, too, nothing is undone, and the reaper decides later.
+//! What can't be remuxed at once is left to a job: then the cover belongs to the upload. A publish and an abort of the same upload lock its
+//! row, so that only one of them succeeds. When it is unknown whether the row of the video was stored, the row is looked up by its object
+//! key. When that fails, too, nothing is undone, and the reaper decides later. After the row, the original is deleted.
 
 use std::time::Duration;
 
@@ -20,16 +24,16 @@ use bytes::Bytes;
 use dal::{
     DalError,
     idempotency::{First, Key, Kind},
-    videos::{NewVideo, Video},
+    videos::{self, NewVideo, Outcome, Video},
 };
 use idl::video::{PublishRequest, PublishResponse};
 
 use crate::{
     VideoService,
     error::VideoError,
-    media::{self, MediaError, Probe, ReadAt},
+    media::{self, Cover, Format, MediaError, Plan, Probe, ReadAt, Remuxed},
     object_key,
-    saga::Saga,
+    saga::{Saga, Undo},
     uploads::Leftover,
 };
 
@@ -41,6 +45,19 @@ const STORE_LIMIT: Duration = Duration::from_secs(20);
 const READ_LIMIT: Duration = Duration::from_secs(30);
 /// A statement. The data layer has its own, shorter deadlines; this one ends the step in any case.
 const ROW_LIMIT: Duration = Duration::from_secs(10);
+/// Deleting the original, after the answer is known.
+const CLEAN_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a step leaves in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Left {
+    /// The upload.
+    Upload,
+    /// The covers of the upload.
+    Cover,
+    /// A derived object with all that is beside it.
+    Derived(String),
+}
 
 impl VideoService {
     pub(crate) async fn publish_video(
@@ -50,9 +67,10 @@ impl VideoService {
         let mut saga = Saga::begin(PREPARE_LIMIT);
         let failure = match self.run_steps(&mut saga, &request).await {
             Ok(video) => {
+                self.delete_original(&request.object_key, &video).await;
                 return Ok(response(First {
                     id: video.id,
-                    created_ms: video.published_ms,
+                    created_ms: video.created_ms,
                 }));
             }
             Err(failure) => failure,
@@ -66,14 +84,14 @@ impl VideoService {
 
     async fn run_steps(
         &self,
-        saga: &mut Saga<Leftover>,
+        saga: &mut Saga<Left>,
         request: &PublishRequest,
     ) -> Result<Video, VideoError> {
         let key: &str = &request.object_key;
         let repeat_key = repeat_key(request);
         saga.read("own upload", ROW_LIMIT, self.own_upload(request))
             .await?;
-        saga.take_over(Leftover::Object);
+        saga.take_over(Left::Upload);
         let made_before = self.not_made_before(request.author_id, repeat_key.as_ref());
         saga.read("not made before", ROW_LIMIT, made_before).await?;
         let size_bytes = saga
@@ -83,42 +101,163 @@ impl VideoService {
             .await?;
         let probe_limit = self.media.probe_url_life();
         let probe = saga.read("probe", probe_limit, self.probe(key)).await?;
+        let derived = self.derive(saga, request, &probe, size_bytes).await?;
+        if derived.is_none() {
+            let few = self.few_unfinished(request.author_id);
+            saga.read("few unfinished", ROW_LIMIT, few).await?;
+        }
         let cover_limit = self.media.cover_url_life();
         let cover = saga
             .read("cover", cover_limit, self.cover(key, &probe))
             .await?;
-        let put_cover = self.put_cover(key, cover);
+        let (shown, left) = match &derived {
+            Some((derived, _)) => (&**derived, Left::Derived(derived.clone())),
+            None => (key, Left::Cover),
+        };
+        let put_cover = self.uploads.put_cover(shown, cover);
         let cover_key = saga
-            .step_with_undo("cover stored", STORE_LIMIT, Leftover::Cover, put_cover)
+            .step_with_undo("cover stored", STORE_LIMIT, left, put_cover)
             .await?;
-        let video = new_video(request, cover_key, &probe, repeat_key);
+        let size = derived.as_ref().map_or(size_bytes, |(_, size)| *size);
+        let media = media_of(shown, cover_key, &probe, size);
+        let video = self.new_video(request, media, derived.is_some(), repeat_key);
         saga.commit("row", ROW_LIMIT, self.row(&video)).await
     }
 
+    /// Makes and stores what viewers get, if every browser plays the streams of the upload, and it can be made at once; its key and size.
+    async fn derive(
+        &self,
+        saga: &mut Saga<Left>,
+        request: &PublishRequest,
+        probe: &Probe,
+        size_bytes: u64,
+    ) -> Result<Option<(String, u64)>, VideoError> {
+        let Plan::Remux {
+            into,
+            is_same: true,
+        } = self.media.plan(probe, size_bytes)
+        else {
+            return Ok(None);
+        };
+        let limit = self.media.probe_url_life();
+        let remux = self.remux(&request.object_key, probe, into, size_bytes);
+        let remuxed = match saga.read("remux", limit, remux).await {
+            Ok(remuxed) => remuxed,
+            // Another process has more time and space; what is wrong with the file, it will tell.
+            Err(
+                reason @ (VideoError::NotAVideo(_)
+                | VideoError::Media(MediaError::Busy | MediaError::DiskFull(_))
+                | VideoError::TimedOut(_)),
+            ) => {
+                tracing::info!(%reason, "not remuxed at once; a job will do it");
+                return Ok(None);
+            }
+            Err(failure) => return Err(failure),
+        };
+        let (key, content_type) = object_key::derived(&object_key::new_token(), remuxed.format);
+        let record = self.record(&key, request.author_id);
+        let left = || Left::Derived(key.clone());
+        saga.step_with_undo("derived recorded", ROW_LIMIT, left(), record)
+            .await?;
+        let put = self.uploads.put_file(&key, content_type, &remuxed.file);
+        let size = saga
+            .step_with_undo("derived stored", READ_LIMIT, left(), put)
+            .await?;
+        Ok(Some((key, size)))
+    }
+
+    async fn record(&self, key: &str, author_id: i64) -> Result<(), VideoError> {
+        Ok(dal::uploads::record_derived(&self.db, &[key.to_owned()], author_id).await?)
+    }
+
+    async fn remux(
+        &self,
+        key: &str,
+        probe: &Probe,
+        into: Format,
+        size_bytes: u64,
+    ) -> Result<Remuxed, VideoError> {
+        let url = self.store.internal_url(key, self.media.probe_url_life())?;
+        let is_small = size_bytes <= self.remux_always_bytes;
+        let remuxed = self
+            .media
+            .remux_at_once(&url, probe, into, size_bytes, is_small);
+        Ok(remuxed.await?)
+    }
+
+    /// So that nobody waits for a cover in vain; the row is decided by the same count, under a lock.
+    async fn few_unfinished(&self, author_id: i64) -> Result<(), VideoError> {
+        match videos::unfinished_of(&self.db, author_id).await? < self.max_unfinished {
+            true => Ok(()),
+            false => Err(VideoError::TooManyUnfinished(self.max_unfinished)),
+        }
+    }
+
     /// Removes what the steps have left behind. What can't be removed now is left to the reaper.
-    async fn undo(&self, saga: Saga<Leftover>, key: &str) {
-        let undo = saga.undo();
-        if undo.leftovers.is_empty() {
+    async fn undo(&self, saga: Saga<Left>, key: &str) {
+        let Undo {
+            leftovers,
+            is_certain,
+        } = saga.undo();
+        let mut of_upload = Undo {
+            leftovers: Vec::new(),
+            is_certain,
+        };
+        let mut derived: Option<String> = None;
+        for left in leftovers {
+            match left {
+                Left::Upload => of_upload.leftovers.push(Leftover::Object),
+                Left::Cover => of_upload.leftovers.push(Leftover::Cover),
+                Left::Derived(key) => derived = Some(key),
+            }
+        }
+        if let Some(derived) = derived {
+            let everything = Undo {
+                leftovers: vec![Leftover::Cover, Leftover::Object],
+                is_certain,
+            };
+            let removed = self.uploads.remove(&derived, &everything).await;
+            self.tell(removed.map(drop), &derived);
+        }
+        if of_upload.leftovers.is_empty() {
             return;
         }
-        let undone = match self.uploads.remove(key, &undo).await {
+        let undone = match self.uploads.remove(key, &of_upload).await {
             Ok(true) => Ok(()),
             // Another publish or an abort has removed the row.
-            Ok(false) if undo.leftovers.contains(&Leftover::Cover) => {
+            Ok(false) if of_upload.leftovers.contains(&Leftover::Cover) => {
                 self.delete_lost_cover(key).await
             }
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
+        self.tell(undone, key);
+    }
+
+    fn tell(&self, undone: Result<(), VideoError>, key: &str) {
         if let Err(error) = undone {
-            tracing::warn!(object_key = key, %error, "upload not removed; left to the reaper");
+            tracing::warn!(object_key = key, %error, "not removed; left to the reaper");
         }
+    }
+
+    /// Its row says already that it is to be removed, so the reaper does what fails here.
+    async fn delete_original(&self, key: &str, video: &Video) {
+        if self.keep_originals || video.object_key == key {
+            return;
+        }
+        let original = Undo {
+            leftovers: vec![Leftover::Object],
+            is_certain: true,
+        };
+        let removed = tokio::time::timeout(CLEAN_LIMIT, self.uploads.remove(key, &original)).await;
+        let removed = removed.unwrap_or(Err(VideoError::TimedOut("original deleted")));
+        self.tell(removed.map(drop), key);
     }
 
     /// The cover belongs to the video if another publish of this upload was faster. After an abort it belongs to nothing: the abort ran before
     /// the cover was stored.
     async fn delete_lost_cover(&self, key: &str) -> Result<(), VideoError> {
-        let published = dal::videos::by_object_key(&self.db, key).await?;
+        let published = videos::by_object_key(&self.db, key).await?;
         if published.is_none() {
             self.uploads.delete_cover(key).await?;
         }
@@ -139,7 +278,7 @@ impl VideoService {
 
     async fn not_made_before(&self, author_id: i64, key: Option<&Key>) -> Result<(), VideoError> {
         let Some(key) = key else { return Ok(()) };
-        match dal::videos::by_key(&self.db, &self.counters, author_id, key).await? {
+        match videos::by_key(&self.db, &self.counters, author_id, key).await? {
             Some(first) => Err(VideoError::MadeBefore(first)),
             None => Ok(()),
         }
@@ -165,26 +304,19 @@ impl VideoService {
         Ok(self.media.probe(&url).await?)
     }
 
-    async fn cover(&self, key: &str, video: &Probe) -> Result<Vec<u8>, VideoError> {
+    async fn cover(&self, key: &str, video: &Probe) -> Result<Cover, VideoError> {
         let url = self.store.internal_url(key, self.media.cover_url_life())?;
         Ok(self.media.cover(&url, video).await?)
     }
 
-    async fn put_cover(&self, key: &str, jpeg: Vec<u8>) -> Result<String, VideoError> {
-        let cover_key = object_key::cover(key).ok_or(VideoError::NoSuchUpload)?;
-        self.store
-            .put(&cover_key, Bytes::from(jpeg), object_key::COVER_TYPE)
-            .await?;
-        Ok(cover_key)
-    }
-
     async fn row(&self, video: &NewVideo) -> Result<Video, VideoError> {
-        let failure = match dal::videos::publish(&self.db, &self.counters, video).await {
+        let failure = match videos::publish(&self.db, &self.counters, video).await {
             Ok(video) => return Ok(video),
             Err(failure) => failure,
         };
         match failure {
             DalError::NotFound => Err(VideoError::NoSuchUpload),
+            DalError::TooManyUnfinished => Err(VideoError::TooManyUnfinished(self.max_unfinished)),
             // Another publish with the same key was faster.
             DalError::Duplicate => {
                 self.not_made_before(video.author_id, video.key.as_ref())
@@ -192,13 +324,39 @@ impl VideoService {
                 Err(failure.into())
             }
             DalError::TimedOut | DalError::Unavailable(_) => {
-                match dal::videos::by_object_key(&self.db, &video.object_key).await {
+                match videos::by_object_key(&self.db, &video.media.object_key).await {
                     Ok(Some(video)) => Ok(video),
                     // Not there yet, or unknown.
                     Ok(None) | Err(_) => Err(failure.into()),
                 }
             }
             failure => Err(failure.into()),
+        }
+    }
+
+    fn new_video(
+        &self,
+        request: &PublishRequest,
+        media: videos::Media,
+        is_ready: bool,
+        key: Option<Key>,
+    ) -> NewVideo {
+        NewVideo {
+            author_id: request.author_id,
+            title: request.title.to_string(),
+            upload_key: request.object_key.to_string(),
+            size_bytes: request.size_bytes,
+            sha256: request.sha256.to_string(),
+            media,
+            outcome: match is_ready {
+                true => Outcome::Ready {
+                    keep_original: self.keep_originals,
+                },
+                false => Outcome::Job {
+                    max_unfinished: self.max_unfinished,
+                },
+            },
+            key,
         }
     }
 }
@@ -210,24 +368,29 @@ fn repeat_key(request: &PublishRequest) -> Option<Key> {
     Some(Key::new(request.author_id, Kind::Publish, key, &content))
 }
 
-fn new_video(
-    request: &PublishRequest,
+/// What plays from the object of `size_bytes` at `object_key`.
+pub(crate) fn media_of(
+    object_key: &str,
     cover_key: String,
     probe: &Probe,
-    key: Option<Key>,
-) -> NewVideo {
-    NewVideo {
-        author_id: request.author_id,
-        title: request.title.to_string(),
-        object_key: request.object_key.to_string(),
+    size_bytes: u64,
+) -> videos::Media {
+    videos::Media {
+        object_key: object_key.to_owned(),
         cover_key,
-        size_bytes: request.size_bytes,
-        sha256: request.sha256.to_string(),
+        has_small_cover: true,
         duration_ms: i64::try_from(probe.duration_ms).unwrap_or(i64::MAX),
         width: i32::try_from(probe.width).unwrap_or(i32::MAX),
         height: i32::try_from(probe.height).unwrap_or(i32::MAX),
-        key,
+        bit_rate: bit_rate(size_bytes, probe.duration_ms),
+        small: None,
     }
+}
+
+/// Bits a second.
+pub(crate) fn bit_rate(size_bytes: u64, duration_ms: u64) -> i32 {
+    let bits = size_bytes.saturating_mul(8000) / duration_ms.max(1);
+    i32::try_from(bits).unwrap_or(i32::MAX)
 }
 
 fn response(made: First) -> PublishResponse {

@@ -1,19 +1,33 @@
-//! Removes uploads that weren't published: what the store has of them, then their row.
+//! Stores what is derived from an upload, and removes what wasn't published: what the store has of it, then its row.
 //!
 //! The row is claimed first, so that nobody publishes what is being removed. It is deleted last: if a step before fails, the row stays,
 //! and the reaper finds it.
 
-use dal::{Db, uploads::Upload};
-use storage::Store;
+use std::io;
 
-use crate::{error::VideoError, object_key, saga::Undo};
+use bytes::{Bytes, BytesMut};
+use dal::{Db, uploads::Upload};
+use storage::{SendError, Store};
+use tokio::io::AsyncReadExt as _;
+
+use crate::{
+    error::VideoError,
+    media::{Cover, MediaError, Refusal, ScratchFile},
+    object_key,
+    saga::Undo,
+};
+
+/// Size of the parts in which a derived object is sent; a smaller one is sent at once.
+const PART_BYTES: usize = 8 << 20;
+/// Bytes that are read from a file at once.
+const CHUNK_BYTES: usize = 256 << 10;
 
 /// What an upload leaves in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leftover {
     /// The file, or those of its parts that were uploaded.
     Object,
-    /// Its cover.
+    /// Its covers.
     Cover,
 }
 
@@ -27,9 +41,18 @@ pub(crate) struct Uploads {
 impl Uploads {
     /// Removes everything that an upload can have left. False when the upload isn't recorded: it is published or gone. Idempotent.
     pub(crate) async fn remove_all(&self, key: &str) -> Result<bool, VideoError> {
+        self.remove_unless_published(key, true).await
+    }
+
+    /// The same for what an attempt has derived; if it isn't certain that nothing more comes, the row stays for the reaper.
+    pub(crate) async fn remove_unless_published(
+        &self,
+        key: &str,
+        is_certain: bool,
+    ) -> Result<bool, VideoError> {
         let everything = Undo {
             leftovers: vec![Leftover::Cover, Leftover::Object],
-            is_certain: true,
+            is_certain,
         };
         self.remove(key, &everything).await
     }
@@ -56,10 +79,66 @@ impl Uploads {
     }
 
     pub(crate) async fn delete_cover(&self, key: &str) -> Result<(), VideoError> {
-        if let Some(cover) = object_key::cover(key) {
-            self.store.delete(&cover).await?;
+        let cover = object_key::cover(key);
+        let small = cover.as_deref().and_then(object_key::small_cover);
+        for key in cover.iter().chain(&small) {
+            self.store.delete(key).await?;
         }
         Ok(())
+    }
+
+    /// Stores a derived object, whose key is recorded. After an error the store may have parts of it, which [`Self::remove_all`] finds.
+    pub(crate) async fn put_file(
+        &self,
+        key: &str,
+        content_type: &str,
+        file: &ScratchFile,
+    ) -> Result<u64, VideoError> {
+        let size_bytes = file.size_bytes()?;
+        let mut reader = file.reader()?;
+        if size_bytes <= PART_BYTES as u64 {
+            let mut bytes = Vec::new();
+            let read = reader.read_to_end(&mut bytes).await;
+            read.map_err(|error| MediaError::Tool(format!("a scratch file: {error}")))?;
+            self.store.put(key, bytes.into(), content_type).await?;
+            return Ok(size_bytes);
+        }
+        let upload_id = self.store.begin_multipart(key, content_type).await?;
+        if let Err(error) = dal::uploads::set_upload_id(&self.db, key, &upload_id).await {
+            self.store.abort_multipart(key, &upload_id).await?;
+            return Err(error.into());
+        }
+        let chunks = futures::stream::try_unfold(reader, async |mut reader| {
+            let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
+            let length = reader.read_buf(&mut chunk).await?;
+            Ok::<_, io::Error>((length > 0).then(|| (chunk.freeze(), reader)))
+        });
+        let sent = self
+            .store
+            .send_parts(key, &upload_id, None, chunks, PART_BYTES);
+        match sent.await {
+            Ok(sent) => Ok(sent),
+            Err(SendError::Store(error)) => Err(error.into()),
+            Err(SendError::Source(error)) => {
+                Err(MediaError::Tool(format!("a scratch file: {error}")).into())
+            }
+            Err(SendError::Empty) => Err(MediaError::from(Refusal::Undecodable).into()),
+        }
+    }
+
+    /// Stores both sizes of a cover, and gives the key of the large one.
+    pub(crate) async fn put_cover(&self, key: &str, cover: Cover) -> Result<String, VideoError> {
+        let cover_key = object_key::cover(key).ok_or(VideoError::NoSuchUpload)?;
+        let small_key = object_key::small_cover(&cover_key).ok_or(VideoError::NoSuchUpload)?;
+        let large = Bytes::from(cover.large);
+        self.store
+            .put(&cover_key, large, object_key::COVER_TYPE)
+            .await?;
+        let small = Bytes::from(cover.small);
+        self.store
+            .put(&small_key, small, object_key::COVER_TYPE)
+            .await?;
+        Ok(cover_key)
     }
 
     /// The parts first: if the upload was completed meanwhile, they have become an object.

@@ -8,6 +8,23 @@ export type Video = components["schemas"]["Video"];
 export type User = components["schemas"]["User"];
 export type Comment = components["schemas"]["Comment"];
 
+/** What browsers tell of the way to them; not all do. */
+interface Connection {
+  effectiveType?: string;
+  downlink?: number;
+  saveData?: boolean;
+}
+
+/** Where a video plays from: its small rendition on a slow link, where there is one. */
+export function source(video: Video): string {
+  const link = (navigator as { connection?: Connection }).connection;
+  const [full] = video.renditions;
+  const small = video.renditions.at(-1);
+  if (!link || !full || !small) return video.play_url;
+  const isSlow = /2g|3g/.test(link.effectiveType ?? "") || (link.downlink ?? Infinity) * 1e6 < 1.5 * full.bit_rate;
+  return isSlow || link.saveData ? small.url : video.play_url;
+}
+
 type Method = "get" | "post";
 type Path = keyof paths;
 type Reply<P extends Path, M extends Method> = paths[P] extends Record<

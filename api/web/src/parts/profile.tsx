@@ -41,8 +41,9 @@ export function Profile({ userId }: { userId: number }) {
     );
   }
   const shown = videos?.[tab] ?? [];
+  const ready = shown.filter((video) => video.state === "ready");
   if (watched !== null) {
-    const source: Source = async (after) => ({ videos: after ? [] : shown, next: 1 });
+    const source: Source = async (after) => ({ videos: after ? [] : ready, next: 1 });
     return (
       <>
         <Feed source={source} label={t(tab)} first={watched} />
@@ -95,12 +96,24 @@ export function Profile({ userId }: { userId: number }) {
         ))}
       </div>
       <ul class="grid" role="tabpanel" aria-label={t(tab)}>
-        {shown.map((video, at) => (
+        {shown.map((video) => (
           <li key={video.id}>
-            <button type="button" aria-label={video.title} data-testid="grid-item" onClick={() => setWatched(at)}>
-              <img src={video.cover_url} alt="" loading="lazy" />
+            <button
+              type="button"
+              aria-label={video.title}
+              data-testid="grid-item"
+              disabled={video.state !== "ready"}
+              onClick={() => setWatched(ready.indexOf(video))}
+            >
+              <img src={video.small_cover_url} alt="" loading="lazy" />
               <span>
-                <Icon name="heart" /> {count(video.favorite_count)}
+                {video.state === "ready" && (
+                  <>
+                    <Icon name="heart" /> {count(video.favorite_count)}
+                  </>
+                )}
+                {video.state === "processing" && t("processing", String(video.progress))}
+                {video.state === "failed" && t("failed", video.reason)}
               </span>
             </button>
           </li>

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { api, renewed, type Video } from "../api/client";
+import { api, renewed, source, type Video } from "../api/client";
 import { session } from "../session";
 import { complain, muted, needsSession } from "../state";
 import { count, t } from "../words";
@@ -56,7 +56,10 @@ export function VideoCard({ video, at, count: of, isActive, isNear, onChange }: 
     try {
       const fresh = await renewed(latest.current);
       if (fresh?.play_url === latest.current.play_url) again();
-      else if (fresh) onChange({ ...latest.current, play_url: fresh.play_url, cover_url: fresh.cover_url });
+      else if (fresh) {
+        const { play_url, cover_url, small_cover_url, renditions } = fresh;
+        onChange({ ...latest.current, play_url, cover_url, small_cover_url, renditions });
+      }
     } catch (error) {
       if (isActive) complain(error);
     }
@@ -147,7 +150,7 @@ export function VideoCard({ video, at, count: of, isActive, isNear, onChange }: 
     >
       <video
         ref={player}
-        src={isNear ? video.play_url : undefined}
+        src={isNear ? source(video) : undefined}
         poster={video.cover_url}
         preload={isNear ? "auto" : "none"}
         muted={muted.value}

@@ -12,9 +12,9 @@ interface! {
     VideoService video {
         feed(FeedRequest { before_ms: None, limit: 1 }) -> FeedResponse;
         following_feed(FollowingFeedRequest { author_ids: vec![], before_ms: None, limit: 1 }) -> FeedResponse;
-        list_by_author(ListByAuthorRequest { author_id: 1, before: None, limit: 1 })
+        list_by_author(ListByAuthorRequest { author_id: 1, before: None, limit: 1, is_own: None })
             -> ListByAuthorResponse;
-        mget_videos(MGetVideosRequest { video_ids: vec![1] }) -> MGetVideosResponse;
+        mget_videos(MGetVideosRequest { video_ids: vec![1], viewer_id: None }) -> MGetVideosResponse;
         mget_authors(MGetAuthorsRequest { video_ids: vec![1] }) -> MGetAuthorsResponse;
         begin_upload(BeginUploadRequest { author_id: 1, kind: UploadKind::SINGLE, container: Container::MP4 })
             -> BeginUploadResponse;
@@ -49,6 +49,9 @@ pub fn edges() -> Vec<Edge> {
         }),
         at_least("before", 1, |r: &mut ListByAuthorRequest, v| {
             r.before = Some(v)
+        }),
+        at_least("viewer_id", 1, |r: &mut MGetVideosRequest, v| {
+            r.viewer_id = Some(v)
         }),
         not_empty("video_ids", videos),
         not_empty("video_ids", authors),

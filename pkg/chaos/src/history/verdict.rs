@@ -205,7 +205,7 @@ async fn of_rows(system: &System) -> Counts {
     let users = "SELECT CONCAT(id, \
         ' ', (SELECT COUNT(*) FROM favorites JOIN videos ON videos.id = video_id WHERE videos.author_id = users.id), \
         ' ', (SELECT COUNT(*) FROM favorites WHERE user_id = users.id), \
-        ' ', (SELECT COUNT(*) FROM videos WHERE author_id = users.id), \
+        ' ', (SELECT COUNT(*) FROM videos WHERE author_id = users.id AND published_ms IS NOT NULL), \
         ' ', (SELECT COUNT(*) FROM follows WHERE user_id = users.id), \
         ' ', (SELECT COUNT(*) FROM follows WHERE followed_id = users.id)) FROM users";
     let mut counts = Counts::new();

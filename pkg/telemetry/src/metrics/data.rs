@@ -143,6 +143,20 @@ label! {
     }
 }
 
+label! {
+    /// How an attempt at a job of the transcoder ended.
+    JobOutcome {
+        /// The video is ready.
+        Done = "done",
+        /// Another attempt is to be made.
+        Again = "again",
+        /// For the last time: the video has failed.
+        Failed = "failed",
+        /// The job belongs to another attempt.
+        Lost = "lost",
+    }
+}
+
 /// A database server, by its place in the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Server {
@@ -260,6 +274,17 @@ pub fn counter_backlog_age(age: Duration) {
 /// So many counts in Redis were wrong and were mended.
 pub fn counters_repaired(by: Repair, counts: usize) {
     counter!(name::COUNTER_REPAIRED, "by" => by.label()).increment(counts as u64);
+}
+
+/// An attempt at a job has ended.
+pub fn job_ended(outcome: JobOutcome) {
+    counter!(name::JOBS_ENDED, "outcome" => outcome.label()).increment(1);
+}
+
+/// So many jobs wait, and so many are being worked on, in all processes together.
+pub fn jobs(waiting: u64, taken: u64) {
+    gauge!(name::JOBS, "state" => "waiting").set(waiting as f64);
+    gauge!(name::JOBS, "state" => "taken").set(taken as f64);
 }
 
 /// The reaper removed so many.

@@ -62,6 +62,8 @@ families! {
     UPLOADS = Counter "uploads_total", "Uploads that ended, by outcome: published, refused, failed, abandoned.";
     UPLOADS_IN_PROGRESS = Gauge "uploads_in_progress", "Uploads being received or published.";
     REAPED = Counter "reaped_total", "What the reaper removed, by kind: upload, object, parts, key.";
+    JOBS = Gauge "transcoder_jobs", "Videos that are to be processed, by state: waiting, taken; of all processes together.";
+    JOBS_ENDED = Counter "transcoder_attempts_total", "Attempts at such videos that ended, by outcome: done, again, failed, lost.";
     UPLOAD_BYTES = Counter "upload_bytes_total", "Bytes of video files received.";
 
     // Bounds

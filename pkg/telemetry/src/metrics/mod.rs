@@ -20,10 +20,10 @@ pub use bounds::{
     watch_semaphore,
 };
 pub use data::{
-    CountSource, FoldOutcome, Reapable, RedisOutcome, Repair, Routing, Server, SqlFailure,
-    StoreOutcome, Verb, cache_lookups, counter_backlog_age, counter_fold, counters_read,
-    counters_repaired, reaped, redis_command, semi_sync, sql, sql_failed, store_request,
-    store_retried, watch_pool, watch_redis, watch_replica,
+    CountSource, FoldOutcome, JobOutcome, Reapable, RedisOutcome, Repair, Routing, Server,
+    SqlFailure, StoreOutcome, Verb, cache_lookups, counter_backlog_age, counter_fold,
+    counters_read, counters_repaired, job_ended, jobs, reaped, redis_command, semi_sync, sql,
+    sql_failed, store_request, store_retried, watch_pool, watch_redis, watch_replica,
 };
 pub use families::{FAMILIES, Family, Kind};
 use recorder::RENDERER;

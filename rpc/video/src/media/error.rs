@@ -14,6 +14,12 @@ pub enum Refusal {
     /// The container contradicts itself.
     #[error("the file is damaged")]
     Damaged,
+    /// A photo, still or moving: HEIC, HEIF or AVIF.
+    #[error("the file is a photo (HEIC or AVIF), not a video")]
+    Photo,
+    /// It can only be read with a key.
+    #[error("the video is encrypted")]
+    Encrypted,
     /// Sound, subtitles or data only.
     #[error("the file has no video stream")]
     NoVideoStream,
@@ -55,6 +61,9 @@ pub enum MediaError {
     /// The object store can't be read by the programs; says how, without the address.
     #[error("object store: {0}")]
     Unavailable(String),
+    /// There is no room for a scratch file; says where.
+    #[error("no room for scratch files: {0}")]
+    DiskFull(String),
     /// Too many probes and covers are waiting.
     #[error("no free slot for ffmpeg")]
     Busy,

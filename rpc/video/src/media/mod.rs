@@ -1,14 +1,20 @@
-//! Examines an uploaded object with ffprobe and ffmpeg: is it complete, is it a video, and what is its cover?
+//! Examines an uploaded object with ffprobe and ffmpeg (is it complete, is it a video, what is its cover?), and makes what viewers get of it:
+//! by a remux, where every browser plays it as it is, or else by a transcode.
 //!
 //! The programs read the object by a short-lived URL, within limits (formats, protocols, time, memory, output, empty environment). The file
 //! is untrusted: whatever it does to the programs is a [`Refusal`], never our error. A store that can't be read is never a refusal. No URL is
 //! logged.
 
+mod colour;
 mod complete;
 mod cover;
 mod error;
+mod plan;
 mod probe;
 mod process;
+mod remux;
+mod scratch;
+mod transcode;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -16,8 +22,14 @@ use telemetry::metrics;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use complete::{ReadAt, complete};
+pub use cover::Cover;
 pub use error::{MediaError, Refusal};
-pub use probe::Probe;
+pub use plan::{Format, Plan};
+pub use probe::{Probe, Streams};
+pub use remux::Remuxed;
+use scratch::Scratch;
+pub use scratch::ScratchFile;
+pub use transcode::{Progress, Transcoded};
 
 /// Demuxers that may open a file. Playlists and scripts (HLS, concat, DASH, SDP), which would fetch other addresses, are not among them.
 const FORMATS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm";
@@ -36,8 +48,15 @@ pub struct Media {
     tls: Vec<String>,
     probe_limit: Duration,
     cover_limit: Duration,
+    remux_limit: Duration,
     memory_bytes: u64,
     bounds: Bounds,
+    scratch: Scratch,
+    /// Pixels of the shorter side of a small rendition; 0: none are made.
+    small_height: u32,
+    transcoder: settings::Transcoder,
+    /// For an attempt of the transcoder.
+    max_attempt: Duration,
 }
 
 /// The most that a video may be; see `[media]` of the settings.
@@ -46,6 +65,8 @@ struct Bounds {
     duration_s: u64,
     pixels: u64,
     streams: usize,
+    /// Of what is served as it is, in bits a second.
+    bit_rate: u64,
 }
 
 impl Media {
@@ -70,11 +91,19 @@ impl Media {
             },
             probe_limit: Duration::from_secs(media.probe_timeout_s),
             cover_limit: Duration::from_secs(media.cover_timeout_s),
+            remux_limit: Duration::from_millis(media.remux_timeout_ms),
             memory_bytes: media.memory_bytes,
+            scratch: Scratch::new(&media.scratch_dir, media.scratch_bytes),
+            small_height: media.small_height,
+            transcoder: settings.transcoder.clone(),
+            max_attempt: Duration::from_secs(
+                (settings.transcoder.max_attempt_s).min(settings.reaper.age_s / 2),
+            ),
             bounds: Bounds {
                 duration_s: media.max_duration_s,
                 pixels: media.max_pixels,
                 streams: media.max_streams,
+                bit_rate: media.max_bit_rate,
             },
         }
     }
@@ -137,6 +166,24 @@ impl Media {
         (limit / STALL_SHARE).as_micros().to_string()
     }
 
+    /// Runs ffmpeg, which writes a scratch file of at most `file_bytes`.
+    async fn run_writing(
+        &self,
+        arguments: &[&str],
+        time: Duration,
+        file_bytes: u64,
+    ) -> Result<process::Output, MediaError> {
+        let limits = process::Limits {
+            time,
+            memory_bytes: self.memory_bytes,
+            output_bytes: 0,
+            file_bytes,
+            threads: 1,
+            in_background: false,
+        };
+        process::run("ffmpeg", arguments, limits).await
+    }
+
     async fn run(
         &self,
         program: &str,
@@ -151,6 +198,9 @@ impl Media {
                 time,
                 memory_bytes: self.memory_bytes,
                 output_bytes,
+                file_bytes: output_bytes,
+                threads: 1,
+                in_background: false,
             },
         )
         .await

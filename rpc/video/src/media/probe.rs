@@ -1,42 +1,111 @@
-//! Asks ffprobe whether an object is a video, and for its duration and size.
+//! Asks ffprobe whether an object is a video, and for its duration, size and streams.
+
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::{Bounds, Media, MediaError, Refusal};
+use super::{Bounds, Media, MediaError, Plan, Refusal, process::Output};
 
 const OUTPUT_BYTES: u64 = 1 << 20;
-const ENTRIES: &str = "format=duration:stream=codec_type,width,height:stream_disposition=attached_pic:stream_tags=rotate:stream_side_data=rotation";
+const ENTRIES: &str = "format=format_name,duration,start_time:stream=index,codec_type,codec_name,profile,pix_fmt,width,height,\
+     sample_aspect_ratio,avg_frame_rate,field_order,color_space,color_transfer:stream_disposition=default,attached_pic,timed_thumbnails:\
+     stream_tags=rotate:stream_side_data=rotation";
+/// A Matroska file that starts later than this has a header that doesn't tell how long it plays.
+const LATE_START_S: f64 = 0.5;
 
 /// A video, as a viewer sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Probe {
     /// Above 0.
     pub duration_ms: u64,
-    /// In pixels, after rotation.
+    /// In square pixels, after rotation.
     pub width: u32,
-    /// In pixels, after rotation.
+    /// In square pixels, after rotation.
     pub height: u32,
+    /// What it consists of.
+    pub streams: Streams,
+}
+
+/// The streams that viewers get.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Streams {
+    /// Of the pictures, in the file.
+    pub(super) index: u32,
+    pub(super) codec: String,
+    pub(super) profile: String,
+    pub(super) pixel_format: String,
+    pub(super) coded_width: u32,
+    pub(super) coded_height: u32,
+    /// On average; 0: unknown.
+    pub(super) fps: f64,
+    pub(super) is_interlaced: bool,
+    /// Of the colours, as ffmpeg calls it.
+    pub(super) space: String,
+    pub(super) transfer: String,
+    pub(super) audio: Option<Audio>,
+    /// Or WebM.
+    pub(super) is_matroska: bool,
+}
+
+/// The sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Audio {
+    pub(super) index: u32,
+    pub(super) codec: String,
+}
+
+impl Streams {
+    /// ffmpeg's names of the streams.
+    pub(super) fn maps(&self) -> Vec<String> {
+        let pictures = format!("0:{}", self.index);
+        std::iter::once(pictures).chain(self.audio_map()).collect()
+    }
+
+    /// The same of the sound.
+    pub(super) fn audio_map(&self) -> Option<String> {
+        let audio = self.audio.as_ref();
+        audio.map(|audio| format!("0:{}", audio.index))
+    }
 }
 
 #[derive(Deserialize)]
 struct Report {
-    format: Option<Format>,
+    format: Option<Container>,
     #[serde(default)]
     streams: Vec<Stream>,
 }
 
-#[derive(Deserialize)]
-struct Format {
+#[derive(Deserialize, Default)]
+struct Container {
+    #[serde(default)]
+    format_name: String,
     duration: Option<String>,
+    start_time: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Stream {
+    #[serde(default)]
+    index: u32,
     codec_type: Option<String>,
+    #[serde(default)]
+    codec_name: String,
+    #[serde(default)]
+    profile: String,
+    #[serde(default)]
+    pix_fmt: String,
     #[serde(default)]
     width: u32,
     #[serde(default)]
     height: u32,
+    sample_aspect_ratio: Option<String>,
+    avg_frame_rate: Option<String>,
+    #[serde(default)]
+    field_order: String,
+    #[serde(default)]
+    color_space: String,
+    #[serde(default)]
+    color_transfer: String,
     #[serde(default)]
     disposition: Disposition,
     #[serde(default)]
@@ -48,7 +117,11 @@ struct Stream {
 #[derive(Deserialize, Default)]
 struct Disposition {
     #[serde(default)]
+    default: u8,
+    #[serde(default)]
     attached_pic: u8,
+    #[serde(default)]
+    timed_thumbnails: u8,
 }
 
 #[derive(Deserialize, Default)]
@@ -64,6 +137,7 @@ struct SideData {
 impl Media {
     /// Asks ffprobe about the object at `url`, which must be good for [`Media::probe_url_life`].
     pub async fn probe(&self, url: &str) -> Result<Probe, MediaError> {
+        let begun = Instant::now();
         let stall_limit_us = Self::stall_limit_us(self.probe_limit);
         let mut arguments = vec!["-v", "error", "-print_format", "json"];
         arguments.extend(self.input_arguments(&stall_limit_us));
@@ -72,72 +146,188 @@ impl Media {
         let output = self
             .run("ffprobe", &arguments, self.probe_limit, OUTPUT_BYTES)
             .await?;
-        if output.transport_failed() {
-            return Err(MediaError::Unavailable("broke off while probed".to_owned()));
-        }
-        if output.out_of_memory() {
-            return Err(Refusal::TooBig.into());
-        }
-        let Ok(json) = output.succeeded() else {
-            return Err(Refusal::UnknownFormat.into());
-        };
+        let json = succeeded(output)?;
         let report: Report = serde_json::from_slice(&json)
             .map_err(|error| MediaError::Tool(format!("ffprobe's report: {error}")))?;
-        Ok(report.video(self.bounds)?)
+        let mut video = report.video(self.bounds)?;
+        let seconds = match report.duration() {
+            Some(seconds) => seconds,
+            None => {
+                let left = self.probe_limit.saturating_sub(begun.elapsed());
+                self.played(url, &video.streams, left).await?
+            }
+        };
+        video.duration_ms = bounded(seconds, self.bounds)?;
+        Ok(video)
+    }
+
+    /// What is made of the video of `size_bytes`.
+    pub fn plan(&self, video: &Probe, size_bytes: u64) -> Plan {
+        let bit_rate = size_bytes.saturating_mul(8000) / video.duration_ms.max(1);
+        video.streams.plan(bit_rate, self.bounds)
+    }
+
+    /// The seconds up to the end of the last packet: reads the whole file.
+    async fn played(
+        &self,
+        url: &str,
+        streams: &Streams,
+        limit: Duration,
+    ) -> Result<f64, MediaError> {
+        let stall_limit_us = Self::stall_limit_us(self.probe_limit);
+        let mut arguments = vec!["-hide_banner", "-nostdin", "-v", "error"];
+        arguments.extend(self.input_arguments(&stall_limit_us));
+        let maps = streams.maps();
+        arguments.extend(["-i", url]);
+        for map in &maps {
+            arguments.extend(["-map", map]);
+        }
+        arguments.extend("-c copy -f null -progress pipe:1 -".split(' '));
+        let output = self.run("ffmpeg", &arguments, limit, OUTPUT_BYTES).await?;
+        let report = succeeded(output)?;
+        let report = String::from_utf8_lossy(&report);
+        let times = report
+            .lines()
+            .filter_map(|line| line.strip_prefix("out_time_us="));
+        let last: Option<f64> = times
+            .filter_map(|time| time.trim().parse().ok())
+            .next_back();
+        Ok(last.unwrap_or_default() / 1e6)
     }
 }
 
+fn succeeded(output: Output) -> Result<Vec<u8>, MediaError> {
+    if output.transport_failed() {
+        return Err(MediaError::Unavailable("broke off while probed".to_owned()));
+    }
+    if output.out_of_memory() {
+        return Err(Refusal::TooBig.into());
+    }
+    output
+        .succeeded()
+        .map_err(|_| Refusal::UnknownFormat.into())
+}
+
+fn bounded(seconds: f64, bounds: Bounds) -> Result<u64, Refusal> {
+    // NaN fails the comparison as well.
+    if !(seconds > 0.0 && seconds.is_finite()) {
+        return Err(Refusal::NoDuration);
+    }
+    if seconds > bounds.duration_s as f64 {
+        return Err(Refusal::TooLong(bounds.duration_s));
+    }
+    Ok(((seconds * 1000.0).round() as u64).max(1))
+}
+
 impl Report {
+    /// The duration that the container tells; none if it doesn't.
+    fn duration(&self) -> Option<f64> {
+        let format = self.format.as_ref()?;
+        let seconds = |text: &Option<String>| text.as_deref()?.parse::<f64>().ok();
+        let starts_late = self.is_matroska()
+            && seconds(&format.start_time).is_some_and(|start| start > LATE_START_S);
+        seconds(&format.duration).filter(|seconds| *seconds > 0.0 && !starts_late)
+    }
+
+    fn is_matroska(&self) -> bool {
+        let format = self.format.as_ref();
+        format.is_some_and(|format| format.format_name.contains("matroska"))
+    }
+
+    /// All but the duration.
     fn video(&self, bounds: Bounds) -> Result<Probe, Refusal> {
-        if self.streams.len() > bounds.streams {
-            return Err(Refusal::TooManyStreams(bounds.streams));
-        }
-        let mut pictures = self
+        let played = self
             .streams
             .iter()
-            .filter(|stream| stream.codec_type.as_deref() == Some("video"))
-            .peekable();
-        if pictures.peek().is_none() {
+            .filter(|stream| stream.is("video") || stream.is("audio") || stream.is("subtitle"));
+        if played.count() > bounds.streams {
+            return Err(Refusal::TooManyStreams(bounds.streams));
+        }
+        if !self.streams.iter().any(|stream| stream.is("video")) {
             return Err(Refusal::NoVideoStream);
         }
-        let stream = pictures
-            .find(|stream| stream.disposition.attached_pic == 0)
-            .ok_or(Refusal::StillPicture)?;
+        let stream = self.main_track().ok_or(Refusal::StillPicture)?;
         if stream.width == 0 || stream.height == 0 {
             return Err(Refusal::Undecodable);
         }
-        // Also those of streams that we don't decode: a viewer may.
-        let pixels = |stream: &Stream| u64::from(stream.width) * u64::from(stream.height);
-        if self.streams.iter().any(|one| pixels(one) > bounds.pixels) {
+        // Also those of streams that we don't decode: ffprobe does.
+        if self.streams.iter().any(|one| one.pixels() > bounds.pixels) {
             return Err(Refusal::TooManyPixels(bounds.pixels));
         }
-        let seconds: f64 = self
-            .format
-            .as_ref()
-            .and_then(|format| format.duration.as_deref())
-            .and_then(|duration| duration.parse().ok())
-            .unwrap_or_default();
-        // NaN fails the comparison as well.
-        if !(seconds > 0.0 && seconds.is_finite()) {
-            return Err(Refusal::NoDuration);
-        }
-        if seconds > bounds.duration_s as f64 {
-            return Err(Refusal::TooLong(bounds.duration_s));
-        }
-        let (width, height) = if stream.is_on_its_side() {
-            (stream.height, stream.width)
-        } else {
-            (stream.width, stream.height)
-        };
+        let (width, height) = stream.viewed();
+        let sounds = || self.streams.iter().filter(|stream| stream.is("audio"));
+        let audio = sounds()
+            .find(|stream| stream.disposition.default == 1)
+            .or_else(|| sounds().next());
         Ok(Probe {
-            duration_ms: ((seconds * 1000.0).round() as u64).max(1),
+            duration_ms: 0,
             width,
             height,
+            streams: Streams {
+                index: stream.index,
+                codec: stream.codec_name.clone(),
+                profile: stream.profile.clone(),
+                pixel_format: stream.pix_fmt.clone(),
+                coded_width: stream.width,
+                coded_height: stream.height,
+                fps: stream
+                    .avg_frame_rate
+                    .as_deref()
+                    .and_then(|rate| ratio(rate, '/'))
+                    .unwrap_or_default(),
+                is_interlaced: ["tt", "bb", "tb", "bt"].contains(&&*stream.field_order),
+                space: stream.color_space.clone(),
+                transfer: stream.color_transfer.clone(),
+                audio: audio.map(|audio| Audio {
+                    index: audio.index,
+                    codec: audio.codec_name.clone(),
+                }),
+                is_matroska: self.is_matroska(),
+            },
+        })
+    }
+
+    /// The track that players show: a default one before others, then the largest, then the first.
+    fn main_track(&self) -> Option<&Stream> {
+        let is_picture = |stream: &&Stream| {
+            let kinds = &stream.disposition;
+            stream.is("video") && kinds.attached_pic == 0 && kinds.timed_thumbnails == 0
+        };
+        let tracks = self.streams.iter().filter(is_picture);
+        tracks.min_by_key(|stream| {
+            let by_size = std::cmp::Reverse(stream.pixels());
+            (stream.disposition.default == 0, by_size, stream.index)
         })
     }
 }
 
+/// "64:45" or "30000/1001"; none for what is no number.
+fn ratio(text: &str, separator: char) -> Option<f64> {
+    let (over, under) = text.split_once(separator)?;
+    let ratio = over.parse::<f64>().ok()? / under.parse::<f64>().ok()?;
+    (ratio.is_finite() && ratio > 0.0).then_some(ratio)
+}
+
 impl Stream {
+    fn is(&self, kind: &str) -> bool {
+        self.codec_type.as_deref() == Some(kind)
+    }
+
+    fn pixels(&self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+
+    /// In square pixels, after rotation.
+    fn viewed(&self) -> (u32, u32) {
+        let shape = self.sample_aspect_ratio.as_deref();
+        let shape = shape.and_then(|shape| ratio(shape, ':')).unwrap_or(1.0);
+        let width = (f64::from(self.width) * shape).round().clamp(1.0, 65_535.0) as u32;
+        match self.is_on_its_side() {
+            true => (self.height, width),
+            false => (width, self.height),
+        }
+    }
+
     fn is_on_its_side(&self) -> bool {
         let degrees = self
             .side_data_list
@@ -158,9 +348,65 @@ mod tests {
             duration_s: 60,
             pixels: 320 * 180,
             streams: 2,
+            bit_rate: 1,
         };
         let report: Report = serde_json::from_value(json).unwrap();
-        report.video(bounds)
+        let mut video = report.video(bounds)?;
+        video.duration_ms = bounded(report.duration().unwrap_or_default(), bounds)?;
+        Ok(video)
+    }
+
+    fn track(width: u32, change: serde_json::Value) -> serde_json::Value {
+        let mut track = serde_json::json!({"codec_type": "video", "width": width, "height": 180});
+        let change = change.as_object().unwrap().clone();
+        track.as_object_mut().unwrap().extend(change);
+        track
+    }
+
+    #[test]
+    fn the_main_track_is_a_default_one_then_the_largest() {
+        let of = |tracks: Vec<serde_json::Value>| {
+            let probe = report(serde_json::json!({"format": {"duration": "1"}, "streams": tracks}));
+            probe.map(|probe| probe.width)
+        };
+        let default = serde_json::json!({"disposition": {"default": 1}});
+        let thumbnail = serde_json::json!({"disposition": {"default": 1, "timed_thumbnails": 1}});
+        let none = serde_json::json!({});
+        assert_eq!(
+            of(vec![track(320, none.clone()), track(200, default)]),
+            Ok(200)
+        );
+        assert_eq!(
+            of(vec![track(200, none.clone()), track(320, none.clone())]),
+            Ok(320)
+        );
+        assert_eq!(
+            of(vec![track(320, thumbnail.clone()), track(200, none)]),
+            Ok(200)
+        );
+        assert_eq!(of(vec![track(320, thumbnail)]), Err(Refusal::StillPicture));
+    }
+
+    #[test]
+    fn attachments_are_no_streams_and_pixels_become_square() {
+        let font = || serde_json::json!({"codec_type": "attachment"});
+        let wide = track(160, serde_json::json!({"sample_aspect_ratio": "64:45"}));
+        let streams = vec![wide, font(), font(), font()];
+        let probe = report(serde_json::json!({"format": {"duration": "1"}, "streams": streams}));
+        let probe = probe.unwrap();
+        assert_eq!((probe.width, probe.height), (228, 180));
+    }
+
+    #[test]
+    fn a_late_start_is_no_duration() {
+        let of = |name: &str| {
+            let format = serde_json::json!({"format_name": name, "duration": "36001", "start_time": "36000"});
+            let report: Report =
+                serde_json::from_value(serde_json::json!({"format": format})).unwrap();
+            report.duration()
+        };
+        assert_eq!(of("matroska,webm"), None, "to be counted");
+        assert_eq!(of("mov,mp4,m4a,3gp,3g2,mj2"), Some(36_001.0));
     }
 
     #[test]
@@ -194,13 +440,10 @@ mod tests {
                 .extend(rotated.as_object().unwrap().clone());
             let probe =
                 report(serde_json::json!({"format": {"duration": "1.0004"}, "streams": [stream]}));
+            let probe = probe.unwrap();
             assert_eq!(
-                probe,
-                Ok(Probe {
-                    duration_ms: 1000,
-                    width: 180,
-                    height: 320
-                })
+                (probe.duration_ms, probe.width, probe.height),
+                (1000, 180, 320)
             );
         }
     }

@@ -3,10 +3,15 @@
 //! `prlimit` replaces itself by the program, so that there is a single process to kill. It gets a process group of its own, so that a Ctrl-C
 //! at the terminal doesn't reach it while the service drains.
 
-use std::{os::unix::process::ExitStatusExt as _, process::Stdio, time::Duration};
+use std::{
+    os::unix::process::ExitStatusExt as _,
+    process::Stdio,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _},
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader},
     process::Command,
 };
 
@@ -30,6 +35,8 @@ const TRANSPORT_MARKS: [&str; 12] = [
     ": End of file",
     ": Input/output error",
 ];
+/// Messages of a disk that is full, or a file that has passed its limit.
+const DISK_MARKS: [&str; 1] = ["No space left on device"];
 /// Messages of failed allocations.
 const MEMORY_MARKS: [&str; 2] = ["Cannot allocate memory", "get_buffer() failed"];
 
@@ -42,6 +49,12 @@ pub(super) struct Limits {
     pub(super) memory_bytes: u64,
     /// Of the standard output.
     pub(super) output_bytes: u64,
+    /// Of each file that it writes.
+    pub(super) file_bytes: u64,
+    /// Threads that compute; processor time is limited for all of them together.
+    pub(super) threads: u64,
+    /// Whether anything else that runs on this machine comes first, and it ends with this process.
+    pub(super) in_background: bool,
 }
 
 /// The output of a process that ended by itself.
@@ -67,6 +80,16 @@ impl Output {
         self.complained_of(&TRANSPORT_MARKS)
     }
 
+    /// Whether the disk was full.
+    pub(super) fn disk_was_full(&self) -> bool {
+        self.complained_of(&DISK_MARKS)
+    }
+
+    /// The error output.
+    pub(super) fn complaints(&self) -> &str {
+        &self.stderr
+    }
+
     /// Whether an allocation failed.
     pub(super) fn out_of_memory(&self) -> bool {
         self.complained_of(&MEMORY_MARKS)
@@ -83,12 +106,28 @@ pub(super) async fn run(
     arguments: &[&str],
     limits: Limits,
 ) -> Result<Output, MediaError> {
+    run_observed(program, arguments, limits, None).await
+}
+
+/// The same for ffmpeg with `-progress pipe:1`: `done_us` is told how far it has come, in microseconds of the video.
+pub(super) async fn run_observed(
+    program: &str,
+    arguments: &[&str],
+    limits: Limits,
+    done_us: Option<&AtomicU64>,
+) -> Result<Output, MediaError> {
     let mut command = Command::new("prlimit");
+    let cpu_s = limits.time.as_secs().saturating_mul(limits.threads);
     command
         .arg(format!("--as={}", limits.memory_bytes))
-        .arg(format!("--cpu={}", limits.time.as_secs().saturating_add(1)))
+        .arg(format!("--cpu={}", cpu_s.saturating_add(1)))
+        .arg(format!("--fsize={}", limits.file_bytes))
         .arg("--core=0")
-        .arg("--")
+        .arg("--");
+    if limits.in_background {
+        command.args(["setpriv", "--pdeathsig", "KILL", "nice", "-n", "19"]);
+    }
+    command
         .arg(program)
         .args(arguments)
         // A proxy named in the environment would be asked for the object.
@@ -107,7 +146,12 @@ pub(super) async fn run(
 
     let ended = tokio::time::timeout(limits.time, async {
         tokio::try_join!(
-            read_all(stdout, limits.output_bytes),
+            async {
+                match done_us {
+                    Some(done_us) => follow(stdout, done_us).await,
+                    None => read_all(stdout, limits.output_bytes).await,
+                }
+            },
             read_some(stderr, STDERR_BYTES),
             async { child.wait().await.map_err(Stopped::Io) },
         )
@@ -128,6 +172,7 @@ pub(super) async fn run(
     let Some(exit_code) = status.code() else {
         return Err(match status.signal() {
             Some(SIGXCPU) => Refusal::TooSlow.into(),
+            Some(SIGXFSZ) => Refusal::TooBig.into(),
             Some(signal) if CRASHES.contains(&signal) => Refusal::Damaged.into(),
             _ => MediaError::Tool(format!("{program}: {status}")),
         });
@@ -147,6 +192,7 @@ pub(super) async fn run(
 /// The shell's and `prlimit`'s code for a program that is missing or can't be loaded.
 const COULD_NOT_START: i32 = 127;
 const SIGXCPU: i32 = 24;
+const SIGXFSZ: i32 = 25;
 /// SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV.
 const CRASHES: [i32; 5] = [4, 6, 7, 8, 11];
 
@@ -165,6 +211,20 @@ async fn read_all(from: impl AsyncRead + Unpin, limit: u64) -> Result<Vec<u8>, S
         return Err(Stopped::TooMuchOutput);
     }
     Ok(bytes)
+}
+
+/// Reads a report of progress to its end.
+async fn follow(from: impl AsyncRead + Unpin, done_us: &AtomicU64) -> Result<Vec<u8>, Stopped> {
+    let mut lines = BufReader::new(from).lines();
+    while let Some(line) = lines.next_line().await.map_err(Stopped::Io)? {
+        let time = line
+            .strip_prefix("out_time_us=")
+            .and_then(|us| us.trim().parse().ok());
+        if let Some(time) = time {
+            done_us.store(time, Ordering::Relaxed);
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// Keeps the beginning and reads on, so that the writer is never blocked.

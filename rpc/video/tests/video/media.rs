@@ -86,14 +86,26 @@ fn made(arguments: &str, extension: &str) -> Vec<u8> {
 }
 
 /// A film that a camera held sideways took.
-fn turned() -> Vec<u8> {
+fn turned(film: &[u8]) -> Vec<u8> {
     let source = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(source.path(), files::mp4()).unwrap();
+    std::fs::write(source.path(), film).unwrap();
     let source = source.path().display();
     made(
         &format!("-i {source} -c copy -metadata:s:v:0 rotate=90"),
         "mov",
     )
+}
+
+/// What ffmpeg writes to a pipe, where it can't go back.
+fn piped(arguments: &str) -> Vec<u8> {
+    let output = Command::new("ffmpeg")
+        .args(["-hide_banner", "-nostdin", "-loglevel", "error"])
+        .args(arguments.split_whitespace())
+        .arg("pipe:1")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    output.stdout
 }
 
 /// Width and height of a JPEG.
@@ -118,7 +130,11 @@ async fn videos_of_every_format_are_measured_and_have_a_cover() {
             files::mp4_moov_at_end(),
             (180, 320),
         ),
-        ("mov, turned by a quarter", turned(), (320, 180)),
+        (
+            "mov, turned by a quarter",
+            turned(&files::mp4()),
+            (320, 180),
+        ),
         ("webm", files::webm(), (180, 320)),
         ("mkv", files::mkv(), (180, 320)),
     ] {
@@ -131,19 +147,20 @@ async fn videos_of_every_format_are_measured_and_have_a_cover() {
         );
         let cover = bench.media.cover(&url, &video).await.expect(name);
         let size = (size.0 as u16, size.1 as u16);
-        assert_eq!(jpeg_size(&cover), size, "{name}");
+        assert_eq!(jpeg_size(&cover.large), size, "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_cover_is_at_most_720_wide_and_of_even_height() {
+async fn a_cover_is_at_most_1080_wide_a_small_one_360_and_both_of_even_height() {
     let bench = Bench::set_up().await;
     let wide = "-f lavfi -i testsrc=size=1440x810:rate=5:duration=0.4 -c:v mpeg4";
     let url = bench.url(made(wide, "mkv")).await;
     let video = bench.media.probe(&url).await.unwrap();
     let cover = bench.media.cover(&url, &video).await.unwrap();
-    // 405 rounded to even.
-    assert_eq!(jpeg_size(&cover), (720, 406));
+    // 607 and 202.5 rounded to even.
+    assert_eq!(jpeg_size(&cover.large), (1080, 608));
+    assert_eq!(jpeg_size(&cover.small), (360, 202));
 }
 
 #[tokio::test]
@@ -163,8 +180,104 @@ async fn what_is_no_video_is_refused_with_its_reason() {
         bench.refusal(files::audio_only()).await,
         Refusal::NoVideoStream
     );
-    let live = "-f lavfi -i testsrc=rate=5:duration=1 -c:v libvpx -deadline realtime -live 1";
-    assert_eq!(bench.refusal(made(live, "webm")).await, Refusal::NoDuration);
+}
+
+#[tokio::test]
+async fn a_duration_that_the_header_lacks_is_found_by_reading() {
+    let bench = Bench::set_up().await;
+    let film = "-f lavfi -i testsrc=rate=10:duration=2 -c:v libvpx -deadline realtime";
+    let late =
+        "-f lavfi -i testsrc=rate=10:duration=2 -c:v libx264 -preset ultrafast -pix_fmt yuv420p";
+    for (name, file) in [
+        ("live", made(&format!("{film} -live 1"), "webm")),
+        ("to a pipe, webm", piped(&format!("{film} -f webm"))),
+        ("to a pipe, mkv", piped(&format!("{film} -f matroska"))),
+        (
+            "a late start",
+            made(&format!("{late} -output_ts_offset 36000"), "mkv"),
+        ),
+    ] {
+        let probe = bench.probe(file).await.expect(name);
+        assert!(
+            (1800..=2200).contains(&probe.duration_ms),
+            "{name}: {probe:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn pixels_become_square_before_the_picture_is_turned() {
+    let bench = Bench::set_up().await;
+    let film = "-f lavfi -i testsrc=size=720x576:rate=5:duration=1 -vf setsar=64/45 -c:v libx264 -preset ultrafast -pix_fmt yuv420p";
+    let film = made(film, "mp4");
+    let probe = bench.probe(film.clone()).await.unwrap();
+    assert_eq!((probe.width, probe.height), (1024, 576));
+    let url = bench.url(turned(&film)).await;
+    let probe = bench.media.probe(&url).await.unwrap();
+    assert_eq!((probe.width, probe.height), (576, 1024));
+    let cover = bench.media.cover(&url, &probe).await.unwrap();
+    assert_eq!(jpeg_size(&cover.large), (576, 1024));
+}
+
+/// The mean colour of a JPEG.
+fn mean_colour(jpeg: &[u8]) -> Vec<u8> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("picture.jpg");
+    std::fs::write(&path, jpeg).unwrap();
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(&path)
+        .args("-vf scale=1:1:flags=area,format=rgb24 -f rawvideo -".split(' '))
+        .output()
+        .unwrap();
+    output.stdout
+}
+
+#[tokio::test]
+async fn green_is_green_by_whichever_matrix_the_file_says() {
+    let bench = Bench::set_up().await;
+    for matrix in ["bt709", "smpte170m"] {
+        let colours = if matrix == "bt709" { "bt709" } else { "bt601" };
+        // A corner of white, so that there is something to see.
+        let film = format!(
+            "-f lavfi -i color=0x00C000:size=640x360:rate=5:duration=2 -vf scale=out_color_matrix={colours},format=yuv420p \
+             -colorspace {matrix} -c:v libx264 -preset ultrafast"
+        );
+        let url = bench.url(made(&film, "mp4")).await;
+        let probe = bench.media.probe(&url).await.unwrap();
+        let cover = bench.media.cover(&url, &probe).await.unwrap();
+        let [red, green, blue] = mean_colour(&cover.large)[..] else {
+            panic!("a colour")
+        };
+        assert!(red < 12 && blue < 12, "{matrix}: {red} {green} {blue}");
+        assert!(
+            (182..=202).contains(&green),
+            "{matrix}: {red} {green} {blue}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn black_before_the_content_is_passed_over() {
+    let bench = Bench::set_up().await;
+    for black_s in ["1.5", "4"] {
+        let film = format!(
+            "-f lavfi -i color=black:size=320x180:rate=10:duration={black_s} -f lavfi -i testsrc=size=320x180:rate=10:duration=2 \
+             -filter_complex [0:v]format=yuv420p,setsar=1[a];[1:v]format=yuv420p,setsar=1[b];[a][b]concat=n=2 -c:v libx264 -preset ultrafast"
+        );
+        let url = bench.url(made(&film, "mp4")).await;
+        let probe = bench.media.probe(&url).await.unwrap();
+        let cover = bench.media.cover(&url, &probe).await.unwrap();
+        let colour = mean_colour(&cover.large);
+        assert!(
+            colour.iter().any(|part| *part > 60),
+            "{black_s}: {colour:?}"
+        );
+    }
+    let black = "-f lavfi -i color=black:size=320x180:rate=10:duration=2 -pix_fmt yuv420p -c:v libx264 -preset ultrafast";
+    let url = bench.url(made(black, "mp4")).await;
+    let probe = bench.media.probe(&url).await.unwrap();
+    jpeg_size(&bench.media.cover(&url, &probe).await.unwrap().large);
 }
 
 #[tokio::test]
@@ -219,6 +332,7 @@ async fn a_video_that_cannot_be_decoded_is_refused_when_its_cover_is_taken() {
         duration_ms: 1000,
         width: 180,
         height: 320,
+        ..Probe::default()
     };
     let cover = bench.media.cover(&url, &video).await;
     assert_eq!(refusal(cover), Refusal::Undecodable);
@@ -232,6 +346,7 @@ async fn no_file_makes_the_programs_ask_another_address() {
         duration_ms: 1000,
         width: 180,
         height: 320,
+        ..Probe::default()
     };
     for (name, file) in [
         ("HLS", files::hls(&wire.url("x.ts"))),
@@ -347,6 +462,7 @@ async fn what_needs_too_much_memory_is_refused() {
         duration_ms: 1000,
         width: 12000,
         height: 12000,
+        ..Probe::default()
     };
     let cover = bench.media.cover(&url, &video).await;
     assert_eq!(refusal(cover), Refusal::TooBig);
@@ -411,11 +527,12 @@ async fn a_store_by_tls_is_read_where_its_certificate_is_trusted() {
             duration_ms: 1000,
             width: 180,
             height: 320,
+            ..Probe::default()
         };
         let cover = bench.media.cover(&url, &video).await;
         if is_trusted {
             probe.unwrap();
-            jpeg_size(&cover.unwrap());
+            jpeg_size(&cover.unwrap().large);
         } else {
             assert!(is_unavailable(&probe), "{probe:?}");
             assert!(is_unavailable(&cover), "{cover:?}");

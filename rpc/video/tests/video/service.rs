@@ -2,6 +2,7 @@
 
 mod idempotency;
 mod leftovers;
+mod processing;
 mod reaper_guard;
 
 use std::{
@@ -76,6 +77,7 @@ async fn pages_and_counts_tell_what_was_published() {
             author_id: AUTHOR,
             before,
             limit,
+            is_own: None,
         };
         world.service.list_by_author(request).await
     };
@@ -95,6 +97,7 @@ async fn pages_and_counts_tell_what_was_published() {
 
     let request = MGetVideosRequest {
         video_ids: vec![first.video_id, third.video_id, third.video_id + 1],
+        viewer_id: None,
     };
     let mut videos = world.service.mget_videos(request).await.unwrap().videos;
     videos.sort_by_key(|video| video.id);
@@ -317,7 +320,7 @@ async fn a_published_video_cannot_be_aborted_or_published_again() {
     let request = world.upload(files::mp4()).await;
     world.service.publish(request.clone()).await.unwrap();
     let objects = world.bucket.keys().await;
-    assert_eq!(objects.len(), 2);
+    assert_eq!(objects.len(), 3, "video and covers");
     world
         .service
         .abort_upload(abort(&request.object_key))
@@ -364,7 +367,7 @@ async fn of_publishes_and_aborts_at_the_same_time_one_wins() {
         assert_eq!(works.len(), winners, "round {round}");
         assert_eq!(
             world.bucket.keys().await.len(),
-            2 * winners,
+            3 * winners,
             "round {round}"
         );
         assert_eq!(world.uploads().await, 0, "round {round}");

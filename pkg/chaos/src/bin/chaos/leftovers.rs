@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use testkit::{Client, System};
+use testkit::{Client, System, media};
 
 use crate::{report::Report, testbed::Testbed};
 
@@ -29,7 +29,7 @@ pub struct Leftovers {
 }
 
 impl Leftovers {
-    pub async fn find(bed: &Testbed, publishes: &[Publish], file: &[u8]) -> Self {
+    pub async fn find(bed: &Testbed, publishes: &[Publish]) -> Self {
         let system = &bed.system;
         let (database, bucket) = (system.database(), system.bucket());
         let mut of_title: BTreeMap<String, usize> = BTreeMap::new();
@@ -42,7 +42,9 @@ impl Leftovers {
             Ok(attempts) => Some(format!("{}: no row after {attempts} attempts", one.title)),
         });
         let doubled = of_title.iter().filter(|(_, rows)| **rows > 1);
-        let keys = "SELECT object_key FROM videos UNION ALL SELECT cover_key FROM videos";
+        let keys = "SELECT object_key FROM videos UNION ALL SELECT cover_key FROM videos \
+            UNION ALL SELECT REPLACE(cover_key, '.jpg', '.small.jpg') FROM videos WHERE has_small_cover \
+            UNION ALL SELECT CONCAT(SUBSTRING_INDEX(object_key, '.', 1), '.small.mp4') FROM videos WHERE small_height > 0";
         let known: BTreeSet<String> = database.column(keys).await.into_iter().collect();
         let objects = bucket.keys().await.into_iter();
         let objects = objects.filter(|key| !known.contains(key));
@@ -52,7 +54,7 @@ impl Leftovers {
             doubled: doubled
                 .map(|(title, rows)| format!("{title}: {rows}"))
                 .collect(),
-            unplayable: unplayable(system, file).await,
+            unplayable: unplayable(system).await,
             in_store: objects.chain(parts).collect(),
             in_uploads: database.column("SELECT object_key FROM uploads").await,
         }
@@ -84,7 +86,7 @@ impl fmt::Display for Leftovers {
 }
 
 /// Pages through the feed and fetches everything on it.
-async fn unplayable(system: &System, file: &[u8]) -> Vec<String> {
+async fn unplayable(system: &System) -> Vec<String> {
     let client = system.client();
     let (mut found, mut shown) = (Vec::new(), 0);
     let mut latest_time = String::new();
@@ -98,7 +100,9 @@ async fn unplayable(system: &System, file: &[u8]) -> Vec<String> {
         shown += videos.len();
         for video in videos {
             let url = |name: &str| video[name].as_str().expect("a URL").to_owned();
-            let plays = fetched(&client, &url("play_url")).await.as_deref() == Some(file);
+            let plays = fetched(&client, &url("play_url"))
+                .await
+                .is_some_and(|film| media::has_index_in_front(&film) && film.len() > 1000);
             let cover = fetched(&client, &url("cover_url")).await;
             let is_jpeg = cover.is_some_and(|cover| cover.starts_with(&[0xFF, 0xD8]));
             if !plays || !is_jpeg {

@@ -19,6 +19,7 @@ mod report;
 mod restore;
 mod servers;
 mod testbed;
+mod transcodes;
 mod trial;
 mod writer;
 
@@ -59,6 +60,12 @@ async fn main() -> ExitCode {
             .row("publish", victim.name(), publishes::HEADING, run)
             .await;
     }
+    for victim in transcodes::VICTIMS {
+        let run = transcodes::run(victim, percent());
+        table
+            .row("job", victim.name(), transcodes::HEADING, run)
+            .await;
+    }
     table
         .row("restore", "older dump", restore::HEADING, restore::run())
         .await;
@@ -68,7 +75,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Of the pairs and publishes.
+/// Of the pairs, publishes and jobs.
 fn percent() -> usize {
     match std::env::var("DOUSHENG_CHAOS_PERCENT") {
         Ok(text) => match text.parse() {

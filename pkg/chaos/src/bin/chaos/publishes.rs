@@ -25,7 +25,7 @@ pub const HEADING: &str = "| killed in a publish | publishes | repeated | withou
 /// Half of it is more than a part, so that the store holds an unfinished upload by then.
 const FILE_BYTES: usize = 12 << 20;
 const PART_BYTES: usize = 5 << 20;
-/// Each victim at each point: 20 and one of all victims.
+/// Each victim at each point.
 const TIMES: usize = 7;
 /// A client gives up then.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
@@ -80,15 +80,19 @@ enum Point {
     After(&'static str, u64),
 }
 
-const POINTS: [Point; 6] = [
+const POINTS: [Point; 8] = [
     Point::HalfTheBody,
     Point::AllOfTheBody,
     // Before it is known to be whole.
     Point::After("size", 15),
     // In the probe.
     Point::After("whole object", 120),
+    // In the remux.
+    Point::After("probe", 100),
+    // While what was derived is stored.
+    Point::After("derived recorded", 60),
     // While the cover is made.
-    Point::After("probe", 200),
+    Point::After("derived stored", 200),
     // While the cover is stored, and the row.
     Point::After("cover", 60),
 ];
@@ -121,7 +125,7 @@ pub async fn run(victim: Victim, percent: usize) -> Report {
     sleep(REAPER_AGE).await;
     let reap = Process::workspace_binary("reap", bed.system.variables());
     let is_reaped = reap.ended(REAP_LIMIT).await.success();
-    let left = Leftovers::find(&bed, &wanted, &publisher.file).await;
+    let left = Leftovers::find(&bed, &wanted).await;
     let attempts = |one: &Publish| one.outcome.as_ref().map_or(0, |attempts| *attempts);
     let mut report = Report::new(format!(
         "| {} | {} | {} | {left} | {} | {} |",

@@ -42,6 +42,15 @@ impl Header {
     }
 }
 
+/// Whether bytes that are too few for a header can't be the beginning of one of a film.
+fn is_foreign(bytes: &[u8]) -> bool {
+    !OF_A_FILM.iter().any(|id| {
+        let id = id.to_be_bytes();
+        let id: Vec<u8> = id.into_iter().skip_while(|byte| *byte == 0).collect();
+        id.starts_with(bytes) || bytes.starts_with(&id)
+    })
+}
+
 /// A number whose leading zero bits tell its length, marker included, and that length.
 fn number(bytes: &[u8], longest: usize) -> Result<(u64, usize), Refusal> {
     let first = bytes.first().ok_or(Refusal::CutShort)?;
@@ -56,11 +65,41 @@ fn number(bytes: &[u8], longest: usize) -> Result<(u64, usize), Refusal> {
     Ok((value, length))
 }
 
+/// Elements of a segment and of a cluster. What else stands behind the first cluster are bytes that somebody has appended.
+const OF_A_FILM: [u32; 17] = [
+    EBML,
+    SEGMENT,
+    TRACKS,
+    CLUSTER,
+    0x1C53_BB6B,
+    0x114D_9B74,
+    0x1549_A966,
+    0x1043_A770,
+    0x1941_A469,
+    0x1254_C367,
+    0xEC,
+    0xE7,
+    0xA3,
+    0xA0,
+    0xAB,
+    0xA7,
+    0xBF,
+];
+
 pub(super) async fn complete<F: ReadAt>(file: &mut Window<'_, F>) -> Result<(), MediaError> {
     let mut offset = 0;
     let (mut has_tracks, mut has_clusters) = (false, false);
     while offset < file.size_bytes {
-        let header = Header::read(file.at(offset, HEADER_BYTES).await?)?;
+        let is_whole = has_tracks && has_clusters;
+        let header = match Header::read(file.at(offset, HEADER_BYTES).await?) {
+            Ok(header) if !is_whole || OF_A_FILM.contains(&header.id) => header,
+            // A header that is cut off is a film's, unless these are bytes of another kind.
+            Err(Refusal::CutShort) if is_whole && !is_foreign(file.at(offset, 4).await?) => {
+                return Err(Refusal::CutShort.into());
+            }
+            _ if is_whole => break,
+            refused => refused?,
+        };
         has_tracks |= header.id == TRACKS;
         has_clusters |= header.id == CLUSTER;
         let content = offset + header.header_bytes;

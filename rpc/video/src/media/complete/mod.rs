@@ -1,7 +1,8 @@
 //! Checks that a file is complete, by its outermost structure alone, read in ranges: a large file costs little.
 //!
-//! A file passes if its pieces fill it exactly: the boxes of an MP4 or QuickTime file, the elements of a WebM or Matroska file down to its
-//! clusters. What is inside them is ffprobe's task. Reads only go forwards, so their number is bounded.
+//! A file passes if its pieces fit: the boxes of an MP4 or QuickTime file and the samples that its index places, the elements of a WebM or
+//! Matroska file down to its clusters. What somebody has appended to a whole film is no fault. The rest is ffprobe's task. Reads only go
+//! forwards, so their number is bounded.
 
 mod ebml;
 mod mp4;
@@ -18,7 +19,9 @@ pub use window::ReadAt;
 pub async fn complete(file: &impl ReadAt, size_bytes: u64) -> Result<(), MediaError> {
     let mut file = Window::new(file, size_bytes);
     let head = file.at(0, 12).await?;
-    if ebml::begins(head) {
+    if mp4::is_photo(head) {
+        Err(Refusal::Photo.into())
+    } else if ebml::begins(head) {
         ebml::complete(&mut file).await
     } else if mp4::begins(head) {
         mp4::complete(&mut file).await

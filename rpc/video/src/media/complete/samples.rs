@@ -1,4 +1,4 @@
-//! Checks that the samples of an MP4 file lie within it, for the one case that the sizes of the boxes leave open: a last box without a size.
+//! Checks that the samples of an MP4 file lie within it, which the sizes of its boxes may hide, and that they can be read without a key.
 
 use super::{
     mp4_box::Header,
@@ -25,6 +25,9 @@ pub(super) async fn within(
             let table = ["mdia", "minf", "stbl"]
                 .iter()
                 .try_fold(track, |within, kind| boxes(within, kind.as_bytes()).next());
+            if table.is_some_and(is_encrypted) {
+                return Err(Refusal::Encrypted.into());
+            }
             let end = table.map_or(Some(0), samples_end).ok_or(Refusal::Damaged)?;
             if end > file_bytes {
                 return Err(Refusal::CutShort.into());
@@ -32,6 +35,13 @@ pub(super) async fn within(
         }
     }
     Ok(())
+}
+
+/// Whether a sample table's first description says that its samples are encrypted (ISO/IEC 23001-7).
+fn is_encrypted(table: &[u8]) -> bool {
+    let description = boxes(table, b"stsd").next();
+    let kind = description.and_then(|entries| entries.get(12..16));
+    matches!(kind, Some(b"encv" | b"enca" | b"drmi" | b"drms"))
 }
 
 /// Contents of the boxes of one kind; ends at the first that doesn't fit.

@@ -22,7 +22,7 @@ async fn keyed(world: &World, key: &str) -> PublishRequest {
 
 async fn assert_one_video(world: &World) {
     assert_eq!(world.works().await.len(), 1);
-    assert_eq!(world.bucket.keys().await.len(), 2, "a video and its cover");
+    assert_eq!(world.bucket.keys().await.len(), 3, "a video and its covers");
     assert_eq!(world.uploads().await, 0);
 }
 
@@ -105,10 +105,12 @@ async fn while_it_is_unknown_whether_the_row_is_stored_nothing_is_undone() {
     let outcome = service.publish(request.clone()).await;
     assert_eq!(refused(outcome).0, Code::UNAVAILABLE);
     assert_eq!(saboteur.cuts(), 1);
-    assert_eq!(world.bucket.keys().await.len(), 2, "a video and its cover");
-    assert_eq!(world.uploads().await, 1);
+    let objects = world.bucket.keys().await.len();
+    assert_eq!(objects, 4, "the upload, and a video with its covers");
+    assert_eq!(world.uploads().await, 2);
     // It was not stored: the upload is as good as before.
     world.service.publish(request).await.unwrap();
+    assert_eq!(world.reap().await.uploads, 1, "what the first had derived");
     assert_one_video(&world).await;
 }
 
@@ -130,5 +132,6 @@ async fn an_unknown_publish_is_found_by_its_key() {
     let again = world.service.publish(keyed(&world, "k").await).await;
     let works = world.works().await;
     assert_eq!(works[0].id, again.unwrap().video_id);
+    assert_eq!(world.reap().await.uploads, 1, "the first one's original");
     assert_one_video(&world).await;
 }

@@ -93,7 +93,7 @@ async fn a_reaper_goes_on_from_where_it_was_and_misses_nothing() {
         let reaped = reaper.pass().await.unwrap().unwrap();
         assert_eq!((reaped.objects, reaped.failed), (3, 0));
     }
-    assert_eq!(world.bucket.keys().await.len(), 2 * 3);
+    assert_eq!(world.bucket.keys().await.len(), 3 * 3);
 }
 
 #[tokio::test]
@@ -116,15 +116,9 @@ async fn what_the_store_does_not_remove_keeps_its_row_until_it_does() {
 async fn a_cover_that_may_be_stored_is_left_to_the_reaper_and_the_rest_is_undone() {
     let world = World::set_up().await;
     let is_cover = |head: &str| head.starts_with("PUT ") && head.contains("/covers/");
-    for (saboteur, objects) in [
-        (
-            Saboteur::before(&environment::s3_endpoint(), is_cover).await,
-            0,
-        ),
-        (
-            Saboteur::after(&environment::s3_endpoint(), is_cover).await,
-            1,
-        ),
+    for saboteur in [
+        Saboteur::before(&environment::s3_endpoint(), is_cover).await,
+        Saboteur::after(&environment::s3_endpoint(), is_cover).await,
     ] {
         let service = world.service_by(saboteur.url());
         let request = world.upload(files::mp4()).await;
@@ -132,11 +126,12 @@ async fn a_cover_that_may_be_stored_is_left_to_the_reaper_and_the_rest_is_undone
         let expected = (Code::UNAVAILABLE, "the service is unavailable");
         assert_eq!((code, words.as_str()), expected);
         assert!(saboteur.cuts() > 0);
-        assert_eq!(world.bucket.keys().await.len(), objects);
-        assert_eq!(world.uploads().await, 1);
+        assert_eq!(world.bucket.keys().await, [""; 0]);
+        // The upload's row, and that of what was derived from it.
+        assert_eq!(world.uploads().await, 2);
         let again = world.service.publish(request).await;
         assert_eq!(refused(again).0, Code::BAD_PARAMETER, "it is being removed");
-        assert_eq!(world.reap().await.uploads, 1);
+        assert_eq!(world.reap().await.uploads, 2);
         world.assert_nothing_stays("reaped").await;
     }
 }

@@ -10,7 +10,7 @@ use idl::{
         ListByAuthorRequest, PublishRequest, PublishResponse, UploadKind, Video, VideoService as _,
     },
 };
-use rpc_video::{Reaped, Reaper, VideoService, media::Media};
+use rpc_video::{Reaped, Reaper, Transcoder, VideoService, media::Media};
 use settings::{Secret, Settings};
 use storage::Store;
 use testkit::{Bucket, Database, environment, media as files};
@@ -30,6 +30,10 @@ pub struct World {
 
 impl World {
     pub async fn set_up() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let (database, bucket) = tokio::join!(Database::create(), Bucket::create());
         let mut settings = Settings::load().unwrap();
         settings.mysql.primary_url = Secret::new(database.service_url());
@@ -42,6 +46,7 @@ impl World {
         settings.object_store.bucket = bucket.name().to_owned();
         settings.object_store.access_key = Secret::new(environment::s3_access_key());
         settings.object_store.secret_key = Secret::new(environment::s3_secret_key());
+        change(&mut settings);
         dal::migrate(&settings.mysql).await.unwrap();
         database.replicas_caught_up().await;
         Self {
@@ -69,6 +74,31 @@ impl World {
             .replace(&self.primary(), &address.to_string());
         settings.mysql.primary_url = Secret::new(url);
         service(&settings)
+    }
+
+    /// A transcoder over this database and store.
+    pub fn transcoder(&self) -> Transcoder {
+        let db = Db::connect(&self.settings.mysql).unwrap();
+        let counters = Counters::connect(&self.settings.redis, db.clone()).unwrap();
+        let store = Store::new(&self.settings.object_store).unwrap();
+        Transcoder::new(db, counters, store, &self.settings)
+    }
+
+    /// Works on the next job; whether there was one.
+    pub async fn work(&self) -> bool {
+        let (_stop, mut stopped) = tokio::sync::watch::channel(false);
+        self.transcoder().work(&mut stopped).await
+    }
+
+    /// The works as everybody but their author sees them.
+    pub async fn works_for_others(&self) -> Vec<Video> {
+        let request = ListByAuthorRequest {
+            author_id: AUTHOR,
+            before: None,
+            limit: 300,
+            is_own: None,
+        };
+        self.service.list_by_author(request).await.unwrap().videos
     }
 
     /// Where the primary is, "host:port".
@@ -134,6 +164,7 @@ impl World {
             author_id: AUTHOR,
             before: None,
             limit: 300,
+            is_own: Some(true),
         };
         let works = self.service.list_by_author(request).await.unwrap();
         assert!(!works.has_more);
@@ -160,7 +191,7 @@ pub fn service(settings: &Settings) -> VideoService {
         Counters::connect(&settings.redis, db).unwrap(),
         Store::new(&settings.object_store).unwrap(),
         Media::new(settings),
-        &settings.upload,
+        settings,
     )
 }
 

@@ -1,0 +1,133 @@
+//! Transcoders that are killed or stopped at their work: nothing is lost, nothing doubled, nothing left.
+
+use std::time::Duration;
+
+use testkit::{Process, System, eventually, media};
+
+use crate::{
+    shapes::{feed_page, videos},
+    system_builder,
+};
+
+/// By when a job is done, on a machine whose cores are busy.
+const SOON: Duration = Duration::from_secs(90);
+const LEASE_S: u64 = 3;
+
+async fn start() -> System {
+    system_builder()
+        .instances("transcoder", 1)
+        .set("transcoder.lease_s", LEASE_S)
+        .start()
+        .await
+}
+
+async fn count(system: &System, sql: &str) -> i64 {
+    system
+        .database()
+        .value(&format!("SELECT COUNT(*) FROM {sql}"))
+        .await
+}
+
+/// How far the only job has come.
+async fn has_come_to(system: &System, point: usize) -> bool {
+    match point {
+        // It is claimed.
+        0 => count(system, "jobs WHERE state = 1").await > 0,
+        // What it will make is recorded.
+        1 => count(system, "uploads WHERE aborting = 0").await > 0,
+        // The video is stored; what follows is its cover and the row.
+        _ => {
+            let keys = "SELECT object_key FROM uploads WHERE aborting = 0";
+            let keys: Vec<String> = system.database().column(keys).await;
+            let stored = system.bucket().keys().await;
+            keys.iter().any(|key| stored.contains(key))
+        }
+    }
+}
+
+/// A pass of the reaper after all URLs have ended.
+async fn reap(system: &System) {
+    let later = "UPDATE uploads SET created_at = NOW(3) - INTERVAL 30 DAY";
+    system.database().execute(later).await;
+    let reap = Process::workspace_binary("reap", system.variables());
+    reap.succeeded().await;
+}
+
+#[tokio::test]
+async fn whenever_a_transcoder_is_killed_another_makes_the_video_ready_and_nothing_is_left() {
+    let mut system = start().await;
+    let client = system.client();
+    let author = client.new_account().await;
+    for point in 0..3 {
+        client
+            .publish(&author.token, "A film", media::mpeg4())
+            .await
+            .ok();
+        eventually(SOON, "this step of the job", async || {
+            // One that is over has passed the step unseen.
+            let is_over = count(&system, "jobs").await == 0;
+            (is_over || has_come_to(&system, point).await).then_some(())
+        })
+        .await;
+        system.replace_instance("transcoder", 0).await;
+        eventually(SOON, "a video that is ready", async || {
+            let works = videos(&client.works(author.user_id).await.ok());
+            (works.len() == point + 1).then_some(())
+        })
+        .await;
+    }
+    let own = [("token", author.token.as_str())];
+    assert_eq!(feed_page(&client.feed(&own).await.ok()).0.len(), 3);
+    let user = client.user(author.user_id, &author.token).await.ok();
+    assert_eq!(user["user"]["work_count"], 3);
+    reap(&system).await;
+    assert_eq!(count(&system, "uploads").await, 0);
+    let keys = system.bucket().keys().await;
+    assert_eq!(keys.len(), 3 * 3, "a video and two covers each: {keys:?}");
+    assert_eq!(system.bucket().open_uploads().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_transcoder_that_was_stopped_past_its_lease_changes_nothing_when_it_goes_on() {
+    let mut system = start().await;
+    let client = system.client();
+    let author = client.new_account().await;
+    client
+        .publish(&author.token, "A film", media::mpeg4())
+        .await
+        .ok();
+    eventually(SOON, "a claim", async || {
+        has_come_to(&system, 0).await.then_some(())
+    })
+    .await;
+    system.instances("transcoder")[0].freeze();
+    let is_under_way = count(&system, "jobs").await == 1;
+    system.start_instance("transcoder").await;
+    let ready = async || {
+        let works = videos(&client.works(author.user_id).await.ok());
+        works.into_iter().next()
+    };
+    let video = eventually(SOON, "a video that is ready", ready).await;
+    system.instances("transcoder")[0].thaw();
+    if is_under_way {
+        eventually(SOON, "the end of the first attempt", async || {
+            let log = system.instances("transcoder")[0].log();
+            log.contains("the job belongs to another attempt")
+                .then_some(())
+        })
+        .await;
+    }
+    let again = ready().await.unwrap();
+    let path = |video: &serde_json::Value| {
+        let url = video["play_url"].as_str().unwrap();
+        url.split('?').next().unwrap().to_owned()
+    };
+    assert_eq!(path(&again), path(&video));
+    let own = [("token", author.token.as_str())];
+    assert_eq!(feed_page(&client.feed(&own).await.ok()).0.len(), 1);
+    let user = client.user(author.user_id, &author.token).await.ok();
+    assert_eq!(user["user"]["work_count"], 1);
+    reap(&system).await;
+    let keys = system.bucket().keys().await;
+    assert_eq!(keys.len(), 3, "{keys:?}");
+}

@@ -1,0 +1,226 @@
+//! One attempt at a job: probe, remux or transcode, store, cover, publish. Its lease is renewed beside it.
+
+use std::time::{Duration, Instant};
+
+use dal::{
+    DalError,
+    jobs::{self, Failure, Job, Replaced},
+    videos::{self, Small},
+};
+use tokio::{sync::watch, time::sleep};
+
+use super::{Ended, Inner};
+use crate::{
+    error::VideoError,
+    media::{Format, Plan, Probe, Progress, ScratchFile},
+    object_key,
+    publish_video::{bit_rate, media_of},
+};
+
+/// The lease is renewed so many times in its life.
+const RENEWALS: u32 = 3;
+/// The pause when the store, the database or the disk are to blame.
+const AWAY_PAUSE: Duration = Duration::from_secs(10);
+/// For a transaction with all its retries.
+const URL_MARGIN: Duration = Duration::from_secs(60);
+/// What its author is told of a video that ended every process that worked on it.
+const KILLED: &str = "processing the video ended unexpectedly";
+
+/// Why the work on a job ended early.
+enum Interrupted {
+    /// It isn't ours any more.
+    Lost,
+    /// This process stops.
+    Stopped,
+}
+
+impl Inner {
+    /// Never fails: what goes wrong is noted in the job.
+    #[tracing::instrument(skip_all, fields(job = job.id, video_id = job.video_id, attempt = job.attempt))]
+    pub(super) async fn attempt(&self, job: &Job, stop: &mut watch::Receiver<bool>) -> Ended {
+        if job.attempt > self.max_attempts {
+            return self.give_up(job, Failure::Final(KILLED.to_owned())).await;
+        }
+        let begun = Instant::now();
+        let (progress, duration_ms) = (Progress::default(), watch::Sender::new(1));
+        let interrupted = tokio::select! {
+            biased;
+            why = self.keep(job, &progress, &duration_ms, stop) => why,
+            result = self.make(job, &progress, &duration_ms) => {
+                return match result {
+                    Ok(()) => {
+                        let took_ms = begun.elapsed().as_millis() as u64;
+                        tracing::info!(took_ms, "video is ready");
+                        Ended::Done
+                    }
+                    Err(error) => {
+                        self.clean(job, true).await;
+                        self.failed(job, error).await
+                    }
+                };
+            }
+        };
+        // What was dropped half-way may still reach the store: the rows stay, and the reaper looks again.
+        self.clean(job, false).await;
+        match interrupted {
+            Interrupted::Lost => {
+                tracing::warn!("the job belongs to another attempt");
+                Ended::Lost
+            }
+            Interrupted::Stopped => self.give_up(job, Failure::Uncounted(Duration::ZERO)).await,
+        }
+    }
+
+    /// Renews the lease until it is lost or this process stops.
+    async fn keep(
+        &self,
+        job: &Job,
+        progress: &Progress,
+        duration_ms: &watch::Sender<u64>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Interrupted {
+        let mut renewed = Instant::now();
+        loop {
+            tokio::select! {
+                () = sleep(self.lease / RENEWALS) => {}
+                _ = stop.wait_for(|stop| *stop) => return Interrupted::Stopped,
+            }
+            let percent = progress.percent(*duration_ms.borrow());
+            let asked = Instant::now();
+            match jobs::extend(&self.db, job, self.lease, percent).await {
+                Ok(true) => renewed = asked,
+                Ok(false) => return Interrupted::Lost,
+                Err(error) if renewed.elapsed() < self.lease => {
+                    tracing::debug!(%error, "the lease isn't renewed yet");
+                }
+                Err(_) => return Interrupted::Lost,
+            }
+        }
+    }
+
+    async fn make(
+        &self,
+        job: &Job,
+        progress: &Progress,
+        duration_ms: &watch::Sender<u64>,
+    ) -> Result<(), VideoError> {
+        let stat = self.store.stat(&job.source_key).await?;
+        let size_bytes = stat.ok_or(VideoError::NoSuchUpload)?.size_bytes;
+        let probe = self.probe(&job.source_key).await?;
+        duration_ms.send_replace(probe.duration_ms);
+        let plan = self.media.plan(&probe, size_bytes);
+        let format = match plan {
+            Plan::Remux { into, .. } => into,
+            Plan::Transcode => Format::Mp4,
+        };
+        let (key, content_type) = object_key::derived(&job.token, format);
+        let small_key = object_key::small(&key)
+            .filter(|_| plan == Plan::Transcode && self.media.small_size(&probe).is_some());
+        let own: Vec<String> = std::iter::once(key.clone())
+            .chain(small_key.clone())
+            .collect();
+        dal::uploads::record_derived(&self.db, &own, job.author_id).await?;
+        let limit = self.media.transcode_limit(probe.duration_ms);
+        let url = self
+            .store
+            .internal_url(&job.source_key, limit + URL_MARGIN)?;
+        let (file, small) = match plan {
+            Plan::Remux { into, .. } => {
+                let remux = self.media.remux(&url, &probe, into, size_bytes, limit);
+                (remux.await?.file, None)
+            }
+            Plan::Transcode => {
+                let transcoded = self.media.transcode(&url, &probe, progress).await?;
+                (transcoded.file, transcoded.small)
+            }
+        };
+        let made_bytes = self.uploads.put_file(&key, content_type, &file).await?;
+        drop(file);
+        let made = self.probe(&key).await?;
+        let small = self.put_small(small_key, small, &made).await?;
+        let url = self.store.internal_url(&key, self.media.cover_url_life())?;
+        let cover = self.media.cover(&url, &made).await?;
+        let cover_key = self.uploads.put_cover(&key, cover).await?;
+        let media = videos::Media {
+            small,
+            ..media_of(&key, cover_key, &made, made_bytes)
+        };
+        let replaced = Replaced {
+            keep_original: self.keep_originals,
+            life: self.url_life,
+        };
+        Ok(jobs::finish(&self.db, &self.counters, job, &media, replaced).await?)
+    }
+
+    async fn probe(&self, key: &str) -> Result<Probe, VideoError> {
+        let url = self.store.internal_url(key, self.media.probe_url_life())?;
+        Ok(self.media.probe(&url).await?)
+    }
+
+    async fn put_small(
+        &self,
+        key: Option<String>,
+        made: Option<(ScratchFile, u32)>,
+        full: &Probe,
+    ) -> Result<Option<Small>, VideoError> {
+        let Some((object_key, (file, height))) = key.zip(made) else {
+            return Ok(None);
+        };
+        let (_, content_type) = object_key::derived("", Format::Mp4);
+        let size = self
+            .uploads
+            .put_file(&object_key, content_type, &file)
+            .await?;
+        Ok(Some(Small {
+            object_key,
+            height: i32::try_from(height).unwrap_or(i32::MAX),
+            bit_rate: bit_rate(size, full.duration_ms),
+        }))
+    }
+
+    /// Removes what the attempt has stored, if it isn't published. If that isn't certain to be all, the rows stay for the reaper.
+    async fn clean(&self, job: &Job, is_certain: bool) {
+        for format in [Format::Mp4, Format::WebM] {
+            let (key, _) = object_key::derived(&job.token, format);
+            for key in std::iter::once(key.clone()).chain(object_key::small(&key)) {
+                if let Err(error) = self.uploads.remove_unless_published(&key, is_certain).await {
+                    tracing::warn!(object_key = key, %error, "not removed; left to the reaper");
+                }
+            }
+        }
+    }
+
+    /// Whom an error is to be blamed on decides whether the attempt counts.
+    async fn failed(&self, job: &Job, error: VideoError) -> Ended {
+        let failure = match &error {
+            VideoError::Dal(DalError::NotFound) => {
+                tracing::warn!("the job belongs to another attempt");
+                return Ended::Lost;
+            }
+            VideoError::NotAVideo(_) | VideoError::NoSuchUpload
+                if job.attempt < self.max_attempts =>
+            {
+                Failure::Again(self.retry_pause)
+            }
+            VideoError::NotAVideo(refusal) => Failure::Final(refusal.to_string()),
+            VideoError::NoSuchUpload => Failure::Final("the uploaded file is gone".to_owned()),
+            _ => Failure::Uncounted(AWAY_PAUSE),
+        };
+        tracing::warn!(%error, ?failure, "attempt failed");
+        self.give_up(job, failure).await
+    }
+
+    async fn give_up(&self, job: &Job, failure: Failure) -> Ended {
+        let is_final = matches!(failure, Failure::Final(_));
+        match jobs::fail(&self.db, &self.counters, job, failure).await {
+            Ok(()) if is_final => Ended::Failed,
+            Ok(()) => Ended::Again,
+            Err(DalError::NotFound) => Ended::Lost,
+            Err(error) => {
+                // When the lease has run out, another attempt takes over.
+                tracing::warn!(%error, "the end of the attempt isn't noted");
+                Ended::Again
+            }
+        }
+    }
+}
