@@ -21,6 +21,10 @@ enum Code {
     TOO_LARGE = 10011,
     TOO_MANY_REQUESTS = 10012,
     IDEMPOTENCY_KEY_REUSED = 10013,
+    /** An operator has suspended the account. */
+    SUSPENDED = 10014,
+    /** Whom a follow or a message is for has blocked who sends it. */
+    BLOCKED = 10015,
     INTERNAL = 20001,
     UNAVAILABLE = 20002,
     TIMED_OUT = 20003,

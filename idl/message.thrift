@@ -58,7 +58,7 @@ struct LatestMessagesResponse {
 }
 
 service MessageService {
-    /** NO_SUCH_USER when there is nobody to send to. Not idempotent, but with a key: then with another receiver or text it is IDEMPOTENCY_KEY_REUSED. */
+    /** NO_SUCH_USER when there is nobody to send to; BLOCKED when they don't want it. Not idempotent, but with a key: then with another receiver or text it is IDEMPOTENCY_KEY_REUSED. */
     // 4 s: a write outlasts the semi-sync timeout of 1 s. No retry: without a key it would send a second message.
     SendMessageResponse send_message(1: SendMessageRequest req) (call.deadline_ms = "4000", call.retry = "false"),
     /** Exact under polling: with the time of the newest message seen nothing is missed and nothing repeated. */

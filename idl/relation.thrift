@@ -77,8 +77,18 @@ struct FollowedAmongResponse {
     1: required list<i64> user_ids,
 }
 
+struct ForgetFollowsRequest {
+    /** Of a user that is deleted for good. */
+    1: required i64 user_id (vt.ge = "1"),
+}
+
+struct ForgetFollowsResponse {
+    /** Whether follows are left for the next call. */
+    1: required bool has_more,
+}
+
 service RelationService {
-    /** NO_SUCH_USER when there is nobody to follow. Idempotent. */
+    /** NO_SUCH_USER when there is nobody to follow; BLOCKED when they don't want it. Idempotent. */
     // 4 s: a write outlasts the semi-sync timeout of 1 s. No retry: an instance that was paused could still carry out the first attempt,
     // after the user has done the opposite elsewhere.
     SetFollowResponse set_follow(1: SetFollowRequest req) (call.deadline_ms = "4000", call.retry = "false"),
@@ -91,4 +101,7 @@ service RelationService {
     FollowedIdsResponse followed_ids(1: FollowedIdsRequest req) (call.deadline_ms = "2000", call.retry = "true"),
     // 1 s: a page doesn't wait long for it; without it nobody on the page is shown as followed.
     FollowedAmongResponse followed_among(1: FollowedAmongRequest req) (call.deadline_ms = "1000", call.retry = "true"),
+    /** Lets the user follow nobody, and nobody follow them, from now on, and takes away what follows there are, as many as there is time for. Idempotent. */
+    // 5 s: it works for a second at most, and then ends the batch that it is at. Retry: what is gone is gone.
+    ForgetFollowsResponse forget_follows(1: ForgetFollowsRequest req) (call.deadline_ms = "5000", call.retry = "true"),
 }

@@ -45,6 +45,76 @@ struct LoginResponse {
     1: required i64 user_id,
     /** As of the user. */
     2: optional i64 created_ms,
+    /** As of the user: of the token that is to be issued. */
+    3: optional i64 token_epoch,
+}
+
+struct ChangePasswordRequest {
+    1: required i64 user_id (vt.ge = "1"),
+    /** The one until now; any other is WRONG_NAME_OR_PASSWORD. */
+    2: required string password (vt.min_size = "1"),
+    3: required string new_password (vt.min_chars = "5", vt.max_chars = "32", vt.max_size = "72"),
+}
+
+struct ChangePasswordResponse {
+    /** Of the tokens that are good from now on. */
+    1: required i64 token_epoch,
+    /** As of the user. */
+    2: optional i64 created_ms,
+}
+
+struct EndSessionsRequest {
+    1: required i64 user_id (vt.ge = "1"),
+}
+
+struct EndSessionsResponse {
+    /** Of the tokens that are good from now on. */
+    1: required i64 token_epoch,
+}
+
+struct DeleteAccountRequest {
+    1: required i64 user_id (vt.ge = "1"),
+    2: required string password (vt.min_size = "1"),
+}
+
+struct DeleteAccountResponse {
+}
+
+struct SuspendUserRequest {
+    1: required i64 user_id (vt.ge = "1"),
+    /** false: the account may be used again. */
+    2: required bool suspended,
+    /** The operator's, for the log. */
+    3: required string reason (vt.min_chars = "1", vt.max_chars = "500"),
+}
+
+struct SuspendUserResponse {
+}
+
+struct SetBlockRequest {
+    1: required i64 user_id (vt.ge = "1"),
+    2: required i64 blocked_id (vt.ge = "1"),
+    3: required bool blocked,
+}
+
+struct SetBlockResponse {
+    /** Whether a row changed: false for who is blocked already. */
+    1: required bool changed,
+}
+
+struct ListBlocksRequest {
+    1: required i64 user_id (vt.ge = "1"),
+    /** The last page's `next_before`; absent: from the first. */
+    2: optional i64 before (vt.ge = "1"),
+    3: required i32 limit (vt.ge = "1", vt.le = "300"),
+}
+
+struct ListBlocksResponse {
+    /** By their ids, the greatest first. */
+    1: required list<i64> user_ids,
+    2: required bool has_more,
+    /** A place in this order; absent: nothing follows. */
+    3: optional i64 next_before,
 }
 
 /** What a picture is for; says how wide it may be. */
@@ -98,7 +168,26 @@ service UserService {
     /** NO_SUCH_USER; BAD_PARAMETER for a picture that isn't theirs, or is used already. */
     // 4 s: a write outlasts the semi-sync timeout of 1 s. No retry: the pictures would be used already.
     SetProfileResponse set_profile(1: SetProfileRequest req) (call.deadline_ms = "4000", call.retry = "false"),
-    /** WRONG_NAME_OR_PASSWORD without saying which. */
+    /** Ends all tokens that were issued before. WRONG_NAME_OR_PASSWORD; NO_SUCH_USER. */
+    // 8 s: password hashes queue for the cores. No retry: the password is another one then.
+    ChangePasswordResponse change_password(1: ChangePasswordRequest req) (call.deadline_ms = "8000", call.retry = "false"),
+    /** Ends all tokens that were issued before. NO_SUCH_USER. */
+    // 4 s: a write outlasts the semi-sync timeout of 1 s. No retry: the second would end a token that was issued after the first.
+    EndSessionsResponse end_sessions(1: EndSessionsRequest req) (call.deadline_ms = "4000", call.retry = "false"),
+    /**
+     * Ends the account for good; its name stays taken. Its videos, likes and comments go soon. WRONG_NAME_OR_PASSWORD; NO_SUCH_USER, also for one that is deleted.
+     */
+    // 8 s: password hashes queue for the cores. No retry: the second would answer NO_SUCH_USER.
+    DeleteAccountResponse delete_account(1: DeleteAccountRequest req) (call.deadline_ms = "8000", call.retry = "false"),
+    /** An operator ends all tokens and lets nobody log in, or lets them again. NO_SUCH_USER. Idempotent. */
+    // 4 s: as end_sessions.
+    SuspendUserResponse suspend_user(1: SuspendUserRequest req) (call.deadline_ms = "4000", call.retry = "true"),
+    /** NO_SUCH_USER: of who is blocked. Idempotent. */
+    // 4 s: as end_sessions. No retry: an instance that was paused could still carry out the first attempt, after the user has done the opposite.
+    SetBlockResponse set_block(1: SetBlockRequest req) (call.deadline_ms = "4000", call.retry = "false"),
+    // 2 s: a read by index takes milliseconds; the rest is for a busy machine.
+    ListBlocksResponse list_blocks(1: ListBlocksRequest req) (call.deadline_ms = "2000", call.retry = "true"),
+    /** WRONG_NAME_OR_PASSWORD without saying which; SUSPENDED. */
     // 8 s: as above.
     LoginResponse login(1: LoginRequest req) (call.deadline_ms = "8000", call.retry = "true"),
     // 2 s: a read by index takes milliseconds; the rest is for a busy machine.

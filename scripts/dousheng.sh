@@ -10,6 +10,7 @@
 #   scripts/dousheng.sh crash RATE        kills one instance of each service under such a load, and starts it again
 #   scripts/dousheng.sh reconcile [--fix] compares every count with its rows
 #   scripts/dousheng.sh reap [--adopt]    removes what killed uploads left behind; --adopt: the bucket is this database's, whatever it holds
+#   scripts/dousheng.sh moderate video|comment|suspend|readmit ID REASON...    takes down a video or a comment; suspends a user, or no longer
 #   scripts/dousheng.sh reset             stops everything and deletes its data; asks before (not in CI, not with YES=1)
 # State is in .run/ (DOUSHENG_RUN). Settings: scripts/README.md.
 set -euo pipefail
@@ -336,7 +337,7 @@ case ${1:-} in
     status) status ;;
     config) config ;;
     logs) logs "${2:-}" ;;
-    reconcile | reap) run_once "$@" ;;
+    reconcile | reap | moderate) run_once "$@" ;;
     roll)
         lock services
         roll "${2:-}"
@@ -350,7 +351,7 @@ case ${1:-} in
         crash "${2:-}"
         ;;
     *)
-        sed -n '2,14s/^# \?//p' "$0"
+        sed -n '2,15s/^# \?//p' "$0"
         exit 2
         ;;
 esac

@@ -33,7 +33,9 @@ impl Found {
     fn is_of(&self, holder: &Holder) -> bool {
         // None from a user service of a version that doesn't send it.
         let created_ms = self.user.created_ms;
+        let epoch = self.user.token_epoch;
         created_ms.is_none_or(|created| holder.is_of(created))
+            && epoch.is_none_or(|epoch| holder.epoch >= epoch)
     }
 }
 
@@ -63,6 +65,11 @@ impl Accounts {
             Some(found) if found.at.elapsed() < TTL => Ok(found.user),
             _ => self.look_up(holder).await,
         }
+    }
+
+    /// What is remembered of an account isn't so any more.
+    pub fn forget(&self, user_id: i64) {
+        self.found.remove(&user_id);
     }
 
     /// Remembers an account as it was just read.
@@ -101,7 +108,9 @@ impl Accounts {
             }
             None => {
                 self.found.remove(&holder.user_id);
-                tracing::info!("refused: the token's account doesn't exist");
+                tracing::info!(
+                    "refused: the token's account doesn't exist, or has ended its tokens"
+                );
                 Err(ApiError::new(Code::BAD_TOKEN))
             }
         }

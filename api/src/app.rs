@@ -129,10 +129,16 @@ impl App {
         Ok(holder)
     }
 
-    /// A new token for a user whose account was made at `created_ms`.
-    pub fn token_for(&self, user_id: i64, created_ms: Option<i64>) -> Result<String, ApiError> {
+    /// A new token for a user whose account was made at `created_ms`, and whose tokens have ended so often.
+    pub fn token_for(
+        &self,
+        user_id: i64,
+        created_ms: Option<i64>,
+        epoch: i64,
+    ) -> Result<String, ApiError> {
         request_logging::set_user(user_id);
-        self.tokens.issue(user_id, created_ms).map_err(|error| {
+        let issued = self.tokens.issue_in_epoch(user_id, created_ms, epoch);
+        issued.map_err(|error| {
             tracing::error!(%error, "token not issued");
             ApiError::new(Code::INTERNAL)
         })

@@ -204,7 +204,8 @@ pub async fn comments(
     let writers = users_with(app, ids, brought).await?;
     let joined = comments.into_iter().filter_map(|comment| {
         let Some(writer) = writers.get(&comment.user_id) else {
-            tracing::error!(
+            // As above.
+            tracing::warn!(
                 comment_id = comment.id,
                 "comment without a writer is left out"
             );
@@ -359,8 +360,8 @@ async fn count(app: &App, videos: &mut [idl::video::Video]) {
 fn author_of(video: &idl::video::Video, authors: &HashMap<i64, User>) -> Option<User> {
     let author = authors.get(&video.author_id).cloned();
     if author.is_none() {
-        // Accounts are never deleted, so a row was lost.
-        tracing::error!(
+        // As long as an account is being deleted; else a row was lost.
+        tracing::warn!(
             video_id = video.id,
             author_id = video.author_id,
             "video without an author is left out"

@@ -303,7 +303,7 @@ mod tests {
     #[tokio::test]
     async fn a_valid_token_counts_for_its_user_wherever_it_is_shown_and_from_wherever() {
         let (app, router) = limited().await;
-        let token = app.token_for(7, None).unwrap();
+        let token = app.token_for(7, None, 0).unwrap();
         let with_query = get(&format!("/?token={token}"));
         let mut with_header = get("/");
         let bearer = format!("Bearer {token}").parse().unwrap();

@@ -31,6 +31,9 @@ pub enum DalError {
     /// Too many videos of the author are processed or have failed; nothing was written.
     #[error("too many videos of this author are not ready")]
     TooManyUnfinished,
+    /// Whom it is for has blocked who sends it; nothing was written.
+    #[error("blocked")]
+    Blocked,
     /// The next publish times are all taken; nothing was written.
     #[error(
         "no publish time is free: more videos than milliseconds, or the primary's clock was set back"

@@ -3,6 +3,8 @@
 //! One module a domain, with functions that take [`Db`]. Rows on the primary are the truth; a [`Reader`] says how fresh a read must
 //! be. Every statement has a deadline. No business rule, no HTTP status: a [`DalError`] says what happened.
 
+pub mod accounts;
+pub mod blocks;
 pub mod comments;
 pub mod counters;
 pub mod counts;

@@ -66,9 +66,11 @@ impl Failure for DbErr {
 impl Failure for DalError {
     fn kind(&self) -> Option<SqlFailure> {
         match self {
-            Self::NotFound | Self::KeyReused | Self::TooManyUnfinished | Self::NoPublishTime => {
-                None
-            }
+            Self::NotFound
+            | Self::Blocked
+            | Self::KeyReused
+            | Self::TooManyUnfinished
+            | Self::NoPublishTime => None,
             Self::Duplicate => Some(SqlFailure::Duplicate),
             Self::TimedOut => Some(SqlFailure::TimedOut),
             // Never sent, so no failure of a statement.

@@ -41,6 +41,7 @@ impl Deleted {
 pub(crate) enum Tombstones {
     Favorites,
     Comments,
+    Follows,
     Videos,
 }
 
@@ -49,6 +50,7 @@ impl Tombstones {
         match self {
             Self::Favorites => "favorite_tombstones",
             Self::Comments => "comment_tombstones",
+            Self::Follows => "follow_tombstones",
             Self::Videos => "video_tombstones",
         }
     }

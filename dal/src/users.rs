@@ -15,6 +15,7 @@ use crate::{
 };
 
 /// In `state`.
+const SUSPENDED: i8 = 1;
 const DELETED: i8 = 2;
 
 /// What others may see of a user; no part of it is secret. The counts are as of the last fold; name and birth never change.
@@ -72,6 +73,16 @@ pub struct Credentials {
     /// As of the [`User`].
     #[sea_orm(from_expr = "created_ms()")]
     pub created_ms: i64,
+    /// As of the [`User`].
+    pub token_epoch: i64,
+    state: i8,
+}
+
+impl Credentials {
+    /// Whether an operator has suspended the account.
+    pub fn is_suspended(&self) -> bool {
+        self.state == SUSPENDED
+    }
 }
 
 /// Creates a user and returns the id. [`DalError::Duplicate`] when the name is somebody's: the unique key decides, so of two
@@ -97,14 +108,20 @@ pub async fn created_ms_of(db: &Db, user_id: i64) -> Result<i64, DalError> {
     created_ms.ok_or(DalError::NotFound)
 }
 
-/// The credentials of the user with exactly this name. Decides a login, so it sees every acknowledged write.
+/// The credentials of the user with this id, who isn't deleted. Sees every acknowledged write.
+pub async fn credentials_by_id(db: &Db, user_id: i64) -> Result<Option<Credentials>, DalError> {
+    let found = with_ids(vec![user_id]).into_partial_model::<Credentials>();
+    Ok(found.one(&db.read_own_writes()).await?)
+}
+
+/// The credentials of the user with exactly this name, who isn't deleted. Decides a login, so it sees every acknowledged write.
 pub async fn credentials_by_name(db: &Db, name: &str) -> Result<Option<Credentials>, DalError> {
     let found = with_name(name)
         .into_partial_model::<Credentials>()
         .one(&db.read_own_writes())
         .await?;
     // The collation ignores trailing spaces; a login must not.
-    Ok(found.filter(|credentials| credentials.name == name))
+    Ok(found.filter(|known| known.name == name && known.state != DELETED))
 }
 
 pub(crate) fn with_name(name: &str) -> Select<Entity> {

@@ -5,7 +5,7 @@ use idl::base::Code;
 use super::Language;
 
 /// The one table of outcomes: each code, and what `status_msg` says for it in English and in Chinese.
-pub const CODES: [(Code, &str, &str); 17] = [
+pub const CODES: [(Code, &str, &str); 19] = [
     (Code::OK, "success", "成功"),
     (Code::BAD_PARAMETER, "bad parameter", "参数错误"),
     (Code::NOT_LOGGED_IN, "please log in", "请先登录"),
@@ -43,6 +43,16 @@ pub const CODES: [(Code, &str, &str); 17] = [
         Code::IDEMPOTENCY_KEY_REUSED,
         "this Idempotency-Key was used for something else",
         "该 Idempotency-Key 已用于其他内容",
+    ),
+    (
+        Code::SUSPENDED,
+        "this account is suspended",
+        "该账号已被封禁",
+    ),
+    (
+        Code::BLOCKED,
+        "this user doesn't want to hear from you",
+        "对方已将你拉黑",
     ),
     (Code::INTERNAL, "internal error", "服务器内部错误"),
     (

@@ -150,12 +150,15 @@ macro_rules! parameters {
             ];
 
             fn read(params: &$crate::params::Params) -> Result<Self, $crate::error::ApiError> {
+                // A route may have no parameters but the token.
+                let _ = params;
                 Ok(Self {
                     $($field: <$type as $crate::params::Parameter>::read(params, stringify!($field))?,)*
                 })
             }
 
             fn check_given(params: &$crate::params::Params) -> Result<(), $crate::error::ApiError> {
+                let _ = params;
                 $(<Option<$type> as $crate::params::Parameter>::read(params, stringify!($field))?;)*
                 Ok(())
             }

@@ -228,6 +228,8 @@ texts! {
     NewUsername: "RegisterRequest"."username", "newcomer", read by nfc;
     /// A password that is to be registered.
     NewPassword: "RegisterRequest"."password", "correct horse", shown by hidden;
+    /// A password in place of another.
+    ChangedPassword: "ChangePasswordRequest"."new_password", "correct horse battery", shown by hidden;
     /// A user name at login.
     Username: "LoginRequest"."username", "newcomer", read by nfc;
     /// A password at login.

@@ -34,7 +34,7 @@ pub fn route() -> Route {
             "Log in",
             "A missing name or password is 10001, any other wrong one 10004, without saying which. A token lives 7 days (settings).",
         )
-        .refuses(&[Code::WRONG_NAME_OR_PASSWORD])
+        .refuses(&[Code::WRONG_NAME_OR_PASSWORD, Code::SUSPENDED])
         .fails_with::<Session>()
 }
 
@@ -45,5 +45,6 @@ async fn login(app: Arc<App>, call: Call<(), Login>) -> Result<Session, ApiError
     };
     rate_limit::login(&app, call.client, &request.username).await?;
     let known = app.user.login(request).await?;
-    Session::start(&app, known.user_id, known.created_ms)
+    let epoch = known.token_epoch.unwrap_or(0);
+    Session::start(&app, known.user_id, known.created_ms, epoch)
 }

@@ -36,7 +36,7 @@ parameters! {
 pub fn route() -> Route {
     Route::post("/douyin/message/action/", message_action)
         .described("Send a message", "Only the two see it.")
-        .refuses(&[Code::NO_SUCH_USER])
+        .refuses(&[Code::NO_SUCH_USER, Code::BLOCKED])
 }
 
 async fn message_action(

@@ -1,5 +1,8 @@
 //! The list of all routes. Each is declared in a file of its own, with its parameters, its handler and its reply.
 
+pub mod account_delete;
+pub mod block_action;
+pub mod block_list;
 pub mod comment_action;
 pub mod comment_list;
 pub mod favorite_action;
@@ -7,8 +10,10 @@ pub mod favorite_list;
 pub mod feed;
 pub mod feed_following;
 pub mod login;
+pub mod logout;
 pub mod message_action;
 pub mod message_chat;
+pub mod password;
 pub mod profile;
 pub mod publish;
 pub mod publish_delete;
@@ -26,6 +31,9 @@ use crate::route::Route;
 /// Every route of the contract.
 pub fn routes() -> Vec<Route> {
     vec![
+        account_delete::route(),
+        block_action::route(),
+        block_list::route(),
         comment_action::route(),
         comment_list::route(),
         favorite_action::route(),
@@ -33,8 +41,10 @@ pub fn routes() -> Vec<Route> {
         feed::route(),
         feed_following::route(),
         login::route(),
+        logout::route(),
         message_action::route(),
         message_chat::route(),
+        password::route(),
         profile::route(),
         publish::route(),
         publish_delete::route(),

@@ -47,11 +47,16 @@ impl Example for Session {
 }
 
 impl Session {
-    /// A fresh token for the user, whose account was made then.
-    pub fn start(app: &App, user_id: i64, created_ms: Option<i64>) -> Result<Self, ApiError> {
+    /// A fresh token for the user, whose account was made then, and whose tokens have ended so often.
+    pub fn start(
+        app: &App,
+        user_id: i64,
+        created_ms: Option<i64>,
+        epoch: i64,
+    ) -> Result<Self, ApiError> {
         Ok(Self {
             user_id,
-            token: app.token_for(user_id, created_ms)?,
+            token: app.token_for(user_id, created_ms, epoch)?,
         })
     }
 }
@@ -71,5 +76,5 @@ async fn register(app: Arc<App>, call: Call<(), Register>) -> Result<Session, Ap
     };
     rate_limit::register(&app, call.client).await?;
     let made = app.user.register(request).await?;
-    Session::start(&app, made.user_id, made.created_ms)
+    Session::start(&app, made.user_id, made.created_ms, 0)
 }

@@ -35,7 +35,7 @@ pub fn route() -> Route {
             "Follow a user, or end that",
             "Idempotent: a second follow changes nothing and is a success.",
         )
-        .refuses(&[Code::NO_SUCH_USER])
+        .refuses(&[Code::NO_SUCH_USER, Code::BLOCKED])
 }
 
 async fn relation_action(

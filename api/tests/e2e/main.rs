@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod account_care;
 mod accounts;
 mod broken_uploads;
 mod browser;

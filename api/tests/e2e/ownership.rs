@@ -143,6 +143,40 @@ fn register<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
     .boxed()
 }
 
+/// Another's password is of no use with one's own token, nor one's own for another's account.
+fn password<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
+    async move {
+        let wrong = [("password", "not mine"), ("new_password", "mine now")];
+        scene.send(Method::POST, path, &wrong).await.refused(10004);
+        let Account { name, password, .. } = &scene.victim;
+        scene.client.login(name, password).await.ok();
+    }
+    .boxed()
+}
+
+/// Concerns one's own account alone, whoever is named. Somebody else's, for its tokens end.
+fn care<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
+    async move {
+        let other = scene.client.new_account().await;
+        let victim = scene.victim.user_id.to_string();
+        let query = [
+            ("token", other.token.as_str()),
+            ("user_id", &victim),
+            ("to_user_id", &victim),
+            ("action_type", "1"),
+        ];
+        scene.client.post(path, &query).await.ok();
+        let mine = [("token", scene.victim.token.as_str())];
+        let blocked = scene
+            .client
+            .get("/douyin/user/block/list/", &mine)
+            .await
+            .ok();
+        assert_eq!(blocked["user_list"], json!([]));
+    }
+    .boxed()
+}
+
 /// Changes one's own profile alone, whoever is named.
 fn profile<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
     async move {
@@ -315,12 +349,17 @@ fn chat<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
     .boxed()
 }
 
-const TABLE: [(&str, Attack); 20] = [
+const TABLE: [(&str, Attack); 25] = [
     ("/douyin/feed/", read),
     ("/douyin/user/", read),
     ("/douyin/user/register/", register),
     ("/douyin/user/profile/", profile),
     ("/douyin/user/login/", login),
+    ("/douyin/user/password/", password),
+    ("/douyin/user/logout/", care),
+    ("/douyin/user/delete/", password),
+    ("/douyin/user/block/", care),
+    ("/douyin/user/block/list/", read),
     ("/douyin/publish/list/", read),
     ("/douyin/favorite/list/", read),
     ("/douyin/favorite/action/", favorite),

@@ -219,10 +219,20 @@ async fn both_forms_of_every_reply_are_equal_as_protoc_decodes_them() {
     );
 }
 
+fn varint(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value > 127 {
+        bytes.push((value % 128) as u8 | 0x80);
+        value /= 128;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
 fn message(fields: &[(u8, &str)]) -> Vec<u8> {
     let field = |(number, text): &(u8, &str)| {
-        let length = u8::try_from(text.len()).unwrap();
-        [&[number << 3 | 2, length], text.as_bytes()].concat()
+        let length = varint(text.len() as u64);
+        [&[number << 3 | 2], &length[..], text.as_bytes()].concat()
     };
     fields.iter().flat_map(field).collect()
 }
@@ -243,19 +253,14 @@ async fn a_request_in_protobuf_is_read_like_one_in_json() {
     assert_eq!(session["user_id"], account.user_id);
     let video_id = film(&client, &account).await;
     let mut like = message(&[(1, &account.token)]);
-    like.extend([
-        2 << 3,
-        u8::try_from(video_id % 128).unwrap() | 0x80,
-        u8::try_from(video_id / 128).unwrap(),
-    ]);
-    like.extend([3 << 3, 1]);
-    // A token is longer than a byte can say.
-    let token_length = account.token.len();
-    let length = [
-        u8::try_from(token_length % 128).unwrap() | 0x80,
-        u8::try_from(token_length / 128).unwrap(),
-    ];
-    like.splice(1..2, length);
+    like.extend(
+        [
+            &[2 << 3][..],
+            &varint(video_id.unsigned_abs()),
+            &[3 << 3, 1],
+        ]
+        .concat(),
+    );
     send("/douyin/favorite/action/", like).await.ok();
     let video = client.video(video_id, &account.token).await.ok();
     assert_eq!(video["video"]["is_favorite"], true);

@@ -1,16 +1,20 @@
 //! Follows and unfollows of different pairs of users, as one transaction in one trip, or two.
 
-use std::{collections::HashSet, fmt::Write as _};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt::Write as _,
+};
 
 use marks::Subject;
 use sea_orm::DbErr;
 
 use super::FollowOp;
 use crate::{
-    DalError,
+    DalError, blocks,
     counts::Counter,
     group_commit::{Answer, Attempt, BEGIN_ANEW, Begin, Committed, Op, Outcome},
     ledger::Deltas,
+    tombstones::{self, Deleted, Tombstones},
 };
 
 /// A batch up to this size is sent at once, as if each op changed something; a larger one looks first, for one that doesn't is likely in
@@ -34,7 +38,8 @@ impl Op for FollowOp {
         Some(self.pair())
     }
 
-    /// Whether each changed a row.
+    /// Whether each changed a row. What refers to a deleted user is [`DalError::NotFound`], and a follow of who has blocked the follower is
+    /// [`DalError::Blocked`].
     async fn commit(
         ops: &[&Self],
         attempt: &mut Attempt<'_>,
@@ -48,16 +53,21 @@ impl Op for FollowOp {
             }
         }
         for _ in 0..MAX_LOOKS {
-            let there = look_at(ops, attempt, begin).await?;
-            let is_change = |op: &&FollowOp| there.contains(&op.pair()) != op.followed;
+            let found = look_at(ops, attempt, begin).await?;
+            let is_change = |op: &&FollowOp| {
+                found.refusal(op).is_none() && found.there.contains(&op.pair()) != op.followed
+            };
             let changes = Changes::of(ops.iter().copied().filter(is_change).copied());
             let committed = match changes.is_empty() {
                 true => Some(attempt.nothing_to_commit(marked(ops)).await?),
                 false => changes.commit(attempt, &[], ops).await?,
             };
             if let Some(committed) = committed {
-                let outputs = ops.iter().map(|op| Ok(is_change(op))).collect();
-                return Ok((outputs, committed));
+                let output = |op: &&FollowOp| match found.refusal(op) {
+                    Some(refusal) => Err(refusal),
+                    None => Ok(is_change(op)),
+                };
+                return Ok((ops.iter().map(output).collect(), committed));
             }
             begin = BEGIN_ANEW;
         }
@@ -81,20 +91,51 @@ fn marked(ops: &[&FollowOp]) -> Vec<Subject> {
     marked
 }
 
-/// Which rows are there, locked.
+/// What a batch finds before it writes.
+struct Found {
+    /// Rows, locked.
+    there: HashSet<(i64, i64)>,
+    gone: BTreeSet<Deleted>,
+    blocked: BTreeSet<blocks::Sender>,
+}
+
+impl Found {
+    fn refusal(&self, op: &FollowOp) -> Option<DalError> {
+        if refers_to(op).iter().any(|to| self.gone.contains(to)) {
+            return Some(DalError::NotFound);
+        }
+        let is_blocked = op.followed && self.blocked.contains(&op.pair());
+        is_blocked.then_some(DalError::Blocked)
+    }
+}
+
+fn refers_to(op: &FollowOp) -> [Deleted; 2] {
+    [Deleted::User(op.user_id), Deleted::User(op.followed_id)]
+}
+
+/// Which rows are there; and what refuses a follow.
 async fn look_at(
     ops: &[&FollowOp],
     attempt: &mut Attempt<'_>,
     begin: Begin,
-) -> Result<HashSet<(i64, i64)>, DbErr> {
+) -> Result<Found, DbErr> {
     let look = format!(
         "SELECT user_id, followed_id FROM follows FORCE INDEX (follows_pair) WHERE {} FOR UPDATE",
         pairs(ops.iter().copied())
     );
-    let rows = attempt.ask(begin, &look).await?;
-    rows.iter()
-        .map(|row| Ok((row.try_get("", "user_id")?, row.try_get("", "followed_id")?)))
-        .collect()
+    let gone = ops.iter().flat_map(|op| refers_to(op)).collect();
+    let gone = Tombstones::Follows.question(&gone);
+    let blocked = blocks::question(&ops.iter().map(|op| op.pair()).collect());
+    let [rows, gone, blocked] = attempt.ask_all(begin, [&look, &gone, &blocked]).await?;
+    let there = rows
+        .iter()
+        .map(|row| Ok((row.try_get("", "user_id")?, row.try_get("", "followed_id")?)));
+    let there: Result<_, DbErr> = there.collect();
+    Ok(Found {
+        there: there?,
+        gone: tombstones::found(&gone)?,
+        blocked: blocks::found(&blocked)?,
+    })
 }
 
 impl Changes {
@@ -131,6 +172,11 @@ impl Changes {
             statements.push(insert(follows));
             let _ = write!(condition, " AND ROW_COUNT() = {}", follows.len());
         }
+        // Behind the rows: of two at once, either this finds the tombstone, or the sweep finds the rows.
+        let all = follows.iter().chain(unfollows);
+        let none_is_gone = Tombstones::Follows.none_of(&all.flat_map(refers_to).collect());
+        let none_is_blocked = blocks::none_of(&follows.iter().map(|op| op.pair()).collect());
+        let _ = write!(condition, " AND {none_is_gone} AND {none_is_blocked}");
         let outcome = attempt
             .commit(statements, Some(&condition), &self.deltas(), marked(ops))
             .await?;
@@ -138,7 +184,7 @@ impl Changes {
             Outcome::Committed(committed) => Ok(Some(committed)),
             Outcome::Refused(answers) if !self.is_all(&answers) => Ok(None),
             Outcome::Refused(_) if attempt.is_too_late() => Err(DalError::TimedOut),
-            // The clock wasn't what it was taken for. It is asked for now.
+            // The clock wasn't what it was taken for, or something refuses a follow. Both are asked for now.
             Outcome::Refused(_) => Ok(None),
         }
     }

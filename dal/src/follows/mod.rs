@@ -4,6 +4,7 @@
 //! one row in both lists, and no row is a user's own: who follows somebody famous waits for nobody.
 
 mod batch;
+mod sweep;
 
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use crate::{
     group_commit::Queue,
     id_list::{self, Page},
 };
+
+pub use sweep::{bury, sweep};
 
 /// The latest follows of a user among which friends are looked for.
 const MAX_LOOKED_AT: u64 = 10_000;
@@ -40,7 +43,8 @@ impl Follows {
     ///
     /// [`DalError::Unavailable`] and [`DalError::TimedOut`]: it may or may not have happened, except that too many ops waiting is
     /// `Unavailable` too; but it doesn't happen any more, so that it can't undo what is done later. Repeating is harmless; it then tells
-    /// `false` if it had happened.
+    /// `false` if it had happened. [`DalError::NotFound`]: one of the two is deleted; [`DalError::Blocked`]: the other has blocked the user.
+    /// Nothing is stored then.
     pub async fn set(&self, op: FollowOp) -> Result<bool, DalError> {
         self.set_within(op, WRITE_DEADLINE).await
     }

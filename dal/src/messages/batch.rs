@@ -1,6 +1,6 @@
 //! New messages, as one transaction in one trip. Those of one conversation are stamped one after the other.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use marks::Subject;
 use sea_orm::DbErr;
@@ -10,7 +10,7 @@ use super::{
     message::{Message, Pair},
 };
 use crate::{
-    DalError,
+    DalError, blocks,
     counts::Counter,
     group_commit::{Answer, Attempt, BEGIN_ANEW, Begin, Committed, Op, Outcome},
     idempotency::{self, First, Key},
@@ -41,6 +41,7 @@ impl Op for NewMessage {
         let mut batch = Batch {
             ops,
             outcomes: ops.iter().map(|_| None).collect(),
+            may_be_blocked: false,
         };
         let mut begin = attempt.begin().await?;
         for _ in 0..MAX_BEGINNINGS {
@@ -59,8 +60,10 @@ impl Op for NewMessage {
 
 struct Batch<'a> {
     ops: &'a [&'a NewMessage],
-    /// Those that are known before the commit: of repeats.
+    /// Those that are known before the commit: of repeats, and of who is blocked, which is [`DalError::Blocked`].
     outcomes: Outcomes,
+    /// Whether a commit was refused, as it is where somebody is blocked.
+    may_be_blocked: bool,
 }
 
 impl Batch<'_> {
@@ -70,27 +73,61 @@ impl Batch<'_> {
         attempt: &mut Attempt<'_>,
         begin: Begin,
     ) -> Result<Option<Committed>, DalError> {
+        let mut begin = begin;
+        if self.may_be_blocked {
+            self.take_out_blocked(attempt, begin).await?;
+            begin = &[];
+        }
         let open: Vec<(usize, &NewMessage)> = self.open().collect();
         let Some((_, first)) = open.first() else {
             return Ok(Some(attempt.nothing_to_commit(self.marked()).await?));
         };
+        let none_is_blocked = blocks::none_of(&self.senders());
         // A message moves no count; the commit needs a row in the ledger, which has its deadline.
         let deltas = Deltas::unmoved(Counter::UserFollows(first.from_id));
         let sending = Sending::of(&open);
         let mut statements: Vec<String> = begin.iter().map(|word| (*word).to_owned()).collect();
         statements.extend(sending.statements());
         let outcome = attempt
-            .commit(statements, None, &deltas, self.marked())
+            .commit(statements, Some(&none_is_blocked), &deltas, self.marked())
             .await?;
         let committed = match outcome {
             Outcome::Committed(committed) => committed,
             Outcome::Refused(_) if attempt.is_too_late() => return Err(DalError::TimedOut),
-            Outcome::Refused(_) => return Ok(None),
+            Outcome::Refused(_) => {
+                self.may_be_blocked = true;
+                return Ok(None);
+            }
         };
         for (at, message) in sending.made(&committed.answers)? {
             self.tell(at, Ok(message));
         }
         Ok(Some(committed))
+    }
+
+    fn senders(&self) -> BTreeSet<blocks::Sender> {
+        self.open()
+            .map(|(_, message)| (message.from_id, message.to_id))
+            .collect()
+    }
+
+    /// Begins a transaction, and refuses who is blocked.
+    async fn take_out_blocked(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        begin: Begin,
+    ) -> Result<(), DbErr> {
+        let rows = attempt
+            .ask(begin, &blocks::question(&self.senders()))
+            .await?;
+        let blocked = blocks::found(&rows)?;
+        let is_blocked = |message: &NewMessage| blocked.contains(&(message.from_id, message.to_id));
+        let refused = self.open().filter(|(_, message)| is_blocked(message));
+        let refused: Vec<usize> = refused.map(|(at, _)| at).collect();
+        for at in refused {
+            self.tell(at, Err(DalError::Blocked));
+        }
+        Ok(())
     }
 
     /// Ends the transaction and looks for keys that were used before. What those made is what became of their ops.

@@ -22,6 +22,13 @@ CREATE TABLE IF NOT EXISTS comment_tombstones (
     PRIMARY KEY (kind, target_id)
 ) ENGINE = InnoDB";
 
+const FOLLOW_TOMBSTONES: &str = "
+CREATE TABLE IF NOT EXISTS follow_tombstones (
+    kind      TINYINT NOT NULL,
+    target_id BIGINT  NOT NULL,
+    PRIMARY KEY (kind, target_id)
+) ENGINE = InnoDB";
+
 /// Users who publish no more.
 const VIDEO_TOMBSTONES: &str = "
 CREATE TABLE IF NOT EXISTS video_tombstones (
@@ -62,8 +69,7 @@ CREATE TABLE IF NOT EXISTS blocks (
     user_id    BIGINT NOT NULL,
     blocked_id BIGINT NOT NULL,
     blocked_ms BIGINT NOT NULL,
-    PRIMARY KEY (user_id, blocked_id),
-    KEY blocks_place (user_id, blocked_ms, blocked_id)
+    PRIMARY KEY (user_id, blocked_id)
 ) ENGINE = InnoDB";
 
 /// What operators did. `target_id`: of a video, a comment or a user, as `action` says.
@@ -92,6 +98,7 @@ impl MigrationTrait for Migration {
         for table in [
             FAVORITE_TOMBSTONES,
             COMMENT_TOMBSTONES,
+            FOLLOW_TOMBSTONES,
             VIDEO_TOMBSTONES,
             VIDEO_DELETIONS,
             USER_DELETIONS,

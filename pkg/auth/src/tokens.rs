@@ -2,7 +2,8 @@
 //!
 //! The header's `kid` chooses one of the configured keys: the first key signs, all keys verify. To replace a key, add the new one last on
 //! every process, then put it first on every process, then remove the old one after the life of a token. So every process accepts the
-//! tokens of every other at any moment. A token can't be revoked before it expires.
+//! tokens of every other at any moment. A token ends before it expires
+//! only by the account's epoch, which whoever knows the account compares.
 //! A token names its account by id and creation time: after a restore an id may be given again, but not with the same time.
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -62,6 +63,8 @@ pub struct Holder {
     pub created_ms: Option<i64>,
     /// When the token was issued, by the issuer's clock.
     pub issued_s: u64,
+    /// Counted up by the account when its tokens end; 0 in a token from before this claim existed.
+    pub epoch: i64,
 }
 
 impl Holder {
@@ -86,8 +89,15 @@ struct Claims<'a> {
     /// When the subject was made, in ms. (`_ms`, for `iat` and `exp` are seconds.)
     #[serde(skip_serializing_if = "Option::is_none")]
     sub_created_ms: Option<i64>,
+    /// See [`Holder::epoch`].
+    #[serde(skip_serializing_if = "is_first")]
+    sub_epoch: i64,
     iat: u64,
     exp: u64,
+}
+
+fn is_first(epoch: &i64) -> bool {
+    *epoch == 0
 }
 
 /// The claims that the library doesn't check itself (it checks `exp`, `nbf`, `iss` and `aud`).
@@ -96,6 +106,8 @@ struct Rest {
     sub: String,
     #[serde(default)]
     sub_created_ms: Option<i64>,
+    #[serde(default)]
+    sub_epoch: i64,
     iat: u64,
     /// Whole seconds in ours.
     exp: f64,
@@ -139,12 +151,23 @@ impl Tokens {
 
     /// A token for this user, whose account was made at `created_ms`, valid from now on for the configured time.
     pub fn issue(&self, user_id: i64, created_ms: Option<i64>) -> Result<String, AuthError> {
+        self.issue_in_epoch(user_id, created_ms, 0)
+    }
+
+    /// The same, of an account whose tokens have ended so often.
+    pub fn issue_in_epoch(
+        &self,
+        user_id: i64,
+        created_ms: Option<i64>,
+        epoch: i64,
+    ) -> Result<String, AuthError> {
         let now = get_current_timestamp();
         let claims = Claims {
             iss: &self.0.issuer,
             aud: &self.0.audience,
             sub: user_id.to_string(),
             sub_created_ms: created_ms,
+            sub_epoch: epoch,
             iat: now,
             exp: now.saturating_add(self.0.ttl.as_secs()),
         };
@@ -175,6 +198,7 @@ impl Tokens {
         let Rest {
             sub,
             sub_created_ms,
+            sub_epoch,
             iat,
             exp,
         } = decode(token, key, &self.0.validation)
@@ -193,6 +217,7 @@ impl Tokens {
                     user_id,
                     created_ms: sub_created_ms,
                     issued_s: iat,
+                    epoch: sub_epoch,
                 };
                 self.0.verified.insert(token.into(), (holder, exp));
                 Ok(holder)

@@ -130,6 +130,7 @@ impl volo::Service<ServerContext, UserServiceRequestRecv> for Echo {
                 let response = LoginResponse {
                     user_id,
                     created_ms,
+                    token_epoch: None,
                 };
                 let result = UserServiceLoginResultSend::Ok(response);
                 Ok(UserServiceResponseSend::Login(result))

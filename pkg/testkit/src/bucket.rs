@@ -36,10 +36,10 @@ impl Bucket {
         &self.name
     }
 
-    /// Keys of all objects but the video service's marker of the bucket, sorted.
+    /// Keys of all objects but the video service's marker of the bucket, and the pictures that are drawn for whoever has sent none, sorted.
     pub async fn keys(&self) -> Vec<String> {
         let mut keys = keys(&client(), &self.name).boxed().await;
-        keys.retain(|key| key != "bucket-id");
+        keys.retain(|key| key != "bucket-id" && !key.starts_with("pictures/drawn/"));
         keys
     }
 

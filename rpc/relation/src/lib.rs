@@ -4,6 +4,7 @@
 
 mod followed_among;
 mod followed_ids;
+mod forget_follows;
 mod list_follows;
 mod list_friends;
 mod set_follow;
@@ -75,5 +76,12 @@ impl api::RelationService for RelationService {
         request: api::FollowedAmongRequest,
     ) -> Result<api::FollowedAmongResponse, ServerError> {
         self.followed_of_these(request).await
+    }
+
+    async fn forget_follows(
+        &self,
+        request: api::ForgetFollowsRequest,
+    ) -> Result<api::ForgetFollowsResponse, ServerError> {
+        self.forget(request).await
     }
 }

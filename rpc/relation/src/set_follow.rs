@@ -1,6 +1,6 @@
 //! Follow and unfollow. Both are idempotent: only a row that changed is counted.
 
-use dal::follows::FollowOp;
+use dal::{DalError, follows::FollowOp};
 use idl::{
     base::Code,
     biz,
@@ -32,7 +32,11 @@ impl RelationService {
         };
         // What was given up isn't carried out later: the user may have done the opposite elsewhere meanwhile.
         let set = self.follows.set_within(op, time_left(deadline));
-        let changed = set.await.map_err(fault)?;
+        let changed = set.await.map_err(|error| match error {
+            // Deleted since they were found.
+            DalError::NotFound => biz(Code::NO_SUCH_USER, "").into(),
+            error => fault(error),
+        })?;
         Ok(SetFollowResponse { changed })
     }
 }

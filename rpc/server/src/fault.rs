@@ -7,6 +7,7 @@ use volo_thrift::ServerError;
 /// The outcome that the caller learns. The cause of a failure is logged here, once; the caller learns the code alone.
 pub fn fault(error: DalError) -> ServerError {
     match error {
+        DalError::Blocked => biz(Code::BLOCKED, "").into(),
         DalError::KeyReused => biz(Code::IDEMPOTENCY_KEY_REUSED, "").into(),
         DalError::TimedOut => service::timed_out(&error),
         DalError::Overloaded => service::overloaded(&error),

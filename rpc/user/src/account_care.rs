@@ -1,9 +1,6 @@
 //! What a user does with their account: a new password, the end of all tokens, its end. And what an operator does with it.
 
-use dal::{
-    DalError, accounts,
-    accounts::AccountChange,
-};
+use dal::{DalError, accounts, accounts::AccountChange};
 use idl::{
     base::Code,
     biz,
@@ -22,11 +19,14 @@ impl UserService {
         &self,
         request: ChangePasswordRequest,
     ) -> Result<ChangePasswordResponse, ServerError> {
-        self.check_password(request.user_id, &request.password).await?;
+        let created_ms = self
+            .check_password(request.user_id, &request.password)
+            .await?;
         let hash = self.passwords.hash(&request.new_password).await;
         let change = AccountChange::Password(hash.map_err(auth_fault)?);
         Ok(ChangePasswordResponse {
             token_epoch: self.change_account(request.user_id, change).await?,
+            created_ms: Some(created_ms),
         })
     }
 
@@ -44,8 +44,10 @@ impl UserService {
         &self,
         request: DeleteAccountRequest,
     ) -> Result<DeleteAccountResponse, ServerError> {
-        self.check_password(request.user_id, &request.password).await?;
-        self.change_account(request.user_id, AccountChange::Deleted).await?;
+        self.check_password(request.user_id, &request.password)
+            .await?;
+        self.change_account(request.user_id, AccountChange::Deleted)
+            .await?;
         tracing::info!(user_id = request.user_id, "account deleted");
         self.deletions.begun();
         Ok(DeleteAccountResponse {})
@@ -59,7 +61,12 @@ impl UserService {
         let reason = request.reason.to_string();
         let change = AccountChange::Suspended(suspended, reason.clone());
         self.change_account(user_id, change).await?;
-        tracing::info!(user_id, suspended, reason, "account moderated by an operator");
+        tracing::info!(
+            user_id,
+            suspended,
+            reason,
+            "account moderated by an operator"
+        );
         Ok(SuspendUserResponse {})
     }
 
@@ -75,14 +82,14 @@ impl UserService {
         })
     }
 
-    /// Whoever has only found a token doesn't know it.
-    async fn check_password(&self, user_id: i64, password: &str) -> Result<(), ServerError> {
+    /// Whoever has only found a token doesn't know it. When the account was made.
+    async fn check_password(&self, user_id: i64, password: &str) -> Result<i64, ServerError> {
         let known = dal::users::credentials_by_id(&self.db, user_id).await;
         let known = known.map_err(fault)?;
         let known = known.ok_or_else(|| ServerError::from(biz(Code::NO_SUCH_USER, "")))?;
         let is_right = self.passwords.verify(password, &known.password_hash).await;
         match is_right.map_err(auth_fault)? {
-            true => Ok(()),
+            true => Ok(known.created_ms),
             false => Err(biz(Code::WRONG_NAME_OR_PASSWORD, "").into()),
         }
     }

@@ -8,6 +8,7 @@ use idl::{
     base::Deletable,
     comment::{CommentServiceClient, ForgetCommentsRequest},
     favorite::{FavoriteServiceClient, ForgetFavoritesRequest},
+    relation::{ForgetFollowsRequest, RelationServiceClient},
     video::{ForgetAuthorRequest, VideoServiceClient},
 };
 use service::{BoxError, RpcError};
@@ -28,6 +29,7 @@ pub struct Deletions {
     video: VideoServiceClient,
     favorite: FavoriteServiceClient,
     comment: CommentServiceClient,
+    relation: RelationServiceClient,
     more: Arc<Notify>,
 }
 
@@ -38,12 +40,14 @@ impl Deletions {
         video: VideoServiceClient,
         favorite: FavoriteServiceClient,
         comment: CommentServiceClient,
+        relation: RelationServiceClient,
     ) -> Self {
         Self {
             db,
             video,
             favorite,
             comment,
+            relation,
             more: Arc::default(),
         }
     }
@@ -56,17 +60,43 @@ impl Deletions {
     /// Carries one on to its end.
     async fn carry_on(&self, user_id: i64) -> Result<(), BoxError> {
         let author = || ForgetAuthorRequest { user_id };
-        while self.video.forget_author(author()).await.map_err(RpcError::from)?.has_more {}
+        while self
+            .video
+            .forget_author(author())
+            .await
+            .map_err(RpcError::from)?
+            .has_more
+        {}
         let likes = || ForgetFavoritesRequest {
             kind: Deletable::USER,
             id: user_id,
         };
-        while self.favorite.forget_favorites(likes()).await.map_err(RpcError::from)?.has_more {}
+        while self
+            .favorite
+            .forget_favorites(likes())
+            .await
+            .map_err(RpcError::from)?
+            .has_more
+        {}
         let comments = || ForgetCommentsRequest {
             kind: Deletable::USER,
             id: user_id,
         };
-        while self.comment.forget_comments(comments()).await.map_err(RpcError::from)?.has_more {}
+        while self
+            .comment
+            .forget_comments(comments())
+            .await
+            .map_err(RpcError::from)?
+            .has_more
+        {}
+        let follows = || ForgetFollowsRequest { user_id };
+        while self
+            .relation
+            .forget_follows(follows())
+            .await
+            .map_err(RpcError::from)?
+            .has_more
+        {}
         accounts::finish_deletion(&self.db, user_id).await?;
         tracing::info!(user_id, "nothing is left of a deleted account");
         Ok(())
@@ -83,7 +113,11 @@ impl Deletions {
         };
         for user_id in pending {
             if let Err(error) = self.carry_on(user_id).await {
-                tracing::warn!(user_id, error, "deletion not completed, the next pass tries again");
+                tracing::warn!(
+                    user_id,
+                    error,
+                    "deletion not completed, the next pass tries again"
+                );
             }
         }
         lock.release().await;

@@ -2,7 +2,10 @@
 //!
 //! One use case a file. Knows no token and no HTTP; passwords are seen here and by `auth` alone.
 
+mod account_care;
 mod auth_fault;
+mod blocks;
+mod deletions;
 mod login;
 mod mget_users;
 pub mod pictures;
@@ -11,9 +14,13 @@ mod set_profile;
 
 use auth::Passwords;
 use dal::{Db, counters::Counters};
+pub use deletions::{Deleting, Deletions};
 use idl::user::{
-    AddPictureRequest, AddPictureResponse, LoginRequest, LoginResponse, MGetUsersRequest,
-    MGetUsersResponse, RegisterRequest, RegisterResponse, SetProfileRequest, SetProfileResponse,
+    AddPictureRequest, AddPictureResponse, ChangePasswordRequest, ChangePasswordResponse,
+    DeleteAccountRequest, DeleteAccountResponse, EndSessionsRequest, EndSessionsResponse,
+    ListBlocksRequest, ListBlocksResponse, LoginRequest, LoginResponse, MGetUsersRequest,
+    MGetUsersResponse, RegisterRequest, RegisterResponse, SetBlockRequest, SetBlockResponse,
+    SetProfileRequest, SetProfileResponse, SuspendUserRequest, SuspendUserResponse,
 };
 use pictures::Pictures;
 use volo_thrift::ServerError;
@@ -24,16 +31,24 @@ pub struct UserService {
     counters: Counters,
     passwords: Passwords,
     pictures: Pictures,
+    deletions: Deletions,
 }
 
 impl UserService {
     /// A service over this database and its counters.
-    pub fn new(db: Db, counters: Counters, passwords: Passwords, pictures: Pictures) -> Self {
+    pub fn new(
+        db: Db,
+        counters: Counters,
+        passwords: Passwords,
+        pictures: Pictures,
+        deletions: Deletions,
+    ) -> Self {
         Self {
             db,
             counters,
             passwords,
             pictures,
+            deletions,
         }
     }
 }
@@ -42,6 +57,45 @@ impl idl::user::UserService for UserService {
     async fn register(&self, request: RegisterRequest) -> Result<RegisterResponse, ServerError> {
         self.register_user(&request.username, &request.password)
             .await
+    }
+
+    async fn change_password(
+        &self,
+        request: ChangePasswordRequest,
+    ) -> Result<ChangePasswordResponse, ServerError> {
+        self.new_password(request).await
+    }
+
+    async fn end_sessions(
+        &self,
+        request: EndSessionsRequest,
+    ) -> Result<EndSessionsResponse, ServerError> {
+        self.end_all(request).await
+    }
+
+    async fn delete_account(
+        &self,
+        request: DeleteAccountRequest,
+    ) -> Result<DeleteAccountResponse, ServerError> {
+        self.delete_own(request).await
+    }
+
+    async fn suspend_user(
+        &self,
+        request: SuspendUserRequest,
+    ) -> Result<SuspendUserResponse, ServerError> {
+        self.suspend(request).await
+    }
+
+    async fn set_block(&self, request: SetBlockRequest) -> Result<SetBlockResponse, ServerError> {
+        self.block_or_unblock(request).await
+    }
+
+    async fn list_blocks(
+        &self,
+        request: ListBlocksRequest,
+    ) -> Result<ListBlocksResponse, ServerError> {
+        self.blocked_users(request).await
     }
 
     async fn login(&self, request: LoginRequest) -> Result<LoginResponse, ServerError> {

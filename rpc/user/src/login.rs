@@ -31,12 +31,17 @@ impl UserService {
         {
             return Err(wrong().into());
         }
+        // Who doesn't know the password learns nothing of it.
+        if known.is_suspended() {
+            return Err(biz(Code::SUSPENDED, "").into());
+        }
         if self.passwords.needs_rehash(&known.password_hash) {
             self.rehash(known.user_id, password).await;
         }
         Ok(LoginResponse {
             user_id: known.user_id,
             created_ms: Some(known.created_ms),
+            token_epoch: Some(known.token_epoch),
         })
     }
 

@@ -1,12 +1,19 @@
-//! The process of the user service. It also removes pictures that no profile has; one process at a time does.
+//! The process of the user service. It also removes pictures that no profile has, and carries on deletions of accounts; one process at a time
+//! does.
 
 use std::process::ExitCode;
 
 use auth::Passwords;
-use idl::user::{UserServiceRequestRecv, UserServiceServer};
+use idl::{
+    comment::CommentServiceClientBuilder,
+    favorite::FavoriteServiceClientBuilder,
+    relation::RelationServiceClientBuilder,
+    user::{UserServiceRequestRecv, UserServiceServer},
+    video::VideoServiceClientBuilder,
+};
 use rpc_server::DataLayer;
 use rpc_user::{
-    UserService,
+    Deleting, Deletions, UserService,
     pictures::{Pictures, Removing},
 };
 use service::Need;
@@ -26,12 +33,21 @@ fn main() -> ExitCode {
         let passwords = Passwords::new(settings.bcrypt_cost(), settings.auth.bcrypt_parallel)?;
         let pictures = Pictures::new(db.clone(), store);
         let removing = Removing::start(pictures.clone());
-        let handler = UserService::new(db, counters, passwords, pictures);
+        let deletions = Deletions::new(
+            db.clone(),
+            process.client(VideoServiceClientBuilder::new("video")),
+            process.client(FavoriteServiceClientBuilder::new("favorite")),
+            process.client(CommentServiceClientBuilder::new("comment")),
+            process.client(RelationServiceClientBuilder::new("relation")),
+        );
+        let deleting = Deleting::start(deletions.clone());
+        let handler = UserService::new(db, counters, passwords, pictures, deletions);
         data.join().await;
         let served = process
             .serve_rpc::<_, UserServiceRequestRecv>(UserServiceServer::from_handler(handler))
             .await;
         removing.stop().await;
+        deleting.stop().await;
         data.leave().await;
         served
     })

@@ -129,6 +129,86 @@ fn routes(scene: &Scene) -> Vec<Route> {
         },
         Route {
             method: Method::POST,
+            path: "/douyin/user/password/",
+            // No right one: it would be changed.
+            right: vec![
+                token(),
+                pair("password", "not the one"),
+                pair("new_password", "another one"),
+            ],
+            wrong: [
+                no_token(true),
+                vec![
+                    ("password", None, 10001, "is missing"),
+                    value("password", "", 10001, "at least 1 byte"),
+                    ("new_password", None, 10001, "is missing"),
+                    value("new_password", "1234", 10001, "at least 5 characters"),
+                    value(
+                        "new_password",
+                        &"x".repeat(33),
+                        10001,
+                        "at most 32 characters",
+                    ),
+                    too_long("new_password", 25, "at most 72 bytes"),
+                    value("password", "wrong", 10004, ""),
+                ],
+            ]
+            .concat(),
+        },
+        Route {
+            method: Method::POST,
+            path: "/douyin/user/logout/",
+            // No right one: the token would end.
+            right: vec![token()],
+            wrong: no_token(true),
+        },
+        Route {
+            method: Method::POST,
+            path: "/douyin/user/delete/",
+            right: vec![token(), pair("password", "not the one")],
+            wrong: [
+                no_token(true),
+                vec![
+                    ("password", None, 10001, "is missing"),
+                    value("password", "", 10001, "at least 1 byte"),
+                    value("password", "wrong", 10004, ""),
+                ],
+            ]
+            .concat(),
+        },
+        Route {
+            method: Method::POST,
+            path: "/douyin/user/block/",
+            right: vec![
+                token(),
+                pair("to_user_id", &scene.author.user_id.to_string()),
+                pair("action_type", "2"),
+            ],
+            wrong: [
+                missing("to_user_id"),
+                no_id("to_user_id"),
+                no_action(),
+                no_token(true),
+                vec![
+                    value("to_user_id", NOBODYS, 10006, ""),
+                    value(
+                        "to_user_id",
+                        &scene.fan.user_id.to_string(),
+                        10001,
+                        "must not be you",
+                    ),
+                ],
+            ]
+            .concat(),
+        },
+        Route {
+            method: Method::GET,
+            path: "/douyin/user/block/list/",
+            right: vec![token()],
+            wrong: [no_id("before"), no_token(true)].concat(),
+        },
+        Route {
+            method: Method::POST,
             path: "/douyin/user/profile/",
             // No right one: it would be changed.
             right: vec![token(), pair("signature", "x")],
@@ -462,6 +542,9 @@ async fn what_is_right_is_right_in_every_place() {
     let scene = scene(&client).await;
     let reads_and_unlikes = routes(&scene).into_iter().filter(|route| {
         let writes = [
+            "/user/password",
+            "/user/logout",
+            "/user/delete",
             "/comment/action",
             "/message/action",
             "/register",

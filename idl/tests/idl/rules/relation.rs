@@ -16,12 +16,16 @@ interface! {
         list_friends(ListFriendsRequest { user_id: 1, limit: 1 }) -> ListFriendsResponse;
         followed_ids(FollowedIdsRequest { user_id: 1, limit: 1 }) -> FollowedIdsResponse;
         followed_among(FollowedAmongRequest { user_id: 1, user_ids: vec![] }) -> FollowedAmongResponse;
+        forget_follows(ForgetFollowsRequest { user_id: 1 }) -> ForgetFollowsResponse;
     }
 }
 
 /// Every rule of the file.
 pub fn edges() -> Vec<Edge> {
     let mut all = vec![
+        at_least("user_id", 1, |r: &mut ForgetFollowsRequest, v| {
+            r.user_id = v
+        }),
         at_least("user_id", 1, |r: &mut SetFollowRequest, v| r.user_id = v),
         at_least("followed_id", 1, |r: &mut SetFollowRequest, v| {
             r.followed_id = v

@@ -4,13 +4,20 @@ use idl::{Rule, user::*};
 use volo_thrift::{ClientError, ServerError};
 
 use super::{
-    edges::{Edge, at_least, bytes, chars, edge, ids, not_empty},
+    edges::{Edge, at_least, bytes, chars, edge, ids, not_empty, page_size},
     servers::{Clients, Handler, Rpc, interface, text},
 };
 
 interface! {
     UserService user {
         register(RegisterRequest { username: text("a", 1), password: text("p", 5) }) -> RegisterResponse;
+        change_password(ChangePasswordRequest { user_id: 1, password: text("p", 1), new_password: text("p", 5) })
+            -> ChangePasswordResponse;
+        end_sessions(EndSessionsRequest { user_id: 1 }) -> EndSessionsResponse;
+        delete_account(DeleteAccountRequest { user_id: 1, password: text("p", 1) }) -> DeleteAccountResponse;
+        suspend_user(SuspendUserRequest { user_id: 1, suspended: true, reason: text("r", 1) }) -> SuspendUserResponse;
+        set_block(SetBlockRequest { user_id: 1, blocked_id: 2, blocked: true }) -> SetBlockResponse;
+        list_blocks(ListBlocksRequest { user_id: 1, before: None, limit: 1 }) -> ListBlocksResponse;
         add_picture(AddPictureRequest { user_id: 1, kind: PictureKind::AVATAR, content: vec![0].into() }) -> AddPictureResponse;
         set_profile(SetProfileRequest { user_id: 1, avatar_key: None, background_image_key: None, signature: None })
             -> SetProfileResponse;
@@ -97,6 +104,55 @@ pub fn edges() -> Vec<Edge> {
         100,
         |r: &mut SetProfileRequest, v| r.background_image_key = Some(v),
     ));
+    all.extend([
+        at_least("user_id", 1, |r: &mut ChangePasswordRequest, v| {
+            r.user_id = v
+        }),
+        edge(
+            "password",
+            Rule::MinBytes,
+            text("p", 1),
+            text("", 0),
+            |r: &mut ChangePasswordRequest, v| r.password = v,
+        ),
+        edge(
+            "new_password",
+            Rule::MaxBytes,
+            text("密", 24),
+            text("密", 25),
+            |r: &mut ChangePasswordRequest, v| r.new_password = v,
+        ),
+        at_least("user_id", 1, |r: &mut EndSessionsRequest, v| r.user_id = v),
+        at_least("user_id", 1, |r: &mut DeleteAccountRequest, v| {
+            r.user_id = v
+        }),
+        edge(
+            "password",
+            Rule::MinBytes,
+            text("p", 1),
+            text("", 0),
+            |r: &mut DeleteAccountRequest, v| r.password = v,
+        ),
+        at_least("user_id", 1, |r: &mut SuspendUserRequest, v| r.user_id = v),
+        at_least("user_id", 1, |r: &mut SetBlockRequest, v| r.user_id = v),
+        at_least("blocked_id", 1, |r: &mut SetBlockRequest, v| {
+            r.blocked_id = v
+        }),
+        at_least("user_id", 1, |r: &mut ListBlocksRequest, v| r.user_id = v),
+        at_least("before", 1, |r: &mut ListBlocksRequest, v| {
+            r.before = Some(v)
+        }),
+    ]);
+    all.extend(page_size(300, |r: &mut ListBlocksRequest, v| r.limit = v));
+    all.extend(chars(
+        "new_password",
+        5,
+        32,
+        |r: &mut ChangePasswordRequest, v| r.new_password = v,
+    ));
+    all.extend(chars("reason", 1, 500, |r: &mut SuspendUserRequest, v| {
+        r.reason = v
+    }));
     all.extend(chars("username", 1, 32, name));
     all.extend(chars("password", 5, 32, password));
     all.extend(ids("user_ids", "user_ids[]", users));

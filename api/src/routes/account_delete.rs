@@ -1,0 +1,50 @@
+//! `POST /douyin/user/delete/`: a user deletes their account.
+
+use std::sync::Arc;
+
+use auth::Holder;
+use idl::{base::Code, user::DeleteAccountRequest};
+
+use crate::{
+    app::App,
+    call::Call,
+    error::ApiError,
+    params::{parameters, types::Password},
+    rate_limit,
+    response::Empty,
+    route::Route,
+};
+
+parameters! {
+    /// The password once more.
+    pub struct AccountDeletion {
+        /// One's own, for a token may be anybody's who found it.
+        pub password: Password,
+    }
+}
+
+/// The declaration of this route.
+pub fn route() -> Route {
+    Route::post("/douyin/user/delete/", delete)
+        .described(
+            "Delete one's account",
+            "For good. Its videos, likes, comments and pictures go soon, and the counts follow; its name stays taken. An addition of ours.",
+        )
+        .refuses(&[Code::WRONG_NAME_OR_PASSWORD])
+}
+
+async fn delete(app: Arc<App>, call: Call<Holder, AccountDeletion>) -> Result<Empty, ApiError> {
+    let user_id = call.user.user_id;
+    rate_limit::write(&app, user_id)?;
+    let user = app.accounts.user(&call.user).await?;
+    // Guesses are counted as those at login are.
+    rate_limit::login(&app, call.client, &user.name).await?;
+    let request = DeleteAccountRequest {
+        user_id,
+        password: call.params.password.0.into(),
+    };
+    app.user.delete_account(request).await?;
+    app.accounts.forget(user_id);
+    app.users.remove(&user_id);
+    Ok(Empty {})
+}
