@@ -3,16 +3,20 @@
 use testkit::{Process, System, environment};
 
 /// The programs of one side.
-pub const SERVICES: [&str; 5] = ["api", "user", "video", "favorite", "comment"];
+pub const SERVICES: [&str; 7] = [
+    "api", "user", "video", "favorite", "comment", "relation", "message",
+];
 /// What both sides share.
 const SERVERS: [&str; 3] = ["primary", "replica", "redis"];
 /// Whose processor time is told apart; the last is this process.
-pub const PARTS: [&str; 9] = [
+pub const PARTS: [&str; 11] = [
     "api",
     "user",
     "video",
     "favorite",
     "comment",
+    "relation",
+    "message",
     "primary",
     "replica",
     "redis",

@@ -42,6 +42,7 @@ async fn main() {
     let routes: Vec<_> = routes::all()
         .into_iter()
         .filter(|route| options.wants(route))
+        .filter(|route| !route.is_social || sides.iter().all(|side| side.scene.is_social))
         .collect();
     for side in &sides {
         for route in &routes {

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use serde_json::Value;
 
-use crate::scene::{COLD_COMMENTS, FEED, HEAVY_LIKES, HOT_COMMENTS, Scene, WORKS};
+use crate::scene::{COLD_COMMENTS, FEED, FRIENDS, HEAVY_LIKES, HOT_COMMENTS, Scene, WORKS};
 
 pub struct Route {
     /// In `ROUTES`.
@@ -17,6 +17,8 @@ pub struct Route {
     pub writes: bool,
     /// Only of interest where the database is large.
     pub of_grown: bool,
+    /// Needs follows and messages, which an older baseline lacks.
+    pub is_social: bool,
 }
 
 /// Those that write come last, so that reads don't meet what they leave behind.
@@ -61,7 +63,18 @@ pub fn all() -> Vec<Route> {
             comments_cold,
             |body| entries(body, "comment_list") == COLD_COMMENTS,
         ),
+        social(read("chat", "message/chat, a poll", chat, |body| {
+            body["message_list"].is_array()
+        })),
+        social(read("friends", "relation/friend/list", friends, |body| {
+            entries(body, "user_list") == FRIENDS
+        })),
+        social(read("following", "feed/following", following, |body| {
+            entries(body, "video_list") == FEED
+        })),
         write("like", "like, unlike", like, |_| true),
+        social(write("follow", "follow, unfollow", follow, |_| true)),
+        social(write("message", "message", message, |_| true)),
         write("comment", "comment", comment, |body| {
             body["comment"]["user"]["name"].is_string()
         }),
@@ -83,6 +96,7 @@ fn read(
         is_whole,
         writes: false,
         of_grown: false,
+        is_social: false,
     }
 }
 
@@ -95,6 +109,13 @@ fn write(
     Route {
         writes: true,
         ..read(key, name, request, is_whole)
+    }
+}
+
+fn social(route: Route) -> Route {
+    Route {
+        is_social: true,
+        ..route
     }
 }
 
@@ -201,6 +222,59 @@ fn comment(scene: &Scene, client: usize, request: &mut Vec<u8>) {
         format_args!(
             "{path}?token={token}&video_id={video_id}&action_type=1&comment_text=How%20nice!"
         ),
+        request,
+    );
+}
+
+/// With nothing new to tell, as most polls.
+fn chat(scene: &Scene, client: usize, request: &mut Vec<u8>) {
+    let turn = scene.turn(client);
+    let (token, friend) = (scene.viewer(client, turn).1, scene.user(turn % FRIENDS));
+    let path = "/douyin/message/chat/";
+    let newest = scene.newest_message;
+    get(
+        format_args!("{path}?token={token}&to_user_id={friend}&pre_msg_time={newest}"),
+        request,
+    );
+}
+
+fn friends(scene: &Scene, client: usize, request: &mut Vec<u8>) {
+    let token = scene.viewer(client, scene.turn(client)).1;
+    get(
+        format_args!("/douyin/relation/friend/list/?token={token}"),
+        request,
+    );
+}
+
+fn following(scene: &Scene, client: usize, request: &mut Vec<u8>) {
+    let token = scene.viewer(client, scene.turn(client)).1;
+    get(
+        format_args!("/douyin/feed/following/?token={token}"),
+        request,
+    );
+}
+
+/// Each changes something, as a like does.
+fn follow(scene: &Scene, client: usize, request: &mut Vec<u8>) {
+    let turn = scene.like_turn(client);
+    let (token, other) = (scene.liker(client), scene.other_viewer(client, turn / 2));
+    let action = 1 + turn % 2;
+    let path = "/douyin/relation/action/";
+    bare(
+        "POST",
+        format_args!("{path}?token={token}&to_user_id={other}&action_type={action}"),
+        request,
+    );
+}
+
+/// To others than the friends: the chats that are measured keep their length.
+fn message(scene: &Scene, client: usize, request: &mut Vec<u8>) {
+    let other = scene.other_viewer(client, scene.turn(client));
+    let token = scene.liker(client);
+    let path = "/douyin/message/action/";
+    bare(
+        "POST",
+        format_args!("{path}?token={token}&to_user_id={other}&action_type=1&content=Hello!"),
         request,
     );
 }

@@ -18,6 +18,10 @@ pub const HOT_COMMENTS: usize = 130;
 pub const COLD_COMMENTS: usize = 20;
 /// Of the user who likes much; a page of the list.
 pub const HEAVY_LIKES: usize = 300;
+/// Of each viewer, who also follows the other users.
+pub const FRIENDS: usize = 20;
+/// Between two friends.
+const MESSAGES: usize = 5;
 /// Clients at once.
 pub const MAX_CLIENTS: usize = 512;
 /// Authors, commenters and those whose lists are asked for.
@@ -40,6 +44,10 @@ pub struct Scene {
     tokens: Vec<String>,
     /// Who likes [`HEAVY_LIKES`] videos or more.
     pub heavy_user: i64,
+    /// Whether there are follows and messages: not in the database of an older baseline.
+    pub is_social: bool,
+    /// The time of the newest in every chat.
+    pub newest_message: i64,
     turns: Vec<AtomicUsize>,
     like_turns: Vec<AtomicUsize>,
 }
@@ -74,6 +82,10 @@ impl Scene {
             author_of(&format!("{feed} + n")),
             author_of(&format!("{cold} + n")),
         );
+        let is_social: i64 = database
+            .value("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'follows'")
+            .await;
+        let newest_message = id(published, MESSAGES - 1);
         let mut statements = vec![
             format!(
                 "INSERT INTO users (id, name, password_hash) \
@@ -145,6 +157,9 @@ impl Scene {
                  SELECT {kind}, {column}, COUNT(*), 0 FROM {table} WHERE {where_from} GROUP BY {column}"
             ));
         }
+        if is_social > 0 {
+            statements.extend(social(first_user, viewer, published));
+        }
         let mut feed: Vec<_> = (0..FEED).map(|n| id(feed, n)).collect();
         if let Some(Grown { hot_video, .. }) = grown {
             // The oldest makes room.
@@ -165,6 +180,8 @@ impl Scene {
             feed,
             tokens: ids.map(|user_id| token_of(user_id, TOKEN_LIFE)).collect(),
             heavy_user: grown.map_or(viewer, |grown| grown.heavy_user),
+            is_social: is_social > 0,
+            newest_message,
             turns: counted(MAX_CLIENTS),
             like_turns: counted(MAX_CLIENTS),
         }
@@ -192,6 +209,12 @@ impl Scene {
         &self.tokens[client]
     }
 
+    /// Not the client's own user.
+    pub fn other_viewer(&self, client: usize, turn: usize) -> i64 {
+        let n = (client + 1 + (client * 37 + turn) % (VIEWERS - 1)) % VIEWERS;
+        self.first_user + i64::try_from(USERS + n).unwrap()
+    }
+
     pub fn user(&self, n: usize) -> i64 {
         self.first_user + i64::try_from(n % USERS).unwrap()
     }
@@ -214,6 +237,43 @@ impl Scene {
     pub fn feed_video(&self, n: usize) -> i64 {
         self.feed[n % FEED]
     }
+}
+
+/// Each viewer follows all users, of whom the first few follow back and have written.
+fn social(user: i64, viewer: i64, published: i64) -> Vec<String> {
+    let pairs = |users: usize| {
+        let (viewers, users) = (numbers(VIEWERS), numbers(users));
+        format!(
+            "(SELECT n AS v FROM {viewers}) AS viewers JOIN (SELECT n AS u FROM {users}) AS users"
+        )
+    };
+    let (all, few) = (pairs(USERS), pairs(FRIENDS));
+    let counted = |kind: i8, column: &str| {
+        format!(
+            "INSERT INTO counters (kind, target_id, value, dirty) SELECT {kind}, {column}, COUNT(*), 0 FROM follows \
+             WHERE {column} >= {user} GROUP BY {column}"
+        )
+    };
+    vec![
+        format!(
+            "INSERT INTO follows (user_id, followed_id) SELECT {viewer} + v, {user} + u FROM {all}"
+        ),
+        format!(
+            "INSERT INTO follows (user_id, followed_id) SELECT {user} + u, {viewer} + v FROM {few}"
+        ),
+        format!(
+            "INSERT INTO conversations (low_id, high_id, last_ms, message_count) \
+             SELECT {user} + u, {viewer} + v, {published} + {MESSAGES} - 1, {MESSAGES} FROM {few}"
+        ),
+        format!(
+            "INSERT INTO messages (low_id, high_id, created_ms, from_id, content) \
+             SELECT {user} + u, {viewer} + v, {published} + n, {user} + u, CONCAT('Message number ', n) \
+             FROM {few} JOIN {}",
+            numbers(MESSAGES)
+        ),
+        counted(6, "user_id"),
+        counted(7, "followed_id"),
+    ]
 }
 
 /// A table of n from 0 to `count` - 1: its digits joined, no more of them than there must be.

@@ -38,6 +38,12 @@ impl Side {
             .set("counters.fold_period_ms", 10_000);
         if let Some(directory) = programs {
             builder = builder.programs(directory);
+            // An older build has no such programs.
+            for service in ["relation", "message"] {
+                if !directory.join(service).exists() {
+                    builder = builder.instances(service, 0);
+                }
+            }
         }
         if let Some(scale) = grow {
             let database = Database::kept(&format!("grown_{}", scale.replace('.', "_"))).await;
