@@ -83,11 +83,15 @@ impl Transaction for Begin {
             }));
         };
         let author_id: i64 = video.try_get("", "author_id")?;
+        let published_ms: Option<i64> = video.try_get("", "published_ms")?;
         if !self.may(author_id) {
-            return Ok(unchanged(Begun::NotYours));
+            // One that isn't ready is only there for its author.
+            return Ok(unchanged(match published_ms {
+                Some(_) => Begun::NotYours,
+                None => Begun::NoSuchVideo,
+            }));
         }
         let original: Option<String> = video.try_get("", "original_key")?;
-        let published_ms: Option<i64> = video.try_get("", "published_ms")?;
         let mut object_keys = vec![
             video.try_get("", "object_key")?,
             video.try_get("", "cover_key")?,

@@ -1,4 +1,4 @@
-//! Transcoders that are killed or stopped at their work: nothing is lost, nothing doubled, nothing left.
+//! Videos that aren't ready, and transcoders that are killed or stopped at their work: nothing is lost, nothing doubled, nothing left.
 
 use std::time::Duration;
 
@@ -51,6 +51,56 @@ async fn reap(system: &System) {
     system.database().execute(later).await;
     let reap = Process::workspace_binary("reap", system.variables());
     reap.succeeded().await;
+}
+
+#[tokio::test]
+async fn a_video_that_is_not_ready_is_there_for_its_author_alone_who_may_delete_it() {
+    // Without a transcoder.
+    let system = system_builder().start().await;
+    let client = system.client();
+    let (author, other) = (client.new_account().await, client.new_account().await);
+    client
+        .publish(&author.token, "A film", media::mpeg4())
+        .await
+        .ok();
+    let own = [("token", author.token.as_str())];
+    let works = videos(&client.publish_list(&own).await.ok());
+    assert_eq!((works.len(), &works[0]["state"]), (1, &"processing".into()));
+    let id = works[0]["id"].as_i64().unwrap();
+    let seen = client.video(id, &author.token).await.ok();
+    assert_eq!(seen["video"]["id"], id);
+
+    assert!(videos(&client.works(author.user_id).await.ok()).is_empty());
+    let theirs = author.user_id.to_string();
+    let of_other = [("user_id", theirs.as_str()), ("token", &other.token)];
+    assert!(videos(&client.publish_list(&of_other).await.ok()).is_empty());
+    assert!(feed_page(&client.feed(&own).await.ok()).0.is_empty());
+    client.video(id, &other.token).await.refused(10007);
+    client.video(id, "").await.refused(10007);
+    client.like(&other.token, id).await.refused(10007);
+    client
+        .comment(&other.token, id, "Nice")
+        .await
+        .refused(10007);
+    client.comments(id).await.refused(10007);
+    let user = client.user(author.user_id, &author.token).await.ok();
+    assert_eq!(user["user"]["work_count"], 0);
+
+    let delete = async |token: &str| {
+        let id = id.to_string();
+        let query = [("token", token), ("video_id", id.as_str())];
+        client.post("/douyin/publish/delete/", &query).await
+    };
+    delete(&other.token).await.refused(10007);
+    delete(&author.token).await.ok();
+    assert!(videos(&client.publish_list(&own).await.ok()).is_empty());
+    let user = client.user(author.user_id, &author.token).await.ok();
+    assert_eq!(user["user"]["work_count"], 0);
+    assert_eq!(count(&system, "jobs").await, 0);
+    eventually(SOON, "the files gone, too", async || {
+        system.bucket().keys().await.is_empty().then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

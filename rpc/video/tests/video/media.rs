@@ -257,6 +257,52 @@ async fn green_is_green_by_whichever_matrix_the_file_says() {
     }
 }
 
+/// The PSNR of two pictures of one size, in dB.
+fn psnr(one: &[u8], other: &[u8]) -> f64 {
+    let directory = tempfile::tempdir().unwrap();
+    let paths = ["one.jpg", "other.jpg"].map(|name| directory.path().join(name));
+    for (path, picture) in paths.iter().zip([one, other]) {
+        std::fs::write(path, picture).unwrap();
+    }
+    let output = Command::new("ffmpeg")
+        .args(["-hide_banner", "-nostdin", "-i"])
+        .arg(&paths[0])
+        .arg("-i")
+        .arg(&paths[1])
+        .args(["-lavfi", "psnr", "-f", "null", "-"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let (_, average) = said.split_once("average:").expect(&said);
+    average.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn the_cover_of_an_hdr_film_looks_like_that_of_its_sdr_original() {
+    let bench = Bench::set_up().await;
+    let sdr = "-f lavfi -i testsrc2=size=320x180:rate=5:duration=2 -vf scale=out_color_matrix=bt709,format=yuv420p \
+               -colorspace bt709 -color_primaries bt709 -color_trc bt709 -c:v libx264 -preset ultrafast";
+    let sdr = made(sdr, "mp4");
+    let cover = async |file: Vec<u8>| {
+        let url = bench.url(file).await;
+        let probe = bench.media.probe(&url).await.unwrap();
+        bench.media.cover(&url, &probe).await.unwrap().large
+    };
+    let original = cover(sdr.clone()).await;
+    let source = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(source.path(), &sdr).unwrap();
+    for transfer in ["arib-std-b67", "smpte2084"] {
+        let hdr = format!(
+            "-i {} -vf zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt2020:t={transfer}:m=bt2020nc:r=tv:npl=203,format=yuv420p10le \
+             -c:v libx265 -preset ultrafast -x265-params log-level=none -colorspace bt2020nc -color_primaries bt2020 -color_trc {transfer}",
+            source.path().display()
+        );
+        let hdr = cover(made(&hdr, "mp4")).await;
+        let likeness = psnr(&original, &hdr);
+        assert!(likeness >= 20.0, "{transfer}: {likeness} dB");
+    }
+}
+
 #[tokio::test]
 async fn black_before_the_content_is_passed_over() {
     let bench = Bench::set_up().await;
