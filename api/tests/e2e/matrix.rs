@@ -8,6 +8,7 @@ use testkit::{System, eventually, media};
 use crate::{
     browser::{is_there, script},
     shapes::videos,
+    store::films,
     system_builder,
 };
 
@@ -317,7 +318,7 @@ async fn assert_nothing_is_left(system: &System) {
     let known: Vec<String> = system.database().column(keys).await;
     let name = |key: &str| key.split(['/', '.']).nth(1).unwrap_or_default().to_owned();
     let known: Vec<String> = known.iter().map(|key| name(key)).collect();
-    let keys = system.bucket().keys().await;
+    let keys = films(system).await;
     let left: Vec<&String> = keys
         .iter()
         .filter(|key| !known.contains(&name(key)))

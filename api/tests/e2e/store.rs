@@ -13,10 +13,17 @@ pub struct Holdings {
     upload_rows: i64,
 }
 
+/// Keys of all objects that belong to films: pictures of users are there as soon as somebody sees them.
+pub async fn films(system: &System) -> Vec<String> {
+    let mut keys = system.bucket().keys().await;
+    keys.retain(|key| key.starts_with("videos/") || key.starts_with("covers/"));
+    keys
+}
+
 impl Holdings {
     pub async fn of(system: &System) -> Self {
         Self {
-            objects: system.bucket().keys().await,
+            objects: films(system).await,
             open_uploads: system.bucket().open_uploads().await,
             videos: system.database().value("SELECT COUNT(*) FROM videos").await,
             upload_rows: system

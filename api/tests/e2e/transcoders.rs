@@ -6,6 +6,7 @@ use testkit::{Process, System, eventually, media};
 
 use crate::{
     shapes::{feed_page, videos},
+    store::films,
     system_builder,
 };
 
@@ -98,7 +99,7 @@ async fn a_video_that_is_not_ready_is_there_for_its_author_alone_who_may_delete_
     assert_eq!(user["user"]["work_count"], 0);
     assert_eq!(count(&system, "jobs").await, 0);
     eventually(SOON, "the files gone, too", async || {
-        system.bucket().keys().await.is_empty().then_some(())
+        films(&system).await.is_empty().then_some(())
     })
     .await;
 }
@@ -132,7 +133,7 @@ async fn whenever_a_transcoder_is_killed_another_makes_the_video_ready_and_nothi
     assert_eq!(user["user"]["work_count"], 3);
     reap(&system).await;
     assert_eq!(count(&system, "uploads").await, 0);
-    let keys = system.bucket().keys().await;
+    let keys = films(&system).await;
     assert_eq!(keys.len(), 3 * 3, "a video and two covers each: {keys:?}");
     assert_eq!(system.bucket().open_uploads().await, [""; 0]);
 }
@@ -178,6 +179,6 @@ async fn a_transcoder_that_was_stopped_past_its_lease_changes_nothing_when_it_go
     let user = client.user(author.user_id, &author.token).await.ok();
     assert_eq!(user["user"]["work_count"], 1);
     reap(&system).await;
-    let keys = system.bucket().keys().await;
+    let keys = films(&system).await;
     assert_eq!(keys.len(), 3, "{keys:?}");
 }

@@ -47,7 +47,8 @@ impl Leftovers {
             UNION ALL SELECT CONCAT(SUBSTRING_INDEX(object_key, '.', 1), '.small.mp4') FROM videos WHERE small_height > 0";
         let known: BTreeSet<String> = database.column(keys).await.into_iter().collect();
         let objects = bucket.keys().await.into_iter();
-        let objects = objects.filter(|key| !known.contains(key));
+        // Pictures of users are there as soon as somebody sees them.
+        let objects = objects.filter(|key| !known.contains(key) && !key.starts_with("pictures/"));
         let parts = bucket.open_uploads().await.into_iter();
         Self {
             without: without.collect(),
