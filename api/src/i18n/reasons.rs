@@ -77,11 +77,6 @@ pub(super) const REASONS: [(Reason, &str, &str); 19] = [
         "password：不能含有空字符",
     ),
     (
-        Reason::NOT_A_PICTURE,
-        "this is no JPEG, PNG or WebP picture that can be decoded",
-        "不是可以解码的 JPEG、PNG 或 WebP 图片",
-    ),
-    (
         Reason::PHOTO,
         "the file is a photo (HEIC or AVIF), not a video",
         "文件是照片（HEIC 或 AVIF），不是视频",
@@ -91,6 +86,11 @@ pub(super) const REASONS: [(Reason, &str, &str); 19] = [
         Reason::TOO_MANY_UNFINISHED,
         "{limit} of your videos are not ready yet or have failed: wait, or delete some",
         "您有 {limit} 个视频尚未处理完成或处理失败，请等待或删除部分视频",
+    ),
+    (
+        Reason::NOT_A_PICTURE,
+        "this is no JPEG, PNG or WebP picture that can be decoded",
+        "不是可以解码的 JPEG、PNG 或 WebP 图片",
     ),
 ];
 

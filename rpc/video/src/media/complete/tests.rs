@@ -161,12 +161,38 @@ async fn an_index_without_samples_is_a_file_cut_short() {
 
 #[tokio::test]
 async fn a_box_that_cannot_hold_its_own_header_is_damage() {
-    let mut file = media::mp4();
-    file.extend([0, 0, 0, 7, b'f', b'r', b'e', b'e']);
-    assert_eq!(verdict(&file).await, Err(Refusal::Damaged));
-    file.truncate(file.len() - 8);
-    file.extend([0, 0, 0, 1, b'f', b'r', b'e', b'e', 0, 0, 0, 0, 0, 0, 0, 15]);
-    assert_eq!(verdict(&file).await, Err(Refusal::Damaged));
+    let before = |header: &[u8]| [header, &media::mp4()].concat();
+    let short = before(b"\0\0\0\x07free");
+    assert_eq!(verdict(&short).await, Err(Refusal::Damaged));
+    let long = before(b"\0\0\0\x01free\0\0\0\0\0\0\0\x0f");
+    assert_eq!(verdict(&long).await, Err(Refusal::Damaged));
+}
+
+#[tokio::test]
+async fn what_is_appended_to_a_whole_film_is_no_fault() {
+    for film in [
+        media::mp4(),
+        media::mp4_moov_at_end(),
+        media::webm(),
+        media::mkv(),
+    ] {
+        for tail in [
+            &[0; 4][..],
+            &[0; 70_000],
+            b"sent by a messenger",
+            &[0xFF; 9],
+        ] {
+            let file = [&film, tail].concat();
+            assert_eq!(verdict(&file).await, Ok(()), "{} bytes", tail.len());
+        }
+    }
+}
+
+#[tokio::test]
+async fn photos_and_films_that_lie_about_their_end_are_refused() {
+    assert_eq!(verdict(&media::photo()).await, Err(Refusal::Photo));
+    let cut = media::cut_and_resized();
+    assert_eq!(verdict(&cut).await, Err(Refusal::CutShort));
 }
 
 #[tokio::test]
