@@ -61,11 +61,11 @@ sign_in() { # NAME
 # A calm moving picture in portrait format, with a soft chord.
 make_clip() { # FILE CHORD PICTURE
     local red green blue sound="" note amplitude=0.06 last=$((SECONDS_EACH - 1))
-    # Computed for a fraction of the points, and enlarged.
+    # Computed for a fraction of the points and the moments; enlarged, and blended in between.
     IFS='~' read -r red green blue <<<"$(sed -E 's/([XY])/(1.25*\1)/g' <<<"$3")"
     for note in $2; do sound+="${sound:+ + }$amplitude*sin(2*PI*$note*t)*(0.8+0.2*sin(2*PI*0.3*t))"; done
     ffmpeg -hide_banner -nostdin -loglevel error -y -f lavfi \
-        -i "color=black:size=144x256:rate=15,format=gbrp,geq=r='clip($red,0,255)':g='clip($green,0,255)':b='clip($blue,0,255)',scale=540:960:flags=bicubic" \
+        -i "color=black:size=144x256:rate=8,format=gbrp,geq=r='clip($red,0,255)':g='clip($green,0,255)':b='clip($blue,0,255)',format=yuv420p,framerate=fps=24,scale=540:960:flags=bicubic" \
         -f lavfi -i "aevalsrc='$sound':s=44100,afade=t=in:d=1,afade=t=out:st=$last:d=1" -t "$SECONDS_EACH" \
         -c:v libx264 -preset veryfast -crf 25 -pix_fmt yuv420p -c:a aac -b:a 64k -movflags +faststart -f mp4 "$1.part"
     mv "$1.part" "$1"
@@ -82,6 +82,19 @@ remember_works() { # USER
     while read -r id title; do
         [ -z "$id" ] || VIDEO_ID[$title]=$id
     done < <(works "$1")
+}
+
+# Waits until everybody sees the videos of a user: a busy machine converts them later.
+await_works() { # USER
+    local deadline=$((SECONDS + 120))
+    until request "$API/douyin/publish/list/?user_id=${USER_ID[$1]}" -H "Authorization: Bearer ${TOKEN[$1]}" |
+        jq -e 'all(.video_list[]; .state == "ready")' >/dev/null; do
+        [ "$SECONDS" -lt "$deadline" ] || {
+            complain "the videos of $1 are not ready after 120 s: does a transcoder run? (scripts/dousheng.sh status)"
+            return 1
+        }
+        sleep 1
+    done
 }
 
 mkdir -p "$CLIPS"
@@ -116,7 +129,10 @@ while IFS='|' read -r -u 3 user title _; do
         -F "data=@$CLIPS/$number-$SECONDS_EACH.mp4;type=video/mp4" >/dev/null
     made=$((made + 1))
 done 3< <(lines videos)
-for user in "${users[@]}"; do remember_works "$user"; done
+for user in "${users[@]}"; do
+    await_works "$user"
+    remember_works "$user"
+done
 progress videos "$made" "$start"
 
 start=$(tenths) made=0
