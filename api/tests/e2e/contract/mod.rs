@@ -2,6 +2,8 @@
 
 mod places;
 mod publish_table;
+mod route;
+mod social_table;
 mod steps;
 mod table;
 mod wrong;

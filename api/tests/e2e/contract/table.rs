@@ -6,6 +6,8 @@ use testkit::{Account, Client, System};
 
 use super::{
     places::{PLACES, Pairs, Place},
+    route::{NOBODYS, Route},
+    social_table,
     wrong::{Wrong, missing, no_action, no_id, no_token, too_long, value},
 };
 use crate::{
@@ -13,17 +15,6 @@ use crate::{
     shapes::{added, assert_no_session, assert_reply, comments, messages, users, videos},
     shared_system,
 };
-
-/// An id that is nobody's.
-const NOBODYS: &str = "9007199254740991";
-
-struct Route {
-    method: Method,
-    path: &'static str,
-    /// A request that is right.
-    right: Pairs,
-    wrong: Vec<Wrong>,
-}
 
 /// What the table needs to exist.
 struct Scene {
@@ -38,8 +29,6 @@ fn routes(scene: &Scene) -> Vec<Route> {
     let video = || ("video_id", scene.video_id.to_string());
     let comment = || ("comment_id", scene.comment_id.to_string());
     let author = || ("user_id", scene.author.user_id.to_string());
-    let to_author = || ("to_user_id", scene.author.user_id.to_string());
-    let oneself = scene.fan.user_id.to_string();
     let pair = |name, value: &str| (name, value.to_owned());
     let no_video = || value("video_id", NOBODYS, 10007, "");
     let list_of_a_user = |path| Route {
@@ -54,7 +43,7 @@ fn routes(scene: &Scene) -> Vec<Route> {
         ]
         .concat(),
     };
-    vec![
+    let mut all = vec![
         Route {
             method: Method::GET,
             path: "/douyin/feed/",
@@ -325,109 +314,9 @@ fn routes(scene: &Scene) -> Vec<Route> {
             ]
             .concat(),
         },
-        Route {
-            method: Method::GET,
-            path: "/douyin/feed/following/",
-            right: vec![token(), pair("latest_time", "1700000000")],
-            wrong: [
-                vec![
-                    value("latest_time", "-1", 10001, "must not be negative"),
-                    value("latest_time", "1.5", 10001, "must be a whole number"),
-                    value("latest_time", "now", 10001, "is not a number"),
-                ],
-                no_token(true),
-            ]
-            .concat(),
-        },
-        Route {
-            method: Method::POST,
-            path: "/douyin/relation/action/",
-            right: vec![token(), to_author(), pair("action_type", "2")],
-            wrong: [
-                missing("to_user_id"),
-                no_id("to_user_id"),
-                no_action(),
-                no_token(true),
-                vec![
-                    value("to_user_id", NOBODYS, 10006, ""),
-                    value("to_user_id", &oneself, 10001, "must not be you"),
-                ],
-            ]
-            .concat(),
-        },
-        Route {
-            method: Method::GET,
-            path: "/douyin/relation/friend/list/",
-            right: vec![token(), pair("user_id", &oneself)],
-            wrong: [
-                no_id("user_id"),
-                no_id("before"),
-                no_token(true),
-                vec![("user_id", Some(author().1), 10009, "")],
-            ]
-            .concat(),
-        },
-        Route {
-            method: Method::POST,
-            path: "/douyin/message/action/",
-            // No right one: it would be written.
-            right: vec![
-                token(),
-                to_author(),
-                pair("action_type", "1"),
-                pair("content", " "),
-            ],
-            wrong: [
-                missing("to_user_id"),
-                no_id("to_user_id"),
-                no_token(true),
-                missing("action_type"),
-                vec![
-                    value("action_type", "2", 10001, "must be 1"),
-                    value("action_type", "x", 10001, "is not a number"),
-                    ("content", None, 10001, "is missing"),
-                    value("content", "", 10001, "at least 1 character"),
-                    value("content", "\u{3000}\n ", 10001, "at least 1 character"),
-                    too_long("content", 501, "at most 500 characters"),
-                ],
-            ]
-            .concat(),
-        },
-        Route {
-            method: Method::POST,
-            path: "/douyin/message/action/",
-            right: vec![
-                token(),
-                pair("to_user_id", NOBODYS),
-                pair("action_type", "1"),
-                pair("content", "Hello?"),
-            ],
-            wrong: vec![
-                value("to_user_id", NOBODYS, 10006, ""),
-                value("to_user_id", &oneself, 10001, "must not be you"),
-            ],
-        },
-        Route {
-            method: Method::GET,
-            path: "/douyin/message/chat/",
-            right: vec![token(), to_author(), pair("pre_msg_time", "0")],
-            wrong: [
-                missing("to_user_id"),
-                no_id("to_user_id"),
-                no_id("before"),
-                no_token(true),
-                vec![
-                    value("pre_msg_time", "-1", 10001, "must not be negative"),
-                    value("pre_msg_time", "1.5", 10001, "must be a whole number"),
-                    value("pre_msg_time", "1e19", 10001, "is out of range"),
-                    value("pre_msg_time", "now", 10001, "is not a number"),
-                    value("to_user_id", NOBODYS, 10006, ""),
-                    value("to_user_id", &oneself, 10001, "must not be you"),
-                ],
-            ]
-            .concat(),
-        },
-    ]
+    ];
+    all.extend(social_table::routes(&scene.fan, &scene.author));
+    all
 }
 
 /// The right request with one parameter wrong.
