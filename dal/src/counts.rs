@@ -182,7 +182,7 @@ pub(crate) fn parts(counters: &[Counter], columns: &str) -> Statement {
 }
 
 /// The same as text, to be sent together with other statements.
-pub(crate) fn parts_text(counters: &[Counter]) -> String {
+pub(crate) fn parts_text(counters: &[Counter], columns: &str) -> String {
     let conditions: Vec<String> = by_kind(counters)
         .into_iter()
         .map(|(kind, ids)| {
@@ -190,7 +190,7 @@ pub(crate) fn parts_text(counters: &[Counter]) -> String {
             format!("(kind = {kind} AND target_id IN ({}))", ids.join(", "))
         })
         .collect();
-    both_parts(&format!("({})", conditions.join(" OR ")), "")
+    both_parts(&format!("({})", conditions.join(" OR ")), columns)
 }
 
 fn both_parts(condition: &str, columns: &str) -> String {

@@ -30,6 +30,7 @@ mod migration;
 mod moderations;
 mod observe;
 pub mod orphans;
+mod pages;
 mod passes;
 #[cfg(test)]
 mod plans;

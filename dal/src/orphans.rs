@@ -5,14 +5,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement};
 
-use crate::{DalError, Db, lock::Lock, pool::within, reconcile};
+use crate::{DalError, Db, lock::Lock, pages::Key, pool::within, reconcile};
 
 /// For one page.
-const PAGE_DEADLINE: Duration = Duration::from_secs(300);
-/// Values of the paging column in a page. There may be many rows for each.
-const PAGE: i64 = 10_000;
+const PAGE_DEADLINE: Duration = Duration::from_secs(10);
+/// Rows in a page.
+const PAGE: usize = 10_000;
 
 /// Rows that refer to one that isn't there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,36 +31,35 @@ pub struct Orphans {
 
 struct Reference {
     table: &'static str,
-    /// Has an index.
-    paged_by: &'static str,
+    key: Key,
     column: &'static str,
     refers_to: &'static str,
 }
 
 const fn reference(
     table: &'static str,
-    paged_by: &'static str,
+    key: &'static [&'static str],
     column: &'static str,
     refers_to: &'static str,
 ) -> Reference {
     Reference {
         table,
-        paged_by,
+        key: Key(key),
         column,
         refers_to,
     }
 }
 
 const REFERENCES: [Reference; 9] = [
-    reference("videos", "id", "author_id", "users"),
-    reference("favorites", "user_id", "user_id", "users"),
-    reference("favorites", "user_id", "video_id", "videos"),
-    reference("comments", "id", "user_id", "users"),
-    reference("comments", "id", "video_id", "videos"),
-    reference("follows", "id", "user_id", "users"),
-    reference("follows", "id", "followed_id", "users"),
-    reference("messages", "id", "low_id", "users"),
-    reference("messages", "id", "high_id", "users"),
+    reference("videos", &["id"], "author_id", "users"),
+    reference("favorites", &["user_id", "video_id"], "user_id", "users"),
+    reference("favorites", &["user_id", "video_id"], "video_id", "videos"),
+    reference("comments", &["id"], "user_id", "users"),
+    reference("comments", &["id"], "video_id", "videos"),
+    reference("follows", &["id"], "user_id", "users"),
+    reference("follows", &["id"], "followed_id", "users"),
+    reference("messages", &["id"], "low_id", "users"),
+    reference("messages", &["id"], "high_id", "users"),
 ];
 
 /// All orphans, read on the primary. Others may write in the meantime: a new row refers to what existed before it.
@@ -76,18 +75,18 @@ async fn find_all(session: &DatabaseTransaction) -> Result<Vec<Orphans>, DbErr> 
     let mut all = Vec::new();
     for reference in &REFERENCES {
         let mut found: BTreeMap<i64, i64> = BTreeMap::new();
-        let mut from = i64::MIN;
-        while let Some(first) = within(PAGE_DEADLINE, reference.next(session, from)).await? {
-            let last = first.saturating_add(PAGE - 1);
-            let page = within(PAGE_DEADLINE, reference.page(session, first, last)).await?;
-            for (id, rows) in page {
+        let mut behind: Option<Vec<i64>> = None;
+        loop {
+            let last = within(PAGE_DEADLINE, reference.last(session, behind.as_deref())).await?;
+            let page = reference.page(session, behind.as_deref(), last.as_deref());
+            for (id, rows) in within(PAGE_DEADLINE, page).await? {
                 let sum = found.entry(id).or_default();
                 *sum = sum.saturating_add(rows);
             }
-            match last.checked_add(1) {
-                Some(next) => from = next,
-                None => break,
+            if last.is_none() {
+                break;
             }
+            behind = last;
         }
         let Reference {
             table,
@@ -107,26 +106,33 @@ async fn find_all(session: &DatabaseTransaction) -> Result<Vec<Orphans>, DbErr> 
 }
 
 impl Reference {
-    async fn next(&self, session: &DatabaseTransaction, from: i64) -> Result<Option<i64>, DbErr> {
-        let Self {
-            table, paged_by, ..
-        } = self;
-        let sql = format!("SELECT MIN({paged_by}) AS first FROM {table} WHERE {paged_by} >= ?");
-        let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, [from.into()]);
+    /// The place of the last row of the page behind a place; none if fewer rows are left.
+    async fn last(
+        &self,
+        session: &DatabaseTransaction,
+        behind: Option<&[i64]>,
+    ) -> Result<Option<Vec<i64>>, DbErr> {
+        let (condition, values) = self.key.behind(behind);
+        let (table, key) = (self.table, self.key.0.join(", "));
+        let sql = format!(
+            "SELECT {key} FROM {table} FORCE INDEX (PRIMARY) WHERE {condition} ORDER BY {key} LIMIT 1 OFFSET {}",
+            PAGE - 1
+        );
+        let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
         let row = session.query_one_raw(statement).await?;
-        let first: Option<Option<i64>> = row.map(|row| row.try_get("", "first")).transpose()?;
-        Ok(first.flatten())
+        let place = |row: QueryResult| (0..self.key.0.len()).map(move |n| row.try_get_by_index(n));
+        row.map(|row| place(row).collect()).transpose()
     }
 
     async fn page(
         &self,
         session: &DatabaseTransaction,
-        first: i64,
-        last: i64,
+        behind: Option<&[i64]>,
+        last: Option<&[i64]>,
     ) -> Result<Vec<(i64, i64)>, DbErr> {
         let Self {
             table,
-            paged_by,
+            key,
             column,
             refers_to,
         } = self;
@@ -135,15 +141,17 @@ impl Reference {
             "videos" => ("video_deletions", "video_id"),
             _ => ("user_deletions", "user_id"),
         };
+        let (behind, mut values) = key.behind(behind);
+        let (up_to, more) = key.up_to(last);
+        values.extend(more);
         let sql = format!(
-            "SELECT referring.{column} AS missing, COUNT(*) AS orphans FROM {table} AS referring \
-             LEFT JOIN {refers_to} AS there ON there.id = referring.{column} \
-             LEFT JOIN {deletions} AS going ON going.{deleted} = referring.{column} \
-             WHERE referring.{paged_by} BETWEEN ? AND ? AND there.id IS NULL AND going.{deleted} IS NULL \
-             GROUP BY referring.{column}"
+            "SELECT referring.id AS missing, COUNT(*) AS orphans \
+             FROM (SELECT {column} AS id FROM {table} FORCE INDEX (PRIMARY) WHERE {behind} AND {up_to}) AS referring \
+             LEFT JOIN {refers_to} AS there ON there.id = referring.id \
+             LEFT JOIN {deletions} AS going ON going.{deleted} = referring.id \
+             WHERE there.id IS NULL AND going.{deleted} IS NULL GROUP BY referring.id"
         );
-        let range: [Value; 2] = [first.into(), last.into()];
-        let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, range);
+        let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
         let rows = session.query_all_raw(statement).await?;
         let rows = rows
             .iter()

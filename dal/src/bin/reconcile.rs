@@ -48,18 +48,17 @@ async fn main() -> ExitCode {
 async fn run(fix: bool) -> Result<(usize, usize), Box<dyn std::error::Error>> {
     let settings = settings::Settings::load()?;
     let db = Db::connect(&settings.mysql)?;
-    let found = match fix {
-        true => reconcile::fix(&db).await?,
-        false => reconcile::differences(&db).await?,
-    };
-    for reconcile::Difference {
-        counter,
-        shown,
-        rows,
-    } in &found
-    {
+    let mut found = 0;
+    let print = |difference| {
+        let reconcile::Difference {
+            counter,
+            shown,
+            rows,
+        } = difference;
+        found += 1;
         println!("{counter:?}: {shown} shown, {rows} rows");
-    }
+    };
+    reconcile::visit(&db, fix, print).await?;
     let orphans = orphans::find(&db).await?;
     for Orphans {
         table,
@@ -71,5 +70,5 @@ async fn run(fix: bool) -> Result<(usize, usize), Box<dyn std::error::Error>> {
     {
         println!("{table}.{column}: {rows} rows refer to {id}, which isn't in {refers_to}");
     }
-    Ok((found.len(), orphans.len()))
+    Ok((found, orphans.len()))
 }

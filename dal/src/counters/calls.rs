@@ -18,15 +18,7 @@ impl Counters {
         counters: &[Counter],
     ) -> Result<Vec<(Counter, Entry)>, Unavailable> {
         let look_up = async |(link, counters): (&Arc<Client>, Vec<Counter>)| {
-            let mut by_bucket: BTreeMap<usize, Vec<Counter>> = BTreeMap::new();
-            for counter in counters {
-                let bucket = by_bucket.entry(self.keys.bucket(counter)).or_default();
-                bucket.push(counter);
-            }
-            let groups: Vec<&[Counter]> = by_bucket
-                .values()
-                .flat_map(|counters| counters.chunks(MAX_KEYS))
-                .collect();
+            let groups = self.groups(counters);
             let calls: Vec<ScriptCall> = groups
                 .iter()
                 .map(|group| self.look_up_call(group))
@@ -49,6 +41,17 @@ impl Counters {
         let mut entries: Vec<(Counter, Entry)> = favorites?;
         entries.extend(comments?);
         Ok(entries)
+    }
+
+    /// Those that go together in one call of a script.
+    pub(super) fn groups(&self, counters: Vec<Counter>) -> Vec<Vec<Counter>> {
+        let mut by_bucket: BTreeMap<usize, Vec<Counter>> = BTreeMap::new();
+        for counter in counters {
+            let bucket = by_bucket.entry(self.keys.bucket(counter)).or_default();
+            bucket.push(counter);
+        }
+        let chunks = by_bucket.values().flat_map(|all| all.chunks(MAX_KEYS));
+        chunks.map(<[Counter]>::to_vec).collect()
     }
 
     /// Of counters of one bucket.

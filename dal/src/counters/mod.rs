@@ -188,25 +188,28 @@ impl Counters {
     pub async fn committed(&self, position: Position, exact_now: &HashMap<Counter, i64>) -> bool {
         let counters: Vec<Counter> = exact_now.keys().copied().collect();
         let (now, expiry) = (now_s().to_string(), self.expiry_ms());
-        let call = |counter: Counter, key| {
-            let count = shown(exact_now.get(&counter).copied().unwrap_or_default());
-            let arguments = vec![
-                count.to_string(),
-                position.seq.to_string(),
-                now.clone(),
-                expiry.clone(),
-            ];
-            (vec![key], arguments)
+        let call = |counters: &[Counter]| {
+            let head = [position.seq.to_string(), now.clone(), expiry.clone()];
+            let counts = counters.iter().map(|counter| {
+                shown(exact_now.get(counter).copied().unwrap_or_default()).to_string()
+            });
+            let arguments = head.into_iter().chain(counts).collect();
+            (self.keys_of(counters), arguments)
         };
         let tell = async |(link, counters): (&Arc<Client>, Vec<Counter>)| {
-            let failed: Vec<Counter> =
-                match self.scripted(link, &COMMIT_SCRIPT, &counters, &call).await {
-                    Ok(replies) => replies
-                        .into_iter()
-                        .filter_map(|(counter, reply)| reply.is_err().then_some(counter))
-                        .collect(),
-                    Err(Unavailable) => counters,
-                };
+            let groups = self.groups(counters);
+            let calls: Vec<_> = groups.iter().map(|group| call(group)).collect();
+            let replies = link.run_script(&COMMIT_SCRIPT, &calls).await;
+            // A call that has failed may have set some of its counters.
+            let failed: Vec<Counter> = match replies {
+                Ok(replies) => groups
+                    .into_iter()
+                    .zip(replies)
+                    .filter(|(_, reply)| reply.is_err())
+                    .flat_map(|(group, _)| group)
+                    .collect(),
+                Err(Unavailable) => groups.into_iter().flatten().collect(),
+            };
             if !failed.is_empty() {
                 link.invalidate_later(self.with_locks(&failed));
             }

@@ -25,14 +25,21 @@ return redis.call('MGET', unpack(KEYS, 3))
 
 /// For a writer: sets its exact count unless the key's is as new. Renews the expiry first. If that fails there is no key, and it is
 /// created, so that a loader that has read before the commit can't create it.
-/// KEYS: counter. ARGV: count, seq, now in s, expiry in ms. 1 when set.
+/// KEYS: counters. ARGV: seq, now in s, expiry in ms, a count for each counter. How many were set.
 const COMMIT: &str = "
-if redis.call('PEXPIRE', KEYS[1], ARGV[4]) == 1 then
-  local _, seq = read(KEYS[1])
-  if seq and tonumber(seq) >= tonumber(ARGV[2]) then return 0 end
+local set = 0
+for at = 1, #KEYS do
+  local key, seq = KEYS[at], nil
+  if redis.call('PEXPIRE', key, ARGV[3]) == 1 then
+    local _, held = read(key)
+    seq = tonumber(held)
+  end
+  if not seq or seq < tonumber(ARGV[1]) then
+    redis.call('SET', key, ARGV[3 + at] .. ' ' .. ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[3])
+    set = set + 1
+  end
 end
-redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. ARGV[3], 'PX', ARGV[4])
-return 1
+return set
 ";
 
 /// For a reader that found no key: checks again, then takes the lock.

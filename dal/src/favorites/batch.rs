@@ -17,9 +17,6 @@ use crate::{
     tombstones::{self, Deleted, Tombstones},
 };
 
-/// A batch up to this size is sent at once, as if each op changed something; a larger one looks first, for one that doesn't is likely
-/// in it, and would cost the others a trip more.
-const MAX_UNSEEN: usize = 16;
 /// How often a batch looks again: another process was faster, or likes are stamped anew whose moment another like of the user has.
 const MAX_LOOKS: usize = 3;
 /// The primary's clock, in microseconds.
@@ -49,8 +46,11 @@ impl Op for FavoriteOp {
     ) -> Result<(Vec<Result<bool, DalError>>, Committed), DalError> {
         let mut begin = attempt.begin().await?;
         let all = Changes::of(ops.iter().map(|op| **op));
-        if ops.len() <= MAX_UNSEEN {
-            match all.commit(attempt, begin, ops, 0).await? {
+        let expects = attempt.expects(ops.len());
+        if expects {
+            let committed = all.commit(attempt, begin, ops, 0).await?;
+            attempt.found(ops.len(), committed.is_some());
+            match committed {
                 Some(committed) => return Ok((ops.iter().map(|_| Ok(true)).collect(), committed)),
                 None => begin = BEGIN_ANEW,
             }
@@ -68,6 +68,9 @@ impl Op for FavoriteOp {
                 false => changes.commit(attempt, &[], ops, look * ops.len()).await?,
             };
             if let Some(committed) = committed {
+                if !expects {
+                    attempt.found(ops.len(), ops.iter().all(&is_change));
+                }
                 let output = |op: &&FavoriteOp| match is_gone(op) {
                     true => Err(DalError::NotFound),
                     false => Ok(is_change(op)),

@@ -11,7 +11,8 @@ mod tests;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use sea_orm::DbErr;
+pub(crate) use rows::newest_after;
+use sea_orm::{ConnectionTrait, DbErr};
 use telemetry::metrics::{self, FoldOutcome, Verb};
 use tokio::{
     sync::watch,
@@ -187,6 +188,11 @@ pub async fn compare_once(db: &Db, counters: &Counters) -> Result<Option<Compare
     let result = compare::round(db, counters, &lock.session).await;
     lock.release().await;
     Ok(Some(result?))
+}
+
+/// From which id on the ledger must be read.
+pub(crate) async fn ledger_begins<C: ConnectionTrait>(session: &C) -> Result<i64, DbErr> {
+    Ok(low_water_mark::read(session).await?.low)
 }
 
 /// A part of a round.

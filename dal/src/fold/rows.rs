@@ -103,7 +103,8 @@ pub(super) async fn newest_rows<C: ConnectionTrait>(
         .collect()
 }
 
-pub(super) fn newest_after(after: i64, limit: usize) -> Statement {
+/// The statement for that.
+pub(crate) fn newest_after(after: i64, limit: usize) -> Statement {
     let sql = format!(
         "SELECT id, kind, target_id, delta FROM ledger FORCE INDEX (PRIMARY) WHERE id > ? ORDER BY id LIMIT {limit}"
     );

@@ -7,7 +7,9 @@ use sea_orm::{DbErr, QueryResult};
 
 use super::session::{Answer, NOW, Sent, Session};
 use crate::{
-    DalError, counts, error,
+    DalError,
+    counts::{self, Counter},
+    error,
     gtid::Dialect,
     ledger::{self, Changes, Deltas, Exact},
     pool,
@@ -50,6 +52,16 @@ impl Attempt<'_> {
             true => &[],
             false => &["BEGIN"],
         })
+    }
+
+    /// Whether a batch of so many ops is expected to change something by each.
+    pub(crate) fn expects(&self, ops: usize) -> bool {
+        self.session.expects(ops)
+    }
+
+    /// Notes whether each of so many ops has changed something.
+    pub(crate) fn found(&mut self, ops: usize, each: bool) {
+        self.session.found(ops, each);
     }
 
     /// Begins a transaction and asks something in it: the rows.
@@ -97,8 +109,7 @@ impl Attempt<'_> {
         statements.extend(ledger::append(deltas, Some(&condition)));
         statements.push("COMMIT".to_owned());
         let moved = deltas.counters();
-        statements.push(self.position(self.dialect.last_commit()));
-        statements.push(counts::parts_text(&moved));
+        statements.extend(self.read_behind(&moved));
         *self.changes = Changes { moved, marked };
         let Sent {
             mut answers,
@@ -169,10 +180,27 @@ impl Attempt<'_> {
         format!("SELECT {expression} AS position, {NOW}")
     }
 
-    /// The answers to [`Self::position`] and [`counts::parts_text`].
+    /// What is asked behind a commit: its position and the clock, then the counts as of then or later. MariaDB tells a session's own commit, so one
+    /// statement will do: the commit has changed at least one of the counts. (As [`counts::after_commit`].)
+    fn read_behind(&self, moved: &[Counter]) -> Vec<String> {
+        match self.dialect {
+            Dialect::MariaDb if !moved.is_empty() => {
+                let columns = format!("{} AS position, {NOW}, ", self.dialect.last_commit());
+                vec![counts::parts_text(moved, &columns)]
+            }
+            _ => vec![
+                self.position(self.dialect.last_commit()),
+                counts::parts_text(moved, ""),
+            ],
+        }
+    }
+
+    /// The answers to [`Self::read_behind`].
     fn exact(&mut self, answers: &[Answer]) -> Result<Exact, DbErr> {
-        let [about, counted] = answers else {
-            return Err(pool::protocol_error("answers are missing"));
+        let (about, counted) = match answers {
+            [both] => (both, both),
+            [about, counted] => (about, counted),
+            _ => return Err(pool::protocol_error("answers are missing")),
         };
         let row = about.rows.first();
         self.session.heard(row)?;

@@ -43,8 +43,9 @@ use session::Session;
 /// Batches that are committed at once: a commit waits for disks and a replica, and the server shares those waits between commits. More of
 /// them make the batches smaller, and so each op dearer. Fewer where the pool is small ([`Db::max_writers`]).
 const MAX_WORKERS: usize = 4;
-/// While so many ops are being committed, only [`LARGE`] batches are: then larger ones cost less than waits.
+/// With more ops than this, large batches cost less than waits: see [`may_start`].
 const MANY_OPS: usize = 16;
+/// Batches that are committed at once then, at most.
 const LARGE: usize = 2;
 /// Ops in a batch at most.
 const MAX_BATCH: usize = 256;
@@ -233,8 +234,8 @@ impl<O: Op> Dispatcher<O> {
     /// A worker and what it is to commit; none as long as there is nothing to commit, or nobody to do it.
     fn next(&mut self) -> Option<(Worker, Vec<Job<O>>, OwnedSemaphorePermit)> {
         let batches = self.workers.saturating_sub(self.free.len());
-        let is_enough = batches >= LARGE && self.ops_in_flight >= MANY_OPS;
-        if is_enough || self.free.is_empty() || self.turn.is_none() {
+        let may_start = may_start(batches, self.ops_in_flight, self.waiting.len());
+        if !may_start || self.free.is_empty() || self.turn.is_none() {
             return None;
         }
         let batch = next_batch(&mut self.waiting, &self.in_flight);
@@ -243,6 +244,14 @@ impl<O: Op> Dispatcher<O> {
         }
         Some((self.free.pop()?, batch, self.turn.take()?))
     }
+}
+
+/// Whether a batch of those that wait may start beside those that are being committed. With few ops it may: they wait for nobody. With many,
+/// a small batch beside a large one would cost as much as a large one, and whoever comes next would wait for both. So it starts when it
+/// is as large, or when the other has ended: nobody waits for more than one batch before their own.
+fn may_start(batches: usize, in_flight: usize, waiting: usize) -> bool {
+    let are_few = in_flight.saturating_add(waiting) <= MANY_OPS;
+    batches == 0 || are_few || (batches < LARGE && waiting >= in_flight)
 }
 
 impl Worker {
@@ -463,5 +472,34 @@ impl Bench {
         };
         let ops: Vec<&O> = ops.iter().collect();
         Ok(O::commit(&ops, &mut attempt).await?.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_start;
+
+    #[test]
+    fn few_wait_for_nobody_and_many_for_one_batch_at_most() {
+        for (batches, in_flight, waiting, may) in [
+            (0, 0, 1, true),
+            (0, 0, 200, true),
+            (1, 1, 1, true),
+            (3, 7, 1, true),
+            (3, 15, 1, true),
+            // Many: no small one beside a large one, and no third.
+            (1, 40, 1, false),
+            (1, 40, 39, false),
+            (1, 40, 40, true),
+            (1, 16, 1, false),
+            (2, 20, 44, false),
+            (2, 40, 100, false),
+        ] {
+            assert_eq!(
+                may_start(batches, in_flight, waiting),
+                may,
+                "{batches} batches of {in_flight} ops, {waiting} wait"
+            );
+        }
     }
 }

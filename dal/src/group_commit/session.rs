@@ -27,6 +27,11 @@ const DRIFT_US: i64 = 1_000;
 /// Connections that may turn out to be broken, one after the other: as many as a pool may have.
 const MAX_BROKEN: usize = 1024;
 
+/// A batch up to this size is always sent as if each op changed something, for one that doesn't is hardly in it; a larger one as long as
+/// those before have been so.
+const LEAST_EXPECTED: usize = 16;
+const MOST_EXPECTED: usize = 256;
+
 /// What one statement answered.
 #[derive(Default)]
 pub(crate) struct Answer {
@@ -47,6 +52,8 @@ pub(crate) struct Sent {
 pub(crate) struct Session {
     db: Db,
     kept: Option<Kept>,
+    /// Ops of which a batch is expected to change something each. See [`Session::expects`].
+    expected: usize,
 }
 
 struct Kept {
@@ -68,7 +75,25 @@ struct Told {
 
 impl Session {
     pub(crate) fn new(db: Db) -> Self {
-        Self { db, kept: None }
+        Self {
+            db,
+            kept: None,
+            expected: LEAST_EXPECTED,
+        }
+    }
+
+    /// Whether a batch of so many ops is expected to change something by each, so that looking first would be a trip for nothing.
+    pub(crate) fn expects(&self, ops: usize) -> bool {
+        ops <= self.expected
+    }
+
+    /// What came of a batch of so many ops: whether each has changed something.
+    pub(crate) fn found(&mut self, ops: usize, each: bool) {
+        self.expected = match each {
+            true => self.expected.max(ops.saturating_mul(2).min(MOST_EXPECTED)),
+            false if ops >= LEAST_EXPECTED => (ops / 2).max(LEAST_EXPECTED),
+            false => self.expected,
+        };
     }
 
     /// Sends `text`, statements with a semicolon between them, in one trip. After an error the transaction may be open.

@@ -135,3 +135,50 @@ async fn rows_that_refer_to_nobody_are_found() {
         ]
     );
 }
+
+#[tokio::test]
+async fn a_user_with_many_likes_is_read_in_several_pages_and_another_write_is_no_difference() {
+    let (database, db) = fixture::migrated().await;
+    // One of them in two pages and a half; the numbers are made of digits.
+    let digits = "(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 \
+                  UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)";
+    let ten_thousand = format!(
+        "(SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d AS n FROM {digits} AS a, {digits} AS b, {digits} AS c, {digits} AS e)"
+    );
+    for (user, first) in [(7, 0), (7, 10_000), (7, 20_000), (8, 0)] {
+        let limit = if first == 20_000 { 5_000 } else { 10_000 };
+        database
+            .execute(&format!(
+                "INSERT INTO favorites (user_id, video_id, author_id, liked_us, batch) \
+                 SELECT {user}, {first} + n + 1, 1, {first} + n, 0 FROM {ten_thousand} AS numbers WHERE n < {limit}"
+            ))
+            .await;
+    }
+    for counters in [
+        "SELECT 1, video_id, COUNT(*) FROM favorites GROUP BY video_id",
+        "SELECT 3, author_id, COUNT(*) FROM favorites GROUP BY author_id",
+        "SELECT 4, user_id, COUNT(*) FROM favorites GROUP BY user_id",
+    ] {
+        database
+            .execute(&format!(
+                "INSERT INTO counters (kind, target_id, value) {counters}"
+            ))
+            .await;
+    }
+    let users = "INSERT INTO users (id, name, password_hash) VALUES (1, 'a', '-'), (7, 'b', '-'), (8, 'c', '-')";
+    database.execute(users).await;
+    assert_eq!(reconcile::differences(&db).await.unwrap(), []);
+    database
+        .execute("DELETE FROM favorites WHERE user_id = 7 AND video_id IN (1, 10000, 10001, 25000)")
+        .await;
+    let found = reconcile::fix(&db).await.unwrap();
+    let rows: i64 = found.iter().map(|found| found.shown - found.rows).sum();
+    assert_eq!((found.len(), rows), (6, 12));
+    assert_eq!(reconcile::differences(&db).await.unwrap(), []);
+    let orphans = orphans::find(&db).await.unwrap();
+    assert_eq!(orphans.len(), 24_998);
+    assert_eq!(
+        orphans.iter().map(|orphans| orphans.rows).sum::<i64>(),
+        34_996
+    );
+}

@@ -20,7 +20,7 @@
 mod reader;
 mod scripts;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use redis_client::{
     BadUrl, Client, Unavailable, Value,
@@ -35,6 +35,8 @@ use scripts::{MARK_SCRIPT, READ_SCRIPT};
 
 /// Buckets of marks, each with an epoch of its own.
 const BUCKETS: u64 = 8;
+/// Marks that one call of a script sets, at most: well within what Lua can pass on.
+const MAX_KEYS: usize = 1000;
 /// A mark lives this much longer than the largest lag: the time to notice a larger lag, and the difference of clocks.
 const TIME_TO_NOTICE: Duration = Duration::from_secs(5);
 
@@ -129,18 +131,30 @@ impl Marks {
             ReadsAfterWrites::Gtid => (commit.seq.to_string(), commit.gtid.clone()),
             ReadsAfterWrites::Mark => ("0".to_owned(), "-".to_owned()),
         };
-        let calls: Vec<redis_client::ScriptCall> = subjects
-            .iter()
-            .map(|subject| {
-                let arguments = vec![seq.clone(), gtid.clone(), life.clone()];
-                (vec![self.key(*subject)], arguments)
-            })
+        // Only a cluster has the buckets in different places.
+        let mut groups: BTreeMap<u64, Vec<Subject>> = BTreeMap::new();
+        for subject in subjects {
+            let bucket = match self.client.is_cluster() {
+                true => subject.bucket(),
+                false => 0,
+            };
+            groups.entry(bucket).or_default().push(*subject);
+        }
+        let groups: Vec<&[Subject]> = groups
+            .values()
+            .flat_map(|all| all.chunks(MAX_KEYS))
             .collect();
+        let call = |group: &&[Subject]| {
+            let keys = group.iter().map(|subject| self.key(*subject)).collect();
+            (keys, vec![seq.clone(), gtid.clone(), life.clone()])
+        };
+        let calls: Vec<redis_client::ScriptCall> = groups.iter().map(call).collect();
         let unmarked: Vec<Subject> = match self.client.run_script(&MARK_SCRIPT, &calls).await {
-            Ok(replies) => subjects
+            Ok(replies) => groups
                 .iter()
                 .zip(replies)
-                .filter_map(|(subject, reply)| reply.is_err().then_some(*subject))
+                .filter(|(_, reply)| reply.is_err())
+                .flat_map(|(group, _)| group.iter().copied())
                 .collect(),
             Err(Unavailable) => subjects.to_vec(),
         };
@@ -190,7 +204,7 @@ impl Marks {
             calls.push((vec![epoch, leases], Vec::new()));
         }
         let unknown = Sees::All(Why::Unknown);
-        let Ok(replies) = self.client.get_by_script(&READ_SCRIPT, &calls).await else {
+        let Ok(replies) = self.client.get_by_script_of_run(&READ_SCRIPT, &calls).await else {
             return vec![unknown; calls.len()];
         };
         let found = replies.into_iter().map(|reply| Found::parse(reply.ok()?));

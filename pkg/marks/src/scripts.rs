@@ -4,21 +4,28 @@ use std::sync::LazyLock;
 
 use redis_client::{Script, leases};
 
-/// A writer's. KEYS: mark. ARGV: seq, gtid, life in ms. 1 when set, 0 when a later commit's mark is there, which lives longer.
+/// A writer's. KEYS: marks. ARGV: seq, gtid, life in ms. How many were set: not those where a later commit's mark is, which lives longer.
 const MARK: &str = "
-local held = redis.pcall('GET', KEYS[1])
-local seq = type(held) == 'string' and tonumber(string.match(held, '^(%d+) '))
-if seq and seq > tonumber(ARGV[1]) then return 0 end
-redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[3])
-return 1
+local set = 0
+for _, key in ipairs(KEYS) do
+    local held = redis.pcall('GET', key)
+    local seq = type(held) == 'string' and tonumber(string.match(held, '^(%d+) '))
+    if not seq or seq <= tonumber(ARGV[1]) then
+        redis.call('SET', key, ARGV[1] .. ' ' .. ARGV[2], 'PX', ARGV[3])
+        set = set + 1
+    end
+end
+return set
 ";
 
-/// A reader's. KEYS: epoch, leases, marks. What the epoch says, and those marks that are there; nothing without an epoch of this run
+/// A reader's. KEYS: epoch, leases, marks. ARGV: the run id of the server if it is known, else ''. What the epoch says, and those marks that are there; nothing without an epoch of this run
 /// of the server, or while a writer's lease has run out.
 const READ: &str = "
 local of, _, commit = epoch(KEYS[1])
 if not of or not all_hold(KEYS[2]) then return {} end
-if of ~= string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') then return {} end
+local run = ARGV[1]
+if run == '' then run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') end
+if of ~= run then return {} end
 local found = { commit }
 for at = 3, #KEYS do
     local mark = text(KEYS[at])

@@ -3,6 +3,7 @@
 mod deletions;
 mod nodes;
 mod scripts;
+mod server_run;
 
 use std::{
     fmt::Display,
@@ -31,6 +32,7 @@ use tokio::{sync::watch, time::Instant};
 use tracing::Instrument as _;
 
 use crate::{BadUrl, Unavailable, pending::Pending, url};
+use server_run::ServerRun;
 
 /// For a TCP connection and its greeting.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -64,6 +66,7 @@ pub struct Client {
     suspended: watch::Sender<Option<Instant>>,
     /// Changed together with `suspended`.
     pending: Mutex<Pending>,
+    server_run: ServerRun,
     round_trips: AtomicU64,
     invalidated: AtomicU64,
 }
@@ -121,6 +124,7 @@ impl Client {
             deadline,
             suspended: watch::Sender::new(None),
             pending: Mutex::default(),
+            server_run: ServerRun::default(),
             round_trips: AtomicU64::default(),
             invalidated: AtomicU64::default(),
         });

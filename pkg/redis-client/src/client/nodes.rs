@@ -14,6 +14,12 @@ use fred::{
 use super::Client;
 use crate::{Bytes, Reply, Unavailable};
 
+/// What `INFO server` says of the run id.
+pub(super) fn run_id_in(info: &str) -> Option<&str> {
+    let id = info.lines().find_map(|line| line.strip_prefix("run_id:"))?;
+    Some(id.trim())
+}
+
 impl Client {
     /// Reads many keys. In a cluster the keys are on several nodes, which are asked at once.
     pub(super) async fn texts(&self, keys: Vec<String>) -> Reply<Vec<Option<Bytes>>> {
@@ -84,8 +90,7 @@ impl Client {
         let infos: Vec<String> = self.run("info", self.infos()).await.ok()?;
         let mut ids = Vec::new();
         for info in &infos {
-            let id = info.lines().find_map(|line| line.strip_prefix("run_id:"))?;
-            ids.push(id.trim());
+            ids.push(run_id_in(info)?);
         }
         match ids.as_slice() {
             [id] => Some((*id).to_owned()),

@@ -9,7 +9,7 @@ use fred::{
     util::redis_keyslot,
 };
 
-use super::{Client, LEASE};
+use super::{Client, LEASE, server_run::Command};
 use crate::{ScriptCall, Unavailable};
 
 impl Client {
@@ -50,32 +50,47 @@ impl Client {
             return Ok(Vec::new());
         }
         // Boxed, because the future's type would nest too deeply for callers.
-        let work = Box::pin(async {
-            let mut replies = self.pipeline(script, calls).await?;
-            // A server that has just restarted doesn't know the script. In a cluster this may be one node of many.
-            let unknown: Vec<usize> = (0..)
-                .zip(&replies)
-                .filter_map(|(at, reply)| is_unknown(reply).then_some(at))
-                .collect();
-            if !unknown.is_empty() {
-                script.load(&self.client).await?;
-                let again: Vec<ScriptCall> = unknown
-                    .iter()
-                    .filter_map(|at| calls.get(*at).cloned())
-                    .collect();
-                let answers = self.pipeline(script, &again).await?;
-                for (at, answer) in unknown.into_iter().zip(answers) {
-                    if let Some(reply) = replies.get_mut(at) {
-                        *reply = answer;
-                    }
-                }
-            }
-            Ok(replies)
-        });
+        let work = Box::pin(async { Ok(self.scripts(script, calls, &[]).await?.0) });
         self.run(operation, work).await
     }
 
-    async fn pipeline(&self, script: &Script, calls: &[ScriptCall]) -> Reply<Vec<Reply<Value>>> {
+    /// Runs a script for each of `calls`, and behind them other commands, in one round trip unless the script must be loaded. The answers to
+    /// both.
+    pub(super) async fn scripts(
+        &self,
+        script: &Script,
+        calls: &[ScriptCall],
+        behind: &[Command],
+    ) -> Reply<(Vec<Reply<Value>>, Vec<Reply<Value>>)> {
+        let (mut replies, mut told) = self.pipeline(script, calls, behind).await?;
+        // A server that has just restarted doesn't know the script. In a cluster this may be one node of many.
+        let unknown: Vec<usize> = (0..)
+            .zip(&replies)
+            .filter_map(|(at, reply)| is_unknown(reply).then_some(at))
+            .collect();
+        if !unknown.is_empty() {
+            script.load(&self.client).await?;
+            let again: Vec<ScriptCall> = unknown
+                .iter()
+                .filter_map(|at| calls.get(*at).cloned())
+                .collect();
+            let (answers, told_again) = self.pipeline(script, &again, behind).await?;
+            told = told_again;
+            for (at, answer) in unknown.into_iter().zip(answers) {
+                if let Some(reply) = replies.get_mut(at) {
+                    *reply = answer;
+                }
+            }
+        }
+        Ok((replies, told))
+    }
+
+    async fn pipeline(
+        &self,
+        script: &Script,
+        calls: &[ScriptCall],
+        behind: &[Command],
+    ) -> Reply<(Vec<Reply<Value>>, Vec<Reply<Value>>)> {
         let pipeline = self.client.pipeline();
         for (keys, arguments) in calls {
             // fred's pipelines have no method for EVALSHA. It doesn't know where a custom command has its key, so the slot is given.
@@ -86,14 +101,20 @@ impl Client {
                 head.iter().chain(keys).chain(arguments).cloned().collect();
             let () = pipeline.custom(command, arguments).await?;
         }
+        for (name, arguments) in behind {
+            let command = CustomCommand::new_static(name, ClusterHash::FirstKey, false);
+            let () = pipeline.custom(command, arguments.clone()).await?;
+        }
+        let sent = calls.len() + behind.len();
         let mut replies: Vec<Reply<Value>> = pipeline.try_all().await;
-        if replies.len() == calls.len() && calls.len() > 1 {
-            return Ok(replies);
+        if replies.len() == sent && sent > 1 {
+            let told = replies.split_off(calls.len());
+            return Ok((replies, told));
         }
         // The pipeline failed as a whole, or is one command whose error may be the connection's.
         match replies.pop() {
-            Some(Err(error)) if calls.len() > 1 || is_connection_fault(&error) => Err(error),
-            Some(reply) if calls.len() == 1 => Ok(vec![reply]),
+            Some(Err(error)) if sent > 1 || is_connection_fault(&error) => Err(error),
+            Some(reply) if sent == 1 => Ok((vec![reply], Vec::new())),
             _ => Err(Error::new(ErrorKind::Protocol, "replies are missing")),
         }
     }

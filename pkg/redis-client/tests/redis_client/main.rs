@@ -9,4 +9,5 @@
 
 mod cluster;
 mod password;
+mod server_run;
 mod tls;
