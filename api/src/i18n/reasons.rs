@@ -79,7 +79,7 @@ pub(super) const REASONS: [(Reason, &str, &str); 19] = [
     (
         Reason::PHOTO,
         "the file is a photo (HEIC or AVIF), not a video",
-        "文件是照片（HEIC 或 AVIF），不是视频",
+        "文件是照片，不是视频",
     ),
     (Reason::ENCRYPTED, "the video is encrypted", "视频已加密"),
     (
