@@ -28,7 +28,6 @@ use crate::{
     flights::{Flights, Viewers},
     rendered::Readings,
     request_logging,
-    routes::profile::{MAX_PICTURES, PICTURES},
     upload::slots::SpoolSlots,
 };
 
@@ -36,6 +35,11 @@ use crate::{
 const MAX_USERS: usize = 50_000;
 /// How long others may be shown a profile that has changed since. Names and births never do.
 const USER_TTL: Duration = Duration::from_secs(5);
+
+/// Of requests with pictures that are read at once, in the metrics.
+pub const PICTURES: &str = "pictures";
+/// How many of them: some 17 MB each at most.
+pub const MAX_PICTURES: usize = 8;
 
 /// One API process.
 pub struct App {

@@ -2,6 +2,7 @@
 //!
 //! [`routes`] lists all routes; each has a file. The services are known by their interfaces alone: no SQL, no Redis.
 
+mod accept_encoding;
 pub mod accounts;
 pub mod app;
 pub mod assets;

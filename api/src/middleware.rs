@@ -17,7 +17,7 @@ use tower_http::{
 };
 use volo_http::{body::Body, request::Request, response::Response};
 
-use crate::{assets::accepts_gzip, protobuf::PROTOBUF};
+use crate::{accept_encoding::accepts_gzip, protobuf::PROTOBUF};
 
 /// A shorter body is not compressed, in bytes: it fits into a packet either way.
 pub const MIN_COMPRESSED: u16 = 1024;

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use volo_http::{body::Body, response::Response};
 
 use crate::{
-    assets::accepts_gzip,
+    accept_encoding::accepts_gzip,
     error::ApiError,
     i18n::{Language, code_message},
     protobuf::{PROTOBUF, accepts_protobuf, encode},

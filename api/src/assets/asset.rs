@@ -7,7 +7,7 @@ use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use volo_http::{body::Body, response::Response};
 
-use crate::request_logging;
+use crate::{accept_encoding::accepts_gzip, request_logging};
 
 /// A shorter file is not compressed, in bytes.
 const MIN_COMPRESSED: usize = 1024;
@@ -87,52 +87,4 @@ fn gzip(content: &[u8]) -> Option<Bytes> {
     let gzip = encoder.finish().ok()?;
     let gains = content.len() >= MIN_COMPRESSED && gzip.len() < content.len();
     gains.then(|| Bytes::from(gzip))
-}
-
-/// Whether the client accepts gzip (RFC 9110, section 12.5.3): by its name, or else by `*`.
-pub fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let mut any = false;
-    let values = headers.get_all(header::ACCEPT_ENCODING).iter();
-    let texts = values.filter_map(|value| value.to_str().ok());
-    for coding in texts.flat_map(|text| text.split(',')) {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        let weight = weight.trim().strip_prefix("q=");
-        let accepted = weight.is_none_or(|q| q.trim().parse().unwrap_or(0.0_f32) > 0.0);
-        match name.trim().to_ascii_lowercase().as_str() {
-            "gzip" | "x-gzip" => return accepted,
-            "*" => any = accepted,
-            _ => {}
-        }
-    }
-    any
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn request(name: HeaderName, value: &str) -> HeaderMap {
-        HeaderMap::from_iter([(name, value.parse().unwrap())])
-    }
-
-    #[test]
-    fn gzip_is_accepted_by_its_name_or_by_a_star() {
-        for (value, accepts) in [
-            ("", false),
-            ("identity", false),
-            ("gzip", true),
-            ("GZIP", true),
-            ("br, gzip;q=0.5", true),
-            ("gzip;q=0", false),
-            ("*", true),
-            ("*;q=0", false),
-            ("gzip;q=0, *", false),
-            ("*, gzip;q=0.0", false),
-            ("gzip;q=x", false),
-        ] {
-            let headers = request(header::ACCEPT_ENCODING, value);
-            assert_eq!(accepts_gzip(&headers), accepts, "{value}");
-        }
-        assert!(!accepts_gzip(&HeaderMap::new()));
-    }
 }

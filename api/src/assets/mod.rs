@@ -5,7 +5,7 @@ mod asset;
 mod docs;
 mod web;
 
-pub use asset::{Asset, accepts_gzip};
+pub use asset::Asset;
 
 /// All files, for an object store that browsers reach at `public_endpoint`.
 pub fn assets(public_endpoint: &str) -> Vec<Asset> {

@@ -17,7 +17,7 @@ use volo_http::body::Body;
 
 use super::user::Profile;
 use crate::{
-    app::App,
+    app::{App, PICTURES},
     call::{Auth as _, Lenient, Streamed},
     client_address::ClientAddress,
     error::ApiError,
@@ -36,10 +36,6 @@ use crate::{
 
 /// Largest picture that may be sent: a photo of a telephone. The interface says the same.
 const MAX_PICTURE: usize = 8 << 20;
-/// Of requests with pictures that are read at once, in the metrics.
-pub const PICTURES: &str = "pictures";
-/// How many of them: some 17 MB each at most.
-pub const MAX_PICTURES: usize = 8;
 /// The parts that are pictures.
 const AVATAR: &str = "avatar";
 const BACKGROUND_IMAGE: &str = "background_image";

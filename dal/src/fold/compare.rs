@@ -7,7 +7,7 @@
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement};
 use telemetry::metrics::{self, Repair};
 
-use super::{Compared, step};
+use super::step::step;
 use crate::{
     DalError, Db,
     counters::Counters,
@@ -15,6 +15,15 @@ use crate::{
     pool::execute_text,
     position::{self, Position},
 };
+
+/// What a round of comparisons has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// Counters that were compared with Redis.
+    pub counters: usize,
+    /// Whether Redis was away; the next round compares them.
+    pub redis_away: bool,
+}
 use marks::{Reader, Sees};
 
 /// Counters compared with Redis at once.

@@ -6,28 +6,26 @@
 mod compare;
 mod low_water_mark;
 mod rows;
+mod step;
 #[cfg(test)]
 mod tests;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+pub use compare::Compared;
 pub(crate) use rows::newest_after;
 use sea_orm::{ConnectionTrait, DbErr};
-use telemetry::metrics::{self, FoldOutcome, Verb};
+use telemetry::metrics::{self, FoldOutcome};
 use tokio::{
     sync::watch,
     task::JoinHandle,
     time::{Instant, sleep_until},
 };
 
-use crate::{
-    DalError, Db, counters::Counters, lock::Lock, observe::on_primary, passes::Passes, pool::within,
-};
+use crate::{DalError, Db, counters::Counters, lock::Lock, passes::Passes};
 
 /// Between two rounds while each finds more than a transaction takes.
 const BUSY_PERIOD: Duration = Duration::from_secs(1);
-/// For one transaction of the folder, or one page.
-const STEP_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What a fold and a round of comparisons have done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,15 +34,6 @@ pub struct Folded {
     pub rows: usize,
     /// Counters that were compared with Redis.
     pub compared: usize,
-    /// Whether Redis was away; the next round compares them.
-    pub redis_away: bool,
-}
-
-/// What a round of comparisons has done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Compared {
-    /// Counters that were compared with Redis.
-    pub counters: usize,
     /// Whether Redis was away; the next round compares them.
     pub redis_away: bool,
 }
@@ -193,9 +182,4 @@ pub async fn compare_once(db: &Db, counters: &Counters) -> Result<Option<Compare
 /// From which id on the ledger must be read.
 pub(crate) async fn ledger_begins<C: ConnectionTrait>(session: &C) -> Result<i64, DbErr> {
     Ok(low_water_mark::read(session).await?.low)
-}
-
-/// A part of a round.
-async fn step<T>(work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-    on_primary(Verb::Background, within(STEP_DEADLINE, work)).await
 }

@@ -11,7 +11,7 @@ use sea_orm::{
     TransactionTrait as _,
 };
 
-use super::{low_water_mark, step};
+use super::{low_water_mark, step::step};
 use crate::{Db, error, pool::execute_text};
 
 /// Ledger rows in a transaction of the folder.

@@ -3,6 +3,7 @@
 mod deletions;
 mod nodes;
 mod scripts;
+mod scripts_of_run;
 mod server_run;
 
 use std::{

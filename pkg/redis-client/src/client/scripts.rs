@@ -9,8 +9,11 @@ use fred::{
     util::redis_keyslot,
 };
 
-use super::{Client, LEASE, server_run::Command};
+use super::{Client, LEASE};
 use crate::{ScriptCall, Unavailable};
+
+/// A command without a key.
+pub(super) type Command = (&'static str, Vec<String>);
 
 impl Client {
     /// Runs a script for each of `calls`, in one round trip; the answers are in their order.

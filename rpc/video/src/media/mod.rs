@@ -14,6 +14,7 @@ mod probe;
 mod process;
 mod remux;
 mod scratch;
+mod streams;
 mod transcode;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -25,10 +26,11 @@ pub use complete::{ReadAt, complete};
 pub use cover::Cover;
 pub use error::{MediaError, Refusal};
 pub use plan::{Format, Plan};
-pub use probe::{Probe, Streams};
+pub use probe::Probe;
 pub use remux::Remuxed;
 use scratch::Scratch;
 pub use scratch::ScratchFile;
+pub use streams::Streams;
 pub use transcode::{Progress, Transcoded};
 
 /// Demuxers that may open a file. Playlists and scripts (HLS, concat, DASH, SDP), which would fetch other addresses, are not among them.

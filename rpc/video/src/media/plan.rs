@@ -1,6 +1,6 @@
 //! Decides what is made of an upload: what every browser plays as it is, is remuxed; anything else is transcoded.
 
-use super::{Bounds, Streams};
+use super::{Bounds, streams::Streams};
 
 /// The container of what viewers get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Streams {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::probe::Audio, *};
+    use super::{super::streams::Audio, *};
 
     const BOUNDS: Bounds = Bounds {
         duration_s: 60,

@@ -4,7 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::{Bounds, Media, MediaError, Plan, Refusal, process::Output};
+use super::{
+    Bounds, Media, MediaError, Plan, Refusal,
+    process::Output,
+    streams::{Audio, Streams},
+};
 
 const OUTPUT_BYTES: u64 = 1 << 20;
 const ENTRIES: &str = "format=format_name,duration,start_time:stream=index,codec_type,codec_name,profile,pix_fmt,width,height,\
@@ -24,48 +28,6 @@ pub struct Probe {
     pub height: u32,
     /// What it consists of.
     pub streams: Streams,
-}
-
-/// The streams that viewers get.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Streams {
-    /// Of the pictures, in the file.
-    pub(super) index: u32,
-    pub(super) codec: String,
-    pub(super) profile: String,
-    pub(super) pixel_format: String,
-    pub(super) coded_width: u32,
-    pub(super) coded_height: u32,
-    /// On average; 0: unknown.
-    pub(super) fps: f64,
-    pub(super) is_interlaced: bool,
-    /// Of the colours, as ffmpeg calls it.
-    pub(super) space: String,
-    pub(super) transfer: String,
-    pub(super) audio: Option<Audio>,
-    /// Or WebM.
-    pub(super) is_matroska: bool,
-}
-
-/// The sound.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Audio {
-    pub(super) index: u32,
-    pub(super) codec: String,
-}
-
-impl Streams {
-    /// ffmpeg's names of the streams.
-    pub(super) fn maps(&self) -> Vec<String> {
-        let pictures = format!("0:{}", self.index);
-        std::iter::once(pictures).chain(self.audio_map()).collect()
-    }
-
-    /// The same of the sound.
-    pub(super) fn audio_map(&self) -> Option<String> {
-        let audio = self.audio.as_ref();
-        audio.map(|audio| format!("0:{}", audio.index))
-    }
 }
 
 #[derive(Deserialize)]

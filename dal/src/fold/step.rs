@@ -1,0 +1,16 @@
+//! A part of a round of the folder, with its deadline.
+
+use std::{future::Future, time::Duration};
+
+use sea_orm::DbErr;
+use telemetry::metrics::Verb;
+
+use crate::{observe::on_primary, pool::within};
+
+/// For one transaction of the folder, or one page.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A part of a round.
+pub(super) async fn step<T>(work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+    on_primary(Verb::Background, within(DEADLINE, work)).await
+}
