@@ -241,7 +241,7 @@ fn others() -> Vec<(&'static str, Vec<u8>, Expected)> {
             Refused("cut short"),
         ),
         ("a photo", media::photo(), Refused("photo")),
-        ("text", media::text(), Refused("format")),
+        ("text", media::text(), Refused("is expected")),
     ]
 }
 
