@@ -119,6 +119,12 @@ async fn more_dripping_uploads_than_places_leave_everybody_else_served() {
         println!("{what}");
         until_used(&system, "connections", PLACES).await;
         serves(&system, &account).await;
+        // Those that are still closing would take places of the next case.
+        drips.shutdown().await;
+        eventually(SOON, "connections that are closed", async || {
+            (used(&system, "connections").await <= PLACES / 10).then_some(())
+        })
+        .await;
     }
 }
 
