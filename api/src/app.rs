@@ -36,9 +36,9 @@ const MAX_USERS: usize = 50_000;
 /// How long others may be shown a profile that has changed since. Names and births never do.
 const USER_TTL: Duration = Duration::from_secs(5);
 
-/// Of requests with pictures that are read at once, in the metrics.
+/// The name, in the metrics, of the permits of requests with pictures.
 pub const PICTURES: &str = "pictures";
-/// How many of them: some 17 MB each at most.
+/// Requests with pictures that are read at once; each takes up to 17 MB.
 pub const MAX_PICTURES: usize = 8;
 
 /// One API process.
@@ -133,7 +133,7 @@ impl App {
         Ok(holder)
     }
 
-    /// A new token for a user whose account was made at `created_ms`, and whose tokens have ended so often.
+    /// A new token for a user whose account was made at `created_ms`. `epoch`: how often the tokens of the account have been ended.
     pub fn token_for(
         &self,
         user_id: i64,

@@ -88,7 +88,7 @@ impl FriendUser {
     }
 }
 
-/// All fields of a user and two more, in one object: a machine finds a field that is missing or too much.
+/// All fields of a user and two more, in one object, so that a test can find a missing or an unknown field.
 impl PartialSchema for FriendUser {
     fn schema() -> RefOr<Schema> {
         let RefOr::T(Schema::Object(mut object)) = User::schema() else {

@@ -1,4 +1,4 @@
-//! The replies of a route as schemas. They name every field, so that a machine finds one that is missing or too much.
+//! The replies of a route as schemas. They name every field, so that a test can find a missing or an unknown one.
 
 use idl::base::Code;
 use serde::Serialize;

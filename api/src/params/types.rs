@@ -234,12 +234,12 @@ texts! {
     Username: "LoginRequest"."username", "newcomer", read by nfc;
     /// A password at login.
     Password: "LoginRequest"."password", "correct horse", shown by hidden;
-    /// The title of a video.
-    Title: "PublishRequest"."title", "My first film";
+    /// The title of a video, without the white space at its edges.
+    Title: "PublishRequest"."title", "My first film", read by trimmed;
     /// What a user says of themself.
     Signature: "SetProfileRequest"."signature", "Hello!";
-    /// The text of a comment.
-    CommentText: "AddCommentRequest"."content", "Nice!";
+    /// The text of a comment, without the white space at its edges.
+    CommentText: "AddCommentRequest"."content", "Nice!", read by trimmed;
     /// The text of a message, without the white space at its edges.
     MessageText: "SendMessageRequest"."content", "Hello!", read by trimmed;
 }

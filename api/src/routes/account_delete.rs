@@ -18,7 +18,7 @@ use crate::{
 parameters! {
     /// The password once more.
     pub struct AccountDeletion {
-        /// One's own, for a token may be anybody's who found it.
+        /// The user's own: whoever has stolen a token doesn't know it.
         pub password: Password,
     }
 }

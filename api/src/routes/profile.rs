@@ -113,7 +113,7 @@ struct Head {
 }
 
 impl Head {
-    /// Counts the request, once its user is known or nobody is.
+    /// Counts the request for the rate limit: of its user, or of its address if there is no valid token.
     fn count(&self, app: &App, params: &Params) -> Result<(), ApiError> {
         let Lenient(viewer) = Lenient::read(app, params)?;
         match &self.pending {

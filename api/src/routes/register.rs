@@ -47,7 +47,7 @@ impl Example for Session {
 }
 
 impl Session {
-    /// A fresh token for the user, whose account was made then, and whose tokens have ended so often.
+    /// A new token for a user. `epoch`: how often the tokens of the account have been ended.
     pub fn start(
         app: &App,
         user_id: i64,

@@ -202,7 +202,7 @@ async fn a_form_without_token_or_title_or_file_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_title_has_1_to_100_characters() {
+async fn a_title_has_1_to_100_characters_without_white_space_at_its_edges() {
     let system = shared_system().await;
     let client = system.client();
     let account = client.new_account().await;
@@ -212,11 +212,11 @@ async fn a_title_has_1_to_100_characters() {
         .await
         .ok();
     client
-        .publish(&account.token, "🎬", media::mp4())
+        .publish(&account.token, " 🎬\n", media::mp4())
         .await
         .ok();
     let too_long = "影".repeat(101);
-    for bad in ["", too_long.as_str()] {
+    for bad in ["", " ", too_long.as_str()] {
         let body = client
             .publish(&account.token, bad, media::mp4())
             .await

@@ -9,7 +9,7 @@ use super::comment::{Comment, DeleteComment, Deletion, NewComment};
 use crate::{
     DalError,
     counts::Counter,
-    group_commit::{Answer, Attempt, BEGIN_ANEW, Begin, Committed, Op, Outcome},
+    group_commit::{Answer, Attempt, BEGIN_ANEW, Begin, Committed, Op, Outcome, Outcomes},
     idempotency::{self, First, Key},
     ledger::Deltas,
     tombstones::{self, Deleted, Tombstones},
@@ -35,8 +35,6 @@ pub(super) enum Written {
     Deleted(Deletion),
 }
 
-type Outcomes = Vec<Option<Result<Written, DalError>>>;
-
 impl Op for CommentOp {
     const QUEUE: &'static str = "comments";
     type Output = Written;
@@ -56,16 +54,21 @@ impl Op for CommentOp {
     ) -> Result<(Vec<Result<Written, DalError>>, Committed), DalError> {
         let mut batch = Batch {
             ops,
-            outcomes: ops.iter().map(|_| None).collect(),
+            outcomes: Outcomes::new(ops),
             may_be_gone: false,
         };
         let mut begin = attempt.begin().await?;
         for _ in 0..MAX_BEGINNINGS {
             match batch.commit(attempt, begin).await {
-                Ok(Some(committed)) => return Ok((batch.outcomes()?, committed)),
+                Ok(Some(committed)) => return Ok((batch.outcomes.all()?, committed)),
                 Ok(None) => {}
                 // The transaction is open.
-                Err(DalError::Duplicate) => batch.take_out_repeats(attempt).await?,
+                Err(DalError::Duplicate) => {
+                    batch
+                        .outcomes
+                        .take_out_repeats(attempt, CommentOp::made)
+                        .await?;
+                }
                 Err(error) => return Err(error),
             }
             begin = BEGIN_ANEW;
@@ -77,7 +80,7 @@ impl Op for CommentOp {
 struct Batch<'a> {
     ops: &'a [&'a CommentOp],
     /// Those that are known before the commit: of repeats, and of what refers to something deleted, which is [`DalError::NotFound`].
-    outcomes: Outcomes,
+    outcomes: Outcomes<'a, CommentOp>,
     /// Whether a commit was refused, as it is where a video is deleted.
     may_be_gone: bool,
 }
@@ -150,34 +153,12 @@ impl Batch<'_> {
             false => made(&adds, &committed.answers)?,
         };
         for (at, deletion) in decided {
-            self.tell(at, Ok(Written::Deleted(deletion)));
+            self.outcomes.set(at, Ok(Written::Deleted(deletion)));
         }
         for (at, comment) in added {
-            self.tell(at, Ok(Written::Added(comment)));
+            self.outcomes.set(at, Ok(Written::Added(comment)));
         }
         Ok(Some(committed))
-    }
-
-    /// Ends the transaction and looks for keys that were used before. What those made is what became of their ops.
-    async fn take_out_repeats(&mut self, attempt: &mut Attempt<'_>) -> Result<(), DalError> {
-        let keyed = self
-            .adds()
-            .filter_map(|(at, comment)| Some((at, comment, comment.key.as_ref()?)));
-        let keyed: Vec<(usize, &NewComment, &Key)> = keyed.collect();
-        let keys = keyed.iter().map(|(_, _, key)| *key);
-        let look = idempotency::find(keys).ok_or(DalError::Duplicate)?;
-        let mut found = Vec::new();
-        for row in &attempt.ask(&["ROLLBACK"], &look).await? {
-            for (at, comment, key) in &keyed {
-                if let Some(first) = key.first_in(row)? {
-                    found.push((*at, first.map(|first| Written::Added(comment.made(first)))));
-                }
-            }
-        }
-        for (at, result) in found {
-            self.tell(at, result);
-        }
-        Ok(())
     }
 
     /// Which of the rows to delete are there, locked: video and writer by id. Takes out what refers to something deleted. One trip.
@@ -190,7 +171,11 @@ impl Batch<'_> {
             .deletes()
             .map(|(_, delete)| delete.comment_id)
             .collect();
-        let refers_to: BTreeSet<Deleted> = self.open().flat_map(|(_, op)| op.refers_to()).collect();
+        let refers_to: BTreeSet<Deleted> = self
+            .outcomes
+            .open()
+            .flat_map(|(_, op)| op.refers_to())
+            .collect();
         let deleted = Tombstones::Comments.question(&refers_to);
         let (rows, deleted) = match ids.is_empty() {
             true => (Vec::new(), attempt.ask(begin, &deleted).await?),
@@ -206,14 +191,7 @@ impl Batch<'_> {
         };
         let deleted = tombstones::found(&deleted)?;
         let is_gone = |op: &CommentOp| op.refers_to().iter().any(|to| deleted.contains(to));
-        let gone: Vec<usize> = self
-            .open()
-            .filter(|(_, op)| is_gone(op))
-            .map(|(at, _)| at)
-            .collect();
-        for at in gone {
-            self.tell(at, Err(DalError::NotFound));
-        }
+        self.outcomes.refuse(is_gone, || DalError::NotFound);
         rows.iter()
             .map(|row| {
                 let of = (row.try_get("", "video_id")?, row.try_get("", "user_id")?);
@@ -224,33 +202,17 @@ impl Batch<'_> {
 
     /// New comments that are no repeats.
     fn adds(&self) -> impl Iterator<Item = (usize, &NewComment)> {
-        self.open().filter_map(|(at, op)| match op {
+        self.outcomes.open().filter_map(|(at, op)| match op {
             CommentOp::Add(comment) => Some((at, comment)),
             CommentOp::Delete(_) => None,
         })
     }
 
     fn deletes(&self) -> impl Iterator<Item = (usize, &DeleteComment)> {
-        self.open().filter_map(|(at, op)| match op {
+        self.outcomes.open().filter_map(|(at, op)| match op {
             CommentOp::Delete(comment) => Some((at, comment)),
             CommentOp::Add(_) => None,
         })
-    }
-
-    fn open(&self) -> impl Iterator<Item = (usize, &CommentOp)> {
-        let all = self.ops.iter().zip(&self.outcomes).enumerate();
-        all.filter_map(|(at, (op, outcome))| outcome.is_none().then_some((at, *op)))
-    }
-
-    fn tell(&mut self, at: usize, result: Result<Written, DalError>) {
-        if let Some(outcome) = self.outcomes.get_mut(at) {
-            *outcome = Some(result);
-        }
-    }
-
-    fn outcomes(self) -> Result<Vec<Result<Written, DalError>>, DbErr> {
-        let all: Option<Vec<_>> = self.outcomes.into_iter().collect();
-        all.ok_or_else(|| DbErr::Custom("an op without an outcome".to_owned()))
     }
 
     /// Also of those that changed nothing: what they found may not have been marked.
@@ -278,6 +240,14 @@ impl CommentOp {
                 Deleted::Video(comment.video_id),
                 Deleted::User(comment.user_id),
             ],
+        }
+    }
+
+    /// What a request with the same key has made; only new comments have a key.
+    fn made(&self, first: First) -> Option<Written> {
+        match self {
+            Self::Add(comment) => Some(Written::Added(comment.made(first))),
+            Self::Delete(_) => None,
         }
     }
 

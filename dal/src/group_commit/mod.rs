@@ -5,6 +5,7 @@
 //! What Redis is told of one batch is told while the next one commits.
 
 mod attempt;
+mod outcomes;
 mod session;
 
 use std::{
@@ -28,6 +29,7 @@ use tokio::sync::{
 use tracing::Instrument as _;
 
 pub(crate) use attempt::{Attempt, BEGIN_ANEW, Begin, Committed, Outcome};
+pub(crate) use outcomes::Outcomes;
 pub(crate) use session::Answer;
 
 use crate::{

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     DalError, blocks,
     counts::Counter,
-    group_commit::{Answer, Attempt, BEGIN_ANEW, Begin, Committed, Op, Outcome},
+    group_commit::{Answer, Attempt, BEGIN_ANEW, Begin, Committed, Op, Outcome, Outcomes},
     idempotency::{self, First, Key},
     ledger::Deltas,
 };
@@ -21,8 +21,6 @@ use crate::{
 const MAX_BEGINNINGS: usize = 4;
 /// The primary's clock, once a batch.
 const STAMP: &str = "SET @sent_ms = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
-
-type Outcomes = Vec<Option<Result<Message, DalError>>>;
 
 impl Op for NewMessage {
     const QUEUE: &'static str = "messages";
@@ -40,16 +38,19 @@ impl Op for NewMessage {
     ) -> Result<(Vec<Result<Message, DalError>>, Committed), DalError> {
         let mut batch = Batch {
             ops,
-            outcomes: ops.iter().map(|_| None).collect(),
+            outcomes: Outcomes::new(ops),
             may_be_blocked: false,
         };
         let mut begin = attempt.begin().await?;
         for _ in 0..MAX_BEGINNINGS {
             match batch.commit(attempt, begin).await {
-                Ok(Some(committed)) => return Ok((batch.outcomes()?, committed)),
+                Ok(Some(committed)) => return Ok((batch.outcomes.all()?, committed)),
                 Ok(None) => {}
                 // The transaction is open.
-                Err(DalError::Duplicate) => batch.take_out_repeats(attempt).await?,
+                Err(DalError::Duplicate) => {
+                    let made = |message: &NewMessage, first| Some(message.made(first));
+                    batch.outcomes.take_out_repeats(attempt, made).await?;
+                }
                 Err(error) => return Err(error),
             }
             begin = BEGIN_ANEW;
@@ -61,7 +62,7 @@ impl Op for NewMessage {
 struct Batch<'a> {
     ops: &'a [&'a NewMessage],
     /// Those that are known before the commit: of repeats, and of who is blocked, which is [`DalError::Blocked`].
-    outcomes: Outcomes,
+    outcomes: Outcomes<'a, NewMessage>,
     /// Whether a commit was refused, as it is where somebody is blocked.
     may_be_blocked: bool,
 }
@@ -78,7 +79,7 @@ impl Batch<'_> {
             self.take_out_blocked(attempt, begin).await?;
             begin = &[];
         }
-        let open: Vec<(usize, &NewMessage)> = self.open().collect();
+        let open: Vec<(usize, &NewMessage)> = self.outcomes.open().collect();
         let Some((_, first)) = open.first() else {
             return Ok(Some(attempt.nothing_to_commit(self.marked()).await?));
         };
@@ -100,13 +101,14 @@ impl Batch<'_> {
             }
         };
         for (at, message) in sending.made(&committed.answers)? {
-            self.tell(at, Ok(message));
+            self.outcomes.set(at, Ok(message));
         }
         Ok(Some(committed))
     }
 
     fn senders(&self) -> BTreeSet<blocks::Sender> {
-        self.open()
+        self.outcomes
+            .open()
             .map(|(_, message)| (message.from_id, message.to_id))
             .collect()
     }
@@ -122,51 +124,8 @@ impl Batch<'_> {
             .await?;
         let blocked = blocks::found(&rows)?;
         let is_blocked = |message: &NewMessage| blocked.contains(&(message.from_id, message.to_id));
-        let refused = self.open().filter(|(_, message)| is_blocked(message));
-        let refused: Vec<usize> = refused.map(|(at, _)| at).collect();
-        for at in refused {
-            self.tell(at, Err(DalError::Blocked));
-        }
+        self.outcomes.refuse(is_blocked, || DalError::Blocked);
         Ok(())
-    }
-
-    /// Ends the transaction and looks for keys that were used before. What those made is what became of their ops.
-    async fn take_out_repeats(&mut self, attempt: &mut Attempt<'_>) -> Result<(), DalError> {
-        let keyed = self
-            .open()
-            .filter_map(|(at, message)| Some((at, message, message.key.as_ref()?)));
-        let keyed: Vec<(usize, &NewMessage, &Key)> = keyed.collect();
-        let keys = keyed.iter().map(|(_, _, key)| *key);
-        let look = idempotency::find(keys).ok_or(DalError::Duplicate)?;
-        let mut found = Vec::new();
-        for row in &attempt.ask(&["ROLLBACK"], &look).await? {
-            for (at, message, key) in &keyed {
-                if let Some(first) = key.first_in(row)? {
-                    found.push((*at, first.map(|first| message.made(first))));
-                }
-            }
-        }
-        for (at, result) in found {
-            self.tell(at, result);
-        }
-        Ok(())
-    }
-
-    /// New messages that are no repeats.
-    fn open(&self) -> impl Iterator<Item = (usize, &NewMessage)> {
-        let all = self.ops.iter().zip(&self.outcomes).enumerate();
-        all.filter_map(|(at, (op, outcome))| outcome.is_none().then_some((at, *op)))
-    }
-
-    fn tell(&mut self, at: usize, result: Result<Message, DalError>) {
-        if let Some(outcome) = self.outcomes.get_mut(at) {
-            *outcome = Some(result);
-        }
-    }
-
-    fn outcomes(self) -> Result<Vec<Result<Message, DalError>>, DbErr> {
-        let all: Option<Vec<_>> = self.outcomes.into_iter().collect();
-        all.ok_or_else(|| DbErr::Custom("an op without an outcome".to_owned()))
     }
 
     /// Also of repeats: what they found may not have been marked.

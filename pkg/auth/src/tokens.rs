@@ -3,7 +3,7 @@
 //! The header's `kid` chooses one of the configured keys: the first key signs, all keys verify. To replace a key, add the new one last on
 //! every process, then put it first on every process, then remove the old one after the life of a token. So every process accepts the
 //! tokens of every other at any moment. A token ends before it expires
-//! only by the account's epoch, which whoever knows the account compares.
+//! only when the epoch of its account rises. Who reads the account compares the two; this package doesn't.
 //! A token names its account by id and creation time: after a restore an id may be given again, but not with the same time.
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -154,7 +154,7 @@ impl Tokens {
         self.issue_in_epoch(user_id, created_ms, 0)
     }
 
-    /// The same, of an account whose tokens have ended so often.
+    /// As [`Self::issue`]. `epoch`: how often the tokens of the account have been ended.
     pub fn issue_in_epoch(
         &self,
         user_id: i64,

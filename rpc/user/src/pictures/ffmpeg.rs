@@ -1,20 +1,23 @@
 //! Makes a picture of ours from one that somebody sent: decoded and encoded anew by ffmpeg, as JPEG, without metadata, no wider than wanted.
 //!
-//! The bytes are untrusted. ffmpeg reads them from its standard input, opens nothing else, and has limits on time, memory and pixels; `prlimit` replaces
-//! itself by it, so that there is a single process to kill.
+//! The bytes are untrusted. ffmpeg reads them from its standard input, opens nothing else, runs in a [`sandbox`], and has limits on time and pixels.
 
 use std::{process::Stdio, time::Duration};
 
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    process::Command,
-};
+use sandbox::Limits;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// From start to end; also the processor time.
 const TIME: Duration = Duration::from_secs(10);
 /// A photo of a telephone has up to 50 million pixels, of 4 bytes, which ffmpeg holds a few times.
 const MAX_PIXELS: &str = "60000000";
-const MEMORY_BYTES: u64 = 2 << 30;
+const LIMITS: Limits = Limits {
+    cpu: TIME,
+    memory_bytes: 2 << 30,
+    // It writes none.
+    file_bytes: 0,
+    in_background: false,
+};
 /// No JPEG of the largest width is larger, unless it is absurdly high.
 const MAX_OUTPUT: u64 = 4 << 20;
 
@@ -65,23 +68,14 @@ pub(crate) async fn encode(picture: &[u8], max_width: u32) -> Result<Vec<u8>, Pi
     );
     let before = "-hide_banner -v error -xerror -err_detect explode -threads 1 -protocol_whitelist pipe -max_pixels";
     let after = "-frames:v 1 -map_metadata -1 -threads 1 -c:v mjpeg -q:v 4 -f image2pipe -";
-    let mut command = Command::new("prlimit");
+    let mut command = sandbox::command("ffmpeg", LIMITS);
     command
-        .arg(format!("--as={MEMORY_BYTES}"))
-        .arg(format!("--cpu={}", TIME.as_secs().saturating_add(1)))
-        .args(["--core=0", "--", "ffmpeg"])
         .args(before.split(' '))
         .args([MAX_PIXELS, "-f", demuxer, "-i", "pipe:0"])
         .args(["-filter_complex", &filter])
         .args(after.split(' '))
-        .env_clear()
-        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        // A Ctrl-C at the terminal doesn't reach it while the service drains.
-        .process_group(0)
-        .kill_on_drop(true);
+        .stdout(Stdio::piped());
     let mut child = command.spawn()?;
     let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(std::io::Error::other("no pipes").into());
@@ -106,8 +100,9 @@ pub(crate) async fn encode(picture: &[u8], max_width: u32) -> Result<Vec<u8>, Pi
     };
     let status = status?;
     match status.code() {
-        // The code of `prlimit` for a program that is missing.
-        Some(127) => Err(std::io::Error::other("could not be started: is it installed?").into()),
+        Some(sandbox::COULD_NOT_START) => {
+            Err(std::io::Error::other("could not be started: is it installed?").into())
+        }
         Some(0) if !jpeg.is_empty() && jpeg.len() as u64 <= MAX_OUTPUT => Ok(jpeg),
         _ => Err(PictureError::Unreadable),
     }
@@ -115,6 +110,8 @@ pub(crate) async fn encode(picture: &[u8], max_width: u32) -> Result<Vec<u8>, Pi
 
 #[cfg(test)]
 mod tests {
+    use tokio::process::Command;
+
     use super::*;
 
     /// A picture by ffmpeg's own generator.

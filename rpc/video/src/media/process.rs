@@ -1,7 +1,4 @@
-//! Runs a program on an untrusted file, with limits on time, memory, processor time and output, and an empty environment.
-//!
-//! `prlimit` replaces itself by the program, so that there is a single process to kill. It gets a process group of its own, so that a Ctrl-C
-//! at the terminal doesn't reach it while the service drains.
+//! Runs a program on an untrusted file, in a [`sandbox`] and with limits on time and output, and tells what its end means.
 
 use std::{
     os::unix::process::ExitStatusExt as _,
@@ -10,10 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader},
-    process::Command,
-};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 
 use super::error::{MediaError, Refusal};
 
@@ -116,28 +110,20 @@ pub(super) async fn run_observed(
     limits: Limits,
     done_us: Option<&AtomicU64>,
 ) -> Result<Output, MediaError> {
-    let mut command = Command::new("prlimit");
     let cpu_s = limits.time.as_secs().saturating_mul(limits.threads);
+    let mut command = sandbox::command(
+        program,
+        sandbox::Limits {
+            cpu: Duration::from_secs(cpu_s),
+            memory_bytes: limits.memory_bytes,
+            file_bytes: limits.file_bytes,
+            in_background: limits.in_background,
+        },
+    );
     command
-        .arg(format!("--as={}", limits.memory_bytes))
-        .arg(format!("--cpu={}", cpu_s.saturating_add(1)))
-        .arg(format!("--fsize={}", limits.file_bytes))
-        .arg("--core=0")
-        .arg("--");
-    if limits.in_background {
-        command.args(["setpriv", "--pdeathsig", "KILL", "nice", "-n", "19"]);
-    }
-    command
-        .arg(program)
         .args(arguments)
-        // A proxy named in the environment would be asked for the object.
-        .env_clear()
-        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
+        .stderr(Stdio::piped());
     let tool = |error: std::io::Error| MediaError::Tool(format!("{program}: {error}"));
     let mut child = command.spawn().map_err(tool)?;
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
@@ -177,7 +163,7 @@ pub(super) async fn run_observed(
             _ => MediaError::Tool(format!("{program}: {status}")),
         });
     };
-    if exit_code == COULD_NOT_START {
+    if exit_code == sandbox::COULD_NOT_START {
         return Err(MediaError::Tool(format!(
             "{program} could not be started: is it installed, and media.memory_bytes large enough?"
         )));
@@ -189,8 +175,6 @@ pub(super) async fn run_observed(
     })
 }
 
-/// The shell's and `prlimit`'s code for a program that is missing or can't be loaded.
-const COULD_NOT_START: i32 = 127;
 const SIGXCPU: i32 = 24;
 const SIGXFSZ: i32 = 25;
 /// SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV.

@@ -135,7 +135,7 @@ impl Media {
     }
 }
 
-/// Bytes that so many bits a second can come to, with room to spare.
+/// The largest size of a video at this bit rate, in bytes: as if it were 10 s longer, and 8 MiB for its tables.
 fn bytes_of(bit_rate: u64, video: &Probe) -> u64 {
     let seconds = video.duration_ms / 1000 + 10;
     (bit_rate + AUDIO_BITS).saturating_mul(seconds) / 8 + (8 << 20)
