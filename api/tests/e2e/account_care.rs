@@ -114,7 +114,8 @@ async fn assert_all_gone(
     let client = system.client();
     eventually(GONE, "nothing left of the account", async || {
         // The deletions of videos are completed on their own, objects last.
-        let left = "SELECT (SELECT COUNT(*) FROM user_deletions) + (SELECT COUNT(*) FROM video_deletions)";
+        let left =
+            "SELECT (SELECT COUNT(*) FROM user_deletions) + (SELECT COUNT(*) FROM video_deletions)";
         let counts = user_counts(system, stayer).await;
         let is_over = system.database().value::<i64>(left).await == 0;
         (is_over && counts == (0, 0, 1)).then_some(())
