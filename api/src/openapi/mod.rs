@@ -32,14 +32,15 @@ use crate::{
 };
 
 /// What groups the routes. A tag that isn't here stands at the end, without a description.
-const TAGS: [(&str, &str); 7] = [
-    ("feed", "What everybody sees"),
+const TAGS: [(&str, &str); 8] = [
+    ("feed", "Feeds"),
     ("user", "Accounts"),
     ("publish", "Videos"),
     ("favorite", "Likes"),
     ("comment", "Comments"),
     ("relation", "Follows and friends"),
     ("message", "Messages"),
+    ("video", "A video by its id"),
 ];
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -219,7 +220,9 @@ fn body(route: &Route) -> RequestBody {
         for parameter in &parameters {
             object = object.property(parameter.name, schema(parameter));
             if parameter.place == Place::File {
-                object = object.required(parameter.name);
+                if parameter.required {
+                    object = object.required(parameter.name);
+                }
             } else {
                 example.insert(parameter.name.to_owned(), (parameter.example)());
             }

@@ -2,8 +2,12 @@
 
 use reqwest::Method;
 use serde_json::Value;
+use testkit::{System, media};
 
-use crate::shared_system;
+use crate::{
+    browser::{is_there, script},
+    shared_system,
+};
 
 #[tokio::test]
 async fn the_document_is_openapi_3_1_and_the_one_of_the_repository() {
@@ -48,14 +52,40 @@ async fn the_page_names_only_what_this_server_has_and_is_forbidden_the_rest() {
         named += 1;
     }
     assert!(named >= 4, "{}", page.text);
-    let script = client.get("/docs/docs.js", &[]).await;
-    assert_eq!(
-        script.headers["content-type"],
-        "text/javascript; charset=utf-8"
-    );
-    for forbidden in ["innerHTML", "eval(", "http://", "https://"] {
-        assert!(!script.text.contains(forbidden), "{forbidden}");
+    for module in ["docs", "dom", "request", "words"] {
+        let script = client.get(&format!("/docs/{module}.js"), &[]).await;
+        assert_eq!(
+            script.headers["content-type"],
+            "text/javascript; charset=utf-8"
+        );
+        for forbidden in ["innerHTML", "eval(", "http://", "https://"] {
+            assert!(!script.text.contains(forbidden), "{module}: {forbidden}");
+        }
     }
     let wrong = client.request(Method::POST, "/docs");
     client.send(wrong).await.failed(405, 10001);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_tries_routes_in_a_browser_and_the_quick_start_runs_as_it_is_shown() {
+    if !is_there() {
+        return;
+    }
+    // Its own: the newest film of its feed is the one that was just published.
+    let system = System::start().await;
+    let files = tempfile::tempdir().unwrap();
+    let film = files.path().join("film.mp4");
+    std::fs::write(&film, media::mp4()).unwrap();
+    let pictures = concat!(env!("CARGO_MANIFEST_DIR"), "/../.run/browser");
+    std::fs::create_dir_all(pictures).unwrap();
+    let mut command = script("docs.mjs");
+    command
+        .env("PAGE", system.http())
+        .env("FILM", &film)
+        .env("PICTURES", pictures);
+    let status = command.status().await.unwrap();
+    assert!(
+        status.success(),
+        "the page failed in the browser: see above, and {pictures}"
+    );
 }

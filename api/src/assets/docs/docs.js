@@ -1,193 +1,189 @@
 // The page of the contract: reads /openapi.json, shows it, and sends requests to the server that it came from.
-'use strict';
 
-const JSON_TYPE = 'application/json';
-const FORM_TYPE = 'application/x-www-form-urlencoded';
-const MULTIPART_TYPE = 'multipart/form-data';
+import { block, element, inline, markdown } from '/docs/dom.js';
+import { JSON_TYPE, kind, remember, trial } from '/docs/request.js';
+import { preferred, say, translated, use } from '/docs/words.js';
 
-/** An element with attributes and children; text is always text, never markup. */
-function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
+const PROGRAMS = [['curl', 'quickstart.sh'], ['JavaScript', 'quickstart.mjs'], ['Go', 'quickstart.go']];
+/** The address that the programs have as files. */
+const WRITTEN_FOR = '127.0.0.1:8080';
+const FILM = 'ffmpeg -f lavfi -i testsrc2=size=360x640:rate=24 -t 2 -pix_fmt yuv420p film.mp4';
+const AS_PROTOBUF = `curl -sS -H 'Accept: application/x-protobuf' ${location.origin}/douyin/feed/ -o feed.pb`;
+
+/** Whether a route needs a token: `needs`, `takes`, or undefined for none. */
+function demand(operation) {
+  if (!operation.security) return undefined;
+  return operation.security.some((way) => !Object.keys(way).length) ? 'takes' : 'needs';
 }
 
-/** The few marks that the document uses: `code` and **strong**. */
-function inline(text) {
-  return text.split(/(`[^`]*`|\*\*[^*]*\*\*)/).map((piece) => {
-    if (piece.startsWith('`')) return element('code', {}, piece.slice(1, -1));
-    if (piece.startsWith('**')) return element('strong', {}, piece.slice(2, -2));
-    return piece;
+function lock(operation) {
+  const what = demand(operation);
+  if (!what) return [];
+  const about = say(`${what}Token`);
+  return [element('span', { class: `lock ${what}`, role: 'img', 'aria-label': about, title: about })];
+}
+
+const method = (name) => element('span', { class: `method ${name.toLowerCase()}` }, name);
+
+/** Tabs by the usual keys, one program each. */
+function tabs(programs) {
+  const list = element('div', { role: 'tablist', 'aria-label': say('start') });
+  const panels = [];
+  const choose = (index) => {
+    [...list.children].forEach((tab, at) => {
+      tab.setAttribute('aria-selected', String(at === index));
+      tab.tabIndex = at === index ? 0 : -1;
+      panels[at].hidden = at !== index;
+    });
+  };
+  programs.forEach(([name, file, text], index) => {
+    const tab = element('button', { type: 'button', role: 'tab', id: `tab-${file}`, 'aria-controls': `panel-${file}` }, name);
+    tab.addEventListener('click', () => choose(index));
+    tab.addEventListener('keydown', (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      const next = (index + step + programs.length) % programs.length;
+      choose(next);
+      list.children[next].focus();
+    });
+    list.append(tab);
+    panels.push(element('div', { role: 'tabpanel', id: `panel-${file}`, 'aria-labelledby': `tab-${file}` }, block(text)));
   });
+  choose(0);
+  return [list, ...panels];
 }
 
-/** Paragraphs, lists and tables. */
-function markdown(text) {
-  return text.trim().split(/\n{2,}/).map((block) => {
-    const lines = block.split('\n');
-    if (block.startsWith('- ')) {
-      const items = block.split(/\n(?=- )/).map((item) => element('li', {}, ...inline(item.slice(2).replace(/\n\s*/g, ' '))));
-      return element('ul', {}, ...items);
-    }
-    if (block.startsWith('|')) {
-      const cells = (line) => line.split('|').slice(1, -1).map((cell) => cell.trim());
-      const row = (line, kind) => element('tr', {}, ...cells(line).map((cell) => element(kind, {}, ...inline(cell))));
-      return element('table', {}, row(lines[0], 'th'), ...lines.slice(2).map((line) => row(line, 'td')));
-    }
-    return element('p', {}, ...inline(lines.join(' ')));
-  });
+function start(programs) {
+  return element('section', { id: 'start' },
+    element('h2', {}, say('start')),
+    element('p', {}, say('startAbout')),
+    ...tabs(programs),
+    element('p', {}, say('noFilm')), block(FILM),
+    element('h3', {}, say('protobuf')),
+    element('p', {}, ...inline(say('protobufAbout'))), block(AS_PROTOBUF),
+    element('p', {}, say('document'), element('a', { href: '/openapi.json' }, 'openapi.json'), ' · ',
+      say('messages'), element('a', { href: '/proto/douyin.proto' }, 'douyin.proto')));
 }
 
-/** A schema in a few words. */
-function kind(schema) {
-  if (schema.$ref) return schema.$ref.split('/').pop();
-  if (schema.anyOf) return schema.anyOf.map(kind).join(' or ');
-  if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(' | ');
-  if (schema.type === 'array') return `[${kind(schema.items)}]`;
-  const rules = ['format', 'minimum', 'minLength', 'maxLength', 'maxItems', 'pattern']
-    .filter((rule) => schema[rule] !== undefined)
-    .map((rule) => (rule === 'format' ? schema.format : `${rule} ${schema[rule]}`));
-  return [schema.type, ...rules].join(', ');
-}
-
-/** What a form asks: the query's parameters, what only the body has, and headers of ours. */
-function fields(operation) {
-  const known = (operation.parameters || []).filter((one) => !['Accept-Language', 'X-Request-Id'].includes(one.name));
-  const inputs = known.map((one) => ({
-    name: one.name, place: one.in, required: Boolean(one['x-required']), about: one.description,
-    schema: one.schema, example: one.example,
-  }));
-  const upload = operation.requestBody.content[MULTIPART_TYPE];
-  for (const name of upload ? upload.schema.required : []) {
-    const schema = upload.schema.properties[name];
-    inputs.push({ name, place: 'file', required: true, about: schema.description, schema });
-  }
-  return inputs;
-}
-
-function row(field) {
-  const shown = field.example === undefined ? '' : String(field.example);
-  const type = field.place === 'file' ? 'file' : field.schema.format === 'password' ? 'password' : 'text';
-  const input = element('input', { name: field.name, type, 'data-place': field.place, placeholder: shown, autocomplete: 'off' });
-  return element('tr', {},
-    element('th', field.required ? { class: 'required' } : {}, element('code', {}, field.name)),
-    element('td', {}, input),
-    element('td', {}, element('small', {}, kind(field.schema))),
-    element('td', {}, element('small', {}, ...inline(field.about || ''))));
-}
-
-/** The request that a filled-in form stands for. */
-function request(form, method, path, place) {
-  const query = new URLSearchParams();
-  const headers = { 'Accept-Language': document.getElementById('language').value };
-  const body = {};
-  const token = document.getElementById('token').value.trim();
-  if (token && form.dataset.token === 'yes') headers.Authorization = `Bearer ${token}`;
-  const upload = place === MULTIPART_TYPE ? new FormData() : null;
-  for (const input of form.querySelectorAll('input[data-place]')) {
-    if (input.type === 'file') {
-      if (input.files.length) upload.append(input.name, input.files[0]);
-    } else if (input.value === '') {
-      continue;
-    } else if (input.dataset.place === 'header') {
-      headers[input.name] = input.value;
-    } else if (upload) {
-      upload.append(input.name, input.value);
-    } else if (place === 'query') {
-      query.append(input.name, input.value);
-    } else {
-      body[input.name] = input.value;
-    }
-  }
-  const options = { method, headers };
-  if (upload) {
-    options.body = upload;
-  } else if (place !== 'query') {
-    headers['Content-Type'] = place;
-    options.body = place === JSON_TYPE ? JSON.stringify(body) : String(new URLSearchParams(body));
-  }
-  const url = String(query) ? `${path}?${query}` : path;
-  return { url, options };
-}
-
-async function send(form, method, path, output) {
-  const { url, options } = request(form, method, path, form.elements.place.value);
-  const lines = [`${method} ${url}`];
-  output.replaceChildren(element('pre', {}, `${lines[0]} …`));
-  try {
-    const reply = await fetch(url, options);
-    const text = await reply.text();
-    lines.push(`${reply.status} · X-Request-Id ${reply.headers.get('x-request-id')}`, '');
-    let content;
-    try {
-      content = JSON.parse(text);
-      lines.push(JSON.stringify(content, null, 2));
-    } catch {
-      lines.push(text);
-    }
-    if (content && content.status_code === 0 && content.token) document.getElementById('token').value = content.token;
-  } catch (error) {
-    lines.push(`no reply: ${error.message}`);
-  }
-  output.replaceChildren(element('pre', {}, lines.join('\n')));
-}
-
-/** GET bodies are part of the contract, but no browser sends them. A form first: what is in a URL ends up in logs. */
-function places(method, operation) {
-  const upload = operation.requestBody.content[MULTIPART_TYPE];
-  if (upload) return [[MULTIPART_TYPE, 'multipart']];
-  if (method === 'GET') return [['query', 'query string']];
-  return [[FORM_TYPE, 'form'], [JSON_TYPE, 'JSON'], ['query', 'query string']];
-}
-
-function shown(path, method, operation) {
-  const output = element('output', { 'aria-live': 'polite' });
-  const form = element('form', { 'data-token': operation.security ? 'yes' : 'no' });
-  form.append(element('table', {}, ...fields(operation).map(row)));
-  const choice = element('select', { name: 'place' },
-    ...places(method, operation).map(([value, label]) => element('option', { value }, label)));
-  form.append(element('p', {}, element('label', {}, 'parameters in ', choice), element('button', {}, 'Try it')));
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    send(form, method, path, output);
-  });
+function shown(path, verb, operation) {
   const examples = operation.responses['200'].content[JSON_TYPE].examples;
   const replies = Object.entries(examples).map(([code, example]) => element('details', {},
-    element('summary', {}, `${code}: ${example.summary}`),
-    element('pre', {}, JSON.stringify(example.value, null, 2))));
+    element('summary', {}, `${code}: ${translated(example.summary)}`), block(JSON.stringify(example.value, null, 2))));
   const others = Object.entries(operation.responses).filter(([status]) => status !== '200');
-  const statuses = others.map(([status, reply]) => element('li', {}, `${status}: ${reply.description}`));
-  return element('details', { id: operation.operationId },
-    element('summary', {}, element('span', { class: 'method' }, method), element('code', {}, path), ' ', element('span', { class: 'about' }, operation.summary)),
-    element('p', {}, ...inline(operation.description)),
-    form, output,
-    element('details', {}, element('summary', {}, 'Replies'), ...replies, element('ul', {}, ...statuses)));
+  const statuses = others.map(([status, reply]) => element('li', {}, `${status}: ${translated(reply.description)}`));
+  const id = operation.operationId;
+  return element('details', { id, class: 'route' },
+    element('summary', {}, method(verb), ...lock(operation), element('code', {}, path), ' ',
+      element('span', { class: 'about' }, translated(operation.summary))),
+    element('p', {}, ...inline(translated(operation.description)), ' ', element('a', { href: `#${id}`, class: 'link' }, say('link'))),
+    ...trial(path, verb, operation),
+    element('details', {}, element('summary', {}, say('replies')), ...replies, element('ul', {}, ...statuses)));
 }
 
 function object(name, schema) {
-  const rows = Object.entries(schema.properties).map(([field, of]) => element('tr', {},
-    element('th', {}, element('code', {}, field)), element('td', {}, kind(of)),
-    element('td', {}, ...inline(of.description || ''))));
-  return element('details', {}, element('summary', {}, element('code', {}, name)), element('table', {}, ...rows));
+  const rows = Object.entries(schema.properties || {}).map(([field, of]) => element('tr', {},
+    element('th', {}, element('code', {}, field)), element('td', {}, ...kind(of)),
+    element('td', {}, ...inline(translated(of.description)))));
+  return element('details', { id: `object-${name}` }, element('summary', {}, element('code', {}, name)),
+    element('p', {}, ...inline(translated(schema.description))),
+    element('div', { class: 'scroll' }, element('table', {}, ...rows)));
+}
+
+/** The routes of each tag: [tag, [[path, verb, operation]]]. */
+function groups(contract) {
+  const all = Object.entries(contract.paths).flatMap(([path, item]) =>
+    Object.entries(item).map(([verb, operation]) => [path, verb.toUpperCase(), operation]));
+  return contract.tags.map((tag) => [tag, all.filter(([, , operation]) => operation.tags[0] === tag.name)]);
+}
+
+const link = (id, ...content) => element('li', {}, element('a', { href: `#${id}` }, ...content));
+
+function navigation(contract) {
+  const routes = groups(contract).flatMap(([tag, operations]) => [
+    element('h2', {}, translated(tag.description ?? tag.name)),
+    element('ul', {}, ...operations.map(([path, verb, operation]) =>
+      link(operation.operationId, method(verb), element('span', {}, path.replace('/douyin', '')), ...lock(operation)))),
+  ]);
+  return [
+    element('ul', {}, link('start', say('start')), link('rules', say('rules'))),
+    ...routes,
+    element('ul', {}, link('objects', say('objects'))),
+  ];
+}
+
+function show(contract, programs) {
+  document.title = `${contract.info.title}: ${say('title')}`;
+  document.getElementById('title').textContent = `${contract.info.title} ${contract.info.version}`;
+  document.getElementById('token').placeholder = say('noToken');
+  document.getElementById('routes').replaceChildren(...navigation(contract));
+  const operations = groups(contract).map(([tag, routes]) => element('section', {},
+    element('h2', {}, translated(tag.description ?? tag.name)),
+    ...routes.map(([path, verb, operation]) => shown(path, verb, operation))));
+  const schemas = Object.entries(contract.components.schemas).map(([name, schema]) => object(name, schema));
+  document.getElementById('content').replaceChildren(
+    start(programs),
+    element('section', { id: 'rules' }, element('h2', {}, say('rules')), ...markdown(contract.info.description)),
+    element('div', { id: 'operations' }, ...operations),
+    element('section', { id: 'objects' }, element('h2', {}, say('objects')), ...schemas));
+  for (const details of document.querySelectorAll('#operations > section > details')) {
+    // Whatever is open can be linked to.
+    details.addEventListener('toggle', () => {
+      if (!details.open || location.hash === `#${details.id}`) return;
+      history.replaceState(null, '', `#${details.id}`);
+      mark();
+    });
+  }
+  follow();
+}
+
+function mark() {
+  for (const one of document.querySelectorAll('#routes a')) {
+    if (one.hash === location.hash) one.setAttribute('aria-current', 'true');
+    else one.removeAttribute('aria-current');
+  }
+}
+
+function openMenu(open) {
+  document.getElementById('menu').setAttribute('aria-expanded', String(open));
+  document.body.classList.toggle('menu-open', open);
+}
+
+/** A link to an operation or an object opens it. */
+function follow() {
+  openMenu(false);
+  mark();
+  const target = document.getElementById(location.hash.slice(1));
+  if (!target) return;
+  if (target instanceof HTMLDetailsElement) target.open = true;
+  target.scrollIntoView();
 }
 
 async function main() {
-  const contract = await (await fetch('/openapi.json')).json();
-  document.getElementById('title').textContent = `${contract.info.title} ${contract.info.version}`;
-  document.getElementById('description').append(...markdown(contract.info.description));
-  const operations = document.getElementById('operations');
-  for (const tag of contract.tags) {
-    operations.append(element('h2', {}, `${tag.name}: ${tag.description}`));
-    for (const [path, item] of Object.entries(contract.paths)) {
-      for (const [method, operation] of Object.entries(item)) {
-        if (operation.tags[0] === tag.name) operations.append(shown(path, method.toUpperCase(), operation));
-      }
-    }
-  }
-  const schemas = document.getElementById('schemas');
-  schemas.append(element('h2', {}, 'Objects'));
-  for (const [name, schema] of Object.entries(contract.components.schemas)) schemas.append(object(name, schema));
+  const text = async (path) => (await fetch(path)).text();
+  const here = async ([name, file]) => [name, file, (await text(`/docs/${file}`)).replaceAll(`//${WRITTEN_FOR}`, `//${location.host}`)];
+  const [contract, ...programs] = await Promise.all([text('/openapi.json').then(JSON.parse), ...PROGRAMS.map(here)]);
+
+  const token = document.getElementById('token');
+  token.value = sessionStorage.getItem('docs.token') ?? '';
+  token.addEventListener('change', () => remember(token.value.trim()));
+  document.getElementById('menu').addEventListener('click', () => openMenu(!document.body.classList.contains('menu-open')));
+  // A second click on a link opens what was closed meanwhile.
+  document.addEventListener('click', (event) => {
+    if (event.target.closest?.('a[href^="#"]')?.hash === location.hash) follow();
+  });
+  document.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') openMenu(false);
+  });
+  addEventListener('hashchange', follow);
+
+  const language = document.getElementById('language');
+  language.value = preferred();
+  const speak = async () => {
+    await use(language.value, contract);
+    show(contract, programs);
+  };
+  language.addEventListener('change', speak);
+  await speak();
   document.body.dataset.ready = 'yes';
 }
 
