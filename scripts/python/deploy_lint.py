@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import yaml
+from documents import anchors
 
 DEPLOY = Path("scripts/deploy")
 problems = []
@@ -30,11 +31,26 @@ variables = {
     for key in (keys if isinstance(keys, dict) else [section])
 }
 
-# Whatever is set is a setting; the scripts' own variables aren't meant here.
+# Whatever is set is a setting; the guide also names variables of the scripts.
+of_scripts = set(re.findall(r"DOUSHENG_[A-Z_0-9]+", Path("scripts/lib/settings.sh").read_text()))
 for file in [DEPLOY / "Dockerfile", DEPLOY / "compose.yaml", DEPLOY / "README.md", *sorted((DEPLOY / "kubernetes").glob("*.yaml"))]:
     for variable in sorted(set(re.findall(r"DOUSHENG_[A-Z_0-9]+", file.read_text()))):
         # "DOUSHENG_OBJECT_STORE__*" stands for all of a section.
-        check(variable in variables or variable.endswith("__"), f"{file}: {variable} is no setting of pkg/settings/defaults.toml")
+        known = variables | (of_scripts if file.suffix == ".md" else set())
+        check(variable in known or variable.endswith("__"), f"{file}: {variable} is no setting of pkg/settings/defaults.toml")
+
+# Each alert has a heading of the guide, which says what to do.
+guide = anchors((DEPLOY / "README.md").read_text())
+for rule in (rule for group in yaml.safe_load((DEPLOY / "alerts.yaml").read_text())["groups"] for rule in group["rules"]):
+    check(rule["annotations"]["guide"] in guide, f"alerts.yaml: {rule['alert']}: README.md has no heading {rule['annotations']['guide']}")
+    check(rule["alert"] in (DEPLOY / "README.md").read_text(), f"README.md: doesn't say what to do about {rule['alert']}")
+
+# The workspace has the version; manifests and change log follow.
+version = tomllib.loads(Path("Cargo.toml").read_text())["workspace"]["package"]["version"]
+check(f"\n## {version}\n" in Path("CHANGELOG.md").read_text(), f"CHANGELOG.md: has no notes of {version}")
+for file in [DEPLOY / "README.md", *sorted((DEPLOY / "kubernetes").glob("*.yaml"))]:
+    for tag in re.findall(r"dousheng:([\d.]+)", file.read_text()):
+        check(tag == version, f"{file}: the version is {version}, not {tag}")
 
 # The image has every program, and only programs that there are.
 dockerfile = (DEPLOY / "Dockerfile").read_text()

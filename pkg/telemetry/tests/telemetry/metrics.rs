@@ -1,8 +1,8 @@
-//! Metrics are rendered as they were recorded, and every metric of the dashboard exists.
+//! Metrics are rendered as they were recorded, and every metric of the dashboard and of the alerts exists.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use telemetry::metrics::{self, FAMILIES, Kind, Routing, Server, UploadOutcome, Verb};
+use telemetry::metrics::{self, FAMILIES, Family, Kind, Routing, Server, UploadOutcome, Verb};
 use tokio::sync::Semaphore;
 
 /// The recorder is the process's: tests that look at numbers record under labels of their own.
@@ -127,7 +127,25 @@ fn names_follow_prometheus() {
     }
 }
 
-/// Every word in the dashboard's queries that is followed by `{` or is an argument: whatever looks like a metric's name.
+/// Every word in a query that is followed by `{` or is an argument: whatever looks like a metric's name.
+fn asked(query: &str) -> BTreeSet<String> {
+    // What stands in quotes or in brackets is a label's value, or a range.
+    let mut text = String::new();
+    let mut hidden = None;
+    for c in query.chars() {
+        match (hidden, c) {
+            (None, '"') => hidden = Some('"'),
+            (None, '[') => hidden = Some(']'),
+            (Some(end), c) if end == c => hidden = None,
+            (None, c) => text.push(c),
+            _ => {}
+        }
+    }
+    let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+    let words = words.filter(|word| word.contains('_') && *word != "histogram_quantile");
+    words.map(str::to_owned).collect()
+}
+
 fn asked_by_the_dashboard() -> BTreeSet<String> {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -135,39 +153,42 @@ fn asked_by_the_dashboard() -> BTreeSet<String> {
     );
     let dashboard: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let mut asked = BTreeSet::new();
-    for panel in dashboard["panels"].as_array().unwrap() {
-        for target in panel["targets"].as_array().into_iter().flatten() {
-            // What stands in quotes or in brackets is a label's value, or a range.
-            let mut query = String::new();
-            let mut hidden = None;
-            for c in target["expr"].as_str().expect("a query").chars() {
-                match (hidden, c) {
-                    (None, '"') => hidden = Some('"'),
-                    (None, '[') => hidden = Some(']'),
-                    (Some(end), c) if end == c => hidden = None,
-                    (None, c) => query.push(c),
-                    _ => {}
-                }
-            }
-            let words = query.split(|c: char| !c.is_ascii_lowercase() && c != '_');
-            asked.extend(words.filter(|word| word.contains('_')).map(str::to_owned));
-        }
-    }
-    asked.remove("histogram_quantile");
-    asked
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    targets
+        .flat_map(|target| asked(target["expr"].as_str().expect("a query")))
+        .collect()
+}
+
+fn recorded() -> BTreeSet<String> {
+    let name = |family: &Family| match family.kind {
+        Kind::Histogram => format!("{}_bucket", family.name),
+        _ => family.name.to_owned(),
+    };
+    FAMILIES.iter().map(name).collect()
 }
 
 #[test]
 fn the_dashboard_asks_for_what_is_recorded_and_leaves_nothing_out() {
     let asked = asked_by_the_dashboard();
-    let recorded: BTreeSet<String> = FAMILIES
-        .iter()
-        .map(|family| match family.kind {
-            Kind::Histogram => format!("{}_bucket", family.name),
-            _ => family.name.to_owned(),
-        })
-        .collect();
+    let recorded = recorded();
     let difference: Vec<_> = asked.symmetric_difference(&recorded).collect();
     assert!(difference.is_empty(), "on one side only: {difference:?}");
+}
+
+#[test]
+fn the_alerts_ask_for_what_is_recorded() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../scripts/deploy/alerts.yaml"
+    );
+    let rules = std::fs::read_to_string(path).unwrap();
+    let queries = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("expr: "));
+    let asked: BTreeSet<String> = queries.flat_map(asked).collect();
+    assert!(asked.len() >= 10, "{asked:?}");
+    let recorded = recorded();
+    let unknown: Vec<_> = asked.difference(&recorded).collect();
+    assert!(unknown.is_empty(), "nobody records {unknown:?}");
 }
