@@ -45,7 +45,13 @@ fn the_document_and_the_readme_have_the_table_of_codes() {
     for text in [description, include_str!("../../README.md")] {
         let rows: Vec<&str> = text
             .lines()
-            .filter(|line| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit())
+            .filter(|line| {
+                let first = line
+                    .strip_prefix("| ")
+                    .and_then(|row| row.split(' ').next());
+                first.is_some_and(|cell| cell.parse::<i32>().is_ok())
+                    && line.matches('|').count() == 5
+            })
             .collect();
         let table = CODES.map(|(code, english, chinese)| {
             let status = ApiError::new(code).http_status().as_u16();
