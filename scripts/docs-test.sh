@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Opens /docs of a running API in headless Chromium, registers and logs in there, and fails on a console error or a request to
-# another host. Not part of `make test`: Chromium is large. Installs it if it is missing.
-#   scripts/docs-test.sh [http://127.0.0.1:8080]
+# Runs the commands of all documents against a running API, each document's in one shell, and compares what they print with what the
+# document says. A part of runbook-test.sh; python/documents.py says which fences are commands.
+#   scripts/docs-test.sh [http://127.0.0.1:8080] [DOCUMENT...]
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib/settings.sh
@@ -10,7 +10,22 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/lib/process.sh"
 
 API=${1:-http://$API_LISTEN}
-command -v chromium >/dev/null || "$HERE/infra.sh" install chromium
 wait_for "$API" 10 http_ok "$API/openapi.json"
-mkdir -p "$RUN/logs"
-python3 "$HERE/python/docs_test.py" chromium "$API" "$RUN/logs/docs.png"
+cd "$PROJECT"
+if [ $# -gt 1 ]; then
+    documents=("${@:2}")
+else
+    mapfile -t documents < <(git ls-files -co --exclude-standard '*.md')
+fi
+WORK=$(mktemp -d)
+trap 'rm -rf "$WORK"' EXIT
+failed=0
+for document in "${documents[@]}"; do
+    python3 "$HERE/python/documents.py" commands "$document" "$API" >"$WORK/commands.sh"
+    grep -q '^at=' "$WORK/commands.sh" || continue
+    bash "$WORK/commands.sh" || {
+        complain "a command of $document failed, or printed something else: see the lines above"
+        failed=1
+    }
+done
+exit $failed

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Static checks: formatting, clippy, shellcheck, the files for deployment, and the rules for imports between rooms.
+# Static checks: formatting, clippy, shellcheck, the documents, the files for deployment, and the rules for imports between rooms.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$HERE/.."
@@ -24,6 +24,7 @@ need_cargo
 step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install shellcheck
 step fmt "cargo fmt" cargo fmt --all --check
 step shellcheck "the notes above; https://www.shellcheck.net explains each" shell_files
+step documents "the lines above name document and line; scripts/python/documents.py says what is checked" python3 "$HERE/python/documents.py"
 step deploy "scripts/deploy-lint.sh; its tools come from PyPI, pinned in scripts/python/deploy-requirements.txt" "$HERE/deploy-lint.sh"
 web
 step clippy "cargo clippy --workspace --all-targets" cargo clippy --workspace --all-targets -- -D warnings

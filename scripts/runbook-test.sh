@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests every command of the runbook (deploy/runbook.md) on a system of its own: rotate the key for tokens, replace Redis, back up, lose the
+# Tests every command of the documents on a system of its own: those of the guides (docs-test.sh), and of the runbook (deploy/runbook.md): rotate the key for tokens, replace Redis, back up, lose the
 # primary and promote a replica, add a replica, lose everything and restore. After each step all data must be there. Takes 1 to 2 minutes;
 # the programs must be built. For faults under load see make chaos.
 set -euo pipefail
@@ -230,6 +230,7 @@ rm -rf "$BACKUP" "$BACKUP-again"
 step fresh "$see" "$HERE/dousheng.sh" reset
 step install "$see" "$HERE/infra.sh" install rclone
 step start "$see" "$HERE/dousheng.sh" start
+step documents "$see" "$HERE/docs-test.sh" "$API"
 step use "$see" use
 step rotate-key "$see" session rotate
 step replace-redis "$see" session replace_redis
