@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Benchmarks, on the servers of the tests; nothing else should run meanwhile. Arguments choose the parts; without any, all run:
+# Benchmarks, on the servers of the tests; nothing else should run meanwhile. Arguments choose the parts; without any, all run but growth:
 #   routes     requests/s, latencies and processor time of each route, and the memory of each process; see below
 #   likes      likes per second with and without group commit
 #   reads      the cost of read-your-writes
 #   hostile    the effect of hostile clients on another user
 #   traces     the cost of traces
 #   capacity   the cost of a request in each part
+#   growth     what runs beside the requests, at a large installation's data against a tenth; half an hour; GROW=0.1 is quicker
+#   ledger     the cost of folds, likes and counts under a dump that runs for long; LEDGER_ROWS=2000000
 # Settings of routes, by environment variable:
 #   BASELINE=directory   compares with another build's programs (api, user, video, favorite, comment, relation, message, migrate), turn by turn
 #   GROW=1               compares with a database as large as SCALE=1 scripts/grow.sh makes it; GROW=0.01 is quick
@@ -21,7 +23,7 @@ cd "$HERE/.."
 # shellcheck source=scripts/lib/progress.sh
 . "$HERE/lib/progress.sh"
 
-PARTS=(likes reads routes hostile traces capacity)
+PARTS=(likes reads routes hostile traces capacity ledger growth)
 
 # Servers that somebody keeps up (test-infra.sh up) stay up.
 servers_down() { [ -n "$KEPT" ] || "$HERE/test-infra.sh" down; }
@@ -34,12 +36,12 @@ development() { # EXAMPLE
     "$TARGET/debug/examples/$1"
 }
 
-[ $# != 0 ] || set -- "${PARTS[@]}"
+[ $# != 0 ] || set -- "${PARTS[@]:0:7}"
 for part in "$@"; do
     case " ${PARTS[*]} " in
         *" $part "*) ;;
         *)
-            sed -n '2,13s/^# \?//p' "$0"
+            sed -n '2,15s/^# \?//p' "$0"
             exit 2
             ;;
     esac

@@ -3,7 +3,7 @@
 # also after a failure or Ctrl-C. Takes 20 to 25 minutes.
 #   scripts/chaos.sh [filter...]    only rows whose name contains one of these, for example: pairs, or 'fault Redis'
 # With DOUSHENG_TEST_REPLICAS=2 DOUSHENG_TEST_ETCD_NODES=3 DOUSHENG_TEST_REDIS_NODES=3 there are several servers of each kind.
-# DOUSHENG_CHAOS_PERCENT=10 runs a tenth of the write-then-read pairs, of the publishes and of the jobs of the transcoder.
+# DOUSHENG_CHAOS_PERCENT=10 runs a tenth of the write-then-read pairs, of the publishes, of the jobs of the transcoder and of the deletions.
 set -euo pipefail
 # Other ports than those of the tests and of a run, so that all may be up at once.
 export DOUSHENG_TEST_RUN=${DOUSHENG_TEST_RUN:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.run/chaos}

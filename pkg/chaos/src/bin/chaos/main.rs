@@ -10,6 +10,7 @@
     reason = "a tool of the tests: it may fail loudly"
 )]
 
+mod deletions;
 mod faults;
 mod leftovers;
 mod pairs;
@@ -66,6 +67,12 @@ async fn main() -> ExitCode {
             .row("job", victim.name(), transcodes::HEADING, run)
             .await;
     }
+    for victim in deletions::VICTIMS {
+        let run = deletions::run(victim, percent());
+        table
+            .row("deletion", victim.name, deletions::HEADING, run)
+            .await;
+    }
     table
         .row("restore", "older dump", restore::HEADING, restore::run())
         .await;
@@ -75,7 +82,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Of the pairs, publishes and jobs.
+/// Of the pairs, publishes, jobs and deletions.
 fn percent() -> usize {
     match std::env::var("DOUSHENG_CHAOS_PERCENT") {
         Ok(text) => match text.parse() {
