@@ -86,7 +86,7 @@ function object(name, schema) {
     element('td', {}, ...inline(translated(of.description)))));
   return element('details', { id: `object-${name}` }, element('summary', {}, element('code', {}, name)),
     element('p', {}, ...inline(translated(schema.description))),
-    element('div', { class: 'scroll' }, element('table', {}, ...rows)));
+    element('div', { class: 'scroll', tabindex: '0' }, element('table', {}, ...rows)));
 }
 
 /** The routes of each tag: [tag, [[path, verb, operation]]]. */

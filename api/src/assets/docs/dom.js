@@ -31,7 +31,7 @@ export function markdown(text) {
       const cells = (line) => line.split('|').slice(1, -1).map((cell) => cell.trim());
       const row = (line, kind) => element('tr', {}, ...cells(line).map((cell) => element(kind, {}, ...inline(cell))));
       const table = element('table', {}, row(lines[0], 'th'), ...lines.slice(2).map((line) => row(line, 'td')));
-      return element('div', { class: 'scroll' }, table);
+      return element('div', { class: 'scroll', tabindex: '0' }, table);
     }
     return element('p', {}, ...inline(translated(block)));
   });
