@@ -4,8 +4,6 @@
 #   scripts/test.sh [arguments of cargo test]    for example: --workspace --test dal; with -p cargo would choose other features and build much anew
 # Servers that scripts/test-infra.sh keeps up are used as they are and left up.
 set -euo pipefail
-# shellcheck source=scripts/lib/machine.sh
-. "$(dirname "${BASH_SOURCE[0]}")/lib/machine.sh"
 # shellcheck source=scripts/lib/test-servers.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/test-servers.sh"
 # shellcheck source=scripts/lib/progress.sh
@@ -50,7 +48,10 @@ lock test
 need_cargo
 trap leave EXIT
 trap 'exit 130' INT TERM
-step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install chromium
+needed=(chromium)
+# For the test of partitions, which only root can make.
+[ "$(id -u)" != 0 ] || needed+=(nft:nftables)
+step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install "${needed[@]}"
 web
 if [ -e "$RUN/kept" ]; then
     STEP_NOTE="kept up by scripts/test-infra.sh" step servers "scripts/test-infra.sh down, then again" "$HERE/infra.sh" start

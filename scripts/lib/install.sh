@@ -36,12 +36,12 @@ needed_files() {
 LIST
 }
 
-missing_packages() { # [command...]: ours, and these commands, whose packages have the same name
+missing_packages() { # [command[:package]...]: ours, and these commands; a package that isn't named has the command's name
     local what package
     {
         while read -r what package; do command -v "$what" >/dev/null || say "$package"; done < <(needed_commands)
         while read -r what package; do [ -e "$what" ] || say "$package"; done < <(needed_files)
-        for what in "$@"; do command -v "$what" >/dev/null || say "$what"; done
+        for what in "$@"; do command -v "${what%:*}" >/dev/null || say "${what#*:}"; done
         if [ "$OBJECT_STORE" = seaweedfs ] && [ ! -x "$WEED" ]; then
             system_python -c 'import ensurepip, venv' 2>/dev/null || say python3-venv
         fi

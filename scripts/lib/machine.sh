@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What this machine must be and have, checked before anything is installed or built. Sourced before all else; written for old versions of bash.
+# What this machine must be and have, checked before anything is installed or built. settings.sh sources it first of
+# all; written for old versions of bash.
 
 # A full build takes 6 minutes of two cores, 4 GB of target/, and 2 GB of memory beside the servers (scripts/README.md, "Build time").
 NEEDED_MEMORY_MB=3000

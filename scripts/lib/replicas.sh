@@ -31,8 +31,8 @@ replica_fill() { # REPLICA
 }
 
 replica_follow() { # REPLICA
-    # Repeated when the port of the primary has changed.
-    if [ "$(replica_knows "$1" Master_Port)" != "$PRIMARY_PORT" ]; then
+    # Repeated when the address of the primary has changed.
+    if [ "$(replica_knows "$1" Master_Host):$(replica_knows "$1" Master_Port)" != "127.0.0.1:$PRIMARY_PORT" ]; then
         db_admin "$1" -e "STOP SLAVE; CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=$PRIMARY_PORT, MASTER_USER='repl',
             MASTER_PASSWORD='$DB_REPLICATION_PASSWORD', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1"
     fi

@@ -35,6 +35,7 @@ mod tls_proxy;
 mod traces;
 mod tripwire;
 mod wait;
+mod ways;
 
 pub use bucket::Bucket;
 pub use certificates::Certificates;
@@ -57,3 +58,4 @@ pub use tls_proxy::TlsProxy;
 pub use traces::{TraceSpan, Traces};
 pub use tripwire::Tripwire;
 pub use wait::eventually;
+pub use ways::Ways;

@@ -11,3 +11,4 @@ mod contributing;
 mod kit;
 mod rooms;
 mod scripts;
+mod ways;

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use testkit::{Builder, Refusal};
+use testkit::{Builder, Refusal, Ways};
 
 use crate::{
+    cuts::{self, Cut},
     servers::{self, Server},
     testbed::Testbed,
 };
@@ -16,7 +17,14 @@ pub struct Fault {
     pub name: &'static str,
     pub breaks: Break,
     pub may_fail: MayFail,
+    /// How long it is broken.
+    pub lasts: Duration,
 }
+
+/// A server that is killed is noticed at once, and what waits for it has waited long enough.
+const SHORT: Duration = Duration::from_secs(6);
+/// A partition outlasts leases, timeouts of connections and what TCP sends again.
+const LONG: Duration = Duration::from_secs(60);
 
 /// When requests may fail. Whatever else fails is a fault of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +35,8 @@ pub enum MayFail {
     WhileBroken,
     /// Writes, as long as it is broken, and a moment longer; reads only at the moment it breaks.
     WritesWhileBroken,
+    /// Publishes, as long as it is broken, and a moment longer; all else only at the moment it breaks.
+    PublishesWhileBroken,
 }
 
 /// How it breaks.
@@ -48,21 +58,33 @@ pub enum Break {
     KillOne(&'static str, usize),
     /// The primary's address leads to a replica that takes its place; the old primary lives on, read-only.
     SwitchOver,
+    /// A partition.
+    Part(Cut),
     /// More reads at once than the pools of the services take, one workload after the other.
     Burst,
 }
 
 use Break::{
-    Burst, CutFromRedis, DelayRedis, FlushRedis, Kill, KillOne, LosePrimary, Nothing,
+    Burst, CutFromRedis, DelayRedis, FlushRedis, Kill, KillOne, LosePrimary, Nothing, Part,
     RefuseRedisWrites, StopApplying, SwitchOver,
 };
-use MayFail::{AtFirst, WhileBroken, WritesWhileBroken};
+use MayFail::{AtFirst, PublishesWhileBroken, WhileBroken, WritesWhileBroken};
 
 const fn fault(name: &'static str, breaks: Break, may_fail: MayFail) -> Fault {
     Fault {
         name,
         breaks,
         may_fail,
+        lasts: SHORT,
+    }
+}
+
+const fn partition(name: &'static str, cut: Cut, may_fail: MayFail) -> Fault {
+    Fault {
+        name,
+        breaks: Part(cut),
+        may_fail,
+        lasts: LONG,
     }
 }
 
@@ -133,6 +155,22 @@ pub const FAULTS: &[Fault] = &[
     fault("one relation killed", KillOne("relation", 0), AtFirst),
     fault("one message killed", KillOne("message", 0), AtFirst),
     fault("API killed", KillOne("api", 0), WhileBroken),
+    partition("API parted from etcd", Cut::ApiFromEtcd, AtFirst),
+    partition(
+        "favorite parted from Redis",
+        Cut::FromRedis("favorite"),
+        AtFirst,
+    ),
+    partition(
+        "replica parted from the primary",
+        Cut::ReplicaFromPrimary,
+        AtFirst,
+    ),
+    partition(
+        "video parted from the object store",
+        Cut::VideoFromStore,
+        PublishesWhileBroken,
+    ),
 ];
 
 impl Break {
@@ -141,9 +179,28 @@ impl Break {
         // A node of a cluster can't be made a replica like that.
         let of_one_node = matches!(
             self,
-            DelayRedis(_) | CutFromRedis(_) | RefuseRedisWrites(Refusal::ReadOnly)
+            DelayRedis(_)
+                | CutFromRedis(_)
+                | RefuseRedisWrites(Refusal::ReadOnly)
+                | Part(Cut::FromRedis(_))
         );
         !of_one_node || servers::redis_nodes().len() == 1
+    }
+
+    /// Why this machine can't break it; `None`: it can.
+    pub fn unavailable(self) -> Option<&'static str> {
+        match self {
+            Part(_) => Ways::unavailable(),
+            _ => None,
+        }
+    }
+
+    /// What must be there before the system starts.
+    pub async fn prepare(self) -> Option<cuts::Opened> {
+        match self {
+            Part(cut) => Some(cut.open().await),
+            _ => None,
+        }
     }
 
     /// Settings under which it breaks something.
@@ -172,6 +229,7 @@ impl Break {
                 servers::switch(Server::Primary, Server::Replica).await;
                 bed.primary_is(Server::Replica);
             }
+            Part(_) => bed.part().await,
             Burst => bed.begin_burst(),
         }
     }
@@ -196,6 +254,7 @@ impl Break {
                 servers::follow(Server::Replica, Server::Primary).await;
                 servers::back().await;
             }
+            Part(_) => bed.join().await,
             Burst => bed.end_burst().await,
         }
     }

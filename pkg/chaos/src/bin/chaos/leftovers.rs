@@ -87,7 +87,7 @@ impl fmt::Display for Leftovers {
 }
 
 /// Pages through the feed and fetches everything on it.
-async fn unplayable(system: &System) -> Vec<String> {
+pub async fn unplayable(system: &System) -> Vec<String> {
     let client = system.client();
     let (mut found, mut shown) = (Vec::new(), 0);
     let mut latest_time = String::new();

@@ -10,10 +10,12 @@
     reason = "a tool of the tests: it may fail loudly"
 )]
 
+mod cuts;
 mod deletions;
 mod faults;
 mod leftovers;
 mod pairs;
+mod publishers;
 mod publishes;
 mod replicas;
 mod report;
@@ -39,9 +41,14 @@ async fn main() -> ExitCode {
         heading: "",
     };
     for fault in FAULTS.iter().filter(|fault| fault.breaks.is_possible()) {
-        table
-            .row("fault", fault.name, trial::HEADING, trial::run(fault))
-            .await;
+        match fault.breaks.unavailable() {
+            Some(reason) => table.skip("fault", fault.name, trial::HEADING, reason),
+            None => {
+                table
+                    .row("fault", fault.name, trial::HEADING, trial::run(fault))
+                    .await;
+            }
+        }
     }
     for scenario in pairs::SCENARIOS {
         let run = pairs::run(scenario, percent());
@@ -101,6 +108,28 @@ struct Table {
 }
 
 impl Table {
+    fn is_wanted(&self, group: &str, name: &str) -> bool {
+        let full_name = format!("{group} {name}");
+        let mut filters = self.filters.iter();
+        self.filters.is_empty() || filters.any(|filter| full_name.contains(filter))
+    }
+
+    fn head(&mut self, heading: &'static str) {
+        if self.heading != heading {
+            let columns = heading.matches('|').count() - 1;
+            println!("\n{heading}\n|{}", "---|".repeat(columns));
+            self.heading = heading;
+        }
+    }
+
+    /// A row that this machine can't run is named as such.
+    fn skip(&mut self, group: &str, name: &str, heading: &'static str, reason: &str) {
+        if self.is_wanted(group, name) {
+            self.head(heading);
+            println!("| {name} | SKIPPED: {reason} |");
+        }
+    }
+
     /// Runs what is wanted and prints its row at once. What panics fails, and the next one begins with all servers up.
     async fn row(
         &mut self,
@@ -109,16 +138,10 @@ impl Table {
         heading: &'static str,
         run: impl Future<Output = Report>,
     ) {
-        let full_name = format!("{group} {name}");
-        let mut filters = self.filters.iter();
-        if !self.filters.is_empty() && !filters.any(|filter| full_name.contains(filter)) {
+        if !self.is_wanted(group, name) {
             return;
         }
-        if self.heading != heading {
-            let columns = heading.matches('|').count() - 1;
-            println!("\n{heading}\n|{}", "---|".repeat(columns));
-            self.heading = heading;
-        }
+        self.head(heading);
         servers::back().await;
         let is_good = match AssertUnwindSafe(run).catch_unwind().await {
             Ok(report) => {

@@ -122,6 +122,16 @@ pub async fn follow(replica: Server, primary: Server) {
     catch_up(primary, replica).await;
 }
 
+/// The replica finds its primary at another address from now on, until [`back`].
+pub async fn follow_over(replica: Server, address: &str) {
+    let (host, port) = address.rsplit_once(':').expect("host:port");
+    let sql = format!(
+        "STOP SLAVE; CHANGE MASTER TO MASTER_HOST='{host}', MASTER_PORT={port}; START SLAVE"
+    );
+    admin(replica, &sql).await;
+    catch_up(Server::Primary, replica).await;
+}
+
 async fn catch_up(primary: Server, replica: Server) {
     let position = admin(primary, "SELECT @@global.gtid_binlog_pos").await;
     let sql = format!("SELECT MASTER_GTID_WAIT('{}', 60)", position.trim());

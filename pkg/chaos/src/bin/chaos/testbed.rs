@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use testkit::{Builder, Gate, System, environment, eventually, free_port};
+use testkit::{Builder, Gate, System, Ways, environment, eventually, free_port};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -23,6 +23,8 @@ pub struct Testbed {
     primary: Gate,
     /// By service. None before a cluster.
     redis: BTreeMap<&'static str, Gate>,
+    /// What a partition cuts.
+    pub ways: Option<Ways>,
 }
 
 impl Testbed {
@@ -56,6 +58,7 @@ impl Testbed {
             system,
             primary,
             redis,
+            ways: None,
         }
     }
 
@@ -96,6 +99,16 @@ impl Testbed {
     /// Ends that.
     pub fn reconnect_redis(&self, service: &str) {
         self.redis[service].open();
+    }
+
+    /// Nothing gets over the ways any more.
+    pub async fn part(&self) {
+        self.ways.as_ref().expect("ways to cut").cut().await;
+    }
+
+    /// Ends that.
+    pub async fn join(&self) {
+        self.ways.as_ref().expect("ways to mend").mend().await;
     }
 
     /// Ends it; what went on can be read up where something was wrong.

@@ -6,7 +6,9 @@ use chaos::history::{Fixture, Operation, Reference, Size, Verdict, Workload};
 use tokio::time::sleep;
 
 use crate::{
-    faults::{Fault, MayFail},
+    cuts::Opened,
+    faults::{Break, Fault, MayFail},
+    publishers::{self, Found, Publishers},
     report::{Report, seconds},
     testbed::Testbed,
 };
@@ -15,8 +17,6 @@ pub const HEADING: &str = "| fault | requests | failed writes | failed reads | l
 
 /// Before it breaks, and after it is mended.
 const WHOLE: Duration = Duration::from_secs(4);
-/// As long as it is broken.
-const BROKEN: Duration = Duration::from_secs(6);
 /// What is broken may be noticed by failures for so long.
 const GRACE: Duration = Duration::from_secs(2);
 /// A mixed load that leaves the machine some room: what fails then fails of the fault.
@@ -36,20 +36,43 @@ struct Times {
 
 /// Runs a workload, breaks, mends, and compares everything.
 pub async fn run(fault: &Fault) -> Report {
-    let mut bed = Testbed::start(|builder| fault.breaks.settings(builder)).await;
+    let opened = fault.breaks.prepare().await;
+    let mut bed = Testbed::start(|builder| {
+        let builder = fault.breaks.settings(builder);
+        match &opened {
+            Some(opened) => opened.settings(builder),
+            None => builder,
+        }
+    })
+    .await;
+    bed.ways = opened.map(Opened::ways);
     let fixture = Fixture::make(&bed.system, &SIZE).await;
     let workload = Workload::start(&bed.system, fixture.clone(), SIZE);
+    // A short fault would mostly meet none of them.
+    let publishers = match fault.breaks {
+        Break::Part(_) => Some(Publishers::start(&bed.system, &fixture)),
+        _ => None,
+    };
     sleep(WHOLE).await;
     let broken = Instant::now();
     fault.breaks.begin(&mut bed).await;
-    sleep(BROKEN).await;
+    sleep(fault.lasts).await;
     fault.breaks.end(&mut bed).await;
     let mended = Instant::now();
     sleep(WHOLE).await;
-    let reference = workload.finish().await;
+    let mut reference = workload.finish().await;
+    let mut found = Found::default();
+    if let Some(publishers) = publishers {
+        let work = publishers.finish().await;
+        found = work.found(&bed.system).await;
+        reference.history.extend(work.history);
+    }
     let last_write = tokio::time::Instant::now();
     let verdict = Verdict::of(&bed.system, &fixture, &reference, last_write).await;
-    let verdict = verdict.and_replicas(&bed.system, &reference).await;
+    let mut verdict = verdict.and_replicas(&bed.system, &reference).await;
+    verdict.lost.extend(found.lost);
+    verdict.doubled.extend(found.doubled);
+    verdict.stale.extend(found.stale);
     let times = Times { broken, mended };
     bed.end(report(fault, &reference, &verdict, &times))
 }
@@ -89,6 +112,8 @@ fn may_fail(fault: &Fault, operation: &Operation, times: &Times) -> bool {
         MayFail::WhileBroken => times.mended,
         MayFail::WritesWhileBroken if operation.is_write => times.mended,
         MayFail::WritesWhileBroken => times.broken,
+        MayFail::PublishesWhileBroken if operation.what == publishers::WHAT => times.mended,
+        MayFail::PublishesWhileBroken => times.broken,
     };
     operation.ended >= times.broken && operation.began <= until + GRACE
 }
@@ -118,7 +143,7 @@ fn recovered_after(
 ) -> Duration {
     let from = match fault.may_fail {
         MayFail::AtFirst => times.broken,
-        MayFail::WhileBroken | MayFail::WritesWhileBroken => times.mended,
+        _ => times.mended,
     };
     let wrong = reference.stale.iter().chain(&reference.denied);
     let bad = failed
