@@ -1,9 +1,9 @@
 # What there is to type. The work is done by scripts/; settings of theirs: scripts/README.md.
 .DEFAULT_GOAL := help
-.PHONY: help run-all stop status logs config reset seed reconcile reap roll test bench soak chaos fuzz web lint idl
+.PHONY: help run-all stop status logs config reset seed reconcile reap roll test deploy-test bench soak chaos fuzz web lint idl
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run-all: ## install what is missing, build, start everything, wait until it is healthy
 	@scripts/dousheng.sh start
@@ -37,6 +37,10 @@ roll: ## restart every process, one at a time; LOAD=300 with a load of 300 reque
 
 test: ## run all tests, on servers of their own; a part: make test ARGS='--workspace --test dal'
 	@scripts/test.sh $(ARGS)
+
+deploy-test: ## as root: the install step on bare systems, and what a phone in the network reaches; half an hour
+	@scripts/install-test.sh
+	@scripts/open-test.sh
 
 soak: ## run the model test at full size, with every fault; a part: make soak ARGS=the_folder
 	@scripts/soak.sh $(ARGS)

@@ -9,7 +9,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib/process.sh
 . "$HERE/lib/process.sh"
 
-API=${1:-http://$API_LISTEN}
+API=${1:-http://$API_HERE}
 wait_for "$API" 10 http_ok "$API/openapi.json"
 cd "$PROJECT"
 if [ $# -gt 1 ]; then

@@ -16,8 +16,6 @@
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$HERE/.."
-# shellcheck source=scripts/lib/machine.sh
-. "$HERE/lib/machine.sh"
 # shellcheck source=scripts/lib/settings.sh
 . "$HERE/lib/settings.sh"
 # shellcheck source=scripts/lib/process.sh
@@ -30,23 +28,14 @@ cd "$HERE/.."
 . "$HERE/lib/install.sh"
 # shellcheck source=scripts/lib/web.sh
 . "$HERE/lib/web.sh"
+# shellcheck source=scripts/lib/open.sh
+. "$HERE/lib/open.sh"
 # shellcheck source=scripts/lib/services.sh
 . "$HERE/lib/services.sh"
 
 export DOUSHENG_RUN=$RUN DOUSHENG_HTTP__LISTEN=$API_LISTEN
 
 build() { cargo build --workspace --bins; }
-
-# A random value that is made once and kept until `reset`.
-kept_secret() { # NAME [WHAT STANDS BEFORE IT]
-    local file=$RUN/secrets/$1
-    if [ ! -s "$file" ]; then
-        mkdir -p "$RUN/secrets"
-        chmod 700 "$RUN/secrets"
-        (umask 077 && say "${2:-}$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" >"$file")
-    fi
-    cat "$file"
-}
 
 # The key for tokens and the secret for RPC of this installation.
 secrets() {
@@ -69,7 +58,7 @@ start_instance() { # SERVICE NUMBER
     local action=instance_start STEP_NOTE=started
     if instance_alive "$1" "$2"; then
         action=instance_await STEP_NOTE="was running"
-        if instance_outdated "$1" "$2"; then action=instance_renew STEP_NOTE="renewed: its program was built anew"; fi
+        if instance_outdated "$1" "$2"; then action=instance_renew STEP_NOTE="renewed: its program or its settings are new"; fi
     fi
     step "$1-$2" "the reason stands above; settings are explained in pkg/settings/defaults.toml, ports in scripts/README.md" \
         "$action" "$1" "$2"
@@ -117,8 +106,9 @@ address_line() { printf '  %-22s %-40s %s\n' "$@"; }
 addresses() {
     local service number
     say
-    address_line "web page" "http://$API_LISTEN/" ""
-    address_line "HTTP API" "http://$API_LISTEN/douyin/feed/" ""
+    ! is_open || address_line "for others" "http://$(open_host):${API_LISTEN##*:}/" "open it on a phone in the same network"
+    address_line "web page" "http://$API_HERE/" ""
+    address_line "HTTP API" "http://$API_HERE/douyin/feed/" ""
     while read -r service number; do
         [ "$service" = api ] || address_line "service $service-$number" "$(instance_address "$service" "$number")" "make logs s=$service-$number"
     done < <(instances)
@@ -141,13 +131,17 @@ machine() {
 }
 
 start() {
+    may_open
     need_cargo
     step machine "free what the lines above name" machine
     step install "the lines above name what could not be installed; as a plain user this needs sudo" "$HERE/infra.sh" install
     web
     step build "cargo build --workspace --bins" build
     BIN=$(cargo metadata --no-deps --format-version 1 | jq -r .target_directory)/debug
-    step servers "scripts/infra.sh status; a port that is taken is named above with its setting" "$HERE/infra.sh" start
+    # Strangers learn nothing of how it is.
+    ! is_open || export DOUSHENG_HTTP__ADMIN_PATHS=${DOUSHENG_HTTP__ADMIN_PATHS:-off}
+    # may_open was answered above.
+    step servers "scripts/infra.sh status; a port that is taken is named above with its setting" env YES=1 "$HERE/infra.sh" start
     servers
     secrets
     step migrate "scripts/infra.sh sql primary shows the state; make reset starts from nothing" migrate
@@ -218,7 +212,7 @@ under_load() {
     shift
     : >"$RUN/kills"
     before=$(comments_sent)
-    DOUSHENG_URL=http://$API_LISTEN DOUSHENG_KILLS=$RUN/kills "$BIN/load" "$rate" 600 &
+    DOUSHENG_URL=http://$API_HERE DOUSHENG_KILLS=$RUN/kills "$BIN/load" "$rate" 600 &
     load=$!
     # A step that fails ends this script; the load must not outlive it.
     # shellcheck disable=SC2064

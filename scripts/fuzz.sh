@@ -27,7 +27,7 @@ export DOUSHENG_INSTANCES=1 DOUSHENG_AUTH__BCRYPT_COST=4
 . "$HERE/lib/progress.sh"
 cd "$HERE/.."
 
-API=${FUZZ_API:-http://$API_LISTEN}
+API=${FUZZ_API:-http://$API_HERE}
 REQUIREMENTS=$HERE/python/fuzz-requirements.txt
 VENV=$TOOLS/schemathesis-$(sed -n 's/^schemathesis==//p' "$REQUIREMENTS")
 # Requests for each route; more than 10,000 in all.

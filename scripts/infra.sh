@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The infrastructure as local processes: MariaDB primary and replicas, etcd, Redis, an object store.
-#   scripts/infra.sh install [command...]       what is missing; further commands (shellcheck) too
+#   scripts/infra.sh install [command...]       what is missing; further commands (shellcheck, nft:nftables) too
 #   scripts/infra.sh start | stop | status      everything; safe to repeat
 #   scripts/infra.sh ports                      whether the ports of what doesn't run are free
 #   scripts/infra.sh env                        the settings that name these servers: eval "$(scripts/infra.sh env)"
@@ -14,8 +14,6 @@
 # Needs no Docker and no system service. Ports and other settings: scripts/README.md.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=scripts/lib/machine.sh
-. "$HERE/lib/machine.sh"
 # shellcheck source=scripts/lib/settings.sh
 . "$HERE/lib/settings.sh"
 # shellcheck source=scripts/lib/process.sh
@@ -24,6 +22,8 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/lib/nodes.sh"
 # shellcheck source=scripts/lib/install.sh
 . "$HERE/lib/install.sh"
+# shellcheck source=scripts/lib/open.sh
+. "$HERE/lib/open.sh"
 # shellcheck source=scripts/lib/database.sh
 . "$HERE/lib/database.sh"
 # shellcheck source=scripts/lib/replicas.sh
@@ -33,11 +33,14 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 start() {
     local jobs=() job result=0
+    may_open
+    open_account
     db_start & jobs+=($!)
     etcd_start & jobs+=($!)
     redis_start & jobs+=($!)
     s3_start & jobs+=($!)
     for job in "${jobs[@]}"; do wait "$job" || result=1; done
+    [ $result != 0 ] || relay_start || result=1
     [ $result = 0 ] || complain "infrastructure: not all of it is up; logs are in $RUN/*/log"
     return $result
 }
@@ -83,13 +86,15 @@ status() {
         say "  s3         external $S3_ENDPOINT"
     else
         status_line s3 "$RUN/s3/data" "127.0.0.1:$S3_PORT ($OBJECT_STORE)" || result=1
+        ! needs_relay || status_line relay "$RUN/relay/relay.py" "$(open_host):$S3_PORT" || result=1
     fi
     return $result
 }
 
 # The services' settings that follow from the ports and accounts here.
 env_lines() {
-    local host=127.0.0.1 name replica_urls=
+    local host=127.0.0.1 name public_endpoint replica_urls=
+    public_endpoint=$(s3_public_endpoint)
     for name in $(replicas); do replica_urls+=,mysql://$DB_READ_USER:$DB_READ_PASSWORD@$host:$(replica_port "$name")/$DB_NAME; done
     cat <<VARIABLES
 export DOUSHENG_MYSQL__PRIMARY_URL='mysql://$DB_USER:$DB_PASSWORD@$host:$PRIMARY_PORT/$DB_NAME'
@@ -98,7 +103,7 @@ export DOUSHENG_MYSQL__MIGRATE_URL='mysql://$DB_MIGRATE_USER:$DB_MIGRATE_PASSWOR
 export DOUSHENG_ETCD__ENDPOINTS='$(etcd_endpoints)'
 export DOUSHENG_REDIS__URL='$(redis_url)'
 export DOUSHENG_OBJECT_STORE__ENDPOINT='$S3_ENDPOINT'
-export DOUSHENG_OBJECT_STORE__PUBLIC_ENDPOINT='$S3_PUBLIC_ENDPOINT'
+export DOUSHENG_OBJECT_STORE__PUBLIC_ENDPOINT='$public_endpoint'
 export DOUSHENG_OBJECT_STORE__REGION='$S3_REGION'
 export DOUSHENG_OBJECT_STORE__BUCKET='$S3_BUCKET'
 export DOUSHENG_OBJECT_STORE__ACCESS_KEY='$S3_ACCESS_KEY'
@@ -110,7 +115,7 @@ reset() {
     # The data of the test servers is deleted without asking.
     [ "$TEST_SERVERS" = 1 ] || may_delete "the data of all servers in $RUN"
     stop
-    rm -rf "${RUN:?}"/{primary,primary.lost-*,replica,replica-[2-9],etcd,etcd-[2-9],redis,redis-[2-9],s3}
+    rm -rf "${RUN:?}"/{relay,primary,primary.lost-*,replica,replica-[2-9],etcd,etcd-[2-9],redis,redis-[2-9],s3}
 }
 
 # Redis holds only counts, marks and rate limits. They are rebuilt from MySQL or begin anew.

@@ -11,7 +11,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib/progress.sh
 . "$HERE/lib/progress.sh"
 
-API=${1:-http://$API_LISTEN}
+API=${1:-http://$API_HERE}
 CLIPS=$RUN/seed
 PASSWORD=dousheng-seed
 # Of a clip; long enough to be watched, short enough to be made in a second or two.

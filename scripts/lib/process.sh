@@ -19,6 +19,17 @@ may_delete() {
     }
 }
 
+# A random value that is made once and kept until `reset`.
+kept_secret() { # NAME [WHAT STANDS BEFORE IT]
+    local file=$RUN/secrets/$1
+    if [ ! -s "$file" ]; then
+        mkdir -p "$RUN/secrets"
+        chmod 700 "$RUN/secrets"
+        (umask 077 && say "${2:-}$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" >"$file")
+    fi
+    cat "$file"
+}
+
 # One at a time: lock NAME waits for another run of the same kind. Held on descriptor 9 until the script ends.
 lock() {
     mkdir -p "$RUN"

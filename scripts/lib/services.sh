@@ -19,11 +19,21 @@ is_called() { # SERVICE
 
 instance_dir() { say "$RUN/services/$1-$2"; }
 instance_alive() { alive "$(instance_dir "$1" "$2")/pid" "$(instance_dir "$1" "$2")/$1"; }
-instance_outdated() { [ "$BIN/$1" -nt "$(instance_dir "$1" "$2")/pid" ]; }
+# Its program was built anew, or it would be started with other settings.
+instance_outdated() {
+    local dir
+    dir=$(instance_dir "$1" "$2")
+    [ "$BIN/$1" -nt "$dir/pid" ] || [ "$(cat "$dir/settings" 2>/dev/null)" != "$(settings_sum "$1")" ]
+}
+# The settings of a service as a sum, which tells no secret. Only the API reads the keys for tokens.
+settings_sum() { # SERVICE
+    printenv | grep -E '^DOUSHENG_([A-Z0-9_]+__|CONFIG=|ENVIRONMENT=)' |
+        { if [ "$1" = api ]; then cat; else grep -v '^DOUSHENG_AUTH__JWT_KEYS='; fi; } | LC_ALL=C sort | sha256sum
+}
 
 # The address of an instance, "host:port"; for the API it is a setting.
 instance_address() {
-    if [ "$1" = api ]; then say "$API_LISTEN"; else cat "$(instance_dir "$1" "$2")/address" 2>/dev/null; fi
+    if [ "$1" = api ]; then say "$API_HERE"; else cat "$(instance_dir "$1" "$2")/address" 2>/dev/null; fi
 }
 
 # The address of its admin port, "host:port": /healthz, /readyz, /metrics.
@@ -56,6 +66,7 @@ instance_launch() {
         export DOUSHENG_ADDRESS_FILE=$dir/address DOUSHENG_ADMIN_ADDRESS_FILE=$dir/admin DOUSHENG_HTTP__SHARED_PORT=true
         launch "$dir/pid" "$dir/log" "$dir/$1"
     )
+    settings_sum "$1" >"$dir/settings"
 }
 
 # SIGTERM begins the graceful shutdown: deregister, drain, end.
@@ -95,7 +106,7 @@ api_alive() {
 # Whether the API listens; any process may answer on the shared port.
 api_healthy() { [ -s "$(instance_dir api "$1")/address" ] && feed_answers; }
 
-feed_answers() { curl -sf -m 5 "http://$API_LISTEN/douyin/feed/" | jq -e '.status_code == 0' >/dev/null; }
+feed_answers() { curl -sf -m 5 "http://$API_HERE/douyin/feed/" | jq -e '.status_code == 0' >/dev/null; }
 
 registry_call() { # range|deleterange SERVICE ADDRESS: etcd's JSON gateway; keys travel in base64
     local key=${DOUSHENG_ETCD__PREFIX:-kitex/registry-etcd}/$2/$3

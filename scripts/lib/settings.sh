@@ -3,6 +3,8 @@
 # them. The settings of the services are explained in pkg/settings/defaults.toml.
 # shellcheck disable=SC2034  # used by the scripts that source this
 
+# shellcheck source=scripts/lib/machine.sh
+. "${BASH_SOURCE[0]%/*}/machine.sh"
 PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 RUN=${DOUSHENG_RUN:-$PROJECT/.run}            # data, logs and pid files
 TOOLS=${DOUSHENG_TOOLS:-$PROJECT/.run/tools}  # what install fetched besides packages; shared by run and test, kept by reset
@@ -24,11 +26,12 @@ S3_PORT=${DOUSHENG_S3_PORT:-19000}
 OBJECT_STORE=${OBJECT_STORE:-seaweedfs}
 S3_ENDPOINT=http://127.0.0.1:$S3_PORT
 [ "$OBJECT_STORE" != external ] || S3_ENDPOINT=${DOUSHENG_OBJECT_STORE__ENDPOINT:-}
-S3_PUBLIC_ENDPOINT=${DOUSHENG_OBJECT_STORE__PUBLIC_ENDPOINT:-$S3_ENDPOINT}
 S3_REGION=${DOUSHENG_OBJECT_STORE__REGION:-us-east-1}
 S3_BUCKET=${DOUSHENG_OBJECT_STORE__BUCKET:-videos}
 S3_ACCESS_KEY=${DOUSHENG_OBJECT_STORE__ACCESS_KEY:-dousheng-dev}
 S3_SECRET_KEY=${DOUSHENG_OBJECT_STORE__SECRET_KEY:-dousheng-dev-secret}
+# Made when others first reach the store (lib/open.sh), and kept.
+[ -n "${DOUSHENG_OBJECT_STORE__SECRET_KEY:-}" ] || [ "$OBJECT_STORE" = external ] || [ ! -s "$RUN/secrets/s3" ] || S3_SECRET_KEY=$(cat "$RUN/secrets/s3")
 
 # The development accounts; the servers listen on loopback only. Services write on the primary and read on the replica; only
 # migrations change tables.
@@ -48,6 +51,12 @@ DB_TEST_PASSWORD=dousheng-test-dev
 TEST_SERVERS=${DOUSHENG_TEST:-0}
 
 API_LISTEN=${DOUSHENG_HTTP__LISTEN:-127.0.0.1:8080}
+# Where this machine itself reaches the API.
+case $API_LISTEN in
+    0.0.0.0:*) API_HERE=127.0.0.1:${API_LISTEN##*:} ;;
+    '[::]:'*) API_HERE="[::1]:${API_LISTEN##*:}" ;;
+    *) API_HERE=$API_LISTEN ;;
+esac
 
 # Servers in Debian lie outside a plain user's PATH.
 export PATH=$PATH:/usr/local/sbin:/usr/sbin

@@ -99,6 +99,7 @@ redis_cluster_whole() { [ "$(redis_cluster_info "$1" cluster_state)" = ok ]; }  
 stores_stop() {
     # shellcheck disable=SC2034  # etcd_names and redis_names (nodes.sh) ask for them
     local name ETCD_NODES='' REDIS_NODES=''
+    relay_stop &
     s3_stop &
     for name in $(etcd_names); do end "$RUN/$name/pid" "$RUN/$name/data" 15 & done
     for name in $(redis_names); do end "$RUN/$name/pid" "$RUN/$name/redis-server" 15 & done
@@ -178,9 +179,18 @@ s3_bucket_made() {
     case $(s3_request PUT "/$S3_BUCKET") in 200 | 409) ;; *) return 1 ;; esac
 }
 
+# The store takes its account at its start: after a change of it a new start is needed.
+s3_account() { printf '%s:%s' "$S3_ACCESS_KEY" "$S3_SECRET_KEY" | sha256sum; }
+s3_renew() {
+    local account=$RUN/s3/account
+    [ "$(cat "$account" 2>/dev/null)" = "$(s3_account)" ] || [ ! -e "$account" ] || s3_stop
+    s3_account >"$account"
+}
+
 s3_start() {
     local dir=$RUN/s3
     mkdir -p "$dir"
+    s3_renew
     case $OBJECT_STORE in
         seaweedfs) alive "$dir/pid" "$dir/data" || (weed_start) ;;
         minio) alive "$dir/pid" "$dir/data" || (minio_start) ;;

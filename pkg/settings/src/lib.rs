@@ -259,6 +259,7 @@ sections! {
     }
     /// `[limits]`
     Limits {
+        defaults: LimitDefaults,
         login_per_address: u64,
         login_per_name: u64,
         register_per_address: u64,
@@ -331,6 +332,18 @@ pub enum AdminPaths {
     On,
     /// Only whether the process answers.
     Off,
+}
+
+/// Whose limits apply where none is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LimitDefaults {
+    /// Those of the environment.
+    Auto,
+    /// What a test client needs.
+    Development,
+    /// Strict ones.
+    Production,
 }
 
 /// What becomes of `rpc.secret` itself, which versions before the proofs sent along with each call.

@@ -1,6 +1,6 @@
 //! Rate limits and trusted proxies: their checks, and defaults that depend on the environment.
 
-use super::{Environment, Limits, Network, Settings, SettingsError};
+use super::{Environment, LimitDefaults, Limits, Network, Settings, SettingsError};
 
 impl Settings {
     /// The networks whose `X-Forwarded-For` is believed. An error names `http.trusted_proxies`.
@@ -45,14 +45,19 @@ impl Settings {
 
     /// The limits that apply: 0 is strict in production, and in development as much as a test client needs.
     pub fn limits(&self) -> Limits {
-        let default =
-            |given: u64, development: u64, production: u64| match (given, self.environment) {
-                (0, Environment::Development) => development,
-                (0, Environment::Production) => production,
-                (given, _) => given,
-            };
         let given = &self.limits;
+        let is_strict = match given.defaults {
+            LimitDefaults::Auto => self.environment == Environment::Production,
+            LimitDefaults::Development => false,
+            LimitDefaults::Production => true,
+        };
+        let default = |given: u64, development: u64, production: u64| match (given, is_strict) {
+            (0, false) => development,
+            (0, true) => production,
+            (given, _) => given,
+        };
         Limits {
+            defaults: given.defaults,
             login_per_address: default(given.login_per_address, 3000, 120),
             login_per_name: default(given.login_per_name, 600, 10),
             register_per_address: default(given.register_per_address, 1200, 60),
@@ -102,6 +107,14 @@ mod tests {
         assert!(production.login_per_name <= 10);
         assert!(production.publish_per_user <= 10);
         assert_eq!(production.upload_bytes_per_user_day, 4 << 30);
+        // Either set can be had in the other environment.
+        settings.limits.defaults = crate::LimitDefaults::Development;
+        let roomy = settings.limits();
+        assert_eq!(roomy.write_per_user, development.write_per_user);
+        let strict = load(&[("LIMITS__DEFAULTS", "production")])
+            .unwrap()
+            .limits();
+        assert_eq!(strict.write_per_user, production.write_per_user);
     }
 
     #[test]
@@ -124,6 +137,7 @@ mod tests {
                 "limits.login_per_address",
             ),
             ("LIMITS__WRITE_PER_USER", "-1", "limits.write_per_user"),
+            ("LIMITS__DEFAULTS", "strict", "limits.defaults"),
             (
                 "LIMITS__UPLOAD_BYTES_PER_USER_DAY",
                 "1125899906842625",

@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { api, type Comment, type Video } from "../api/client";
+import { newKey } from "../api/key";
 import { session } from "../session";
 import { complain, needsSession } from "../state";
 import { t } from "../words";
@@ -25,7 +26,7 @@ export function Comments({ video, mayDeleteAll, onCount, onClose }: Props) {
   const [text, setText] = useState("");
   const [busy, setBusy] = useState(false);
   // Until it was answered, a comment is sent again under the same key: it is there once.
-  const key = useRef(crypto.randomUUID());
+  const key = useRef(newKey());
 
   async function load() {
     try {
@@ -45,7 +46,7 @@ export function Comments({ video, mayDeleteAll, onCount, onClose }: Props) {
     setBusy(true);
     try {
       const { comment } = await api.comment(video.id, text, key.current);
-      key.current = crypto.randomUUID();
+      key.current = newKey();
       setText("");
       if (comment) setComments((before) => [comment, ...before]);
       onCount(1);

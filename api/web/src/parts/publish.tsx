@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 
+import { newKey } from "../api/key";
 import { publish, type Progress, type Upload } from "../api/upload";
 import { dialog, freshness, say } from "../state";
 import { bytes, duration, t } from "../words";
@@ -20,7 +21,7 @@ export function Publish() {
   const [isOver, setIsOver] = useState(false);
   const upload = useRef<Upload | null>(null);
   // Of this file with this title: sending it again publishes it no second time.
-  const key = useRef(crypto.randomUUID());
+  const key = useRef(newKey());
 
   useEffect(() => {
     if (!file) return;
@@ -35,7 +36,7 @@ export function Publish() {
     if (!chosen) return;
     setFile(chosen);
     setFailure("");
-    key.current = crypto.randomUUID();
+    key.current = newKey();
     if (!title) setTitle([...chosen.name.replace(/\.\w+$/, "")].slice(0, MAX_TITLE).join(""));
   }
 
@@ -106,7 +107,7 @@ export function Publish() {
             disabled={progress !== null}
             onInput={(event) => {
               setTitle(event.currentTarget.value);
-              key.current = crypto.randomUUID();
+              key.current = newKey();
             }}
           />
         </label>
