@@ -20,7 +20,8 @@ const TIMES: usize = 20;
 /// How long a job may take to its point, and to its end.
 const POINT_LIMIT: Duration = Duration::from_secs(60);
 const DONE_LIMIT: Duration = Duration::from_secs(300);
-/// What is older was left behind; twice as old as an attempt may get.
+const UPLOAD_DEADLINE: Duration = Duration::from_secs(30);
+/// What is older was left behind.
 const REAPER_AGE: Duration = Duration::from_secs(60);
 const REAP_LIMIT: Duration = Duration::from_secs(60);
 const LEASE_S: u64 = 3;
@@ -77,6 +78,7 @@ pub async fn run(victim: Victim, percent: usize) -> Report {
             .set("transcoder.retry_pause_s", 1)
             .set("media.max_unfinished", 1000)
             .set("object_store.url_ttl_s", 60)
+            .set("upload.deadline_s", UPLOAD_DEADLINE.as_secs())
             .set("reaper.age_s", REAPER_AGE.as_secs())
             // Only when it is told to.
             .set("reaper.period_s", 86_400)
