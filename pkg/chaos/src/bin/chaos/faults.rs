@@ -234,6 +234,13 @@ impl Break {
         }
     }
 
+    /// What is on a way that will be gone leaves it first: a primary whose replica vanishes under semi-synchronous replication may hang.
+    pub async fn leave(self) {
+        if let Part(Cut::ReplicaFromPrimary) = self {
+            servers::follow_over(Server::Replica, &servers::address(Server::Primary)).await;
+        }
+    }
+
     /// Mends it.
     pub async fn end(self, bed: &mut Testbed) {
         match self {

@@ -73,6 +73,7 @@ pub async fn run(fault: &Fault) -> Report {
     verdict.lost.extend(found.lost);
     verdict.doubled.extend(found.doubled);
     verdict.stale.extend(found.stale);
+    fault.breaks.leave().await;
     let times = Times { broken, mended };
     bed.end(report(fault, &reference, &verdict, &times))
 }
