@@ -26,6 +26,7 @@ use volo_thrift::{
 use crate::{
     attempts::{AttemptsLayer, Shared},
     budget::RetryBudget,
+    reply::make_client_codec,
     secret::Prover,
 };
 
@@ -107,6 +108,7 @@ impl Clients {
         let service = builder.get_callee_name().clone();
         let instances = self.registry.instances(&service);
         builder
+            .make_codec(DefaultMakeCodec::new(make_client_codec()))
             .caller_name(&self.caller)
             .connect_timeout(Some(self.connect_timeout))
             .pool_config(pool::Config::new(MAX_IDLE, IDLE_TIMEOUT))

@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 use volo::context::Context as _;
 use volo_thrift::{BizError, ServerError, context::ServerContext};
 
-use crate::{RpcError, header, secret::Gate};
+use crate::{RpcError, header, reply::Reply, secret::Gate};
 
 /// Refuses a call without a valid proof. Sets the request id and counts the cost, writes the request's log line, and turns a panic or an
 /// unexpected error into an answer without internals.
@@ -53,24 +53,35 @@ where
     S::Response: Send,
     Req: Send + 'static,
 {
-    type Response = S::Response;
+    type Response = Reply<S::Response>;
     type Error = ServerError;
 
-    async fn call(&self, cx: &mut ServerContext, req: Req) -> Result<S::Response, ServerError> {
+    async fn call(&self, cx: &mut ServerContext, req: Req) -> Result<Self::Response, ServerError> {
         let result = match self.gate.admit(cx) {
             Ok(()) => {
+                accept_timeout(cx);
                 let id = METAINFO.try_with(|meta| meta.borrow().get_persistent(header::REQUEST_ID));
                 let id = RequestId::accept_or_generate(id.ok().flatten().as_deref());
                 telemetry::scope(id, self.logged(cx, req)).await
             }
             Err(reason) => Err(refuse(cx, reason)),
         };
-        if let Err(error) = &result {
-            // The framework marks an answer as a business error only below this layer.
-            cx.common_stats.set_biz_error(error.clone());
-        }
-        result.map_err(ServerError::Biz)
+        Reply::new(cx, result)
     }
+}
+
+/// Kitex's clients say for how long they wait in a header of its own; ours, who know it better, in the metadata.
+fn accept_timeout(cx: &ServerContext) {
+    let Some(limit) = cx.rpc_info().config().rpc_timeout() else {
+        return;
+    };
+    // Outside of a scope there is no caller.
+    let _ = METAINFO.try_with(|meta| {
+        let mut meta = meta.borrow_mut();
+        if meta.get_upstream(header::PATIENCE).is_none() {
+            meta.set_upstream(header::PATIENCE, limit.as_millis().to_string());
+        }
+    });
 }
 
 /// The answer to an unexpected failure.

@@ -17,6 +17,7 @@ mod peers;
 mod process;
 mod reader;
 mod readiness;
+mod reply;
 mod secret;
 mod server;
 mod signals;

@@ -9,8 +9,10 @@
 
 mod admin;
 mod call;
+mod kitex;
 mod process;
 mod retries;
 mod secret;
 mod support;
 mod vital;
+mod wire;
