@@ -1,6 +1,9 @@
 //! An instance as it is stored in etcd. Fields and defaults are those of Kitex's etcd registry.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv6Addr, SocketAddr},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -72,8 +75,8 @@ impl Instance {
         if !value.network.starts_with("tcp") {
             return Err("its network isn't tcp");
         }
-        let address = value.address.parse();
-        let address = address.map_err(|_| "its address isn't an IP address and a port")?;
+        let address =
+            parse_address(&value.address).ok_or("its address isn't an IP address and a port")?;
         let tags = value.tags.unwrap_or_default();
         if !is_trusted(address, tags.get(SIGNATURE_TAG).map(String::as_str)) {
             return Err(
@@ -87,6 +90,15 @@ impl Instance {
             admin: tags.get(ADMIN_TAG).and_then(|admin| admin.parse().ok()),
         })
     }
+}
+
+/// Kitex's registry leaves the brackets of IPv6 away: `::1:8888` is port 8888 of `::1`.
+fn parse_address(text: &str) -> Option<SocketAddr> {
+    text.parse().ok().or_else(|| {
+        let (host, port) = text.rsplit_once(':')?;
+        let host: Ipv6Addr = host.parse().ok()?;
+        Some((host, port.parse().ok()?).into())
+    })
 }
 
 #[cfg(test)]
@@ -105,6 +117,26 @@ mod tests {
         assert_eq!(read(tagged), Some(("10.0.0.1:8888".to_owned(), 5)));
         let bare = r#"{"network":"tcp","address":"[::1]:8888","weight":0,"tags":null}"#;
         assert_eq!(read(bare), Some(("[::1]:8888".to_owned(), 10)));
+    }
+
+    #[test]
+    fn ipv6_is_read_without_its_brackets_as_kitex_writes_it() {
+        let at = |address: &str| {
+            let json =
+                format!(r#"{{"network":"tcp","address":"{address}","weight":5,"tags":null}}"#);
+            read(&json).map(|(address, _)| address)
+        };
+        for (written, address) in [
+            ("::1:8888", "[::1]:8888"),
+            ("2001:db8::7:9000", "[2001:db8::7]:9000"),
+            ("2001:db8:1:2:3:4:5:6:9000", "[2001:db8:1:2:3:4:5:6]:9000"),
+            ("[2001:db8::7]:9000", "[2001:db8::7]:9000"),
+        ] {
+            assert_eq!(at(written).as_deref(), Some(address), "{written}");
+        }
+        for written in ["::1", "::1:65536", "::1:", "[::1:8888", ":8888", "db8:8888"] {
+            assert_eq!(at(written), None, "{written}");
+        }
     }
 
     #[test]

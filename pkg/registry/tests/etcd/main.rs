@@ -133,6 +133,23 @@ async fn a_registration_has_the_layout_of_kitex_and_goes_when_it_leaves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_instance_at_ipv6_is_found_though_kitex_leaves_its_brackets_away() {
+    let etcd = Etcd::start().await;
+    let instances = known_by(&settings(&etcd)).await;
+    let value = r#"{"network":"tcp","address":"::1:8888","weight":10,"tags":null}"#;
+    let mut kv = client(&etcd).await.kv_client();
+    kv.put(format!("{PREFIX}/echo/::1:8888"), value, None)
+        .await
+        .unwrap();
+    eventually(SOON, "the instance", async || {
+        let known = instances.current();
+        let address = known.first()?.address;
+        (known.len() == 1 && address == "[::1]:8888".parse().unwrap()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_dies_is_out_after_its_lease() {
     let etcd = Etcd::start().await;
     let client = client(&etcd).await;
