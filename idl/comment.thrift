@@ -16,7 +16,7 @@ struct Comment {
 struct AddCommentRequest {
     1: required i64 user_id (vt.ge = "1"),
     2: required i64 video_id (vt.ge = "1"),
-    3: required string content (vt.min_chars = "1", vt.max_chars = "500"),
+    3: required string content (vt.min_rune_size = "1", vt.max_rune_size = "500"),
     /** The client's: the same key by the same user gives the first result, for 24 h. */
     4: optional string idempotency_key (vt.pattern = "^[!-~]{1,255}$"),
 }
@@ -79,7 +79,7 @@ struct ForgetCommentsResponse {
 struct TakeDownCommentRequest {
     1: required i64 comment_id (vt.ge = "1"),
     /** The operator's, for the log. */
-    2: required string reason (vt.min_chars = "1", vt.max_chars = "500"),
+    2: required string reason (vt.min_rune_size = "1", vt.max_rune_size = "500"),
 }
 
 struct TakeDownCommentResponse {

@@ -17,7 +17,7 @@ struct SendMessageRequest {
     1: required i64 user_id (vt.ge = "1"),
     /** Somebody else: oneself is BAD_PARAMETER. */
     2: required i64 to_user_id (vt.ge = "1"),
-    3: required string content (vt.min_chars = "1", vt.max_chars = "500"),
+    3: required string content (vt.min_rune_size = "1", vt.max_rune_size = "500"),
     /** The client's: the same key by the same user gives the first result, for 24 h. */
     4: optional string idempotency_key (vt.pattern = "^[!-~]{1,255}$"),
 }

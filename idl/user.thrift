@@ -24,9 +24,9 @@ struct User {
 
 struct RegisterRequest {
     /** In NFC; unique by exact comparison. */
-    1: required string username (vt.min_chars = "1", vt.max_chars = "32", vt.trimmed = "true", vt.no_control = "true"),
+    1: required string username (vt.min_rune_size = "1", vt.max_rune_size = "32", vt.trimmed = "true", vt.no_control = "true"),
     /** At most 72 bytes, because bcrypt reads no more. */
-    2: required string password (vt.min_chars = "5", vt.max_chars = "32", vt.max_size = "72"),
+    2: required string password (vt.min_rune_size = "5", vt.max_rune_size = "32", vt.max_size = "72"),
 }
 
 struct RegisterResponse {
@@ -53,7 +53,7 @@ struct ChangePasswordRequest {
     1: required i64 user_id (vt.ge = "1"),
     /** The one until now; any other is WRONG_NAME_OR_PASSWORD. */
     2: required string password (vt.min_size = "1"),
-    3: required string new_password (vt.min_chars = "5", vt.max_chars = "32", vt.max_size = "72"),
+    3: required string new_password (vt.min_rune_size = "5", vt.max_rune_size = "32", vt.max_size = "72"),
 }
 
 struct ChangePasswordResponse {
@@ -85,7 +85,7 @@ struct SuspendUserRequest {
     /** false: the account may be used again. */
     2: required bool suspended,
     /** The operator's, for the log. */
-    3: required string reason (vt.min_chars = "1", vt.max_chars = "500"),
+    3: required string reason (vt.min_rune_size = "1", vt.max_rune_size = "500"),
 }
 
 struct SuspendUserResponse {
@@ -140,7 +140,7 @@ struct SetProfileRequest {
     1: required i64 user_id (vt.ge = "1"),
     2: optional string avatar_key (vt.min_size = "1", vt.max_size = "100"),
     3: optional string background_image_key (vt.min_size = "1", vt.max_size = "100"),
-    4: optional string signature (vt.max_chars = "200", vt.no_control = "true"),
+    4: optional string signature (vt.max_rune_size = "200", vt.no_control = "true"),
 }
 
 struct SetProfileResponse {

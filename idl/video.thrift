@@ -152,7 +152,7 @@ struct PublishRequest {
     1: required i64 author_id (vt.ge = "1"),
     /** As begin_upload gave it, now holding the whole file. */
     2: required string object_key (vt.min_size = "1", vt.max_size = "100"),
-    3: required string title (vt.min_chars = "1", vt.max_chars = "100"),
+    3: required string title (vt.min_rune_size = "1", vt.max_rune_size = "100"),
     /** What was sent to the store, for the check that the object is whole. */
     4: required i64 size_bytes (vt.ge = "1"),
     /** Lower-case hex. */
@@ -187,7 +187,7 @@ struct DeleteVideoResponse {
 struct TakeDownVideoRequest {
     1: required i64 video_id (vt.ge = "1"),
     /** The operator's, for the log. */
-    2: required string reason (vt.min_chars = "1", vt.max_chars = "500"),
+    2: required string reason (vt.min_rune_size = "1", vt.max_rune_size = "500"),
 }
 
 struct TakeDownVideoResponse {

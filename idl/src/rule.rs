@@ -18,9 +18,9 @@ pub enum Rule {
     MinBytes,
     /// `max_size` of a string or binary: bytes.
     MaxBytes,
-    /// `min_chars`: Unicode scalar values.
+    /// `min_rune_size`: Unicode scalar values.
     MinChars,
-    /// `max_chars`: Unicode scalar values.
+    /// `max_rune_size`: Unicode scalar values.
     MaxChars,
     /// `min_size` of a list, set or map.
     MinItems,
@@ -49,14 +49,14 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// Every rule and its name on the wire.
+    /// Every rule and its name, in the .thrift files and on the wire.
     const NAMES: [(Self, &str); 16] = [
-        (Self::MinBytes, "min_bytes"),
-        (Self::MaxBytes, "max_bytes"),
-        (Self::MinChars, "min_chars"),
-        (Self::MaxChars, "max_chars"),
-        (Self::MinItems, "min_items"),
-        (Self::MaxItems, "max_items"),
+        (Self::MinBytes, "min_size"),
+        (Self::MaxBytes, "max_size"),
+        (Self::MinChars, "min_rune_size"),
+        (Self::MaxChars, "max_rune_size"),
+        (Self::MinItems, "min_size"),
+        (Self::MaxItems, "max_size"),
         (Self::Pattern, "pattern"),
         (Self::Prefix, "prefix"),
         (Self::Gt, "gt"),
@@ -77,12 +77,19 @@ impl Rule {
             .map_or("", |(_, name)| name)
     }
 
-    /// The rule of that name.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::NAMES
-            .iter()
-            .find(|(_, known)| *known == name)
-            .map(|(rule, _)| *rule)
+    /// The rule of that name on the field at this path. Texts and lists have two names in common: the table of all rules says which of them
+    /// is meant.
+    pub(crate) fn from_name(name: &str, path: &str) -> Option<Self> {
+        let mut known = Self::NAMES.iter().filter(|(_, known)| *known == name);
+        let (rule, _) = known.next()?;
+        if known.next().is_none() {
+            return Some(*rule);
+        }
+        let field = path.rsplit('.').next()?;
+        let mut stated = RULES.iter().filter(|entry| entry.field == field);
+        stated
+            .find(|entry| entry.rule.name() == name)
+            .map(|entry| entry.rule)
     }
 
     /// Whether a text keeps this rule. A rule that isn't about texts admits any.

@@ -55,9 +55,10 @@ impl ValidateError {
             return None;
         }
         let extra = error.extra.as_ref()?;
+        let field = extra.get("field")?;
         Some(Self {
-            field: extra.get("field")?.to_string(),
-            rule: Rule::from_name(extra.get("rule")?)?,
+            field: field.to_string(),
+            rule: Rule::from_name(extra.get("rule")?, field)?,
             limit: extra.get("limit")?.clone(),
         })
     }

@@ -162,11 +162,11 @@ fn check(kind: &Kind, key: &str, value: &str) -> Result<Check, String> {
             let n = count(value)?;
             made("MaxItems", &n, format!("v.len() > {n}"))
         }
-        ("min_chars", Kind::Text) => {
+        ("min_rune_size", Kind::Text) => {
             let n = count(value)?;
             made("MinChars", &n, format!("v.chars().count() < {n}"))
         }
-        ("max_chars", Kind::Text) => {
+        ("max_rune_size", Kind::Text) => {
             let n = count(value)?;
             made("MaxChars", &n, format!("v.chars().count() > {n}"))
         }
@@ -217,8 +217,8 @@ fn check(kind: &Kind, key: &str, value: &str) -> Result<Check, String> {
             )
         }
         (
-            "min_size" | "max_size" | "min_chars" | "max_chars" | "pattern" | "prefix" | "trimmed"
-            | "no_control" | "gt" | "ge" | "lt" | "le" | "defined_only" | "skip",
+            "min_size" | "max_size" | "min_rune_size" | "max_rune_size" | "pattern" | "prefix"
+            | "trimmed" | "no_control" | "gt" | "ge" | "lt" | "le" | "defined_only" | "skip",
             _,
         ) => Err(format!("{} has no such rule", kind.name())),
         (elem, _) if elem.starts_with("elem.") => Err(format!("{} has no elements", kind.name())),

@@ -61,7 +61,7 @@ fn a_rule_on_a_type_that_has_no_such_rule_is_refused() {
         "a string has no such rule",
     );
     assert_refused(
-        r#"required binary x (vt.max_chars = "3")"#,
+        r#"required binary x (vt.max_rune_size = "3")"#,
         "a binary has no such rule",
     );
     assert_refused(
@@ -101,11 +101,11 @@ fn a_rule_on_a_type_that_has_no_such_rule_is_refused() {
 #[test]
 fn a_value_that_cannot_be_read_is_refused() {
     assert_refused(
-        r#"required string x (vt.max_chars = "many")"#,
+        r#"required string x (vt.max_rune_size = "many")"#,
         "not a whole number",
     );
     assert_refused(
-        r#"required string x (vt.max_chars = "-1")"#,
+        r#"required string x (vt.max_rune_size = "-1")"#,
         "not a whole number from 0",
     );
     assert_refused(r#"required i64 x (vt.ge = "1.5")"#, "not a whole number");

@@ -9,12 +9,12 @@ mod servers;
 mod user;
 mod video;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 use edges::Edge;
 use idl::{RULES, RuleEntry, ValidateError, base::Code};
 use servers::{Clients, Servers};
-use volo_thrift::ClientError;
+use volo_thrift::{BizError, ClientError};
 
 /// Of all files.
 fn all_edges() -> Vec<Edge> {
@@ -78,6 +78,29 @@ fn every_rule_of_the_files_has_its_edge_here() {
         );
     }
     assert!(missing.is_empty(), "rules without an edge: {missing:#?}");
+}
+
+#[test]
+fn a_refusal_names_its_rule_as_the_file_does() {
+    for entry in RULES {
+        let path = format!("{}/{}.thrift", env!("CARGO_MANIFEST_DIR"), entry.file);
+        let file = fs::read_to_string(path).unwrap();
+        let begin = format!("struct {} {{", entry.strct);
+        let (_, strct) = file.split_once(&begin).expect(&begin);
+        let name = format!(" {} (vt.", entry.field.trim_end_matches("[]"));
+        let field = strct.lines().find(|line| line.contains(&name)).unwrap();
+        let error = ValidateError::new(entry.field, entry.rule, entry.limit);
+        let extra = BizError::from(error.clone()).extra.unwrap();
+        let elem = "elem.".repeat(entry.field.matches("[]").count());
+        let rule = format!("vt.{elem}{} = ", extra["rule"]);
+        assert!(field.contains(&rule), "{rule:?} is not in {field:?}");
+        // The name alone is not enough: texts and lists have some in common.
+        let within = error.within("outer");
+        assert_eq!(
+            ValidateError::from_biz(&within.clone().into()),
+            Some(within)
+        );
+    }
 }
 
 #[tokio::test]
