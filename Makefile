@@ -1,6 +1,6 @@
 # What there is to type. The work is done by scripts/; settings of theirs: scripts/README.md.
 .DEFAULT_GOAL := help
-.PHONY: help run-all stop status logs config reset seed reconcile reap roll test deploy-test bench soak chaos fuzz web lint idl
+.PHONY: help run-all stop status logs config reset seed reconcile reap roll test deploy-test interop bench soak chaos fuzz web lint idl
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ test: ## run all tests, on servers of their own; a part: make test ARGS='--works
 deploy-test: ## as root: the install step on bare systems, and what a phone in the network reaches; half an hour
 	@scripts/install-test.sh
 	@scripts/open-test.sh
+
+interop: ## a client and a service in Go, generated from idl/ by Kitex, with the real system; skipped where Go isn't installed
+	@scripts/interop.sh
 
 soak: ## run the model test at full size, with every fault; a part: make soak ARGS=the_folder
 	@scripts/soak.sh $(ARGS)

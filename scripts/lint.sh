@@ -16,7 +16,7 @@ cd "$HERE/.."
 
 shell_files() {
     local list
-    mapfile -t list < <(find scripts .ci -type f \( -name '*.sh' -o -path '.ci/run' \) | sort)
+    mapfile -t list < <(find scripts .ci idl/kitex -type f \( -name '*.sh' -o -path '.ci/run' \) | sort)
     shellcheck -x "${list[@]}"
 }
 
