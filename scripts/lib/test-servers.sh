@@ -18,6 +18,7 @@ export DOUSHENG_REDIS_NODES=${DOUSHENG_TEST_REDIS_NODES:-}
 export DOUSHENG_S3_PORT=${DOUSHENG_TEST_S3_PORT:-20000}
 # Tests break servers, so they never use those of a run or those that the environment names.
 [ "${OBJECT_STORE:-}" != external ] || export OBJECT_STORE=seaweedfs
+[ "${DATABASE:-}" != external ] || export DATABASE=mariadb
 for setting in $(compgen -e DOUSHENG_); do
     case $setting in *__* | DOUSHENG_ENVIRONMENT | DOUSHENG_CONFIG) unset "$setting" ;; esac
 done
@@ -31,7 +32,9 @@ done
 
 # The variables that tests read.
 test_env_lines() {
-    local name replica_urls=
+    local name replica_urls='' mysqld=''
+    # Tests start further servers of the same kind.
+    ! grep -qs '^mysql ' "$RUN/primary/initialised" || mysqld=$(cut -d ' ' -f 2- "$RUN/primary/initialised")
     for name in $(replicas); do replica_urls+=,mysql://$DB_TEST_USER:$DB_TEST_PASSWORD@127.0.0.1:$(replica_port "$name"); done
     cat <<VARIABLES
 export DOUSHENG_TEST_PRIMARY_URL='mysql://$DB_TEST_USER:$DB_TEST_PASSWORD@127.0.0.1:$PRIMARY_PORT'
@@ -39,9 +42,11 @@ export DOUSHENG_TEST_REPLICA_URLS='${replica_urls#,}'
 export DOUSHENG_TEST_SERVICE_ACCOUNT='$DB_USER:$DB_PASSWORD'
 export DOUSHENG_TEST_READ_ACCOUNT='$DB_READ_USER:$DB_READ_PASSWORD'
 export DOUSHENG_TEST_MIGRATE_ACCOUNT='$DB_MIGRATE_USER:$DB_MIGRATE_PASSWORD'
+export DOUSHENG_TEST_MYSQLD='$mysqld'
 export DOUSHENG_TEST_SERVERS='$RUN'
 export DOUSHENG_TEST_ETCD='$(etcd_endpoints)'
 export DOUSHENG_TEST_REDIS='$(redis_url)'
+export DOUSHENG_TEST_OBJECT_STORE='$OBJECT_STORE'
 export DOUSHENG_TEST_S3_ENDPOINT='$S3_ENDPOINT'
 export DOUSHENG_TEST_S3_ACCESS_KEY='$S3_ACCESS_KEY'
 export DOUSHENG_TEST_S3_SECRET_KEY='$S3_SECRET_KEY'

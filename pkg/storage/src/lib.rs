@@ -284,7 +284,7 @@ impl Store {
             .collect())
     }
 
-    /// Open uploads whose keys begin with `prefix`: the first 1000; abort them to see more.
+    /// Open uploads whose keys begin with `prefix`: the first 1000; abort them to see more. MinIO tells only those whose key is `prefix`.
     pub async fn list_uploads(&self, prefix: &str) -> Result<Vec<OpenUpload>, StorageError> {
         // The library has no call of its own for this.
         let list = call("list uploads", QUICK, async || {

@@ -43,9 +43,19 @@ impl Bucket {
         keys
     }
 
-    /// Keys of all multipart uploads that are neither completed nor aborted, sorted.
+    /// Keys of all multipart uploads that are neither completed nor aborted, sorted. MinIO tells none here: see [`Self::has_open_upload`].
     pub async fn open_uploads(&self) -> Vec<String> {
-        let mut keys: Vec<String> = open_uploads(&client(), &self.name)
+        self.open_uploads_from("").await
+    }
+
+    /// Whether a multipart upload of this key is neither completed nor aborted.
+    pub async fn has_open_upload(&self, key: &str) -> bool {
+        let keys = self.open_uploads_from(key).await;
+        keys.iter().any(|open| open == key)
+    }
+
+    async fn open_uploads_from(&self, prefix: &str) -> Vec<String> {
+        let mut keys: Vec<String> = open_uploads(&client(), &self.name, prefix)
             .boxed()
             .await
             .into_iter()
@@ -136,9 +146,10 @@ async fn keys(client: &MinioClient, bucket: &str) -> Vec<String> {
 }
 
 /// `(key, upload id)`; the crate has no call for this list, so it is asked for by hand.
-async fn open_uploads(client: &MinioClient, bucket: &str) -> Vec<(String, String)> {
+async fn open_uploads(client: &MinioClient, bucket: &str, prefix: &str) -> Vec<(String, String)> {
     let mut query = Multimap::new();
     query.add("uploads", "");
+    query.add("prefix", prefix);
     let answer = S3Request::builder()
         .client(client.clone())
         .method(Method::GET)
@@ -163,7 +174,7 @@ fn tag(xml: &str, name: &str) -> String {
 }
 
 async fn remove(client: &MinioClient, bucket: &str) {
-    for (key, upload) in open_uploads(client, bucket).await {
+    for (key, upload) in open_uploads(client, bucket, "").await {
         let _ = client
             .abort_multipart_upload(bucket, key, upload)
             .expect("an upload")

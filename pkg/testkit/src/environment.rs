@@ -28,6 +28,12 @@ pub(crate) fn migrate_account() -> String {
     required("DOUSHENG_TEST_MIGRATE_ACCOUNT")
 }
 
+/// The MySQL server that the tests run on; none: it is MariaDB.
+pub(crate) fn mysqld() -> Option<PathBuf> {
+    let path = std::env::var_os("DOUSHENG_TEST_MYSQLD")?;
+    (!path.is_empty()).then(|| path.into())
+}
+
 /// The members of the etcd that tests share, each under a prefix of its own; separated by commas.
 pub fn etcd() -> String {
     required("DOUSHENG_TEST_ETCD")
@@ -41,6 +47,11 @@ pub fn redis() -> String {
 /// Where each server has a directory of its name with its `pid`.
 pub fn servers() -> PathBuf {
     required("DOUSHENG_TEST_SERVERS").into()
+}
+
+/// Whether the object store tells unfinished uploads by a prefix of their keys. MinIO tells those of one key alone.
+pub fn store_lists_uploads() -> bool {
+    required("DOUSHENG_TEST_OBJECT_STORE") != "minio"
 }
 
 /// The object store's S3 address.

@@ -143,11 +143,19 @@ impl Uploads {
 
     /// The parts first: if the upload was completed meanwhile, they have become an object.
     async fn delete_object(&self, upload: &Upload) -> Result<(), VideoError> {
-        if let Some(upload_id) = &upload.upload_id {
-            self.store
-                .abort_multipart(&upload.object_key, upload_id)
-                .await?;
+        let key = &upload.object_key;
+        match &upload.upload_id {
+            Some(upload_id) => self.store.abort_multipart(key, upload_id).await?,
+            // Whoever began one may have been killed before its id was recorded.
+            None => {
+                for open in self.store.list_uploads(key).await? {
+                    // The list is by prefix.
+                    if open.key == *key {
+                        self.store.abort_multipart(key, &open.upload_id).await?;
+                    }
+                }
+            }
         }
-        Ok(self.store.delete(&upload.object_key).await?)
+        Ok(self.store.delete(key).await?)
     }
 }

@@ -46,6 +46,17 @@ async fn a_play_url_is_fetched_whole_and_in_ranges_at_the_public_endpoint() {
 }
 
 #[tokio::test]
+async fn a_public_endpoint_in_capitals_is_signed_as_browsers_send_it() {
+    let (bucket, store) = store().await;
+    put_ten(&store).await;
+    let mut capitals = settings(bucket.name());
+    capitals.public_endpoint = capitals.public_endpoint.to_ascii_uppercase();
+    let url = Store::new(&capitals).unwrap().play_url("v/1.mp4").unwrap();
+    assert!(url.starts_with("http://localhost:"), "{url}");
+    assert_eq!(get(&url, None).await.text().await.unwrap(), TEN);
+}
+
+#[tokio::test]
 async fn an_internal_url_is_fetched_at_the_internal_endpoint() {
     let (_bucket, store) = store().await;
     put_ten(&store).await;

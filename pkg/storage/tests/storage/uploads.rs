@@ -106,7 +106,7 @@ async fn a_stream_without_a_byte_is_told_apart() {
         .await;
     assert!(matches!(sent, Err(SendError::Empty)), "{sent:?}");
     store.abort_multipart("empty", &id).await.unwrap();
-    assert!(bucket.open_uploads().await.is_empty());
+    assert!(!bucket.has_open_upload("empty").await);
     assert!(bucket.keys().await.is_empty());
 }
 
@@ -124,14 +124,18 @@ async fn a_stream_that_breaks_gives_its_own_error_and_leaves_nothing_after_the_a
         });
         let error = sent.await.unwrap().unwrap_err();
         assert!(matches!(error, SendError::Source(Gone)), "{error:?}");
-        assert_eq!(bucket.open_uploads().await, [&*key]);
-        let open = store.list_uploads("broken/").await.unwrap();
+        assert!(bucket.has_open_upload(&key).await);
+        let prefix = match testkit::environment::store_lists_uploads() {
+            true => "broken/",
+            false => &key,
+        };
+        let open = store.list_uploads(prefix).await.unwrap();
         assert_eq!((&*open[0].key, &*open[0].upload_id), (&*key, &*id));
         assert!(open[0].begun_ms > 1_700_000_000_000);
         assert!(store.list_uploads("other/").await.unwrap().is_empty());
 
         store.abort_multipart(&key, &id).await.unwrap();
-        assert!(bucket.open_uploads().await.is_empty());
+        assert!(!bucket.has_open_upload(&key).await);
         assert!(bucket.keys().await.is_empty());
         // A part can't come back to life either.
         let late = store
@@ -142,7 +146,7 @@ async fn a_stream_that_breaks_gives_its_own_error_and_leaves_nothing_after_the_a
             matches!(late, SendError::Store(StorageError::NotFound { .. })),
             "{late:?}"
         );
-        assert!(bucket.open_uploads().await.is_empty());
+        assert!(!bucket.has_open_upload(&key).await);
         assert!(bucket.keys().await.is_empty());
     }
 }
@@ -196,7 +200,7 @@ async fn a_store_that_keeps_breaking_ends_the_upload_and_not_the_stream() {
         "{error:?}"
     );
     store.abort_multipart("video", &id).await.unwrap();
-    assert!(bucket.open_uploads().await.is_empty());
+    assert!(!bucket.has_open_upload("video").await);
 }
 
 /// A way to the store that breaks in the middle of the first `breaks` requests with a long body.

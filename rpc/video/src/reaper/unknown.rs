@@ -51,6 +51,7 @@ impl Reaper {
         self.delete_long_unknown(&open, reaped).await
     }
 
+    /// MinIO names unfinished uploads only to who knows their keys, so it finds none here; it removes them itself after a day.
     async fn note_parts(&self, seen: &mut Seen, reaped: &mut Reaped) -> Result<Open, ReapError> {
         let mut open = Open::new();
         for upload in self.uploads.store.list_uploads(object_key::VIDEOS).await? {

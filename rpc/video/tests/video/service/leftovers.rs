@@ -54,20 +54,23 @@ async fn objects_and_parts_without_a_row_are_removed_and_nothing_else_is() {
     }
     let part = format!("videos/{OLD}.mov");
     let open = world.store.begin_multipart(&part, "video/quicktime").await;
-    open.unwrap();
+    let open = open.unwrap();
+    // Where the store doesn't tell of it, the store itself removes it.
+    let parts = u64::from(environment::store_lists_uploads());
 
     let reaper = world.reaper_by(environment::s3_endpoint(), AN_HOUR);
     let expected = Reaped {
         objects: 2,
-        parts: 1,
-        noted: 3,
+        parts,
+        noted: 2 + parts,
         ..Reaped::default()
     };
     assert_eq!(reaper.pass().await.unwrap(), Some(expected));
     let mut left = [kept.clone(), vec![young, strange.to_owned()]].concat();
     left.sort();
     assert_eq!(world.bucket.keys().await, left);
-    assert_eq!(world.bucket.open_uploads().await, [""; 0]);
+    assert_eq!(world.bucket.has_open_upload(&part).await, parts == 0);
+    world.store.abort_multipart(&part, &open).await.unwrap();
     // The young one comes of age.
     let expected = Reaped {
         objects: 1,
