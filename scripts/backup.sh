@@ -33,9 +33,11 @@ replica_to_read() {
     if position=$(database mariadb -N -e 'SELECT @@global.gtid_binlog_pos' 2>/dev/null); then
         wait="MASTER_GTID_WAIT('$position', 60)"
     else
-        position=$(database mariadb -N -e 'SELECT @@global.gtid_executed') || return 1
+        position=$(database mariadb -N -e "SELECT IF(@@global.gtid_mode LIKE 'ON%', @@global.gtid_executed, '')") || return 1
         wait="WAIT_FOR_EXECUTED_GTID_SET('${position//[[:space:]]/}', 60)"
     fi
+    # Without GTIDs nobody knows what a replica has.
+    [ -n "$position" ] || return 1
     if [ "$(DOUSHENG_MYSQL__MIGRATE_URL=$replica database mariadb -N -e "SELECT $wait")" = 0 ]; then
         say "$replica"
     else

@@ -112,10 +112,14 @@ addresses() {
     while read -r service number; do
         [ "$service" = api ] || address_line "service $service-$number" "$(instance_address "$service" "$number")" "make logs s=$service-$number"
     done < <(instances)
-    address_line "MariaDB primary" "127.0.0.1:$PRIMARY_PORT" "scripts/infra.sh sql primary"
-    for service in $(replicas); do
-        address_line "MariaDB $service" "127.0.0.1:$(replica_port "$service")" "scripts/infra.sh sql $service"
-    done
+    if [ "$DATABASE" = external ]; then
+        address_line "database" "external" ""
+    else
+        address_line "primary" "127.0.0.1:$PRIMARY_PORT ($DATABASE)" "scripts/infra.sh sql primary"
+        for service in $(replicas); do
+            address_line "$service" "127.0.0.1:$(replica_port "$service")" "scripts/infra.sh sql $service"
+        done
+    fi
     for service in $(etcd_names); do address_line "$service" "$(etcd_client "$service")" ""; done
     for service in $(redis_names); do
         address_line "$service" "127.0.0.1:$(redis_port "$service")" "redis-cli -p $(redis_port "$service")"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The infrastructure as local processes: MariaDB primary and replicas, etcd, Redis, an object store.
+# The infrastructure as local processes: MariaDB (or MySQL) primary and replicas, etcd, Redis, an object store.
 #   scripts/infra.sh install [command...]       what is missing; further commands (shellcheck, nft:nftables) too
 #   scripts/infra.sh start | stop | status      everything; safe to repeat
 #   scripts/infra.sh ports                      whether the ports of what doesn't run are free
@@ -48,8 +48,14 @@ start() {
 # Whether the ports of what doesn't run yet are free. `make run-all` asks before the long build.
 ports() {
     local name count
-    db_port primary "$PRIMARY_PORT" DOUSHENG_PRIMARY_PORT
-    for name in $(replicas); do db_port "$name" "$(replica_port "$name")" DOUSHENG_REPLICA_PORT; done
+    if [ "$DATABASE" = external ]; then
+        db_named
+    else
+        db_not_named
+        db_need_server
+        db_port primary "$PRIMARY_PORT" DOUSHENG_PRIMARY_PORT
+        for name in $(replicas); do db_port "$name" "$(replica_port "$name")" DOUSHENG_REPLICA_PORT; done
+    fi
     for name in $(etcd_names); do etcd_ports "$name"; done
     count=$(redis_names | wc -l)
     for name in $(redis_names); do redis_ports "$name" "$count"; done
@@ -73,10 +79,14 @@ status_line() { # NAME WORD ADDRESS
 
 status() {
     local result=0 name address
-    status_line primary "$RUN/primary/my.cnf" "127.0.0.1:$PRIMARY_PORT" || result=1
-    for name in $(replicas); do
-        status_line "$name" "$RUN/$name/my.cnf" "127.0.0.1:$(replica_port "$name")" && db_replica_report "$name" || result=1
-    done
+    if [ "$DATABASE" = external ]; then
+        say "  primary    external $(db_place "${DOUSHENG_MYSQL__PRIMARY_URL:-}")"
+    else
+        status_line primary "$RUN/primary/my.cnf" "127.0.0.1:$PRIMARY_PORT ($DB_ENGINE)" || result=1
+        for name in $(replicas); do
+            status_line "$name" "$RUN/$name/my.cnf" "127.0.0.1:$(replica_port "$name")" && db_replica_report "$name" || result=1
+        done
+    fi
     for name in $(etcd_names); do
         address=$(etcd_client "$name")
         status_line "$name" "$RUN/$name/data" "${address#http://}" || result=1
@@ -93,13 +103,18 @@ status() {
 
 # The services' settings that follow from the ports and accounts here.
 env_lines() {
-    local host=127.0.0.1 name public_endpoint replica_urls=
+    local host=127.0.0.1 name public_endpoint primary replica_urls='' migrate
     public_endpoint=$(s3_public_endpoint)
-    for name in $(replicas); do replica_urls+=,mysql://$DB_READ_USER:$DB_READ_PASSWORD@$host:$(replica_port "$name")/$DB_NAME; done
+    if [ "$DATABASE" = external ]; then
+        db_named
+        primary=$DOUSHENG_MYSQL__PRIMARY_URL replica_urls=${DOUSHENG_MYSQL__REPLICA_URLS:-} migrate=${DOUSHENG_MYSQL__MIGRATE_URL:-$primary}
+    else
+        for name in $(replicas); do replica_urls+=,mysql://$DB_READ_USER:$DB_READ_PASSWORD@$host:$(replica_port "$name")/$DB_NAME; done
+        primary=mysql://$DB_USER:$DB_PASSWORD@$host:$PRIMARY_PORT/$DB_NAME
+        migrate=mysql://$DB_MIGRATE_USER:$DB_MIGRATE_PASSWORD@$host:$PRIMARY_PORT/$DB_NAME
+    fi
+    printf "export DOUSHENG_MYSQL__%s=%q\n" PRIMARY_URL "$primary" REPLICA_URLS "${replica_urls#,}" MIGRATE_URL "$migrate"
     cat <<VARIABLES
-export DOUSHENG_MYSQL__PRIMARY_URL='mysql://$DB_USER:$DB_PASSWORD@$host:$PRIMARY_PORT/$DB_NAME'
-export DOUSHENG_MYSQL__REPLICA_URLS='${replica_urls#,}'
-export DOUSHENG_MYSQL__MIGRATE_URL='mysql://$DB_MIGRATE_USER:$DB_MIGRATE_PASSWORD@$host:$PRIMARY_PORT/$DB_NAME'
 export DOUSHENG_ETCD__ENDPOINTS='$(etcd_endpoints)'
 export DOUSHENG_REDIS__URL='$(redis_url)'
 export DOUSHENG_OBJECT_STORE__ENDPOINT='$S3_ENDPOINT'
@@ -115,6 +130,7 @@ reset() {
     # The data of the test servers is deleted without asking.
     [ "$TEST_SERVERS" = 1 ] || may_delete "the data of all servers in $RUN"
     stop
+    [ "$DATABASE" != external ] || say "the database is somebody else's (DATABASE=external) and keeps its data"
     rm -rf "${RUN:?}"/{relay,primary,primary.lost-*,replica,replica-[2-9],etcd,etcd-[2-9],redis,redis-[2-9],s3}
 }
 
@@ -141,10 +157,12 @@ case ${1:-} in
         "$1"
         ;;
     add-replica)
+        db_need_own "$1"
         lock infrastructure
         replica_add
         ;;
     promote)
+        db_need_own "$1"
         lock infrastructure
         db_promote
         ;;
@@ -158,8 +176,14 @@ case ${1:-} in
         shift
         db_client "${1:-}" "${@:2}"
         ;;
-    semi-sync) db_set_semi_sync "${2:-}" ;;
-    replica-delay) db_set_replica_delay "${2:-}" ;;
+    semi-sync)
+        db_need_own "$1"
+        db_set_semi_sync "${2:-}"
+        ;;
+    replica-delay)
+        db_need_own "$1"
+        db_set_replica_delay "${2:-}"
+        ;;
     *)
         sed -n '2,14s/^# \?//p' "$0"
         exit 2

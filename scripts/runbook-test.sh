@@ -9,6 +9,7 @@ for setting in $(compgen -e DOUSHENG_); do
     case $setting in DOUSHENG_TOOLS | DOUSHENG_RUNBOOK_*) ;; *) unset "$setting" ;; esac
 done
 unset OBJECT_STORE
+[ "${DATABASE:-}" != external ] || unset DATABASE
 # Other ports than those of a run, the tests and chaos, so that all may be up at once.
 export DOUSHENG_RUN=$PWD/.run/runbook DOUSHENG_TOOLS=${DOUSHENG_TOOLS:-$PWD/.run/tools}
 port=${DOUSHENG_RUNBOOK_PORT:-31100}

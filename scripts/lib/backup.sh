@@ -8,7 +8,10 @@ MARKER=bucket-id
 
 need_settings() {
     local variable
-    [ -n "${DOUSHENG_MYSQL__MIGRATE_URL:-}" ] || eval "$("$HERE/infra.sh" env)"
+    # With somebody else's database the store may still be ours.
+    if [ -z "${DOUSHENG_MYSQL__MIGRATE_URL:-}" ] || { [ "$DATABASE" = external ] && [ -z "${DOUSHENG_OBJECT_STORE__ENDPOINT:-}" ]; }; then
+        eval "$("$HERE/infra.sh" env)"
+    fi
     for variable in MYSQL__MIGRATE_URL OBJECT_STORE__ENDPOINT OBJECT_STORE__BUCKET OBJECT_STORE__ACCESS_KEY OBJECT_STORE__SECRET_KEY; do
         variable=DOUSHENG_$variable
         [ -n "${!variable:-}" ] || {

@@ -62,8 +62,9 @@ launch() {
     shift 2
     setsid nohup "$@" >>"$log" 2>&1 </dev/null 9>&- &
     echo $! >"$pid_file"
-    # Until its exec it is a copy of this shell, which `alive` wouldn't recognise.
-    until command_line $! | grep -qF -- "$1" || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
+    # Until its exec it is a copy of this shell, which `alive` wouldn't recognise. Its command line may be another than the one given here: a
+    # script in its place starts the real program.
+    until [ "$(command_line $!)" != "$(command_line $$)" ] || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
 }
 
 # end PIDFILE WORD [SECONDS]: asks the process to stop, waits, then ends it.

@@ -22,6 +22,18 @@ REDIS_NODES=${DOUSHENG_REDIS_NODES:-}
 # SeaweedFS takes five ports from here, and the five that lie 10000 above them.
 S3_PORT=${DOUSHENG_S3_PORT:-19000}
 
+# mariadb | mysql (the server that MYSQLD names) | external (somebody else's, named by DOUSHENG_MYSQL__PRIMARY_URL). Where a server was made
+# before, it is the same again; the primary may be lost.
+for made in "$RUN"/{primary,replica,replica-[2-9]}/initialised; do
+    if [ -z "${DATABASE:-}" ] && [ -s "$made" ]; then
+        read -r DATABASE made_with <"$made"
+        MYSQLD=${MYSQLD:-$made_with}
+    fi
+done
+DATABASE=${DATABASE:-mariadb}
+MYSQLD=${MYSQLD:-}
+case $MYSQLD in '' | /*) ;; *) MYSQLD=$PWD/$MYSQLD ;; esac
+
 # seaweedfs | minio (a binary in MINIO_BIN or PATH) | external (someone else's, named by DOUSHENG_OBJECT_STORE__ENDPOINT)
 OBJECT_STORE=${OBJECT_STORE:-seaweedfs}
 S3_ENDPOINT=http://127.0.0.1:$S3_PORT

@@ -20,7 +20,7 @@ use crate::{
 /// Until what a start and new data cause is over: a fold, a replica that caught up.
 const REST: Duration = Duration::from_secs(3);
 /// For a replica to get what minutes of inserts on the primary left.
-const CATCH_UP_TRIES: usize = 20;
+const CATCH_UP_LIMIT: Duration = Duration::from_mins(20);
 
 pub struct Side {
     pub name: &'static str,
@@ -123,16 +123,7 @@ async fn grown(database: &Database, scale: &str) -> Grown {
             .status()
             .expect("bash");
         assert!(status.success(), "scripts/grow.sh failed");
-        let position: String = database.value("SELECT @@global.gtid_binlog_pos").await;
-        let wait = format!("SELECT CAST(MASTER_GTID_WAIT('{position}', 60) AS SIGNED)");
-        let mut tries = 0;
-        while database.replica_value::<i64>(&wait).await != 0 {
-            tries += 1;
-            assert!(
-                tries < CATCH_UP_TRIES,
-                "the replica is {tries} minutes behind"
-            );
-        }
+        database.replicas_caught_up_within(CATCH_UP_LIMIT).await;
     }
     let most_liked = "SELECT target_id FROM counters WHERE kind = 1 ORDER BY value DESC LIMIT 1";
     let likes_most = "SELECT target_id FROM counters WHERE kind = 4 ORDER BY value DESC LIMIT 1";

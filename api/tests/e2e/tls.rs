@@ -1,4 +1,4 @@
-//! The whole system with TLS to everything behind it: MariaDB, Redis, etcd, the object store, the collector of traces. Certificates are
+//! The whole system with TLS to everything behind it: database, Redis, etcd, the object store, the collector of traces. Certificates are
 //! the test's own.
 
 use std::time::Duration;
@@ -6,7 +6,8 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::Value;
 use testkit::{
-    Certificates, Client, Etcd, MariaDb, Process, Redis, TlsProxy, Traces, environment, eventually,
+    Certificates, Client, Etcd, Process, Redis, TlsDatabase, TlsProxy, Traces, environment,
+    eventually,
 };
 
 use crate::{scene::film, shapes::videos, system_builder};
@@ -26,7 +27,7 @@ async fn the_system_works_with_tls_behind_it_and_says_what_it_does_not_trust() {
     let certificates = Certificates::make();
     let endpoint = environment::s3_endpoint();
     let (mysql, redis, etcd, traces, store) = tokio::join!(
-        MariaDb::start_with_tls(&certificates),
+        TlsDatabase::start(&certificates),
         Redis::start_with_tls(&certificates),
         Etcd::start_with_tls(&certificates),
         Traces::receive_with_tls(&certificates),

@@ -37,6 +37,32 @@ fn likes(first_user: i64, rows: i64) -> String {
 
 /// Pages that the engine touches for a query: also those of rows that it passes over.
 async fn pages(connection: &DatabaseConnection, query: Statement) -> u64 {
+    match testkit::Engine::of_tests() {
+        testkit::Engine::MariaDb => pages_of_plan(connection, query).await,
+        testkit::Engine::MySql(_) => pages_of_server(connection, query).await,
+    }
+}
+
+/// MySQL counts the pages of the whole server: of several runs of the query the one with the least of what others did.
+async fn pages_of_server(connection: &DatabaseConnection, query: Statement) -> u64 {
+    let count = async || {
+        let ask = "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_read_requests'";
+        let ask = Statement::from_string(DbBackend::MySql, ask);
+        let row = connection.query_one_raw(ask).await.unwrap().unwrap();
+        let value: String = row.try_get("", "Value").unwrap();
+        value.parse::<u64>().unwrap()
+    };
+    let mut least = u64::MAX;
+    for _ in 0..5 {
+        let before = count().await;
+        connection.query_all_raw(query.clone()).await.unwrap();
+        least = least.min(count().await - before);
+    }
+    least
+}
+
+/// MariaDB tells with the plan.
+async fn pages_of_plan(connection: &DatabaseConnection, query: Statement) -> u64 {
     let analyze = Statement {
         sql: format!("ANALYZE FORMAT=JSON {}", query.sql),
         ..query
@@ -59,11 +85,14 @@ async fn pages(connection: &DatabaseConnection, query: Statement) -> u64 {
 #[tokio::test]
 async fn what_is_folded_costs_no_later_read_anything_though_a_read_view_keeps_it() {
     const ROUNDS: i64 = 24;
-    let server = testkit::PlainMariaDb::start().await;
+    let server = testkit::PlainDatabase::start().await;
     let mysql = plans::mysql_at(&server.url());
     crate::migrate(&mysql).await.unwrap();
     let db = Db::connect(&mysql).unwrap();
     let other = sea_orm::Database::connect(server.url()).await.unwrap();
+    // Reads pages of its own in the background whenever many rows have changed.
+    let no_statistics = "SET GLOBAL innodb_stats_auto_recalc = OFF";
+    other.execute_unprepared(no_statistics).await.unwrap();
     let view = other.begin_with_config(Some(IsolationLevel::RepeatableRead), None);
     let view = view.await.unwrap();
     let seen = "SELECT COUNT(*) AS seen FROM ledger";

@@ -2,7 +2,7 @@
 
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use settings::Secret;
-use testkit::Database;
+use testkit::{Database, Engine};
 
 use crate::fixture;
 
@@ -86,7 +86,7 @@ async fn the_account_on_the_replica_reads_and_sees_replication_and_nothing_else(
     for sql in [
         "SELECT marks FROM folder",
         "SHOW REPLICA STATUS",
-        "SELECT @@global.gtid_slave_pos",
+        &format!("SELECT {}", Engine::of_tests().applied()),
     ] {
         let ask = Statement::from_string(DbBackend::MySql, sql);
         let rows = connection.query_all_raw(ask).await.unwrap();

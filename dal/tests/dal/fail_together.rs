@@ -15,7 +15,7 @@ use marks::{
     Subject::{self, User, Video},
     Why,
 };
-use testkit::{Gate, PlainMariaDb, Refusal, eventually};
+use testkit::{Engine, Gate, PlainDatabase, Refusal, eventually};
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -213,7 +213,7 @@ async fn a_process_that_leaves_costs_nobody_anything() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_without_gtids_answers_everything_itself_and_says_what_it_lacks() {
-    let (server, redis) = tokio::join!(PlainMariaDb::start(), testkit::Redis::start());
+    let (server, redis) = tokio::join!(PlainDatabase::start(), testkit::Redis::start());
     let mysql = fixture::mysql(&server.url(), &[]);
     dal::migrate(&mysql).await.unwrap();
     let process = Process::on(&fixture::redis(&redis.url()), &mysql);
@@ -252,7 +252,11 @@ async fn a_server_without_gtids_answers_everything_itself_and_says_what_it_lacks
         .await
         .unwrap_err()
         .to_string();
-    assert!(lacks.contains("log_bin"), "{lacks}");
+    let named = match Engine::of_tests() {
+        Engine::MariaDb => "log_bin",
+        Engine::MySql(_) => "gtid_mode",
+    };
+    assert!(lacks.contains(named), "{lacks}");
     let (_database, with) = fixture::migrated().await;
     with.has_gtids().await.unwrap();
 }

@@ -127,7 +127,8 @@ async fn a_folder_that_is_cut_off_in_mid_fold_neither_loses_nor_doubles() {
         tokio::spawn(async move { fold_once(&db, &counters).await })
     };
     let standing = format!(
-        "SELECT id FROM information_schema.processlist WHERE db = '{}' AND info LIKE 'INSERT INTO counters%' LIMIT 1",
+        "SELECT CAST(id AS SIGNED) AS id FROM information_schema.processlist \
+         WHERE db = '{}' AND info LIKE 'INSERT INTO counters%' LIMIT 1",
         database.name()
     );
     let connection = testkit::eventually(PATIENCE, "the folder in mid-fold", async || {

@@ -22,6 +22,7 @@ mod follows;
 mod given_up;
 mod grown;
 mod idempotency;
+mod idle;
 mod jobs;
 mod marked;
 mod messages;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use dal::{DalError, Db, Reader, comments, counts, favorites, fold, reconcile, users, videos};
 use telemetry::cost;
+use testkit::Engine;
 
 use crate::fixture::{self, publish};
 
@@ -94,8 +95,13 @@ async fn a_statement_counts_once_and_no_ids_cost_none() {
     dal::uploads::record(&db, "l", 1).await.unwrap();
     let video = fixture::new_video(1, "l");
     let (_, spent) = cost::scope(videos::publish(&db, &counters, &video)).await;
-    // BEGIN, lock and clock, delete, insert, the author's tombstone, the time of publishing, ledger with COMMIT; exact counts, end.
-    assert_eq!(spent.sql, 9);
+    // BEGIN, lock and clock, delete, insert, the author's tombstone, the time of publishing, ledger with COMMIT; exact counts, end. MySQL tells
+    // the position in a statement of its own.
+    let expected = match Engine::of_tests() {
+        Engine::MariaDb => 9,
+        Engine::MySql(_) => 10,
+    };
+    assert_eq!(spent.sql, expected);
 }
 
 #[tokio::test]

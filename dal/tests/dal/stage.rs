@@ -8,7 +8,7 @@ use dal::{
     counts::Counter::{self, UserFavorites, VideoComments, VideoFavorites},
     position::Position,
 };
-use testkit::{Database, Redis, eventually};
+use testkit::{Database, Engine, Redis, eventually};
 
 use crate::fixture;
 
@@ -74,8 +74,7 @@ impl Stage {
 
     /// A position whose commit can be seen: what this test committed is acknowledged.
     pub async fn position(&self) -> Position {
-        let gtid: String = self.database.value("SELECT @@global.gtid_binlog_pos").await;
-        let seq = gtid.rsplit('-').next().unwrap().parse().unwrap();
+        let seq = Engine::of_tests().seq(&self.database.position().await);
         Position { seq }
     }
 

@@ -1,14 +1,14 @@
 //! A connection to the database by TLS, with a certificate of the test's own.
 
 use dal::Db;
-use testkit::{Certificates, MariaDb};
+use testkit::{Certificates, TlsDatabase};
 
 use crate::fixture::mysql;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_by_tls_is_used_where_its_certificate_is_trusted() {
     let certificates = Certificates::make();
-    let server = MariaDb::start_with_tls(&certificates).await;
+    let server = TlsDatabase::start(&certificates).await;
     let trusting = |mode: &str, by: &Certificates| {
         format!("{}&ssl-ca={}", server.url(mode), by.ca().display())
     };

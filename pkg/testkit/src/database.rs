@@ -11,10 +11,12 @@ use sea_orm::{
 };
 use tokio::sync::OnceCell;
 
-use crate::{environment, eventually, names};
+use crate::{Engine, environment, eventually, names};
 
 /// How long it may take until something new is on a replica.
 const REPLICATED_LIMIT: Duration = Duration::from_secs(20);
+/// How long it may take until all of it is.
+const CAUGHT_UP_LIMIT: Duration = Duration::from_secs(30);
 
 /// Dropped from the server when the value goes, unless it is [`Self::kept`].
 #[derive(Debug)]
@@ -140,12 +142,26 @@ impl Database {
 
     /// Waits until every replica has everything that the primary had when this was called.
     pub async fn replicas_caught_up(&self) {
-        let position: String = self.value("SELECT @@global.gtid_binlog_pos").await;
-        let wait = format!("SELECT CAST(MASTER_GTID_WAIT('{position}', 30) AS SIGNED)");
+        self.replicas_caught_up_within(CAUGHT_UP_LIMIT).await;
+    }
+
+    /// The same, with the patience that the caller's work needs.
+    pub async fn replicas_caught_up_within(&self, limit: Duration) {
+        let position = self.position().await;
+        let wait = Engine::of_tests().wait(&position, limit.as_secs());
         for url in &self.replica_urls {
             let outcome: i64 = value(url, &wait).boxed().await;
-            assert_eq!(outcome, 0, "a replica did not reach {position} in 30 s");
+            assert_eq!(
+                outcome, 0,
+                "a replica did not reach {position} in {limit:?}"
+            );
         }
+    }
+
+    /// The GTIDs of all commits of the primary.
+    pub async fn position(&self) -> String {
+        let position = format!("SELECT {}", Engine::of_tests().position());
+        self.value(&position).await
     }
 }
 
@@ -184,7 +200,11 @@ impl Drop for Database {
             return;
         }
         let url = with_database(&self.primary_url, "");
-        let sql = format!("DROP DATABASE IF EXISTS {}", self.name);
+        // A failed test may still hold a lock of it.
+        let sql = format!(
+            "SET SESSION lock_wait_timeout = 10; DROP DATABASE IF EXISTS {}",
+            self.name
+        );
         blocking(async move { run(&url, &sql).await });
     }
 }
@@ -295,7 +315,7 @@ async fn hold(url: &str, sql: &str) -> Held {
         };
         let id = query("SELECT CONNECTION_ID()").await.expect("an answer");
         let connection_id = id[0].try_get_by_index(0).expect("a connection's id");
-        match query(sql).await {
+        match transaction.execute_unprepared(sql).await {
             Ok(_) => {
                 return Held {
                     transaction: Some(transaction),

@@ -1,10 +1,10 @@
-//! A primary and its replicas (MariaDB) for one test, which may delay them, kill them and switch their roles.
+//! A primary and its replicas for one test, which may delay them, kill them and switch their roles.
 //!
 //! Futures are `boxed`, for the reason given in `bucket.rs`.
 
 use std::{
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    path::PathBuf,
+    process::Command,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -16,29 +16,35 @@ use tempfile::TempDir;
 use crate::{
     Process,
     database::{run, try_connect, value},
+    engine::Engine,
     eventually,
-    ports::{ATTEMPTS, free_port},
+    own_server::{START_LIMIT, home, install, logged, spawn, start},
 };
 
-/// How long a server may take to answer after its start.
-const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long replicas may take to have what the primary has.
 const CAUGHT_UP_LIMIT: Duration = Duration::from_secs(60);
 /// The database that the accounts are for.
 const DATABASE: &str = "dt_own";
-/// May do everything, read-only or not; `app` may do everything in the database, but not where a server is read-only.
-const ACCOUNTS: &str = "FLUSH PRIVILEGES;
-CREATE USER 'admin'@'127.0.0.1' IDENTIFIED BY 'admin';
-GRANT ALL PRIVILEGES ON *.* TO 'admin'@'127.0.0.1' WITH GRANT OPTION;
-CREATE USER 'app'@'127.0.0.1' IDENTIFIED BY 'app';
-GRANT ALL PRIVILEGES ON dt_own.* TO 'app'@'127.0.0.1';
-GRANT SLAVE MONITOR ON *.* TO 'app'@'127.0.0.1';
-CREATE DATABASE dt_own CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
-";
+
+/// `admin` may do everything, read-only or not; `app` may do everything in the database, but not where a server is read-only.
+fn accounts(engine: &Engine) -> Vec<String> {
+    let sees_replication = engine.sees_replication();
+    vec![
+        "CREATE USER IF NOT EXISTS 'admin'@'127.0.0.1' IDENTIFIED BY 'admin';".to_owned(),
+        "GRANT ALL PRIVILEGES ON *.* TO 'admin'@'127.0.0.1' WITH GRANT OPTION;".to_owned(),
+        "CREATE USER IF NOT EXISTS 'app'@'127.0.0.1' IDENTIFIED BY 'app';".to_owned(),
+        format!("GRANT ALL PRIVILEGES ON {DATABASE}.* TO 'app'@'127.0.0.1';"),
+        format!("GRANT {sees_replication} ON *.* TO 'app'@'127.0.0.1';"),
+        format!(
+            "CREATE DATABASE IF NOT EXISTS {DATABASE} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;"
+        ),
+    ]
+}
 
 /// Servers by number; 0 is the primary at first. Ended, and their data removed, when the value goes.
 #[derive(Debug)]
 pub struct Replicated {
+    engine: Engine,
     servers: Vec<Server>,
     home: TempDir,
 }
@@ -52,19 +58,23 @@ struct Server {
 impl Replicated {
     /// A primary and so many replicas, with an empty database; all have the same when this returns.
     pub async fn start(replicas: usize) -> Self {
-        let home = tempfile::tempdir().expect("a directory for MariaDB");
-        let template = home.path().join("template");
-        install(home.path(), &template);
-        let mut servers = Vec::new();
+        let engine = Engine::of_tests();
+        // Servers start on copies of one directory: what is in it is in no binary log.
+        let (home, template) = home();
+        install(&engine, &template, &accounts(&engine));
+        let mut all = Self {
+            engine,
+            servers: Vec::new(),
+            home,
+        };
         for number in 0..=replicas {
-            servers.push(start_one(home.path(), number).await);
+            all.start_one(number, &template).await;
         }
         std::fs::remove_dir_all(template).expect("remove the template");
-        let mariadb = Self { servers, home };
         for number in 1..=replicas {
-            mariadb.follow(number, 0).await;
+            all.follow(number, 0).await;
         }
-        mariadb
+        all
     }
 
     /// "127.0.0.1:port"; stays the same over restarts.
@@ -98,7 +108,7 @@ impl Replicated {
 
     /// Lets a replica apply what it gets so much later; zero ends it.
     pub async fn delay(&self, number: usize, seconds: u32) {
-        let sql = format!("STOP SLAVE; CHANGE MASTER TO MASTER_DELAY = {seconds}; START SLAVE");
+        let sql = self.engine.delay(seconds.into());
         self.execute(number, &sql).await;
     }
 
@@ -111,7 +121,12 @@ impl Replicated {
     pub async fn restart(&self, number: usize) {
         self.kill(number);
         let server = &self.servers[number];
-        *self.process(number) = spawn(self.home.path(), number, server.port);
+        *self.process(number) = spawn(
+            &self.engine,
+            &self.data(number),
+            server.port,
+            &logged(&self.engine, number + 1),
+        );
         self.answers(number).await;
     }
 
@@ -119,17 +134,14 @@ impl Replicated {
     pub async fn switch(&self, from: usize, to: usize) {
         self.execute(from, "SET GLOBAL read_only = 1").await;
         self.caught_up(from, to).await;
-        self.execute(to, "STOP SLAVE; RESET SLAVE ALL; SET GLOBAL read_only = 0")
-            .await;
+        self.execute(to, self.engine.promote()).await;
     }
 
     /// Waits until `replica` has everything that `primary` has now.
     pub async fn caught_up(&self, primary: usize, replica: usize) {
-        let position: String = self.value(primary, "SELECT @@global.gtid_binlog_pos").await;
-        let wait = format!(
-            "SELECT CAST(MASTER_GTID_WAIT('{position}', {}) AS SIGNED)",
-            CAUGHT_UP_LIMIT.as_secs()
-        );
+        let position = format!("SELECT {}", self.engine.position());
+        let position: String = self.value(primary, &position).await;
+        let wait = self.engine.wait(&position, CAUGHT_UP_LIMIT.as_secs());
         let outcome: i64 = self.value(replica, &wait).await;
         assert_eq!(outcome, 0, "a replica did not reach {position}");
     }
@@ -137,20 +149,42 @@ impl Replicated {
     async fn follow(&self, replica: usize, primary: usize) {
         let port = self.servers[primary].port;
         let sql = format!(
-            "SET GLOBAL read_only = 1; CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {port}, MASTER_USER = 'admin',
-             MASTER_PASSWORD = 'admin', MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1; START SLAVE"
+            "SET GLOBAL read_only = 1; {}",
+            self.engine.follow(port, "admin", "admin")
         );
         self.execute(replica, &sql).await;
         let what = "a replica that follows";
         eventually(START_LIMIT, what, async || {
-            let sql = "SELECT COUNT(*) FROM information_schema.processlist WHERE command = 'Slave_IO' AND state LIKE 'Waiting for master%'";
-            (self.value::<i64>(replica, sql).await > 0).then_some(())
+            let waits: i64 = self.value(replica, self.engine.receives()).await;
+            (waits > 0).then_some(())
         })
         .await;
     }
 
+    async fn start_one(&mut self, number: usize, template: &std::path::Path) {
+        let data = self.data(number);
+        let copied = Command::new("cp")
+            .arg("-a")
+            .args([template, &data])
+            .status();
+        assert!(copied.is_ok_and(|status| status.success()), "copy the data");
+        // Else the copies would take each other for themselves.
+        let _ = std::fs::remove_file(data.join("auto.cnf"));
+        let options = logged(&self.engine, number + 1);
+        let url = |port| format!("mysql://admin:admin@127.0.0.1:{port}/{DATABASE}");
+        let (process, port) = start(&self.engine, &data, &options, url).await;
+        self.servers.push(Server {
+            process: Mutex::new(process),
+            port,
+        });
+    }
+
+    fn data(&self, number: usize) -> PathBuf {
+        self.home.path().join(number.to_string())
+    }
+
     async fn answers(&self, number: usize) {
-        let what = format!("MariaDB {number} of the test");
+        let what = format!("database server {number} of the test");
         eventually(START_LIMIT, &what, async || {
             try_connect(&self.admin(number)).boxed().await.ok()
         })
@@ -161,91 +195,4 @@ impl Replicated {
         let process = self.servers[number].process.lock();
         process.unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn start_one(home: &Path, number: usize) -> Server {
-    let copied = Command::new("cp")
-        .arg("-a")
-        .args([home.join("template"), data(home, number)])
-        .status();
-    assert!(copied.is_ok_and(|status| status.success()), "copy the data");
-    for _ in 0..ATTEMPTS {
-        let port = free_port();
-        let process = spawn(home, number, port);
-        let url = format!("mysql://admin:admin@127.0.0.1:{port}/{DATABASE}");
-        let answers = async {
-            while process.exit_status().is_none() {
-                if try_connect(&url).boxed().await.is_ok() {
-                    return true;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            false
-        };
-        if tokio::time::timeout(START_LIMIT, answers).await == Ok(true) {
-            return Server {
-                process: Mutex::new(process),
-                port,
-            };
-        }
-    }
-    panic!("MariaDB did not start on {ATTEMPTS} ports (is it installed? `make test` does it)");
-}
-
-fn data(home: &Path, number: usize) -> PathBuf {
-    home.join(number.to_string())
-}
-
-/// Makes a data directory, which servers are copied from: what is in it is in no binary log.
-fn install(home: &Path, template: &Path) {
-    let accounts = home.join("accounts.sql");
-    std::fs::write(&accounts, ACCOUNTS).expect("the accounts");
-    let installed = Command::new("mariadb-install-db")
-        .args(["--no-defaults", "--force", "--skip-test-db"])
-        .arg(format!("--user={}", user()))
-        .arg(format!("--datadir={}", template.display()))
-        .arg(format!("--extra-file={}", accounts.display()))
-        .args(["--skip-log-bin", "--innodb-log-file-size=8M"])
-        .stdin(Stdio::null())
-        .output()
-        .expect("mariadb-install-db, which `make test` installs");
-    assert!(
-        installed.status.success(),
-        "mariadb-install-db failed: {}",
-        String::from_utf8_lossy(&installed.stderr)
-    );
-}
-
-fn spawn(home: &Path, number: usize, port: u16) -> Process {
-    let data = data(home, number);
-    let mut command = Command::new("mariadbd");
-    command
-        .arg("--no-defaults")
-        .arg(format!("--user={}", user()))
-        .arg(format!("--datadir={}", data.display()))
-        .arg(format!("--tmpdir={}", data.display()))
-        .arg(format!("--port={port}"))
-        .arg(format!("--server-id={}", number + 1))
-        .args([
-            "--socket=m.sock",
-            "--bind-address=127.0.0.1",
-            "--skip-name-resolve",
-            "--character-set-server=utf8mb4",
-            "--collation-server=utf8mb4_unicode_ci",
-            "--log-bin=binlog",
-            "--binlog-format=ROW",
-            "--log-slave-updates=ON",
-            "--gtid-strict-mode=ON",
-            "--relay-log=relay",
-            "--innodb-buffer-pool-size=32M",
-            "--innodb-log-file-size=8M",
-            "--innodb-flush-log-at-trx-commit=2",
-            "--performance-schema=OFF",
-        ]);
-    Process::spawn(&format!("mariadb-{number}"), command)
-}
-
-fn user() -> String {
-    let id = Command::new("id").arg("-un").output().expect("id -un");
-    String::from_utf8_lossy(&id.stdout).trim().to_owned()
 }

@@ -32,15 +32,20 @@ async fn hold_up(system: &System) -> Option<Folding> {
     let database = system.database();
     let waiting = format!(
         "SELECT CONCAT(HOST, ' ', INFO) FROM information_schema.PROCESSLIST \
-         WHERE DB = '{}' AND INFO REGEXP '^(INSERT INTO|UPDATE) counters' AND TIME_MS > 20",
+         WHERE DB = '{}' AND INFO REGEXP '^(INSERT INTO|UPDATE) counters'",
         database.name()
     );
     let held = database.hold("SELECT kind FROM counters FOR UPDATE").await;
     let start = Instant::now();
+    // What is seen twice in a row waits.
+    let mut before = Vec::new();
     while start.elapsed() < 2 * FOLD_PERIOD {
         tokio::time::sleep(Duration::from_millis(25)).await;
         let found: Vec<String> = database.column(&waiting).await;
-        let Some((host, statement)) = found.first().and_then(|found| found.split_once(' ')) else {
+        let waits = found.iter().find(|found| before.contains(*found)).cloned();
+        before = found;
+        let Some((host, statement)) = waits.as_deref().and_then(|found| found.split_once(' '))
+        else {
             continue;
         };
         if !statement.starts_with("INSERT") {

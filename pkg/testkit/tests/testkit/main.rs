@@ -8,6 +8,7 @@
 )]
 
 mod contributing;
+mod databases;
 mod kit;
 mod rooms;
 mod scripts;

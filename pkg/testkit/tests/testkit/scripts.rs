@@ -6,14 +6,14 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use testkit::{Certificates, Database, MariaDb};
+use testkit::{Certificates, Database, Engine, TlsDatabase};
 
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts")
 }
 
 /// A script for a system of its own in `run`, without a terminal.
-fn script(name: &str, arguments: &[&str], run: &Path, variables: &[(&str, &str)]) -> Output {
+pub fn script(name: &str, arguments: &[&str], run: &Path, variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(scripts().join(name));
     for (variable, _) in std::env::vars_os() {
         if variable.to_string_lossy().starts_with("DOUSHENG_") {
@@ -244,7 +244,7 @@ fn assert_answered(output: &Output, url: &str) {
     assert_eq!(output.stdout, b"42\n", "{url}");
 }
 
-fn assert_refused(output: &Output, reason: &str, url: &str) {
+pub fn assert_refused(output: &Output, reason: &str, url: &str) {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success(), "{url}: {output:?}");
     assert!(said.contains(reason), "{url}: {said}");
@@ -253,7 +253,6 @@ fn assert_refused(output: &Output, reason: &str, url: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_understands_what_a_url_says_of_the_connection() {
     let database = Database::create().await;
-    // The servers of the tests speak no TLS.
     let plain = |query: &str| format!("{}{query}", database.primary_url());
     for query in [
         "",
@@ -264,14 +263,18 @@ async fn a_backup_understands_what_a_url_says_of_the_connection() {
         let url = plain(query);
         assert_answered(&ask(&url, None), &url);
     }
+    // MariaDB's servers of the tests speak no TLS; MySQL has a certificate of its own making.
     let url = plain("?ssl-mode=REQUIRED");
-    assert_refused(&ask(&url, None), "the server speaks none", &url);
+    match Engine::of_tests() {
+        Engine::MariaDb => assert_refused(&ask(&url, None), "the server speaks none", &url),
+        Engine::MySql(_) => assert_answered(&ask(&url, None), &url),
+    }
     let url = plain("?ssl-mode=PERHAPS");
     assert_refused(&ask(&url, None), "ssl-mode is DISABLED", &url);
 
     // This one lets nobody in without.
     let certificates = Certificates::make();
-    let server = MariaDb::start_with_tls(&certificates).await;
+    let server = TlsDatabase::start(&certificates).await;
     let url = server.url("DISABLED");
     assert_refused(&ask(&url, None), "Access denied", &url);
     let url = server.url("REQUIRED");

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use etcd_client::Client;
-use testkit::{Refusal, environment, eventually};
+use testkit::{Engine, Refusal, environment, eventually};
 use tokio::process::Command;
 
 /// How long a killed process may take until it is gone.
@@ -93,31 +93,27 @@ pub async fn delay_replica(seconds: u64) {
 
 /// Lets one of the replicas alone lag by so much.
 pub async fn delay(replica: Server, seconds: u64) {
-    let sql = format!("STOP SLAVE; CHANGE MASTER TO MASTER_DELAY={seconds}; START SLAVE");
-    admin(replica, &sql).await;
+    admin(replica, &Engine::of_tests().delay(seconds)).await;
 }
 
 /// The replica goes on receiving, and applies nothing.
 pub async fn stop_applying() {
-    admin(Server::Replica, "STOP SLAVE SQL_THREAD").await;
+    admin(Server::Replica, Engine::of_tests().stop_applying()).await;
 }
 
 /// `to` takes the place of `from`, which lives on, read-only.
 pub async fn switch(from: Server, to: Server) {
     admin(from, "SET GLOBAL read_only = 1").await;
     catch_up(from, to).await;
-    admin(to, "STOP SLAVE; RESET SLAVE ALL; SET GLOBAL read_only = 0").await;
+    admin(to, Engine::of_tests().promote()).await;
 }
 
 /// What was a primary goes on as a replica of another, and gets what it lacks.
 pub async fn follow(replica: Server, primary: Server) {
     let address = address(primary);
-    let (host, port) = address.rsplit_once(':').expect("host:port");
-    let sql = format!(
-        "STOP SLAVE; SET GLOBAL gtid_slave_pos = @@global.gtid_binlog_pos;
-         CHANGE MASTER TO MASTER_HOST='{host}', MASTER_PORT={port}, MASTER_USER='repl',
-         MASTER_PASSWORD='dousheng-repl-dev', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1; START SLAVE"
-    );
+    let (_, port) = address.rsplit_once(':').expect("host:port");
+    let port = port.parse().expect("a port");
+    let sql = Engine::of_tests().follow(port, "repl", "dousheng-repl-dev");
     admin(replica, &sql).await;
     catch_up(primary, replica).await;
 }
@@ -125,16 +121,15 @@ pub async fn follow(replica: Server, primary: Server) {
 /// The replica finds its primary at another address from now on, until [`back`].
 pub async fn follow_over(replica: Server, address: &str) {
     let (host, port) = address.rsplit_once(':').expect("host:port");
-    let sql = format!(
-        "STOP SLAVE; CHANGE MASTER TO MASTER_HOST='{host}', MASTER_PORT={port}; START SLAVE"
-    );
+    let sql = Engine::of_tests().follow_over(host, port.parse().expect("a port"));
     admin(replica, &sql).await;
     catch_up(Server::Primary, replica).await;
 }
 
 async fn catch_up(primary: Server, replica: Server) {
-    let position = admin(primary, "SELECT @@global.gtid_binlog_pos").await;
-    let sql = format!("SELECT MASTER_GTID_WAIT('{}', 60)", position.trim());
+    let engine = Engine::of_tests();
+    let position = admin(primary, &format!("SELECT {}", engine.position())).await;
+    let sql = engine.wait(&position, 60);
     assert_eq!(
         admin(replica, &sql).await.trim(),
         "0",
@@ -160,13 +155,18 @@ pub fn replicas() -> usize {
     environment::replica_urls().len()
 }
 
-/// What a statement says, with the admin's account: that of whoever runs this, by the unix socket alone.
+/// What a statement says, with the admin's account (scripts/lib/mariadb.sh, mysql.sh), which works by the unix socket alone.
 async fn admin(server: Server, sql: &str) -> String {
-    let client =
-        "cd \"$1\" && exec mariadb --no-defaults --socket=m.sock -u\"$(id -un)\" -N -e \"$2\"";
+    let account = match Engine::of_tests() {
+        Engine::MariaDb => "$(id -un)",
+        Engine::MySql(_) => "root",
+    };
+    let client = format!(
+        "cd \"$1\" && exec mariadb --no-defaults --socket=m.sock -u{account} -N -r -e \"$2\""
+    );
     let data = server.directory().await.join("data");
     let output = Command::new("sh")
-        .args(["-c", client, "sh"])
+        .args(["-c", &client, "sh"])
         .arg(data)
         .arg(sql)
         .stdin(Stdio::null())

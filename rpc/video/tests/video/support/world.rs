@@ -72,6 +72,8 @@ impl World {
             .database
             .service_url()
             .replace(&self.primary(), &address.to_string());
+        // Who listens to the statements can't by TLS. MySQL lets the account in without, because it came by TLS before, for the upload.
+        let url = format!("{url}?ssl-mode=DISABLED");
         settings.mysql.primary_url = Secret::new(url);
         service(&settings)
     }
