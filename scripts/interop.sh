@@ -183,6 +183,9 @@ lock interop
 need_cargo
 trap leave EXIT
 trap 'exit 130' INT TERM
+# What a failed run left.
+go_comment_stop
+"$HERE/dousheng.sh" reset >/dev/null
 step programs "Go fetches the modules that idl/kitex/go.sum names; GOPROXY says from where" programs
 step system "scripts/interop.sh has ports of its own; they stand at its top" "$HERE/dousheng.sh" start
 BIN=$(cargo metadata --no-deps --format-version 1 | jq -r .target_directory)/debug
