@@ -27,6 +27,7 @@ pub mod objects;
 pub mod openapi;
 pub mod page;
 pub mod params;
+pub mod places;
 pub mod protobuf;
 pub mod rate_limit;
 pub mod rendered;

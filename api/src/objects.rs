@@ -72,6 +72,11 @@ impl User {
         self.id
     }
 
+    /// What they call themself.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Sets whether the one who asks follows them.
     pub fn set_follow(&mut self, is_follow: bool) {
         self.is_follow = is_follow;
@@ -223,6 +228,16 @@ impl Video {
     /// Its id.
     pub fn id(&self) -> i64 {
         self.id
+    }
+
+    /// What its author calls it.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Its cover, for a limited time.
+    pub fn cover_url(&self) -> &str {
+        &self.cover_url
     }
 
     /// Who published it.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::Method;
 use volo_http::{
     request::Request,
     response::Response,
@@ -10,9 +11,10 @@ use volo_http::{
 
 use crate::{
     app::App,
-    assets::assets,
+    assets::{Document, assets},
     error::ApiError,
     i18n::Language,
+    places::{wants_page, with_places},
     rate_limit::RateLimitLayer,
     response::{Empty, failure},
     route::{READS, Route, only},
@@ -40,13 +42,20 @@ fn router_of(app: &Arc<App>, routes: &[Route]) -> Router {
         };
         router = router.route(path, only(READS, get(answer.clone()).head(answer)));
     }
+    let document = Arc::new(Document::new(&app.settings.object_store.public_endpoint));
+    router = with_places(router, app, &document);
+    let not_found = move |request: Request| not_found(document.clone(), request);
     let failures = routes.iter().map(|route| (route.path, route.fail));
     router
         .fallback(not_found)
         .layer(RateLimitLayer::new(app.clone(), failures))
 }
 
-async fn not_found(request: Request) -> Response {
+/// A page for who wants one, JSON for programs.
+async fn not_found(document: Arc<Document>, request: Request) -> Response {
+    if *request.method() == Method::GET && wants_page(request.headers()) {
+        return document.not_found();
+    }
     let language = Language::of(request.headers());
     failure(&ApiError::not_found(), Empty {}, language)
 }

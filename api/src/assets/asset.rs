@@ -72,6 +72,14 @@ impl Asset {
         response
     }
 
+    /// The same answer with other words in it: nobody keeps it.
+    pub(super) fn variant(&self, status: StatusCode, content: String) -> Response {
+        request_logging::set_route(self.route);
+        let mut response = self.reply(status, Body::from(content));
+        response.headers_mut().remove(header::ETAG);
+        response
+    }
+
     fn reply(&self, status: StatusCode, body: Body) -> Response {
         let mut response = Response::new(body);
         *response.status_mut() = status;

@@ -6,6 +6,7 @@ mod docs;
 mod web;
 
 pub use asset::Asset;
+pub use web::Document;
 
 /// All files, for an object store that browsers reach at `public_endpoint`.
 pub fn assets(public_endpoint: &str) -> Vec<Asset> {

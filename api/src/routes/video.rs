@@ -54,23 +54,31 @@ async fn video(
 ) -> Result<OneVideo, ApiError> {
     let viewer = call.user.map(|holder| holder.user_id);
     let VideoId(video_id) = call.params.video_id;
+    let video = shown(&app, video_id, viewer).await?;
+    Ok(OneVideo { video })
+}
+
+/// The video as this viewer sees it.
+///
+/// # Errors
+/// [`Code::NO_SUCH_VIDEO`]: it isn't there, or isn't ready and somebody else's.
+pub async fn shown(app: &App, video_id: i64, viewer: Option<i64>) -> Result<Video, ApiError> {
     let of_viewer = viewer.map(Subject::User);
     // Whether it was deleted a moment ago is seen by everybody.
     let subjects: Vec<Subject> = [Subject::Video(video_id)]
         .into_iter()
         .chain(of_viewer)
         .collect();
-    app.reading(viewer, &subjects, one(&app, video_id, viewer))
+    app.reading(viewer, &subjects, one(app, video_id, viewer))
         .await
 }
 
-async fn one(app: &App, video_id: i64, viewer: Option<i64>) -> Result<OneVideo, ApiError> {
+async fn one(app: &App, video_id: i64, viewer: Option<i64>) -> Result<Video, ApiError> {
     let request = MGetVideosRequest {
         video_ids: vec![video_id],
         viewer_id: viewer,
     };
     let found = app.video.mget_videos(request).await?.videos;
     let video = page::videos_of(app, found, viewer).await?.pop();
-    let video = video.ok_or_else(|| ApiError::new(Code::NO_SUCH_VIDEO))?;
-    Ok(OneVideo { video })
+    video.ok_or_else(|| ApiError::new(Code::NO_SUCH_VIDEO))
 }

@@ -46,6 +46,7 @@ mod one_video;
 mod operations;
 mod ownership;
 mod parameters;
+mod places;
 mod primary_away;
 mod profile;
 mod protobuf;

@@ -78,6 +78,10 @@ async fn a_video_that_is_not_ready_is_there_for_its_author_alone_who_may_delete_
     assert!(feed_page(&client.feed(&own).await.ok()).0.is_empty());
     client.video(id, &other.token).await.refused(10007);
     client.video(id, "").await.refused(10007);
+    // A link to it says no more than one that leads nowhere.
+    let link = client.get(&format!("/v/{id}"), &[]).await;
+    let nowhere = client.get("/v/9007199254740991", &[]).await;
+    assert_eq!((link.http, &link.text), (404, &nowhere.text));
     client.like(&other.token, id).await.refused(10007);
     client
         .comment(&other.token, id, "Nice")
