@@ -1,8 +1,14 @@
+import { effect } from "@preact/signals";
 import { render } from "preact";
 
-import { App } from "./parts/app";
-import { language } from "./words";
+import { App } from "./app";
+import { Toasts } from "./toasts";
+import { locale } from "./words";
 
-document.documentElement.lang = language;
+effect(() => {
+  document.documentElement.lang = locale();
+});
 const root = document.getElementById("app");
 if (root) render(<App />, root);
+const layer = document.body.appendChild(document.createElement("div"));
+render(<Toasts root={layer} />, layer);

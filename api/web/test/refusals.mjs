@@ -42,7 +42,7 @@ async function byPage(page, { file, title }) {
   await by("publish-submit").click();
   const response = await Promise.race([answered, failed]);
   const words = await by("toast").first().innerText();
-  if (/reached|offline/.test(words)) throw new Error(words);
+  if (/No connection|offline/.test(words)) throw new Error(words);
   return { http: response.status(), code: (await response.json()).status_code };
 }
 

@@ -1,120 +1,85 @@
-// The public HTTP API, by the types of its own document. A refusal or a failure is an ApiError with words for people.
+// Requests to the public HTTP API, by the types of its own document.
+//
+// A request that needs a login asks for one and is then carried out; so is one whose login has ended on the way.
 
-import type { components, paths } from "./schema";
-import { session } from "../session";
+import type { paths } from "./schema";
+import { reached } from "../model/connection";
+import { logIn } from "../model/login";
+import { session } from "../model/session";
+import { say } from "../model/toasts";
 import { language, t } from "../words";
-
-export type Video = components["schemas"]["Video"];
-export type User = components["schemas"]["User"];
-export type Comment = components["schemas"]["Comment"];
-
-/** What browsers tell of the way to them; not all do. */
-interface Connection {
-  effectiveType?: string;
-  downlink?: number;
-  saveData?: boolean;
-}
-
-/** Where a video plays from: its small rendition on a slow link, where there is one. */
-export function source(video: Video): string {
-  const link = (navigator as { connection?: Connection }).connection;
-  const [full] = video.renditions;
-  const small = video.renditions.at(-1);
-  if (!link || !full || !small) return video.play_url;
-  const isSlow = /2g|3g/.test(link.effectiveType ?? "") || (link.downlink ?? Infinity) * 1e6 < 1.5 * full.bit_rate;
-  return isSlow || link.saveData ? small.url : video.play_url;
-}
+import { ApiError, BAD_TOKEN, understand, unreachable } from "./errors";
 
 type Method = "get" | "post";
 type Path = keyof paths;
-type Reply<P extends Path, M extends Method> = paths[P] extends Record<
+export type Reply<P extends Path, M extends Method> = paths[P] extends Record<
   M,
   { responses: { 200: { content: { "application/json": infer R } } } }
 >
   ? Extract<R, { status_code: 0 }>
   : never;
 
-const BAD_TOKEN = 10003;
+/** What is undefined isn't sent. */
+type Values = Record<string, string | number | undefined>;
 
-export class ApiError extends Error {
-  constructor(
-    message: string,
-    /** The contract's status_code; 0: no answer came. */
-    readonly code: number,
-  ) {
-    super(message);
-  }
+interface Options {
+  /** Only a user may: others are asked to log in. */
+  needsLogin?: boolean;
+  headers?: Record<string, string>;
+  /** In place of the values. */
+  form?: FormData;
 }
 
 export function headers(): Record<string, string> {
   const token = session.value?.token;
   return {
-    "Accept-Language": language,
+    "Accept-Language": language.value,
     ...(token ? { Authorization: `Bearer ${token}` } : {}),
   };
 }
 
-/** What an answer says, or why there is none to speak of. */
-export function understand<T>(status: number, text: string): T {
-  let body: { status_code?: number; status_msg?: string } = {};
-  try {
-    body = JSON.parse(text);
-  } catch {
-    // A proxy's page, say.
-  }
-  if (body.status_code === 0 && status < 400) return body as T;
-  if (body.status_code === BAD_TOKEN && session.value) {
-    session.value = null;
-    throw new ApiError(t("sessionOver"), BAD_TOKEN);
-  }
-  const words = body.status_msg ?? "";
-  throw new ApiError(status >= 500 ? t("serverFailed", words || String(status)) : words || t("serverFailed", String(status)), body.status_code ?? -1);
+/** Whether it says that the login of this token has ended. Then there is none any more. */
+export function hasEnded(error: unknown, token: string | undefined): boolean {
+  if (!(error instanceof ApiError) || error.code !== BAD_TOKEN || !token) return false;
+  if (session.value?.token === token) session.value = null;
+  return true;
 }
 
-async function send<P extends Path, M extends Method>(method: M, path: P, values: Record<string, string | number>, more: Record<string, string> = {}): Promise<Reply<P, M>> {
-  const text = new URLSearchParams(Object.entries(values).map(([name, value]) => [name, String(value)]));
+async function once<T>(method: Method, path: string, values: Values, options: Options): Promise<T> {
+  const text = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) if (value !== undefined) text.set(name, String(value));
   const isGet = method === "get";
-  const url = isGet && text.size ? `${path}?${text}` : path;
   let response: Response;
   let body: string;
   try {
-    response = await fetch(url, {
+    response = await fetch(isGet && text.size ? `${path}?${text}` : path, {
       method: method.toUpperCase(),
-      headers: { ...headers(), ...more },
+      headers: { ...headers(), ...options.headers },
       // What was done is sent to the end, even when the page is closed or loaded anew a moment later.
-      ...(isGet ? {} : { body: text, keepalive: true }),
+      ...(isGet ? {} : { body: options.form ?? text, keepalive: !options.form }),
     });
     body = await response.text();
   } catch {
-    throw new ApiError(t(navigator.onLine ? "unreachable" : "offline"), 0);
+    throw unreachable();
   }
+  reached();
   return understand(response.status, body);
 }
 
-export const api = {
-  feed: (latest?: number) => send("get", "/douyin/feed/", latest ? { latest_time: latest } : {}),
-  user: (userId: number) => send("get", "/douyin/user/", { user_id: userId }),
-  works: (userId: number) => send("get", "/douyin/publish/list/", { user_id: userId }),
-  likes: (userId: number) => send("get", "/douyin/favorite/list/", { user_id: userId }),
-  comments: (videoId: number, before?: number) =>
-    send("get", "/douyin/comment/list/", { video_id: videoId, ...(before ? { before } : {}) }),
-  login: (username: string, password: string) => send("post", "/douyin/user/login/", { username, password }),
-  register: (username: string, password: string) => send("post", "/douyin/user/register/", { username, password }),
-  like: (videoId: number, liked: boolean) =>
-    send("post", "/douyin/favorite/action/", { video_id: videoId, action_type: liked ? 1 : 2 }),
-  comment: (videoId: number, text: string, key: string) =>
-    send(
-      "post",
-      "/douyin/comment/action/",
-      { video_id: videoId, action_type: 1, comment_text: text },
-      { "Idempotency-Key": key },
-    ),
-  deleteComment: (videoId: number, commentId: number) =>
-    send("post", "/douyin/comment/action/", { video_id: videoId, action_type: 2, comment_id: commentId }),
-};
-
-/** A video as the feed has it now, with URLs that are good again: it is the newest that isn't younger than itself. */
-export async function renewed(video: Video): Promise<Video | undefined> {
-  const page = await api.feed(video.create_time + 1);
-  return page.video_list.find((one) => one.id === video.id);
+export async function send<P extends Path, M extends Method>(
+  method: M,
+  path: P,
+  values: Values = {},
+  options: Options = {},
+): Promise<Reply<P, M>> {
+  if (options.needsLogin) await logIn();
+  const token = session.value?.token;
+  try {
+    return await once(method, path, values, options);
+  } catch (error) {
+    if (!hasEnded(error, token)) throw error;
+    if (options.needsLogin) await logIn(t("sessionOver"));
+    else say(t("sessionOver"), true, { label: t("logIn"), run: () => void logIn().catch(() => {}) });
+    return once(method, path, values, options);
+  }
 }

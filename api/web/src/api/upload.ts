@@ -1,7 +1,7 @@
 // The upload, by XMLHttpRequest: fetch can't tell how far it has come.
 
-import { t } from "../words";
-import { ApiError, headers, understand } from "./client";
+import { headers } from "./client";
+import { cancelled, understand, unreachable } from "./errors";
 
 export interface Progress {
   sent: number;
@@ -15,16 +15,22 @@ export interface Upload {
   cancel: () => void;
 }
 
+/** Over how long the rate is measured. */
+const WINDOW_MS = 5000;
+
 /** A repeat with the same key is the same publish: whatever became of the first, there is one video. */
 export function publish(file: File, title: string, key: string, onProgress: (progress: Progress) => void): Upload {
   const request = new XMLHttpRequest();
   const form = new FormData();
   form.append("title", title);
   form.append("data", file);
-  const begun = performance.now();
+  const marks: [time: number, sent: number][] = [[performance.now(), 0]];
   request.upload.onprogress = ({ loaded, total }) => {
-    const seconds = Math.max((performance.now() - begun) / 1000, 0.001);
-    onProgress({ sent: loaded, total, rate: loaded / seconds });
+    const now = performance.now();
+    marks.push([now, loaded]);
+    while (marks.length > 2 && now - (marks[0]?.[0] ?? now) > WINDOW_MS) marks.shift();
+    const [time, sent] = marks[0] ?? [now, 0];
+    onProgress({ sent: loaded, total, rate: (loaded - sent) / Math.max((now - time) / 1000, 0.001) });
   };
   const done = new Promise<void>((resolve, reject) => {
     request.onload = () => {
@@ -35,8 +41,8 @@ export function publish(file: File, title: string, key: string, onProgress: (pro
         reject(error);
       }
     };
-    request.onerror = () => reject(new ApiError(t(navigator.onLine ? "unreachable" : "offline"), 0));
-    request.onabort = () => reject(new ApiError(t("cancelled"), 0));
+    request.onerror = () => reject(unreachable());
+    request.onabort = () => reject(cancelled());
   });
   request.open("POST", "/douyin/publish/action/");
   for (const [name, value] of Object.entries(headers())) request.setRequestHeader(name, value);

@@ -1,0 +1,72 @@
+// A list that is read page after page, and goes on by itself when the network is back.
+
+import { signal } from "@preact/signals";
+
+import { ApiError } from "../api/errors";
+import { whenBack } from "./connection";
+
+export interface Page<T> {
+  items: T[];
+  /** Where the next page goes on; null: this was the last. */
+  next: number | null;
+}
+
+type Read<T> = (from: number | undefined) => Promise<Page<T>>;
+
+export class Pager<T> {
+  readonly items = signal<T[]>([]);
+  readonly phase = signal<"new" | "loading" | "more" | "end">("new");
+  readonly failure = signal<ApiError | null>(null);
+  protected next: number | undefined;
+  /** Where the pages that were read begin. */
+  protected starts: (number | undefined)[] = [];
+  /** Counts up with each new beginning: what was asked for before it is no longer wanted. */
+  private run = 0;
+
+  constructor(
+    protected readonly read: Read<T>,
+    private readonly idOf: (item: T) => number,
+  ) {}
+
+  /** Reads the next page. */
+  async more(): Promise<void> {
+    if (this.phase.peek() === "loading" || this.phase.peek() === "end") return;
+    await this.step(false);
+  }
+
+  /** Reads anew from the beginning; what was there stays until the new page has come. */
+  async restart(): Promise<void> {
+    this.next = undefined;
+    await this.step(true);
+  }
+
+  private async step(isFirst: boolean): Promise<void> {
+    this.run += 1;
+    const run = this.run;
+    this.phase.value = "loading";
+    this.failure.value = null;
+    const from = this.next;
+    try {
+      const page = await this.read(from);
+      if (run !== this.run) return;
+      const before = isFirst ? [] : this.items.peek();
+      const known = new Set(before.map(this.idOf));
+      this.items.value = [...before, ...page.items.filter((item) => !known.has(this.idOf(item)))];
+      this.starts = isFirst ? [from] : [...this.starts, from];
+      this.next = page.next ?? undefined;
+      this.phase.value = page.next === null ? "end" : "more";
+    } catch (error) {
+      if (run !== this.run) return;
+      this.phase.value = "more";
+      this.failure.value = error instanceof ApiError ? error : new ApiError(String(error), -1);
+      if (this.failure.value.isUnreachable) {
+        await whenBack();
+        if (run === this.run) await this.step(isFirst);
+      }
+    }
+  }
+
+  remove(id: number): void {
+    this.items.value = this.items.peek().filter((item) => this.idOf(item) !== id);
+  }
+}

@@ -1,0 +1,74 @@
+// Likes and follows: shown at once, sent one after the other, sent later when there is no network, and taken back when they are refused.
+
+import { api } from "../api/calls";
+import { ApiError } from "../api/errors";
+import { t } from "../words";
+import { whenBack } from "./connection";
+import { logIn } from "./login";
+import { isMe, session } from "./session";
+import { changeUser, changeVideo, peekUser, peekVideo } from "./store";
+import { complain, say } from "./toasts";
+
+interface Kind {
+  is: (id: number) => boolean | undefined;
+  show: (id: number, does: boolean) => void;
+  send: (id: number, does: boolean) => Promise<unknown>;
+  underWay: Set<number>;
+}
+
+const favorites: Kind = {
+  is: (id) => peekVideo(id)?.is_favorite,
+  show: (id, does) =>
+    changeVideo(id, (video) => ({ is_favorite: does, favorite_count: Math.max(0, video.favorite_count + (does ? 1 : -1)) })),
+  send: api.like,
+  underWay: new Set(),
+};
+
+const follows: Kind = {
+  is: (id) => peekUser(id)?.is_follow,
+  show: (id, does) => {
+    const by = does ? 1 : -1;
+    changeUser(id, (user) => ({ is_follow: does, follower_count: Math.max(0, user.follower_count + by) }));
+    changeUser(session.peek()?.userId ?? 0, (me) => ({ follow_count: Math.max(0, me.follow_count + by) }));
+  },
+  send: api.follow,
+  underWay: new Set(),
+};
+
+/** Of two on their way at once the first might arrive last: so one waits for the other, and only the last wish is sent. */
+async function carryOut(kind: Kind, id: number, does: boolean): Promise<void> {
+  try {
+    await logIn(t("logInFirst"));
+  } catch {
+    return;
+  }
+  let known = kind.is(id);
+  if (known === undefined) return;
+  if (known !== does) kind.show(id, does);
+  if (kind.underWay.has(id)) return;
+  kind.underWay.add(id);
+  try {
+    for (let wish = kind.is(id); wish !== undefined && wish !== known; wish = kind.is(id)) {
+      try {
+        await kind.send(id, wish);
+        known = wish;
+      } catch (error) {
+        if (!(error instanceof ApiError && error.isUnreachable)) throw error;
+        say(t("laterSent"), true);
+        await whenBack();
+        if (!session.value) return;
+      }
+    }
+  } catch (error) {
+    if (kind.is(id) !== known) kind.show(id, known);
+    complain(error);
+  } finally {
+    kind.underWay.delete(id);
+  }
+}
+
+export const like = (id: number, does: boolean): Promise<void> => carryOut(favorites, id, does);
+
+export async function follow(id: number, does: boolean): Promise<void> {
+  if (!isMe(id)) await carryOut(follows, id, does);
+}

@@ -1,0 +1,123 @@
+// Windows of the tests: what goes wrong in them, what they ask for, how they look.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+export const { PAGE, STORE, FILM, TEXT, PICTURES } = process.env;
+export const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+export const DESKTOP = { viewport: { width: 1280, height: 800 } };
+/** For one thing to happen, on a busy machine. */
+const LIMIT = 30_000;
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** A window of its own, with all that goes wrong in it. */
+export async function open(browser, device, { locale = "en-US", theme = "dark", session, setUp } = {}) {
+  const context = await browser.newContext({ ...device, baseURL: PAGE, locale, colorScheme: theme, deviceScaleFactor: 1 });
+  const stored = JSON.stringify(session ?? null);
+  if (session) await context.addInitScript(`localStorage.getItem("dousheng-session") ?? localStorage.setItem("dousheng-session", ${JSON.stringify(stored)})`);
+  if (setUp) await context.addInitScript(setUp);
+  const page = await context.newPage();
+  page.setDefaultTimeout(LIMIT);
+  const seen = { hosts: new Set(), errors: [], faultsExpected: false };
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    if (url.protocol.startsWith("http")) seen.hosts.add(url.origin);
+  });
+  page.on("console", (message) => {
+    if (message.type() === "error" && !seen.faultsExpected) seen.errors.push(`${page.url()}: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => seen.errors.push(`${page.url()}: ${error}`));
+  return { context, page, seen, close: () => closed(context, seen) };
+}
+
+async function closed(context, seen) {
+  assert.deepEqual(seen.errors, [], "errors in the console");
+  for (const host of seen.hosts) assert([PAGE, STORE].includes(host), `a third host is asked: ${host}`);
+  await context.close();
+}
+
+export const by = (page, id) => page.getByTestId(id);
+/** The video that one sees. */
+export const active = (page) => page.locator(".card.active");
+/** Until it is this video that one sees, and the feed stands still. */
+export const arrives = (page, id) =>
+  eventually(`video ${id}`, () =>
+    page.evaluate((id) => {
+      const card = document.querySelector(".card.active");
+      const feed = document.querySelector(".feed");
+      return card?.dataset.videoId === id && Math.abs(card.getBoundingClientRect().top - feed.getBoundingClientRect().top) < 1;
+    }, String(id)),
+  );
+export const activeId = (page) => active(page).getAttribute("data-video-id");
+export const shows = (page, text) => by(page, "toast").filter({ hasText: text }).first().waitFor();
+export const picture = (page, name) => page.screenshot({ path: `${PICTURES}/${name}.png` });
+
+export async function eventually(what, probe) {
+  const end = Date.now() + LIMIT;
+  while (!(await probe())) {
+    assert(Date.now() < end, `waited in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Whether the video that one sees plays: its time goes on. */
+export async function plays(page) {
+  const time = () =>
+    active(page)
+      .locator("video")
+      .evaluate((video) => (video.paused ? -1 : video.currentTime))
+      .catch(() => -1);
+  const first = await time();
+  await eventually("a film that plays", async () => {
+    const now = await time();
+    return now >= 0 && now !== first;
+  });
+}
+
+export async function enter(page, name, password, how) {
+  await by(page, "username").fill(name);
+  await by(page, "password").fill(password);
+  await by(page, `${how}-submit`).click();
+}
+
+/** What axe finds on what is to be seen now, once nothing moves any more. */
+export async function isAccessible(page, what) {
+  await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => one.effect?.getTiming().iterations === 1).map((one) => one.finished.catch(() => {}))));
+  const isThere = await page.evaluate(() => "axe" in window);
+  if (!isThere) await page.evaluate(AXE);
+  const found = await page.evaluate(async () => {
+    const { violations } = await window.axe.run(document, { resultTypes: ["violations"] });
+    return violations.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html.slice(0, 160)} ${node.any[0]?.message ?? ""}`));
+  });
+  assert.deepEqual(found, [], `axe: ${what}`);
+}
+
+/** Asks the API as a program does. */
+export async function ask(path, values, token, isPost = true) {
+  const url = new URL(`/douyin/${path}/`, PAGE);
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const body = values instanceof FormData ? values : new URLSearchParams(values);
+  if (!isPost) url.search = String(body);
+  const response = await fetch(url, isPost ? { method: "POST", headers, body } : { headers });
+  const reply = await response.json();
+  assert.equal(reply.status_code, 0, `${path}: ${reply.status_msg}`);
+  return reply;
+}
+
+export async function newUser(name) {
+  const { user_id, token } = await ask("user/register", { username: name, password: "a good password" });
+  return { userId: user_id, name, token };
+}
+
+export async function publish(session, title) {
+  const form = new FormData();
+  form.append("title", title);
+  form.append("data", new Blob([readFileSync(FILM)]), "film.mp4");
+  await ask("publish/action", form, session.token);
+  const { video_list } = await ask("publish/list", { user_id: String(session.userId) }, session.token, false);
+  return video_list[0].id;
+}
+
+export const answer = (body, status = 200) => ({ status, contentType: "application/json", body: JSON.stringify(body) });

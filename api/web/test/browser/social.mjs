@@ -1,0 +1,100 @@
+// Follows, friends, messages, one's own profile and account.
+
+import assert from "node:assert/strict";
+
+import { active, by, DESKTOP, enter, eventually, isAccessible, newUser, open, PHONE, picture, plays, shows } from "./page.mjs";
+
+/** A picture of one pixel. */
+const PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==", "base64");
+
+export async function friendsFollowAndWrite(browser, world) {
+  const [eve, fay] = [await newUser("Eve"), await newUser("Fay 小飞")];
+  const one = await open(browser, PHONE, { session: eve });
+  const other = await open(browser, DESKTOP, { session: fay, locale: "zh-CN" });
+
+  await one.page.goto(`/u/${fay.userId}`);
+  await by(one.page, "follow").click();
+  await eventually("a follow", async () => (await by(one.page, "follow").getAttribute("aria-pressed")) === "true");
+  await by(one.page, "open-followers").filter({ hasText: "1" }).waitFor();
+  await other.page.goto(`/u/${eve.userId}`);
+  const follows = other.page.waitForResponse((response) => response.url().includes("/relation/action/"));
+  await by(other.page, "follow").click();
+  await follows;
+
+  // Friends: each in the other's list; what one writes the other sees without doing anything.
+  await other.page.goto("/messages");
+  await by(other.page, "friend").filter({ hasText: "Eve" }).click();
+  await one.page.goto(`/messages/${fay.userId}`);
+  await by(one.page, "message-input").fill("Hello, #friend");
+  await by(one.page, "message-send").click();
+  await by(other.page, "message").filter({ hasText: "Hello" }).waitFor();
+  await by(other.page, "message-input").fill("你好！");
+  await by(other.page, "message-send").click();
+  await by(one.page, "message").filter({ hasText: "你好！" }).waitFor();
+  assert.equal(await by(one.page, "message").count(), 2);
+  await isAccessible(one.page, "a chat");
+  await picture(one.page, "chat-phone-dark-en");
+  await picture(other.page, "chat-desktop-dark-zh");
+
+  // The feed of those whom one follows.
+  await one.page.goto("/following");
+  await by(one.page, "empty").waitFor();
+  await one.page.goto(`/v/${world.videos[0]}`);
+  await active(one.page).getByTestId("follow-author").click();
+  await active(one.page).getByTestId("follow-author").waitFor({ state: "detached" });
+  await one.page.goto("/");
+  await plays(one.page);
+  await one.page.getByRole("link", { name: "Following", exact: true }).click();
+  await plays(one.page);
+  await one.close();
+  await other.close();
+}
+
+export async function aProfileAndAnAccountAreOnesOwn(browser) {
+  const gil = await newUser("Gil");
+  const { page, close } = await open(browser, PHONE, { session: gil });
+  await page.goto(`/u/${gil.userId}`);
+  await by(page, "edit-profile").click();
+  await by(page, "profile-avatar").setInputFiles({ name: "me.png", mimeType: "image/png", buffer: PIXEL });
+  await by(page, "profile-signature").fill("Hi, I am Gil. #me");
+  await isAccessible(page, "editing a profile");
+  await picture(page, "edit-profile-phone-dark-en");
+  await by(page, "profile-save").click();
+  await page.getByText("Hi, I am Gil.").waitFor();
+
+  // The language is switched in place, and stays.
+  await by(page, "settings").click();
+  await isAccessible(page, "settings");
+  await picture(page, "settings-phone-dark-en");
+  await page.getByRole("radio", { name: "中文" }).check();
+  await page.getByRole("heading", { name: "设置" }).waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.lang), "zh-CN");
+  await by(page, "password").click();
+  await page.getByLabel("当前密码").fill("a good password");
+  await page.getByLabel("新密码", { exact: true }).fill("a better password");
+  await page.locator("form").getByRole("button", { name: "修改密码" }).click();
+  await shows(page, "密码已修改");
+  await by(page, "delete-account").click();
+  await page.locator("dialog").last().getByLabel("密码", { exact: true }).fill("a better password");
+  await by(page, "delete-account-confirm").click();
+  await shows(page, "账号已注销");
+  await by(page, "login-open").click();
+  await enter(page, "Gil", "a better password", "login");
+  await shows(page, "用户名或密码错误");
+  await close();
+}
+
+/** One's own film is deleted after one was asked. */
+export async function aFilmOfOnesOwnIsDeleted(browser, world) {
+  const { page, close } = await open(browser, DESKTOP, { session: world.cleo, theme: "light" });
+  await page.goto(`/v/${world.extra}`);
+  await active(page).getByTestId("more").click();
+  await isAccessible(page, "more");
+  await by(page, "delete-video").click();
+  await picture(page, "delete-desktop-light-en");
+  await by(page, "delete-confirm").click();
+  await shows(page, "Video deleted");
+  await page.goto(`/u/${world.cleo.userId}`);
+  await page.getByText("No videos yet").waitFor();
+  await close();
+}
