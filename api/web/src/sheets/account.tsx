@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 import { api } from "../api/calls";
 import { session } from "../model/session";
 import { say } from "../model/toasts";
+import { Brand } from "../looks/brand";
 import { Field } from "../looks/field";
 import { Tabs } from "../looks/tabs";
 import { close } from "../router/router";
@@ -61,6 +62,9 @@ export function Account({ reason, isLeaving }: { reason?: string | undefined; is
   const isNew = how === "register";
   return (
     <Sheet title={t(how === "login" ? "logIn" : "register")} isLeaving={isLeaving}>
+      <p class="account-brand">
+        <Brand />
+      </p>
       <Tabs
         label={t("account")}
         panel="account"

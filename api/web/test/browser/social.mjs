@@ -4,9 +4,6 @@ import assert from "node:assert/strict";
 
 import { active, by, DESKTOP, enter, eventually, isAccessible, newUser, open, PHONE, picture, plays, shows } from "./page.mjs";
 
-/** A picture of one pixel. */
-const PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==", "base64");
-
 export async function friendsFollowAndWrite(browser, world) {
   const [eve, fay] = [await newUser("Eve"), await newUser("Fay 小飞")];
   const one = await open(browser, PHONE, { session: eve });
@@ -55,7 +52,7 @@ export async function aProfileAndAnAccountAreOnesOwn(browser) {
   const { page, close } = await open(browser, PHONE, { session: gil });
   await page.goto(`/u/${gil.userId}`);
   await by(page, "edit-profile").click();
-  await by(page, "profile-avatar").setInputFiles({ name: "me.png", mimeType: "image/png", buffer: PIXEL });
+  await by(page, "profile-avatar").setInputFiles({ name: "me.jpg", mimeType: "image/jpeg", buffer: await page.screenshot({ type: "jpeg" }) });
   await by(page, "profile-signature").fill("Hi, I am Gil. #me");
   await isAccessible(page, "editing a profile");
   await picture(page, "edit-profile-phone-dark-en");
