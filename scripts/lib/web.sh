@@ -48,7 +48,7 @@ fetch_node() {
 
 # The files in api/web that the page is built from.
 web_sources() {
-    find . ../openapi.json -type f -not -path './node_modules/*' -not -path './dist/*' -not -path './test/*' -not -path './docs/*' \
+    find . ../openapi.json -type f -not -path './node_modules/*' -not -path './dist/*' -not -path './test/*' -not -path './docs/*' -not -path './pictures/*' \
         -not -name schema.d.ts -not -name README.md | sort
 }
 

@@ -110,7 +110,7 @@ export const english = {
   follow: "Follow",
   followed: "Following",
   followThem: "Follow {0}",
-  unfollowThem: "Unfollow {0}",
+  unfollowThem: "Following {0}",
   followers: "Followers",
   followingOf: "Following",
   received: "Likes",

@@ -112,7 +112,7 @@ export const chinese: Words = {
   follow: "关注",
   followed: "已关注",
   followThem: "关注 {0}",
-  unfollowThem: "取消关注 {0}",
+  unfollowThem: "已关注 {0}",
   followers: "粉丝",
   followingOf: "关注",
   received: "获赞",
