@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { active, arrives, by, DESKTOP, enter, open, PHONE, plays, shows } from "./page.mjs";
+import { active, arrives, by, DESKTOP, enter, logOut, open, PHONE, plays, shows } from "./page.mjs";
 
 const PASSWORD = "a good password";
 
@@ -49,7 +49,7 @@ export async function anEndedLoginLosesNothing(browser, world) {
   await by(page, "comment-item").filter({ hasText: "Kept over a login that has ended" }).waitFor();
 
   // Who doesn't want to log in after all has lost nothing, either.
-  await page.evaluate(() => localStorage.removeItem("dousheng-session"));
+  await logOut(page);
   await page.reload();
   await active(page).getByTestId("like").click();
   await by(page, "username").waitFor();

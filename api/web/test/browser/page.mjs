@@ -82,6 +82,9 @@ export async function enter(page, name, password, how) {
   await by(page, `${how}-submit`).click();
 }
 
+/** The next page that is loaded is a guest's: what is there isn't set again. */
+export const logOut = (page) => page.evaluate(() => localStorage.setItem("dousheng-session", "null"));
+
 /** What axe finds on what is to be seen now, once nothing moves any more. */
 export async function isAccessible(page, what) {
   await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => one.effect?.getTiming().iterations === 1).map((one) => one.finished.catch(() => {}))));

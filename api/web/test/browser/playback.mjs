@@ -137,10 +137,14 @@ export async function withoutANetworkNothingIsLost(browser, world) {
   await page.goBack();
   await arrives(page, world.videos[1]);
   await plays(page);
-  // A server that fails says so in words for people, and is asked again by a button.
+  await close();
+}
+
+/** A server that fails says so in words for people, and is asked again by a button. */
+export async function aFeedThatFailsIsAskedAgain(browser) {
+  const { page, seen, close } = await open(browser, PHONE);
+  seen.faultsExpected = true;
   await page.route("**/douyin/feed/*", (route) => route.fulfill(answer({ status_code: 20002, status_msg: "temporarily unavailable" }, 503)));
-  await page.evaluate(() => sessionStorage.clear());
-  await page.goto("about:blank");
   await page.goto("/");
   await by(page, "failure").filter({ hasText: "on our side" }).waitFor();
   await isAccessible(page, "a feed that fails");

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { active, by, DESKTOP, isAccessible, open, PHONE, picture, plays } from "./page.mjs";
+import { active, by, DESKTOP, isAccessible, logOut, open, PHONE, picture, plays } from "./page.mjs";
 
 const SIZES = { phone: PHONE, desktop: DESKTOP };
 
@@ -59,7 +59,7 @@ export async function everyScreen(browser, world, [size, theme, locale]) {
   await page.goto("/following");
   await plays(page);
   await look("following");
-  await page.evaluate(() => localStorage.removeItem("dousheng-session"));
+  await logOut(page);
   await page.goto("/following");
   await by(page, "login-open").click();
   await by(page, "username").waitFor();
