@@ -48,6 +48,8 @@ export async function anUploadGoesOnBesideTheSheet(browser) {
   await asks;
   release();
   await shows(page, "Published");
+  // Who leaves earlier breaks the second one off.
+  await by(page, "publish-progress").waitFor({ state: "detached" });
   await eventually("both are there", async () => {
     await page.goto(`/u/${hal.userId}`);
     await by(page, "grid-item").first().waitFor();
