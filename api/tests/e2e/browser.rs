@@ -1,11 +1,13 @@
 //! The web page in a real browser, against the real system: `web/test/browser.mjs` drives headless Chromium.
 
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use testkit::{System, media};
+use tokio::sync::Mutex;
 
 fn web() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("web")
@@ -33,13 +35,20 @@ pub fn is_there() -> bool {
     is_there
 }
 
-/// A script of `web/test`, which drives the browser.
-pub fn script(name: &str) -> tokio::process::Command {
+/// Runs a script of `web/test`, which drives the browser, to its end. One at a time: a browser draws with the processor, and two of them take
+/// all of a small machine.
+pub async fn drive(name: &str, variables: &[(&str, &OsStr)]) -> Output {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    let _turn = TURN.lock().await;
     let mut command = tokio::process::Command::new("node");
     command
         .arg(web().join("test").join(name))
+        .envs(variables.iter().copied())
         .kill_on_drop(true);
-    command
+    let output = command.output().await.unwrap();
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    output
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,15 +63,16 @@ async fn a_person_registers_publishes_watches_likes_and_comments_in_a_browser() 
     std::fs::write(&text, media::text()).unwrap();
     let pictures = web().join("../../.run/browser");
     std::fs::create_dir_all(&pictures).unwrap();
-    let mut command = script("browser.mjs");
-    command
-        .env("PAGE", system.http())
-        .env("STORE", testkit::environment::s3_endpoint())
-        .env("FILM", &film)
-        .env("TEXT", &text)
-        .env("PICTURES", &pictures);
-    let status = command.status().await.unwrap();
-    if !status.success() {
+    let store = testkit::environment::s3_endpoint();
+    let variables = [
+        ("PAGE", OsStr::new(system.http())),
+        ("STORE", OsStr::new(&store)),
+        ("FILM", film.as_os_str()),
+        ("TEXT", text.as_os_str()),
+        ("PICTURES", pictures.as_os_str()),
+    ];
+    let output = drive("browser.mjs", &variables).await;
+    if !output.status.success() {
         system.print_logs();
         panic!(
             "the browser's test failed: see above, and {}",

@@ -5,7 +5,7 @@ use serde_json::Value;
 use testkit::{System, media};
 
 use crate::{
-    browser::{is_there, script},
+    browser::{drive, is_there},
     shared_system,
 };
 
@@ -78,14 +78,14 @@ async fn a_reader_tries_routes_in_a_browser_and_the_quick_start_runs_as_it_is_sh
     std::fs::write(&film, media::mp4()).unwrap();
     let pictures = concat!(env!("CARGO_MANIFEST_DIR"), "/../.run/browser");
     std::fs::create_dir_all(pictures).unwrap();
-    let mut command = script("docs.mjs");
-    command
-        .env("PAGE", system.http())
-        .env("FILM", &film)
-        .env("PICTURES", pictures);
-    let status = command.status().await.unwrap();
+    let variables = [
+        ("PAGE", system.http().as_ref()),
+        ("FILM", film.as_os_str()),
+        ("PICTURES", pictures.as_ref()),
+    ];
+    let output = drive("docs.mjs", &variables).await;
     assert!(
-        status.success(),
+        output.status.success(),
         "the page failed in the browser: see above, and {pictures}"
     );
 }

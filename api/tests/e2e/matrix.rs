@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testkit::{System, eventually, media};
 
 use crate::{
-    browser::{is_there, script},
+    browser::{drive, is_there},
     shapes::videos,
     store::films,
     system_builder,
@@ -304,10 +304,9 @@ async fn every_upload_plays_in_a_browser_or_is_refused_with_its_reason() {
             json!([name, video["play_url"], has_sound])
         })
         .collect();
-    let mut command = script("plays.mjs");
-    command.env("FILMS", Value::from(films).to_string());
-    let status = command.status().await.unwrap();
-    assert!(status.success(), "these don't play: see above");
+    let films = Value::from(films).to_string();
+    let output = drive("plays.mjs", &[("FILMS", films.as_ref())]).await;
+    assert!(output.status.success(), "these don't play: see above");
     assert_nothing_is_left(&system).await;
 }
 

@@ -84,9 +84,8 @@ async fn a_browser_shows_why_its_upload_is_refused() {
             ]);
         }
     }
-    let mut command = browser::script("refusals.mjs");
-    command.env("CASES", serde_json::to_string(&groups).unwrap());
-    let output = command.output().await.unwrap();
+    let cases = serde_json::to_string(&groups).unwrap();
+    let output = browser::drive("refusals.mjs", &[("CASES", cases.as_ref())]).await;
     let printed = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");

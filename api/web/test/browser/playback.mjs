@@ -122,8 +122,11 @@ export async function whatCannotPlaySaysSo(browser, world) {
 
 export async function withoutANetworkNothingIsLost(browser, world) {
   const { context, page, seen, close } = await open(browser, PHONE);
+  // Without its code, which comes after the first film, a profile can't say what it lacks.
+  const code = page.waitForResponse((response) => /\/profile[^/]*\.js$/.test(response.url()));
   await page.goto("/");
   await plays(page);
+  await (await code).finished();
   seen.faultsExpected = true;
   await context.setOffline(true);
   await by(page, "offline").waitFor();
