@@ -80,6 +80,8 @@ mov video/quicktime
 webm video/webm
 mkv video/x-matroska
 jpg image/jpeg
+png image/png
+webp image/webp
 TYPES
 objects check "$1/objects" "$bucket" --one-way 2>/dev/null || {
     complain "not every object of $1/objects arrived in $DOUSHENG_OBJECT_STORE__BUCKET; try again"
