@@ -21,7 +21,7 @@ use std::{
 
 use dal::{Db, counters::Counters, counts::Counter, fold, position::Position};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
-use settings::{Mysql, Redis, Secret};
+use settings::Redis;
 use testkit::{Client, Database, Process, System, environment, token_of};
 use tokio::{
     sync::oneshot,
@@ -86,8 +86,13 @@ impl Side {
         };
         let (first_user, first_video) = (first("users").await, first("videos").await);
         caught_up(database).await;
-        let db = Db::connect(&mysql(database)).unwrap();
-        let counters = Counters::connect(&redis(), db.clone()).unwrap();
+        let db = Db::connect(&database.settings(16)).unwrap();
+        // The longest that a comparison may take.
+        let redis = Redis {
+            counter_ttl_s: 3600,
+            ..environment::redis_settings(format!("growth-{}:", std::process::id()))
+        };
+        let counters = Counters::connect(&redis, db.clone()).unwrap();
         Self {
             scale,
             db,
@@ -293,34 +298,6 @@ async fn caught_up(database: &Database) {
     let begun = Instant::now();
     while database.replica_value::<i64>(&wait).await != 0 {
         assert!(begun.elapsed() < LIMIT, "the replica doesn't catch up");
-    }
-}
-
-fn mysql(database: &Database) -> Mysql {
-    Mysql {
-        primary_url: Secret::new(database.primary_url()),
-        replica_urls: Vec::new(),
-        migrate_url: Secret::new(""),
-        max_connections: 16,
-        max_fallback_connections: 16,
-        acquire_timeout_ms: 5000,
-        reads_after_writes: settings::ReadsAfterWrites::Gtid,
-        max_lag_s: 30,
-        replica_wait_ms: 50,
-    }
-}
-
-fn redis() -> Redis {
-    Redis {
-        url: Secret::new(environment::redis()),
-        favorites_db: 1,
-        comments_db: 2,
-        marks_db: 3,
-        limits_db: 4,
-        key_prefix: format!("growth-{}:", std::process::id()),
-        counter_ttl_s: 3600,
-        command_timeout_ms: 200,
-        ca_file: None,
     }
 }
 

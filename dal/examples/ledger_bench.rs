@@ -20,7 +20,6 @@ use dal::{
     fold,
 };
 use sea_orm::{ConnectionTrait, DbBackend, IsolationLevel, Statement, TransactionTrait};
-use settings::{Mysql, Redis, Secret};
 
 const ROWS: u64 = 2_000_000;
 /// Appended and folded at once.
@@ -95,36 +94,13 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-fn redis() -> Redis {
-    Redis {
-        url: Secret::new(testkit::environment::redis()),
-        favorites_db: 1,
-        comments_db: 2,
-        marks_db: 3,
-        limits_db: 4,
-        key_prefix: format!("bench-{}:", std::process::id()),
-        counter_ttl_s: 60,
-        command_timeout_ms: 200,
-        ca_file: None,
-    }
-}
-
 async fn bench() -> Bench {
     let database = testkit::Database::create().await;
-    let mysql = Mysql {
-        primary_url: Secret::new(database.primary_url()),
-        replica_urls: Vec::new(),
-        migrate_url: Secret::new(""),
-        max_connections: 16,
-        max_fallback_connections: 16,
-        acquire_timeout_ms: 5000,
-        reads_after_writes: settings::ReadsAfterWrites::Gtid,
-        max_lag_s: 30,
-        replica_wait_ms: 50,
-    };
+    let mysql = database.settings(16);
     dal::migrate(&mysql).await.unwrap();
     let db = Db::connect(&mysql).unwrap();
-    let counters = Counters::connect(&redis(), db.clone()).unwrap();
+    let redis = testkit::environment::redis_settings(format!("bench-{}:", std::process::id()));
+    let counters = Counters::connect(&redis, db.clone()).unwrap();
     Bench {
         likes: Favorites::start(db.clone(), counters),
         database,

@@ -25,7 +25,6 @@ use dal::{
 };
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
-use settings::{Mysql, Redis, Secret};
 
 const CLIENTS: u64 = 64;
 const ROUND: Duration = Duration::from_secs(1);
@@ -238,38 +237,15 @@ async fn read_while_liked(grouped: &Way, counters: &Counters, video_id: i64) {
     );
 }
 
-fn redis() -> Redis {
-    Redis {
-        url: Secret::new(testkit::environment::redis()),
-        favorites_db: 1,
-        comments_db: 2,
-        marks_db: 3,
-        limits_db: 4,
-        key_prefix: format!("bench-{}:", std::process::id()),
-        counter_ttl_s: 60,
-        command_timeout_ms: 200,
-        ca_file: None,
-    }
-}
-
 #[tokio::main]
 async fn main() {
     let database = testkit::Database::create().await;
-    let mysql = Mysql {
-        primary_url: Secret::new(database.primary_url()),
-        replica_urls: Vec::new(),
-        migrate_url: Secret::new(""),
-        max_connections: MAX_CONNECTIONS,
-        max_fallback_connections: MAX_CONNECTIONS,
-        acquire_timeout_ms: 5000,
-        reads_after_writes: settings::ReadsAfterWrites::Gtid,
-        max_lag_s: 30,
-        replica_wait_ms: 50,
-    };
+    let mysql = database.settings(MAX_CONNECTIONS);
     dal::migrate(&mysql).await.unwrap();
     database.execute("CREATE TABLE bare LIKE favorites").await;
     let db = Db::connect(&mysql).unwrap();
-    let counters = Counters::connect(&redis(), db.clone()).unwrap();
+    let redis = testkit::environment::redis_settings(format!("bench-{}:", std::process::id()));
+    let counters = Counters::connect(&redis, db.clone()).unwrap();
     let settings = settings::Counters {
         fold_period_ms: 10_000,
         scan_period_s: 3600,

@@ -22,7 +22,7 @@ use dal::{
     counters::Counters,
 };
 use marks::{Sees, Subject, Why};
-use settings::{Mysql, ReadsAfterWrites, Redis, Secret};
+use settings::{Mysql, Secret};
 
 const ROUNDS: usize = 8;
 /// Writes in a round; each is followed by reads of each kind.
@@ -117,27 +117,10 @@ fn routed() -> (f64, f64) {
 
 async fn bench(database: &testkit::Database) -> Bench {
     let mysql = Mysql {
-        primary_url: Secret::new(database.primary_url()),
         replica_urls: vec![Secret::new(database.replica_url())],
-        migrate_url: Secret::new(""),
-        max_connections: 8,
-        max_fallback_connections: 8,
-        acquire_timeout_ms: 5000,
-        reads_after_writes: ReadsAfterWrites::Gtid,
-        max_lag_s: 30,
-        replica_wait_ms: 50,
+        ..database.settings(8)
     };
-    let redis = Redis {
-        url: Secret::new(testkit::environment::redis()),
-        favorites_db: 1,
-        comments_db: 2,
-        marks_db: 3,
-        limits_db: 4,
-        key_prefix: format!("bench-{}:", std::process::id()),
-        counter_ttl_s: 60,
-        command_timeout_ms: 200,
-        ca_file: None,
-    };
+    let redis = testkit::environment::redis_settings(format!("bench-{}:", std::process::id()));
     dal::migrate(&mysql).await.unwrap();
     let marks = Marks::connect(&redis, &mysql).unwrap();
     let db = Db::connect(&mysql).unwrap().with_marks(marks.clone());

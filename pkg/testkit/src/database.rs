@@ -83,6 +83,21 @@ impl Database {
         &self.primary_url
     }
 
+    /// The settings of a process that uses this database by the account of the tests, without replicas.
+    pub fn settings(&self, max_connections: u32) -> settings::Mysql {
+        settings::Mysql {
+            primary_url: settings::Secret::new(self.primary_url()),
+            replica_urls: Vec::new(),
+            migrate_url: settings::Secret::new(""),
+            max_connections,
+            max_fallback_connections: max_connections,
+            acquire_timeout_ms: 5000,
+            reads_after_writes: settings::ReadsAfterWrites::Gtid,
+            max_lag_s: 30,
+            replica_wait_ms: 50,
+        }
+    }
+
     /// Address of this database on the first replica, with the account of the test.
     pub fn replica_url(&self) -> &str {
         &self.replica_urls[0]

@@ -44,6 +44,21 @@ pub fn redis() -> String {
     required("DOUSHENG_TEST_REDIS")
 }
 
+/// The settings of a process that uses it with keys of its own.
+pub fn redis_settings(key_prefix: String) -> settings::Redis {
+    settings::Redis {
+        url: settings::Secret::new(redis()),
+        favorites_db: 1,
+        comments_db: 2,
+        marks_db: 3,
+        limits_db: 4,
+        key_prefix,
+        counter_ttl_s: 60,
+        command_timeout_ms: 200,
+        ca_file: None,
+    }
+}
+
 /// Where each server has a directory of its name with its `pid`.
 pub fn servers() -> PathBuf {
     required("DOUSHENG_TEST_SERVERS").into()

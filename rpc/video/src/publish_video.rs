@@ -245,13 +245,9 @@ impl VideoService {
         if self.keep_originals || video.object_key == key {
             return;
         }
-        let original = Undo {
-            leftovers: vec![Leftover::Object],
-            is_certain: true,
-        };
-        let removed = tokio::time::timeout(CLEAN_LIMIT, self.uploads.remove(key, &original)).await;
+        let removed = tokio::time::timeout(CLEAN_LIMIT, self.uploads.remove_whole(key)).await;
         let removed = removed.unwrap_or(Err(VideoError::TimedOut("original deleted")));
-        self.tell(removed.map(drop), key);
+        self.tell(removed, key);
     }
 
     /// The cover belongs to the video if another publish of this upload was faster. After an abort it belongs to nothing: the abort ran before

@@ -78,6 +78,13 @@ impl Uploads {
         Ok(true)
     }
 
+    /// Removes the file and the row of an upload that was published. It was found whole, so the store has no parts of it.
+    pub(crate) async fn remove_whole(&self, key: &str) -> Result<(), VideoError> {
+        self.store.delete(key).await?;
+        dal::uploads::remove(&self.db, key).await?;
+        Ok(())
+    }
+
     pub(crate) async fn delete_cover(&self, key: &str) -> Result<(), VideoError> {
         let cover = object_key::cover(key);
         let small = cover.as_deref().and_then(object_key::small_cover);
