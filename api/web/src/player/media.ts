@@ -12,6 +12,8 @@ import { now, putVideo } from "../model/store";
 const MAX_RENEWALS = 3;
 /** How much of either end isn't worth to come back to, in seconds. */
 const EDGE_S = 3;
+/** How close to the end one can seek, in seconds: at the end itself a video that is played again and again jumps to its beginning. */
+const END_S = 0.1;
 
 export interface Media {
   element: { current: HTMLVideoElement | null };
@@ -168,7 +170,7 @@ export function useMedia({ video, isActive, mayLoad, isCovered, onSettled }: Opt
       const player = element.current;
       if (!player || !duration.peek()) return;
       ended.value = false;
-      time.value = Math.min(Math.max(0, to), duration.peek());
+      time.value = Math.max(0, Math.min(to, duration.peek() - END_S));
       player.currentTime = time.value;
     },
     retry() {

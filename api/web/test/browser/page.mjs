@@ -50,6 +50,8 @@ export const arrives = (page, id) =>
       return card?.dataset.videoId === id && Math.abs(card.getBoundingClientRect().top - feed.getBoundingClientRect().top) < 1;
     }, String(id)),
   );
+/** The button that closes what is open; a sheet that was closed stays for a moment, to leave. */
+export const closing = (page) => page.locator("dialog[open]").getByTestId("sheet-close");
 export const activeId = (page) => active(page).getAttribute("data-video-id");
 export const shows = (page, text) => by(page, "toast").filter({ hasText: text }).first().waitFor();
 export const picture = (page, name) => page.screenshot({ path: `${PICTURES}/${name}.png` });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { active, activeId, answer, by, enter, eventually, FILM, isAccessible, open, PHONE, picture, plays, shows, TEXT } from "./page.mjs";
+import { active, activeId, answer, by, closing, enter, eventually, FILM, isAccessible, open, PHONE, picture, plays, shows, TEXT } from "./page.mjs";
 
 const NAME = "browser";
 const PASSWORD = "a good password";
@@ -41,7 +41,7 @@ export async function aPersonBegins(browser) {
   await shows(page, /mp4, mov, webm or mkv/);
   await by(page, "publish-progress").click();
   await page.getByLabel("Dismiss").click();
-  await by(page, "sheet-close").click();
+  await closing(page).click();
 
   await chooseFile(page, FILM, "My first film #begin");
   await by(page, "publish-info").filter({ hasText: /film\.mp4.*KB/s }).waitFor();

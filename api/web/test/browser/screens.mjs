@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { active, by, DESKTOP, isAccessible, logOut, open, PHONE, picture, plays } from "./page.mjs";
+import { active, by, closing, DESKTOP, isAccessible, logOut, open, PHONE, picture, plays } from "./page.mjs";
 
 const SIZES = { phone: PHONE, desktop: DESKTOP };
 
@@ -33,20 +33,20 @@ export async function everyScreen(browser, world, [size, theme, locale]) {
   await look("comments");
   await page.keyboard.press("Escape");
   await active(page).getByTestId("more").click();
-  await by(page, "sheet-close").waitFor();
+  await closing(page).waitFor();
   await look("more");
-  await by(page, "sheet-close").click();
+  await closing(page).click();
   await by(page, "publish-open").click();
   await by(page, "publish-submit").waitFor();
   await look("publish");
-  await by(page, "sheet-close").click();
+  await closing(page).click();
   await page.goto(`/u/${world.ann.userId}`);
   await by(page, "grid-item").first().waitFor();
   await look("profile");
   await by(page, "open-followers").click();
   await by(page, "person").first().waitFor();
   await look("followers");
-  await by(page, "sheet-close").click();
+  await closing(page).click();
   await page.goto(`/u/${world.bob.userId}/likes`);
   await by(page, "grid-item").first().waitFor();
   await look("likes");

@@ -10,13 +10,16 @@ export async function friendsFollowAndWrite(browser, world) {
   const other = await open(browser, DESKTOP, { session: fay, locale: "zh-CN" });
 
   await one.page.goto(`/u/${fay.userId}`);
+  const followed = (page) => page.waitForResponse((response) => response.url().includes("/relation/action/"));
+  let answered = followed(one.page);
   await by(one.page, "follow").click();
   await eventually("a follow", async () => (await by(one.page, "follow").getAttribute("aria-pressed")) === "true");
   await by(one.page, "open-followers").filter({ hasText: "1" }).waitFor();
+  await answered;
   await other.page.goto(`/u/${eve.userId}`);
-  const follows = other.page.waitForResponse((response) => response.url().includes("/relation/action/"));
+  answered = followed(other.page);
   await by(other.page, "follow").click();
-  await follows;
+  await answered;
 
   // Friends: each in the other's list; what one writes the other sees without doing anything.
   await other.page.goto("/messages");
@@ -37,8 +40,11 @@ export async function friendsFollowAndWrite(browser, world) {
   await one.page.goto("/following");
   await by(one.page, "empty").waitFor();
   await one.page.goto(`/v/${world.videos[0]}`);
+  answered = followed(one.page);
   await active(one.page).getByTestId("follow-author").click();
   await active(one.page).getByTestId("follow-author").waitFor({ state: "detached" });
+  // It is shown before it is answered, and who leaves the page earlier breaks it off.
+  await answered;
   await one.page.goto("/");
   await plays(one.page);
   await one.page.getByRole("link", { name: "Following", exact: true }).click();
