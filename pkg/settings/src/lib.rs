@@ -4,118 +4,31 @@
 //! development secret in production is an error that names the key. Nothing is read after the start.
 
 mod check;
+mod choices;
+mod error;
+mod keys;
 mod limits;
 mod network;
-mod processing;
+mod ranges;
+mod secret;
 mod sources;
 mod tls;
 
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
+pub use choices::{
+    AdminPaths, ClearSecret, Environment, LimitDefaults, LogFormat, ReadsAfterWrites,
+};
+pub use error::SettingsError;
 pub use network::{Network, client_network};
+pub use secret::Secret;
 
 /// The defaults, with every key explained: also the example of a settings file.
 pub(crate) const DEFAULTS: &str = include_str!("../defaults.toml");
 /// The environment variable that names the settings file.
 pub(crate) const FILE_VARIABLE: &str = "DOUSHENG_CONFIG";
-
-/// Why a process can't start with these settings.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// A file can't be read, or a value has the wrong type.
-    #[error("settings: {0} (every key is explained in pkg/settings/defaults.toml)")]
-    Read(#[from] config::ConfigError),
-    /// The settings file is no TOML.
-    #[error("settings: {path}: {reason}")]
-    File {
-        /// The file.
-        path: String,
-        /// What is wrong, and in which line.
-        reason: String,
-    },
-    /// A key that no setting has.
-    #[error(
-        "settings: {key}: there is no such setting (set by: {origin}; every key is explained in pkg/settings/defaults.toml)"
-    )]
-    Unknown {
-        /// `section.key`
-        key: String,
-        /// The file or the variable that has it.
-        origin: String,
-    },
-    /// A variable that holds something else than text.
-    #[error("settings: {variable}: the value of this environment variable is not UTF-8")]
-    NotUtf8 {
-        /// The variable.
-        variable: String,
-    },
-    /// A value is outside its range or contradicts another.
-    #[error("settings: {key}: {reason}")]
-    Invalid {
-        /// `section.key`
-        key: &'static str,
-        /// What is wrong, and what would be right.
-        reason: String,
-    },
-}
-
-/// Where this runs; decides which shortcuts are allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Environment {
-    /// A developer's machine: the secrets of `defaults.toml` are good enough.
-    Development,
-    /// Anywhere else: development secrets are refused.
-    Production,
-}
-
-/// A value that no log and no error message shows.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a value.
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// The value itself, for the one place that uses it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// What may be shown of it: of a URL everything but the password, of anything else whether it is set.
-    fn masked(&self) -> String {
-        let value = self.expose();
-        match value.split_once("://") {
-            // A password may hold anything, also an unescaped "@": the last one ends it.
-            Some((scheme, rest)) => match rest.rsplit_once('@') {
-                Some((user, place)) => {
-                    let user = user.split_once(':').map_or(user, |(user, _)| user);
-                    format!("{scheme}://{user}:***@{place}")
-                }
-                None => value.to_owned(),
-            },
-            None if value.is_empty() => String::new(),
-            None => "***".to_owned(),
-        }
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
-        output.serialize_str(&self.masked())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
 
 /// All settings; see `defaults.toml` for meaning, unit and range of each.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -312,64 +225,6 @@ sections! {
     Page { feed: i32, list: i32, utc_offset: String }
 }
 
-/// How a read that must see what was just written is sent to a replica.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ReadsAfterWrites {
-    /// To one that has the commit, by its GTID.
-    Gtid,
-    /// Not at all: to the primary, as long as the mark lives.
-    Mark,
-}
-
-/// Whether the API answers on `http.listen` what the admin port answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AdminPaths {
-    /// In development.
-    Auto,
-    /// Yes.
-    On,
-    /// Only whether the process answers.
-    Off,
-}
-
-/// Whose limits apply where none is set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LimitDefaults {
-    /// Those of the environment.
-    Auto,
-    /// What a test client needs.
-    Development,
-    /// Strict ones.
-    Production,
-}
-
-/// What becomes of `rpc.secret` itself, which versions before the proofs sent along with each call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClearSecret {
-    /// A call that shows it in place of a proof is refused.
-    Refuse,
-    /// Such a call is served; ours never show it.
-    Accept,
-    /// Our calls show it, too, and to instances that nobody signed.
-    Show,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// Pretty on a terminal, JSON otherwise.
-    Auto,
-    /// For eyes.
-    Pretty,
-    /// For machines.
-    Json,
-}
-
 impl Settings {
     /// Whether `/readyz` and `/metrics` are answered on `http.listen`, too.
     pub fn has_admin_paths(&self) -> bool {
@@ -407,12 +262,6 @@ fn list<'de, D: Deserializer<'de>, T: From<String>>(input: D) -> Result<Vec<T>, 
         .filter(|item| !item.is_empty())
         .map(T::from)
         .collect())
-}
-
-impl From<String> for Secret {
-    fn from(value: String) -> Self {
-        Self(value)
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod plan;
 mod probe;
 mod process;
 mod remux;
+mod report;
 mod scratch;
 mod streams;
 mod transcode;
@@ -26,8 +27,9 @@ pub use complete::{ReadAt, complete};
 pub use cover::Cover;
 pub use error::{MediaError, Refusal};
 pub use plan::{Format, Plan};
-pub use probe::Probe;
+
 pub use remux::Remuxed;
+pub use report::Probe;
 use scratch::Scratch;
 pub use scratch::ScratchFile;
 pub use streams::Streams;

@@ -1,13 +1,48 @@
 //! The ranges of what becomes of an upload, and of the transcoder.
 
-use super::{Settings, SettingsError};
+use super::Check;
+use crate::Settings;
+
+/// What ffmpeg knows a limit of pixels for, at most.
+const MAX_PIXELS: u64 = 2_147_483_647;
 
 impl Settings {
-    pub(super) fn check_processing(&self) -> Result<(), SettingsError> {
+    pub(super) fn processing_checks(&self) -> Vec<Check> {
         let (media, transcoder) = (&self.media, &self.transcoder);
         let is_small = media.small_height == 0 || (144..=1080).contains(&media.small_height);
         let rate = "must be at least 100000";
-        let checks = [
+        vec![
+            (
+                media.probe_timeout_s > 0,
+                "media.probe_timeout_s",
+                "must be above 0",
+            ),
+            (
+                media.cover_timeout_s > 0,
+                "media.cover_timeout_s",
+                "must be above 0",
+            ),
+            (
+                media.memory_bytes >= 512 << 20,
+                "media.memory_bytes",
+                "must be at least 512 MiB: ffmpeg maps about 300 MiB before it begins",
+            ),
+            (media.parallel > 0, "media.parallel", "must be above 0"),
+            (
+                media.max_duration_s > 0,
+                "media.max_duration_s",
+                "must be above 0",
+            ),
+            (
+                (1..=MAX_PIXELS).contains(&media.max_pixels),
+                "media.max_pixels",
+                "must be 1 to 2147483647, the most that ffmpeg knows",
+            ),
+            (
+                media.max_streams > 0,
+                "media.max_streams",
+                "must be above 0",
+            ),
             (media.max_bit_rate >= 100_000, "media.max_bit_rate", rate),
             (
                 (1..=30_000).contains(&media.remux_timeout_ms),
@@ -85,13 +120,6 @@ impl Settings {
                 "transcoder.small_bit_rate",
                 rate,
             ),
-        ];
-        match checks.into_iter().find(|(holds, ..)| !holds) {
-            None => Ok(()),
-            Some((_, key, reason)) => Err(SettingsError::Invalid {
-                key,
-                reason: reason.to_owned(),
-            }),
-        }
+        ]
     }
 }

@@ -1,0 +1,41 @@
+//! Commits batches as a worker does, for the tests of a kind of ops.
+
+use std::time::Instant;
+
+use super::{Attempt, Op, session::Session};
+use crate::{DalError, Db, ledger::Changes};
+
+/// Commits batches one by one, for tests of a kind of ops.
+pub(crate) struct Bench {
+    db: Db,
+    session: Session,
+}
+
+impl Bench {
+    pub(crate) fn new(db: &Db) -> Self {
+        Self {
+            db: db.clone(),
+            session: Session::new(db.clone()),
+        }
+    }
+
+    /// Commits `ops` behind a statement on the same connection.
+    pub(crate) async fn commit_after<O: Op>(
+        &mut self,
+        statement: &str,
+        ops: &[O],
+        deadline: Instant,
+    ) -> Result<Vec<Result<O::Output, DalError>>, DalError> {
+        let dialect = self.db.primary_dialect().await?;
+        // Open, and so the connection is kept.
+        self.session.send(statement.to_owned()).await.result?;
+        let mut attempt = Attempt {
+            session: &mut self.session,
+            dialect,
+            deadline,
+            changes: &mut Changes::default(),
+        };
+        let ops: Vec<&O> = ops.iter().collect();
+        Ok(O::commit(&ops, &mut attempt).await?.0)
+    }
+}

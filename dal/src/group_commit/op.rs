@@ -1,0 +1,68 @@
+//! What is committed together with others of its kind, and who waits for it.
+
+use std::{
+    hash::Hash,
+    time::{Duration, Instant},
+};
+
+use telemetry::cost::Cost;
+use tokio::sync::oneshot;
+
+use super::{Attempt, Committed};
+use crate::DalError;
+
+/// Whoever waits for no longer than this isn't taken into a batch: their deadline would be that of all others in it.
+const LAST_CALL: Duration = Duration::from_millis(300);
+
+/// Something to write, together with others of its kind.
+pub(crate) trait Op: Send + Sync + Sized + 'static {
+    /// What the metrics call those that wait.
+    const QUEUE: &'static str;
+    /// What becomes of it.
+    type Output: Send + 'static;
+    /// What two ops have in common that may not be in one batch.
+    type Conflict: Eq + Hash + Send;
+
+    /// None: it may be in a batch with any other.
+    fn conflict(&self) -> Option<Self::Conflict>;
+
+    /// Commits all of `ops`, or what is left of them when those are taken out that fail alone; what became of each, in their order.
+    /// An error: nothing of them was committed, or it isn't known. May be called again for the same ops.
+    fn commit(
+        ops: &[&Self],
+        attempt: &mut Attempt<'_>,
+    ) -> impl Future<Output = Result<Done<Self>, DalError>> + Send;
+}
+
+/// What became of each op of a batch, and its commit.
+pub(crate) type Done<O> = (Vec<Result<<O as Op>::Output, DalError>>, Committed);
+
+/// An op, and who waits for its outcome.
+pub(super) struct Job<O: Op> {
+    pub(super) op: O,
+    /// It is carried out before that, or not at all.
+    pub(super) deadline: Instant,
+    pub(super) done: oneshot::Sender<(Result<O::Output, DalError>, Cost)>,
+}
+
+impl<O: Op> Job<O> {
+    pub(super) fn conflict(&self) -> Option<O::Conflict> {
+        self.op.conflict()
+    }
+
+    /// None when whoever asked has gone, or is about to: what was given up must not be carried out later.
+    pub(super) fn still_wanted(self) -> Option<Self> {
+        if self.done.is_closed() {
+            return None;
+        }
+        if self.deadline <= Instant::now() + LAST_CALL {
+            self.answer(Err(DalError::TimedOut), Cost::default());
+            return None;
+        }
+        Some(self)
+    }
+
+    pub(super) fn answer(self, result: Result<O::Output, DalError>, spent: Cost) {
+        let _ = self.done.send((result, spent));
+    }
+}
