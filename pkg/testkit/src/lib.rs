@@ -19,6 +19,7 @@ pub mod environment;
 mod etcd;
 mod etcd_cluster;
 mod gate;
+mod headroom;
 pub mod media;
 mod metrics;
 mod mp4;

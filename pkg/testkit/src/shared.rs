@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::Mutex;
 
-use crate::System;
+use crate::{System, headroom::Headroom};
 
 /// Holds a system only while some test uses it.
 #[derive(Debug)]
@@ -17,7 +17,10 @@ pub struct SharedSystem(Mutex<Weak<System>>);
 
 /// A test's share of the system; the last one to go ends it. A failed test prints the logs.
 #[derive(Debug)]
-pub struct Lent(Arc<System>);
+pub struct Lent {
+    system: Arc<System>,
+    _headroom: Headroom,
+}
 
 impl SharedSystem {
     /// For a `static`.
@@ -27,13 +30,20 @@ impl SharedSystem {
 
     /// The system, started by `start` if no test holds it at the moment.
     pub async fn get(&self, start: impl AsyncFnOnce() -> System) -> Lent {
+        let headroom = Headroom::for_share().await;
         let mut slot = self.0.lock().await;
-        if let Some(system) = slot.upgrade() {
-            return Lent(system);
+        let system = match slot.upgrade() {
+            Some(system) => system,
+            None => {
+                let system = Arc::new(start().await);
+                *slot = Arc::downgrade(&system);
+                system
+            }
+        };
+        Lent {
+            system,
+            _headroom: headroom,
         }
-        let system = Arc::new(start().await);
-        *slot = Arc::downgrade(&system);
-        Lent(system)
     }
 }
 
@@ -47,15 +57,15 @@ impl Deref for Lent {
     type Target = System;
 
     fn deref(&self) -> &System {
-        &self.0
+        &self.system
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
         // Unless this is the last share: then each process prints its own.
-        if std::thread::panicking() && Arc::strong_count(&self.0) > 1 {
-            self.0.print_logs();
+        if std::thread::panicking() && Arc::strong_count(&self.system) > 1 {
+            self.system.print_logs();
         }
     }
 }

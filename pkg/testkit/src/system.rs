@@ -12,7 +12,7 @@ use settings::Secret;
 
 use crate::{
     Bucket, Client, Database, Etcd, Process, Redis, database::with_address, environment,
-    eventually, names,
+    eventually, headroom::Headroom, names,
 };
 
 /// How long it may take until the first request is answered.
@@ -54,6 +54,7 @@ pub struct System {
     variables_of: BTreeMap<String, BTreeMap<String, String>>,
     programs: Option<PathBuf>,
     http: Option<String>,
+    _headroom: Headroom,
 }
 
 impl System {
@@ -244,8 +245,9 @@ impl Builder {
         self
     }
 
-    /// Migrates, starts everything, and returns when requests are answered.
+    /// Waits for [`Headroom`], migrates, starts everything, and returns when requests are answered.
     pub async fn start(self) -> System {
+        let headroom = Headroom::for_system().await;
         let own_etcd = async {
             match self.own_etcd {
                 true => Some(Etcd::start().await),
@@ -312,6 +314,7 @@ impl Builder {
             variables_of: self.settings_of,
             programs: self.programs,
             http,
+            _headroom: headroom,
         };
         if system.http.is_some() {
             system.ready().await;
