@@ -47,10 +47,21 @@ export function Videos({ list, label, empty, end, failed }: Props) {
   const height = () => (root.current?.firstElementChild as HTMLElement | null)?.offsetHeight || 1;
   const shown = () => Math.round((root.current?.scrollTop ?? 0) / height());
 
+  /** The page's own scrolling is over, wherever a slow machine has come to with it. */
   function arrived() {
+    const to = target.current;
+    takenOver();
+    if (to !== null && shown() !== to) root.current?.scrollTo({ top: to * height(), behavior: "instant" });
+    else onScroll();
+  }
+  /** By a finger or a wheel: what they scroll to counts. */
+  function takenOver() {
     clearTimeout(timer.current);
     target.current = null;
-    onScroll();
+  }
+  /** The end of a scroll that the next key has replaced comes too, sometimes late. */
+  function onScrollEnd() {
+    if (target.current === null || shown() === target.current) arrived();
   }
   function onScroll() {
     if (target.current !== null) return;
@@ -126,7 +137,9 @@ export function Videos({ list, label, empty, end, failed }: Props) {
         tabIndex={0}
         data-testid="feed"
         onScroll={onScroll}
-        onScrollEnd={arrived}
+        onScrollEnd={onScrollEnd}
+        onTouchStart={takenOver}
+        onWheel={takenOver}
       >
         {ids.map((id, at) => (
           <Card
