@@ -64,7 +64,8 @@ start=$(tenths)
 tests=("$@")
 # There are no tests in documents.
 [ $# != 0 ] || tests=(--workspace --lib --bins --tests)
-# Many tests wait for a lease, a timeout or a server, so more of them run at once than there are cores.
+# Many tests wait for a lease, a timeout or a server, so more of them run at once than there are cores. Those with a system of their own
+# wait until the machine has headroom (pkg/testkit/src/headroom.rs).
 RUST_TEST_THREADS=${RUST_TEST_THREADS:-4} cargo test --no-fail-fast "${tests[@]}"
 printf '  %-12s %9s\n' tests "$(since "$start")"
 # The runbook is tested only when all tests run.
