@@ -35,6 +35,8 @@ start() {
     local jobs=() job result=0
     may_open
     open_account
+    # Before anything runs: what was refused leaves nothing behind.
+    db_chosen
     db_start & jobs+=($!)
     etcd_start & jobs+=($!)
     redis_start & jobs+=($!)
@@ -48,11 +50,8 @@ start() {
 # Whether the ports of what doesn't run yet are free. `make run-all` asks before the long build.
 ports() {
     local name count
-    if [ "$DATABASE" = external ]; then
-        db_named
-    else
-        db_not_named
-        db_need_server
+    db_chosen
+    if [ "$DATABASE" != external ]; then
         db_port primary "$PRIMARY_PORT" DOUSHENG_PRIMARY_PORT
         for name in $(replicas); do db_port "$name" "$(replica_port "$name")" DOUSHENG_REPLICA_PORT; done
     fi

@@ -161,12 +161,7 @@ db_accounts() {
 
 db_start() {
     local name jobs=()
-    if [ "$DATABASE" = external ]; then
-        db_named
-        return
-    fi
-    db_not_named
-    db_need_server
+    [ "$DATABASE" != external ] || return 0
     db_has_semi_sync || say "$DB_ENGINE: $DB_SERVER has no plugin for semi-synchronous replication: commits don't wait for a replica"
     # Refuses to start an empty primary when there are replicas, because they would have more data than it.
     for name in $(replicas); do
@@ -186,6 +181,16 @@ db_start() {
         replica_follow "$name"
     done
     replicas_catch_up
+}
+
+# Whether the database that was chosen can be had.
+db_chosen() {
+    if [ "$DATABASE" = external ]; then
+        db_named
+    else
+        db_not_named
+        db_need_server
+    fi
 }
 
 # The addresses of somebody else's database, which the environment gives.

@@ -80,6 +80,7 @@ replica_add() {
     name=$(node_name replica "$(($(replicas | wc -l) + 1))")
     # shellcheck disable=SC2034  # replicas (nodes.sh) counts by it
     REPLICAS=$(node_number "$name")
+    db_chosen
     db_start
     say "$name follows the primary at 127.0.0.1:$(replica_port "$name"); make roll tells the services of it"
 }

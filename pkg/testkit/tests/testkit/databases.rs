@@ -52,8 +52,11 @@ fn a_database_that_the_scripts_would_not_use_is_refused_and_not_overridden() {
     for command in ["ports", "start"] {
         let refused = infra(&[command], &[url]);
         assert_refused(&refused, "DATABASE=external uses it", command);
-        let refused = infra(&[command], &[("DATABASE", "external")]);
+        let run = tempfile::tempdir().unwrap();
+        let unnamed = [("DATABASE", "external")];
+        let refused = script("infra.sh", &[command], run.path(), &unnamed);
         assert_refused(&refused, "needs DOUSHENG_MYSQL__PRIMARY_URL", command);
+        assert!(!run.path().join("s3").exists(), "nothing was begun");
     }
     let refused = infra(&["status"], &[("DATABASE", "postgres")]);
     assert_refused(&refused, "mariadb, mysql or external", "postgres");
