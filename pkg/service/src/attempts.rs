@@ -1,6 +1,7 @@
 //! Client middleware: sends each call in one or more attempts, with request id, proof and deadline, and records its cost.
 //!
-//! An attempt whose connection never opened may go to another instance, whatever the method. A request that was sent may have been
+//! An attempt whose connection never opened may go to another instance, whatever the method; where there is none, once more to the same:
+//! those who wait for one connection all fail when the call that opens it is given up. A request that was sent may have been
 //! executed, so it is repeated only if the method's policy allows retries. All attempts share the deadline of the call. All calls of a
 //! client share a retry budget.
 
@@ -178,9 +179,16 @@ where
             .set_rpc_timeout(Some(call.deadline));
         let mut tried: Vec<SocketAddr> = Vec::with_capacity(MAX_ATTEMPTS);
         let mut last = io::Error::from(io::ErrorKind::NotConnected);
+        // The first instance whose connection never opened.
+        let (mut unopened, mut has_come_back) = (None, false);
         while tried.len() < MAX_ATTEMPTS && Instant::now() < deadline {
-            let Some(address) = balancer.pick(&tried, deadline).await.map_err(not_known)? else {
-                break;
+            let address = match balancer.pick(&tried, deadline).await.map_err(not_known)? {
+                Some(address) => address,
+                None if !has_come_back && let Some(address) = unopened => {
+                    has_come_back = true;
+                    address
+                }
+                None => break,
             };
             if !tried.is_empty() && !retries.take() {
                 metrics::rpc_retry_refused(cx.rpc_info().callee().service_name_ref());
@@ -208,6 +216,7 @@ where
                 Err(Failure::NotSent(error)) => {
                     balancer.failed(address);
                     tracing::debug!(%address, %error, "not sent");
+                    unopened.get_or_insert(address);
                     last = error;
                 }
                 Err(Failure::Unanswered(error)) => {

@@ -1,18 +1,28 @@
 //! Calls between a client and servers in the test's process.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use echo::{SERVICE, login};
 use idl::base::Code;
 use service::RpcError;
 use telemetry::{RequestId, cost, cost::Cost};
 use testkit::{Etcd, eventually};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::support::{
-    Breaking, LIMIT, SOON, ask, ask_once, client, client_of, nobody, register, serve,
-    until_registered,
+    Breaking, Door, LIMIT, SOON, ask, ask_once, client, client_by, client_of, nobody, register,
+    serve, settings, until_registered,
 };
+
+/// When a caller gives up.
+const GIVEN_UP: Duration = Duration::from_millis(400);
+
+/// Settings of a client that waits for a connection as long as for an answer.
+fn patient(etcd: &Etcd) -> settings::Settings {
+    let mut settings = settings(etcd);
+    settings.rpc.connect_timeout_ms = 10_000;
+    settings
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_share_the_calls() {
@@ -94,6 +104,29 @@ async fn a_connection_that_never_opened_goes_to_another_instance_whatever_the_me
         ask_once(&client(&etcd).await, "-").await.unwrap();
     }
     assert_eq!(echo.executed(), 20);
+}
+
+/// Those who wait for one connection all depend on the call that opens it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_one_call_gives_up_to_open_is_opened_by_the_next() {
+    let (etcd, elsewhere) = (Etcd::start().await, Etcd::start().await);
+    let (running, echo) = serve(&elsewhere, SERVICE, "nobody").await;
+    let (door, held) = Door::shut().await;
+    let _registration = register(&etcd, door.address()).await;
+    until_registered(&etcd, SERVICE, 1).await;
+    let client = client_by(&patient(&etcd), SERVICE).await;
+    let opens = timeout(GIVEN_UP, ask_once(&client, "-"));
+    let waits = ask_once(&client, "-");
+    let opened = async {
+        // The kernel knocks again after a second: the first call is given up before.
+        sleep(GIVEN_UP / 2).await;
+        door.open_to(running.address());
+        drop(held);
+    };
+    let (given_up, answered, ()) = tokio::join!(biased; opens, waits, opened);
+    assert!(given_up.is_err());
+    answered.unwrap();
+    assert_eq!(echo.executed(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,10 +18,17 @@ use registry::{Instance, Registration};
 use service::{Clients, Registry, RpcError, Running};
 use settings::Settings;
 use testkit::{Etcd, eventually};
-use tokio::{io::AsyncReadExt as _, net::TcpListener};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::timeout,
+};
 
 /// Enough for anything that is to happen soon, on a busy machine.
 pub const SOON: Duration = Duration::from_secs(20);
+
+/// A connection that isn't made by then waits for a place.
+const FULL: Duration = Duration::from_millis(200);
 
 /// The deadline of every call.
 pub const LIMIT: Duration = Duration::from_secs(2);
@@ -154,4 +161,38 @@ pub async fn register(etcd: &Etcd, address: SocketAddr) -> Registration {
 pub async fn nobody() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
+}
+
+/// An address at which nobody is let in, until it is opened.
+pub struct Door(TcpListener);
+
+impl Door {
+    /// With what keeps it shut.
+    pub async fn shut() -> (Self, Vec<TcpStream>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let door = Self(socket.listen(0).unwrap());
+        let mut held = Vec::new();
+        // As many as the kernel lets wait.
+        while let Ok(stream) = timeout(FULL, TcpStream::connect(door.address())).await {
+            held.push(stream.unwrap());
+        }
+        (door, held)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
+    }
+
+    /// Lets everybody through to `address`.
+    pub fn open_to(self, address: SocketAddr) {
+        tokio::spawn(async move {
+            while let Ok((mut from, _)) = self.0.accept().await {
+                tokio::spawn(async move {
+                    let mut to = TcpStream::connect(address).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
+                });
+            }
+        });
+    }
 }
