@@ -16,8 +16,12 @@ use std::{
 const MIN_IDLE: f64 = 0.2;
 /// For so long the processors are watched: also the first seconds of the system before show in it.
 const WATCHED: Duration = Duration::from_millis(700);
+/// The same before a share of a system that runs already.
+const WATCHED_FOR_SHARE: Duration = Duration::from_millis(200);
+/// Tests that may share a system however busy the machine is.
+const SHARING: usize = 3;
 /// Tests on one shared system at once.
-const MAX_SHARING: usize = 5;
+const MAX_SHARING: usize = 8;
 /// A test that starts systems from several threads would wait for itself; so nobody waits for longer.
 const MAX_WAIT: Duration = Duration::from_mins(5);
 
@@ -39,11 +43,8 @@ impl Headroom {
     /// For a share of a system.
     pub(crate) async fn for_share() -> Self {
         Self::wait(async || {
-            let has_room = tests() < MAX_SHARING;
-            if !has_room {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            has_room
+            let is_idle = || async { idle_share(WATCHED_FOR_SHARE).await >= MIN_IDLE };
+            tests() < SHARING || (is_idle().await && tests() < MAX_SHARING)
         })
         .await
     }
