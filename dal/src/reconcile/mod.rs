@@ -2,7 +2,7 @@
 //!
 //! Both sides are read in one snapshot, page by page in the order of the primary key, and a write changes both in one transaction. So a
 //! difference is a wrong counter and not a write in progress. Later writes don't change the difference, so the ledger can add it at any
-//! time. Memory is bounded, whatever there is to compare: see [`Window`].
+//! time. Memory is bounded, whatever there is to compare: see `Window`.
 
 mod window;
 

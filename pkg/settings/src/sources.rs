@@ -143,7 +143,7 @@ impl Sources {
 }
 
 impl Settings {
-    /// Reads defaults, the file named by [`FILE_VARIABLE`] if set, and `DOUSHENG_<SECTION>__<KEY>` variables; checks them.
+    /// Reads defaults, the file named by `FILE_VARIABLE` if set, and `DOUSHENG_<SECTION>__<KEY>` variables; checks them.
     pub fn load() -> Result<Self, SettingsError> {
         Sources::of_process()?.settings()
     }

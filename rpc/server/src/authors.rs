@@ -35,7 +35,7 @@ impl Authors {
     /// `NO_SUCH_VIDEO`, and asked for again next time.
     ///
     /// # Errors
-    /// As [`fault`] has it.
+    /// As [`fault()`] has it.
     pub fn written<T>(&self, video_id: i64, result: Result<T, DalError>) -> Result<T, ServerError> {
         result.map_err(|error| match error {
             DalError::NotFound => {

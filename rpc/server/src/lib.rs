@@ -1,4 +1,4 @@
-//! What the services share: [`DataLayer`] connects a process to its database and counters, [`fault`] makes an error of the data layer
+//! What the services share: [`DataLayer`] connects a process to its database and counters, [`fault()`] makes an error of the data layer
 //! the outcome that the caller learns, [`time_left`] is how long it waits, [`counts_within`] reads counts for it, [`Authors`] knows whose a video is,
 //! [`Users`] who exists, [`Sweeping`] takes away what refers to something deleted.
 //!
