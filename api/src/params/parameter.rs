@@ -106,7 +106,7 @@ impl Declared {
     }
 }
 
-/// All parameters of a route but the token, as [`parameters!`](crate::params::parameters) declares them.
+/// All parameters of a route but the token, as `parameters!` declares them.
 pub trait Parameters: Sized {
     /// In the order of their fields, which is the order in which they are checked.
     const DECLARED: &'static [Declared];

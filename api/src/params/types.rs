@@ -1,6 +1,6 @@
 //! The types of the contract's parameters: what each accepts, how it refuses, how the document shows it.
 //!
-//! Those with rules of the interfaces are in [`texts`].
+//! Those with rules of the interfaces are in `texts`.
 
 mod texts;
 

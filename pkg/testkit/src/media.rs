@@ -23,7 +23,7 @@ pub fn mp4_moov_at_end() -> Vec<u8> {
     made("end.mp4", ENCODE_MP4)
 }
 
-/// A good video of exactly `size` bytes (or a few more than [`mp4`] has, if `size` is smaller): padded by a `free` box.
+/// A good video of exactly `size` bytes (or a few more than [`mp4()`] has, if `size` is smaller): padded by a `free` box.
 pub fn mp4_of_size(size: usize) -> Vec<u8> {
     let mut video = mp4();
     let padding = size.saturating_sub(video.len() + 8);

@@ -245,7 +245,7 @@ impl Builder {
         self
     }
 
-    /// Waits for [`Headroom`], migrates, starts everything, and returns when requests are answered.
+    /// Waits for headroom, migrates, starts everything, and returns when requests are answered.
     pub async fn start(self) -> System {
         let headroom = Headroom::for_system().await;
         let own_etcd = async {
