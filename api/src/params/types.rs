@@ -244,7 +244,7 @@ pub const EXAMPLE_TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl";
 mod tests {
     use super::*;
 
-    fn read<P: Parameter>(query: &str) -> Result<P, String> {
+    pub(super) fn read<P: Parameter>(query: &str) -> Result<P, String> {
         let params = Params::from_query(query).unwrap();
         P::read(&params, "a").map_err(|error| error.to_string())
     }

@@ -186,10 +186,9 @@ async fn assert_all_works(system: &System, author: &Account, fan: &Account, vide
     };
     assert_eq!(works, feed);
     let (likes, comment_count, _) = works;
-    let like = client.like(&fan.token, video_id);
-    like.await.ok();
-    let comment = client.comment(&fan.token, video_id, "在");
-    let comment = added(&comment.await.ok());
+    client.like(&fan.token, video_id).await.ok();
+    let comment = client.comment(&fan.token, video_id, "在").await;
+    let comment = added(&comment.ok());
     let (on_feed, work, user) = pages(system, author).await;
     for video in [&on_feed, &work] {
         assert_eq!(counts(video), (likes + 1, comment_count + 1, false));

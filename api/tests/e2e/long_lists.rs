@@ -48,16 +48,15 @@ async fn fill(system: &System) {
 /// RPCs and statements of a page at the least, with its last reply: it costs more while a count isn't in Redis, Redis misses a deadline, or
 /// a replica is out of rotation.
 async fn cost(system: &System, client: &Client, path: &str) -> ((i64, i64), Reply) {
-    let mut costs = Vec::new();
-    loop {
+    let (mut costs, mut last) = (Vec::new(), None);
+    for _ in 0..TRIES {
         let reply = client.send(client.request(Method::GET, path)).await;
         let line = access_log_line(system.api(), reply.request_id()).await;
         let spent = |name| field(&line, name).and_then(serde_json::Value::as_i64);
-        costs.extend(spent("rpcs").zip(spent("sql")));
-        if costs.len() == TRIES {
-            return (costs.into_iter().min().unwrap(), reply);
-        }
+        costs.push((spent("rpcs").unwrap(), spent("sql").unwrap()));
+        last = Some(reply);
     }
+    (costs.into_iter().min().unwrap(), last.unwrap())
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ impl Settings {
         let checks = [
             self.network_checks(),
             self.store_checks(),
-            self.other_checks(),
+            self.process_checks(),
             self.processing_checks(),
         ];
         match checks.into_iter().flatten().find(|(holds, ..)| !holds) {

@@ -1,8 +1,8 @@
 //! Headroom: how many tests run systems at the same time, by how busy the machine is.
 //!
 //! A system is a dozen processes with the deadlines that they have in earnest. Where more of them run than the processors carry, requests
-//! miss those deadlines, and tests fail though nothing is wrong. So a system starts only while the processors are idle now and then, or
-//! alone. What else runs on the machine counts too. A test that has a system already isn't held up.
+//! miss those deadlines, and tests fail though nothing is wrong. So a system starts when a fifth of the processors' time is idle, or when no
+//! other system runs. What else keeps the machine busy counts too. A test that has a system already isn't held up.
 
 use std::{
     collections::HashMap,
@@ -43,8 +43,8 @@ impl Headroom {
     /// For a share of a system.
     pub(crate) async fn for_share() -> Self {
         Self::wait(async || {
-            let is_idle = || async { idle_share(WATCHED_FOR_SHARE).await >= MIN_IDLE };
-            tests() < SHARING || (is_idle().await && tests() < MAX_SHARING)
+            tests() < SHARING
+                || (idle_share(WATCHED_FOR_SHARE).await >= MIN_IDLE && tests() < MAX_SHARING)
         })
         .await
     }

@@ -146,12 +146,7 @@ impl Parameter for IdempotencyKey {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn read<P: Parameter>(query: &str) -> Result<P, String> {
-        let params = Params::from_query(query).unwrap();
-        P::read(&params, "a").map_err(|error| error.to_string())
-    }
+    use super::{super::tests::read, *};
 
     #[test]
     fn a_text_keeps_the_rules_of_the_interfaces() {

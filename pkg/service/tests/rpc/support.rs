@@ -184,6 +184,13 @@ impl Door {
         self.0.local_addr().unwrap()
     }
 
+    /// Whether the kernel tries to connect somebody: in `/proc/net/tcp` (proc(5)), state 02 is SYN_SENT.
+    pub fn is_knocked_at(&self) -> bool {
+        let door = format!("0100007F:{:04X} 02 ", self.address().port());
+        let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        sockets.lines().any(|socket| socket.contains(&door))
+    }
+
     /// Lets everybody through to `address`.
     pub fn open_to(self, address: SocketAddr) {
         tokio::spawn(async move {

@@ -4,7 +4,7 @@ use super::Check;
 use crate::Settings;
 
 impl Settings {
-    pub(super) fn other_checks(&self) -> Vec<Check> {
+    pub(super) fn process_checks(&self) -> Vec<Check> {
         vec![
             (
                 self.trace.endpoint.is_empty()
