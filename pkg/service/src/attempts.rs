@@ -1,7 +1,7 @@
 //! Client middleware: sends each call in one or more attempts, with request id, proof and deadline, and records its cost.
 //!
 //! An attempt whose connection never opened may go to another instance, whatever the method; where there is none, once more to the same:
-//! those who wait for one connection all fail when the call that opens it is given up. A request that was sent may have been
+//! the pool of connections sometimes fails a call that waits, though the instance is well. A request that was sent may have been
 //! executed, so it is repeated only if the method's policy allows retries. All attempts share the deadline of the call. All calls of a
 //! client share a retry budget.
 

@@ -7,19 +7,12 @@ use idl::base::Code;
 use service::RpcError;
 use telemetry::{RequestId, cost, cost::Cost};
 use testkit::{Etcd, eventually};
-use tokio::{sync::Notify, time::timeout};
+use tokio::time::timeout;
 
 use crate::support::{
-    Breaking, Door, LIMIT, SOON, ask, ask_once, client, client_by, client_of, nobody, register,
-    serve, settings, until_registered,
+    Breaking, LIMIT, SOON, ask, ask_once, client, client_of, nobody, register, serve,
+    until_registered,
 };
-
-/// Settings of a client that waits for a connection as long as for an answer.
-fn patient(etcd: &Etcd) -> settings::Settings {
-    let mut settings = settings(etcd);
-    settings.rpc.connect_timeout_ms = 10_000;
-    settings
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_share_the_calls() {
@@ -101,38 +94,6 @@ async fn a_connection_that_never_opened_goes_to_another_instance_whatever_the_me
         ask_once(&client(&etcd).await, "-").await.unwrap();
     }
     assert_eq!(echo.executed(), 20);
-}
-
-/// Those who wait for one connection all depend on the call that opens it.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_one_call_gives_up_to_open_is_opened_by_the_next() {
-    let (etcd, elsewhere) = (Etcd::start().await, Etcd::start().await);
-    let (running, echo) = serve(&elsewhere, SERVICE, "nobody").await;
-    let (door, held) = Door::shut().await;
-    let _registration = register(&etcd, door.address()).await;
-    until_registered(&etcd, SERVICE, 1).await;
-    let client = client_by(&patient(&etcd), SERVICE).await;
-    let give_up = Notify::new();
-    let opens = async {
-        tokio::select! {
-            answer = ask_once(&client, "-") => panic!("{answer:?} through a shut door"),
-            () = give_up.notified() => {}
-        }
-    };
-    let waits = ask_once(&client, "-");
-    let opened = async {
-        eventually(SOON, "a connection that isn't let in", async || {
-            door.is_knocked_at().then_some(())
-        })
-        .await;
-        // The kernel knocks for the first call again after a second. It is given up at once.
-        door.open_to(running.address());
-        give_up.notify_one();
-        drop(held);
-    };
-    let ((), answered, ()) = tokio::join!(biased; opens, waits, opened);
-    answered.unwrap();
-    assert_eq!(echo.executed(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

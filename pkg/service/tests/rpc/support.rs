@@ -18,17 +18,10 @@ use registry::{Instance, Registration};
 use service::{Clients, Registry, RpcError, Running};
 use settings::Settings;
 use testkit::{Etcd, eventually};
-use tokio::{
-    io::AsyncReadExt as _,
-    net::{TcpListener, TcpSocket, TcpStream},
-    time::timeout,
-};
+use tokio::{io::AsyncReadExt as _, net::TcpListener};
 
 /// Enough for anything that is to happen soon, on a busy machine.
 pub const SOON: Duration = Duration::from_secs(20);
-
-/// A connection that isn't made by then waits for a place.
-const FULL: Duration = Duration::from_millis(200);
 
 /// The deadline of every call.
 pub const LIMIT: Duration = Duration::from_secs(2);
@@ -161,45 +154,4 @@ pub async fn register(etcd: &Etcd, address: SocketAddr) -> Registration {
 pub async fn nobody() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
-}
-
-/// An address at which nobody is let in, until it is opened.
-pub struct Door(TcpListener);
-
-impl Door {
-    /// With what keeps it shut.
-    pub async fn shut() -> (Self, Vec<TcpStream>) {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let door = Self(socket.listen(0).unwrap());
-        let mut held = Vec::new();
-        // As many as the kernel lets wait.
-        while let Ok(stream) = timeout(FULL, TcpStream::connect(door.address())).await {
-            held.push(stream.unwrap());
-        }
-        (door, held)
-    }
-
-    pub fn address(&self) -> SocketAddr {
-        self.0.local_addr().unwrap()
-    }
-
-    /// Whether the kernel tries to connect somebody: in `/proc/net/tcp` (proc(5)), state 02 is SYN_SENT.
-    pub fn is_knocked_at(&self) -> bool {
-        let door = format!("0100007F:{:04X} 02 ", self.address().port());
-        let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        sockets.lines().any(|socket| socket.contains(&door))
-    }
-
-    /// Lets everybody through to `address`.
-    pub fn open_to(self, address: SocketAddr) {
-        tokio::spawn(async move {
-            while let Ok((mut from, _)) = self.0.accept().await {
-                tokio::spawn(async move {
-                    let mut to = TcpStream::connect(address).await.unwrap();
-                    let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
-                });
-            }
-        });
-    }
 }
