@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::{Instant, sleep, sleep_until},
+};
 
 use super::{
     op::{Job, Op},
@@ -14,13 +17,11 @@ use super::{
 };
 use crate::{Db, counters::Counters};
 
-/// Batches that are committed at once: a commit waits for disks and a replica, and the server shares those waits between commits. More of
-/// them make the batches smaller, and so each op dearer. Fewer where the pool is small ([`Db::max_writers`]).
+/// Batches that are committed at once, at most. Fewer where the pool is small ([`Db::max_writers`]).
 const MAX_WORKERS: usize = 4;
-/// With more ops than this, large batches cost less than waits: see [`may_start`].
-const MANY_OPS: usize = 16;
-/// Batches that are committed at once then, at most.
-const LARGE: usize = 2;
+/// How long a batch waits for the one before it: many times what a commit takes. Beyond that the one before is held up (a lock, a slow
+/// disk), and the next one doesn't wait for its end.
+const OVERLAP_AFTER: Duration = Duration::from_millis(50);
 /// Ops in a batch at most.
 const MAX_BATCH: usize = 256;
 /// Ops that are looked at for a batch: more than it takes, so that many that conflict don't keep out the others.
@@ -38,7 +39,8 @@ pub(super) struct Dispatcher<O: Op> {
     /// The one that was busy last is the last: its connection is known to be whole.
     free: Vec<Worker>,
     in_flight: HashSet<O::Conflict>,
-    ops_in_flight: usize,
+    /// When the newest batch started.
+    started: Instant,
     untold: Arc<Semaphore>,
     /// Of the next batch.
     turn: Option<OwnedSemaphorePermit>,
@@ -54,7 +56,7 @@ impl<O: Op> Dispatcher<O> {
             waiting: VecDeque::new(),
             free: (0..workers).map(|_| Worker::new(db, counters)).collect(),
             in_flight: HashSet::new(),
-            ops_in_flight: 0,
+            started: Instant::now(),
             untold: Arc::new(Semaphore::new(MAX_UNTOLD)),
             turn: None,
         }
@@ -63,7 +65,7 @@ impl<O: Op> Dispatcher<O> {
     /// Ends when nobody can send any more and nothing waits.
     pub(super) async fn run(mut self) {
         let workers = self.workers;
-        let (done, mut ended) = mpsc::channel::<(Worker, Vec<O::Conflict>, usize)>(workers);
+        let (done, mut ended) = mpsc::channel::<(Worker, Vec<O::Conflict>)>(workers);
         loop {
             while self.waiting.len() < LOOK_AHEAD
                 && let Ok(job) = self.jobs.try_recv()
@@ -74,12 +76,11 @@ impl<O: Op> Dispatcher<O> {
                 let conflicts: Vec<O::Conflict> = batch.iter().filter_map(Job::conflict).collect();
                 self.in_flight
                     .extend(batch.iter().filter_map(Job::conflict));
-                let (done, ops) = (done.clone(), batch.len());
-                self.ops_in_flight += ops;
+                let done = done.clone();
                 vital::spawn(O::QUEUE, async move {
                     worker.settle(batch, turn).await;
                     // An error would be the end of the dispatcher.
-                    let _ = done.send((worker, conflicts, ops)).await;
+                    let _ = done.send((worker, conflicts)).await;
                 });
                 continue;
             }
@@ -87,12 +88,12 @@ impl<O: Op> Dispatcher<O> {
             if !is_open && self.waiting.is_empty() && self.free.len() == workers {
                 return;
             }
+            let overlap = self.overlap();
             tokio::select! {
                 job = self.jobs.recv(), if is_open && self.waiting.len() < LOOK_AHEAD => {
                     self.waiting.extend(job);
                 }
-                Some((worker, conflicts, ops)) = ended.recv() => {
-                    self.ops_in_flight = self.ops_in_flight.saturating_sub(ops);
+                Some((worker, conflicts)) = ended.recv() => {
                     for conflict in &conflicts {
                         self.in_flight.remove(conflict);
                     }
@@ -104,7 +105,9 @@ impl<O: Op> Dispatcher<O> {
                 Ok(turn) = self.untold.clone().acquire_owned(), if self.turn.is_none() => {
                     self.turn = Some(turn);
                 }
-                () = tokio::time::sleep(IDLE) => {
+                // Then the next one may start.
+                () = sleep_until(overlap.unwrap_or_else(Instant::now)), if overlap.is_some() => {}
+                () = sleep(IDLE) => {
                     for worker in &mut self.free {
                         worker.release();
                     }
@@ -113,27 +116,25 @@ impl<O: Op> Dispatcher<O> {
         }
     }
 
+    /// When a batch of those that wait may start beside those that are being committed; none if it may already, or nothing waits.
+    fn overlap(&self) -> Option<Instant> {
+        let at = self.started + OVERLAP_AFTER;
+        let is_blocked = self.free.len() < self.workers && !self.waiting.is_empty();
+        (is_blocked && Instant::now() < at).then_some(at)
+    }
+
     /// A worker and what it is to commit; none as long as there is nothing to commit, or nobody to do it.
     fn next(&mut self) -> Option<(Worker, Vec<Job<O>>, OwnedSemaphorePermit)> {
-        let batches = self.workers.saturating_sub(self.free.len());
-        let may_start = may_start(batches, self.ops_in_flight, self.waiting.len());
-        if !may_start || self.free.is_empty() || self.turn.is_none() {
+        if self.overlap().is_some() || self.free.is_empty() || self.turn.is_none() {
             return None;
         }
         let batch = next_batch(&mut self.waiting, &self.in_flight);
         if batch.is_empty() {
             return None;
         }
+        self.started = Instant::now();
         Some((self.free.pop()?, batch, self.turn.take()?))
     }
-}
-
-/// Whether a batch of those that wait may start beside those that are being committed. With few ops it may: they wait for nobody. With many,
-/// a small batch beside a large one would cost as much as a large one, and whoever comes next would wait for both. So it starts when it
-/// is as large, or when the other has ended: nobody waits for more than one batch before their own.
-fn may_start(batches: usize, in_flight: usize, waiting: usize) -> bool {
-    let are_few = in_flight.saturating_add(waiting) <= MANY_OPS;
-    batches == 0 || are_few || (batches < LARGE && waiting >= in_flight)
 }
 
 /// Takes jobs from the front that are still wanted and conflict neither with each other nor with what is being committed; the rest keeps
@@ -158,33 +159,4 @@ fn next_batch<O: Op>(
     }
     *waiting = rest;
     batch
-}
-
-#[cfg(test)]
-mod tests {
-    use super::may_start;
-
-    #[test]
-    fn few_wait_for_nobody_and_many_for_one_batch_at_most() {
-        for (batches, in_flight, waiting, may) in [
-            (0, 0, 1, true),
-            (0, 0, 200, true),
-            (1, 1, 1, true),
-            (3, 7, 1, true),
-            (3, 15, 1, true),
-            // Many: no small one beside a large one, and no third.
-            (1, 40, 1, false),
-            (1, 40, 39, false),
-            (1, 40, 40, true),
-            (1, 16, 1, false),
-            (2, 20, 44, false),
-            (2, 40, 100, false),
-        ] {
-            assert_eq!(
-                may_start(batches, in_flight, waiting),
-                may,
-                "{batches} batches of {in_flight} ops, {waiting} wait"
-            );
-        }
-    }
 }

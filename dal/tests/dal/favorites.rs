@@ -11,7 +11,7 @@ use dal::{
     favorites::{self, Favorites},
 };
 use futures::FutureExt as _;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use telemetry::cost;
 use testkit::Database;
 
@@ -182,6 +182,28 @@ async fn likes_at_once_share_statements_and_a_commit() {
         .value("SELECT COUNT(*) FROM ledger WHERE kind = 1 AND target_id = 7")
         .await;
     assert_eq!(rows, batches);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_held_up_holds_up_no_other() {
+    let (database, _db, favorites) = start().await;
+    let holder = sea_orm::Database::connect(database.primary_url())
+        .await
+        .unwrap();
+    let transaction = holder.begin().await.unwrap();
+    let same = "INSERT INTO favorites (user_id, video_id, author_id, liked_us, batch) VALUES (1, 7, 1, 1, 1)";
+    transaction.execute_unprepared(same).await.unwrap();
+    let held_up = tokio::spawn({
+        let favorites = favorites.clone();
+        async move { favorites.set(like(1, 7)).await }
+    });
+    for n in 2..5 {
+        assert!(favorites.set(like(n, 8)).await.unwrap());
+    }
+    assert!(!held_up.is_finished());
+    transaction.rollback().await.unwrap();
+    assert!(held_up.await.unwrap().unwrap());
+    holder.close().await.unwrap();
 }
 
 #[tokio::test]
