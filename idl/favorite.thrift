@@ -32,7 +32,7 @@ struct ListFavoritesResponse {
     3: optional i64 next_before,
 }
 
-/** Everything that one page of videos shows of its viewer, and exact counts, in one call. */
+/** Exact counts. The flags of one viewer are here for APIs of 0.1.0: now `mget_flags` has them. */
 struct FavoritePageRequest {
     1: required list<i64> video_ids (vt.max_size = "300", vt.elem.ge = "1"),
     2: required list<i64> user_ids (vt.max_size = "300", vt.elem.ge = "1"),
@@ -56,6 +56,29 @@ struct FavoritePageResponse {
     4: optional list<i64> followed_user_ids,
 }
 
+/** What is shown to one viewer. */
+struct Shown {
+    1: required list<i64> video_ids (vt.max_size = "300", vt.elem.ge = "1"),
+    2: required list<i64> user_ids (vt.max_size = "300", vt.elem.ge = "1"),
+}
+
+struct Flags {
+    /** Those of the videos that the viewer likes. */
+    1: required list<i64> liked_video_ids,
+    /** Those of the users whom the viewer follows. */
+    2: required list<i64> followed_user_ids,
+}
+
+struct MGetFlagsRequest {
+    /** viewer id -> what they are shown */
+    1: required map<i64, Shown> viewers (vt.max_size = "64"),
+}
+
+struct MGetFlagsResponse {
+    /** viewer id -> flags; who likes and follows nothing of it may be missing. */
+    1: required map<i64, Flags> flags,
+}
+
 struct ForgetFavoritesRequest {
     1: required base.Deletable kind (vt.defined_only = "true"),
     /** Of a video or user that is deleted for good. */
@@ -76,6 +99,9 @@ service FavoriteService {
     ListFavoritesResponse list_favorites(1: ListFavoritesRequest req) (call.deadline_ms = "2000", call.retry = "true"),
     // 1 s: a page doesn't wait long for it; without it the page shows the counts of the last fold.
     FavoritePageResponse favorite_page(1: FavoritePageRequest req) (call.deadline_ms = "1000", call.retry = "true"),
+    /** Of many viewers, each with a page of their own, in one statement. */
+    // 1 s: as above; without it the page shows no likes and no follows.
+    MGetFlagsResponse mget_flags(1: MGetFlagsRequest req) (call.deadline_ms = "1000", call.retry = "true"),
     /** Lets nobody like the video, or the user like anything, from now on, and takes away what likes there are, as many as there is time for. Idempotent. */
     // 5 s: it works for a second at most, and then ends the batch that it is at. Retry: what is gone is gone.
     ForgetFavoritesResponse forget_favorites(1: ForgetFavoritesRequest req) (call.deadline_ms = "5000", call.retry = "true"),

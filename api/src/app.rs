@@ -148,6 +148,11 @@ impl App {
         })
     }
 
+    /// The marks of recent writes.
+    pub fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
     /// Runs `read`, the reads of a shared page, which see all that was just written to `subjects`: once for the viewers who have written
     /// nothing, from the replica that `page` names, and once for those who have, so that it shows them their writes. Were it one read
     /// for both, the others would see the page of the primary now and then, and time would run backwards for them when the replica is

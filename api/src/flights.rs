@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 
 use crate::{
     error::ApiError,
+    flags::{Flags, Wanted},
     objects::{CommentPage, FeedPage, VideoPage},
     rendered::SharedPage,
 };
@@ -36,6 +37,8 @@ pub struct Flights {
     pub works: Singleflight<(i64, Option<i64>, bool), Viewers, Shown<VideoPage>>,
     /// Lists of comments, by video and place.
     pub comments: Singleflight<(i64, Option<i64>), Viewers, Shown<CommentPage>>,
+    /// What pages show of their viewers, by group of viewers.
+    pub flags: Singleflight<i64, Wanted, Arc<HashMap<i64, Flags>>>,
     /// Exact counts of users: of all that anybody asks for at that moment.
     pub user_counts: Singleflight<(), BTreeSet<i64>, Arc<HashMap<i64, UserCounts>>>,
 }
@@ -47,6 +50,7 @@ impl Flights {
             feed: Singleflight::new(PATIENCE),
             works: Singleflight::new(PATIENCE),
             comments: Singleflight::new(PATIENCE),
+            flags: Singleflight::new(PATIENCE),
             user_counts: Singleflight::new(PATIENCE),
         }
     }

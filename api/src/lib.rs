@@ -20,6 +20,7 @@ pub mod call;
 pub mod chat;
 pub mod client_address;
 pub mod error;
+pub mod flags;
 pub mod flights;
 pub mod i18n;
 pub mod middleware;

@@ -1,10 +1,10 @@
 //! Assembles a page: one call per service for what didn't come with it, all at once, whatever its length.
 //!
-//! Users are required; who was read a moment ago isn't read again. Exact counts and the viewer's likes are optional: while they can't be
-//! read, the page shows the counts of the last fold, which come with the rows.
+//! Users are required; who was read a moment ago isn't read again. Exact counts are optional: while they can't be read, the page shows
+//! those of the last fold, which come with the rows. What it shows of its viewer is [`flags`]' affair.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -13,13 +13,13 @@ use idl::{
     base::UserCounts,
     comment::CountCommentsRequest,
     favorite::FavoritePageRequest,
-    relation::FollowedAmongRequest,
     user::{MGetUsersRequest, User as Row},
 };
 
 use crate::{
     app::App,
     error::ApiError,
+    flags::{Flagged, Flags, flags},
     flights,
     objects::{Comment, User, Video},
 };
@@ -75,7 +75,10 @@ pub async fn videos_of(
     let author_ids = list.iter().map(|video| video.author_id).collect();
     let flags = async {
         match viewer {
-            Some(viewer) => flags(app, viewer, ids, author_ids).await,
+            Some(viewer) => {
+                let sees = service::reader().sees;
+                flags(app, viewer, Some(sees), ids, author_ids).await
+            }
             None => Flags::default(),
         }
     };
@@ -83,115 +86,6 @@ pub async fn videos_of(
     let mut page = page?;
     page.flag(&flags);
     Ok(page)
-}
-
-/// What a page shows of its viewer.
-#[derive(Debug, Default)]
-pub struct Flags {
-    /// The videos that they like.
-    pub liked: HashSet<i64>,
-    /// The users whom they follow.
-    pub followed: HashSet<i64>,
-}
-
-impl Flags {
-    /// Whether the page is that of a viewer without a token.
-    pub fn is_empty(&self) -> bool {
-        self.liked.is_empty() && self.followed.is_empty()
-    }
-}
-
-/// What has flags of its viewer.
-pub trait Flagged {
-    /// The videos on it.
-    fn video_ids(&self) -> Vec<i64> {
-        Vec::new()
-    }
-
-    /// The users on it; one may be there twice.
-    fn user_ids(&self) -> Vec<i64>;
-
-    /// Sets all flags.
-    fn flag(&mut self, flags: &Flags);
-}
-
-impl Flagged for Vec<Video> {
-    fn video_ids(&self) -> Vec<i64> {
-        self.iter().map(Video::id).collect()
-    }
-
-    fn user_ids(&self) -> Vec<i64> {
-        self.iter().map(|video| video.author().id()).collect()
-    }
-
-    fn flag(&mut self, flags: &Flags) {
-        for video in self {
-            video.set_favorite(flags.liked.contains(&video.id()));
-            let is_followed = flags.followed.contains(&video.author().id());
-            video.author_mut().set_follow(is_followed);
-        }
-    }
-}
-
-impl Flagged for Vec<Comment> {
-    fn user_ids(&self) -> Vec<i64> {
-        self.iter().map(|comment| comment.user().id()).collect()
-    }
-
-    fn flag(&mut self, flags: &Flags) {
-        for comment in self {
-            let is_followed = flags.followed.contains(&comment.user().id());
-            comment.user_mut().set_follow(is_followed);
-        }
-    }
-}
-
-impl Flagged for Vec<User> {
-    fn user_ids(&self) -> Vec<i64> {
-        self.iter().map(User::id).collect()
-    }
-
-    fn flag(&mut self, flags: &Flags) {
-        for user in self {
-            user.set_follow(flags.followed.contains(&user.id()));
-        }
-    }
-}
-
-/// What the viewer likes and whom they follow of these, in one call; nothing while that can't be read.
-pub async fn flags(app: &App, viewer: i64, video_ids: Vec<i64>, user_ids: Vec<i64>) -> Flags {
-    // Nobody follows themself.
-    let user_ids = distinct(user_ids.into_iter().filter(|id| *id != viewer));
-    // The clients have logged why a call failed.
-    if !video_ids.is_empty() {
-        let request = FavoritePageRequest {
-            video_ids,
-            user_ids,
-            viewer_id: Some(viewer),
-            flags_only: Some(true),
-        };
-        let page = app.favorite.favorite_page(request).await;
-        return page.map_or_else(
-            |_| Flags::default(),
-            |page| Flags {
-                liked: page.liked_video_ids.into_iter().collect(),
-                followed: page.followed_user_ids.into_iter().flatten().collect(),
-            },
-        );
-    }
-    if user_ids.is_empty() {
-        return Flags::default();
-    }
-    let request = FollowedAmongRequest {
-        user_id: viewer,
-        user_ids,
-    };
-    let followed = app.relation.followed_among(request).await.ok();
-    let followed = followed.into_iter().flat_map(|found| found.user_ids);
-    Flags {
-        liked: HashSet::new(),
-        followed: followed.collect(),
-    }
 }
 
 /// Joins comments with their writers, in the comments' order.

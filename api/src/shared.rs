@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use marks::Reader;
 use serde::{Serialize, Serializer};
 use utoipa::{
     PartialSchema,
@@ -16,9 +15,9 @@ use volo_http::response::Response;
 use crate::{
     app::App,
     error::ApiError,
+    flags::{Flagged, Flags, flags},
     flights::ANONYMOUS,
     objects::{CommentPage, FeedPage, VideoPage},
-    page::{Flagged, Flags, flags},
     rendered::{Page, SharedPage},
     response::{Wanted, success},
     route::Example,
@@ -73,12 +72,7 @@ impl<T: Flagged + Clone + Serialize> Shared<T> {
             return Ok(Self::Rendered(page));
         }
         let (video_ids, user_ids) = (page.content.video_ids(), page.content.user_ids());
-        let reader = Reader {
-            affinity: Some(viewer),
-            sees,
-        };
-        let flags = flags(app, viewer, video_ids, user_ids);
-        let flags = service::reading(&reader, flags).await;
+        let flags = flags(app, viewer, Some(sees), video_ids, user_ids).await;
         if flags.is_empty() {
             return Ok(Self::Rendered(page));
         }

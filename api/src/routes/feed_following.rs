@@ -14,8 +14,9 @@ use crate::{
     app::App,
     call::Call,
     error::ApiError,
+    flags::{Flagged as _, flags},
     objects::FeedPage,
-    page::{self, Brought, Flagged as _},
+    page::{self, Brought},
     route::Route,
 };
 
@@ -65,7 +66,8 @@ async fn following_page(
     };
     let video_ids = videos.iter().map(|video| video.id).collect();
     let authors = videos.iter().map(|video| video.author_id).collect();
-    let flags = page::flags(app, viewer, video_ids, authors);
+    let sees = service::reader().sees;
+    let flags = flags(app, viewer, Some(sees), video_ids, authors);
     let page = page::videos(app, videos, Brought::new(author_counts));
     let (page, flags) = futures::future::join(page, flags).await;
     let mut video_list = page?;

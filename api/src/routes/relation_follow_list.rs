@@ -13,8 +13,9 @@ use crate::{
     app::App,
     call::{Call, list_owner},
     error::ApiError,
+    flags::{Flagged as _, Flags, flags},
     objects::{User, UserPage},
-    page::{self, Brought, Flagged as _},
+    page::{self, Brought},
     params::{
         parameters,
         types::{Before, UserId},
@@ -81,8 +82,11 @@ pub async fn listed(
     let ids = list.user_ids.clone();
     let flags = async {
         match viewer {
-            Some(viewer) => page::flags(app, viewer, Vec::new(), ids).await,
-            None => page::Flags::default(),
+            Some(viewer) => {
+                let sees = service::reader().sees;
+                flags(app, viewer, Some(sees), Vec::new(), ids).await
+            }
+            None => Flags::default(),
         }
     };
     let users = page::users_in_order(app, list.user_ids, Brought::new(list.user_counts));

@@ -1,8 +1,11 @@
 //! The cost of follows, messages and the feed of those who are followed, where somebody has very many of them.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::{
-    flags, following_feed, follows,
+    flags::{self, Shown},
+    following_feed, follows,
     messages::{self, Order},
 };
 
@@ -51,7 +54,11 @@ async fn crowded() -> (testkit::Database, DatabaseConnection) {
         ),
         "INSERT INTO messages (low_id, high_id, created_ms, from_id, content) SELECT 3, 4, seq, 3, 'm' FROM seq_1_to_200000"
             .to_owned(),
-        "ANALYZE NO_WRITE_TO_BINLOG TABLE follows, videos, conversations, messages".to_owned(),
+        "INSERT INTO favorites (user_id, video_id, author_id, liked_us, batch) SELECT user.seq, video.seq, 1, video.seq, 1 \
+         FROM seq_1_to_1000 AS user JOIN seq_1_to_100 AS video"
+            .to_owned(),
+        "ANALYZE NO_WRITE_TO_BINLOG TABLE follows, videos, conversations, messages, favorites"
+            .to_owned(),
     ] {
         database.execute(&sql).await;
     }
@@ -153,6 +160,13 @@ async fn likes_and_follows_of_a_page_are_two_ranges() {
     let (_database, db) = crowded().await;
     let videos: Vec<i64> = (1..=30).collect();
     let authors: Vec<i64> = (0..30).map(|n| FIRST_AUTHOR + n).collect();
-    let flags = flags::query(CURIOUS, &videos, &authors).unwrap();
-    assert_range(&db, flags, 2 * 64 + 8).await;
+    let shown = Shown {
+        video_ids: videos,
+        user_ids: authors,
+    };
+    let one = BTreeMap::from([(CURIOUS, shown.clone())]);
+    assert_range(&db, flags::query(&one).unwrap(), 2 * 64 + 8).await;
+    let many: BTreeMap<i64, Shown> = (0..20).map(|n| (CURIOUS + n, shown.clone())).collect();
+    let many = flags::query(&many).unwrap();
+    assert_range(&db, many, 20 * 2 * 64 + 8).await;
 }

@@ -59,12 +59,14 @@ fn assert_refused(edge: &Edge, answer: Result<(), ClientError>) {
     };
     assert_eq!(idl::code(&error), Code::BAD_PARAMETER, "{entry:?}");
     let broken = ValidateError::from_biz(&error).unwrap_or_else(|| panic!("{entry:?}: {error}"));
+    let told = broken.to_string();
+    let field = format!("{}{}", edge.within, entry.field);
     assert_eq!(
-        (broken.field.as_str(), broken.rule, broken.limit.as_str()),
-        (entry.field, entry.rule, entry.limit),
+        (broken.field, broken.rule, broken.limit.as_str()),
+        (field, entry.rule, entry.limit),
         "{entry:?}"
     );
-    assert_eq!(error.status_message, broken.to_string(), "{entry:?}");
+    assert_eq!(error.status_message, told, "{entry:?}");
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! Everything that a page of videos shows of its viewer, and exact counts: one read of the counters and one statement for the flags, at once.
+//! Exact counts, and the flags of one viewer: one read of the counters and one statement for the flags, at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use dal::{
     counts::{Counter, UserCounts},
-    flags::Flags,
+    flags::{Flags, Shown, of_viewers},
 };
 use idl::favorite::{FavoritePageRequest, FavoritePageResponse};
 use rpc_server::user_counts;
@@ -36,7 +36,13 @@ impl FavoriteService {
         let flags = async {
             match viewer_id {
                 Some(viewer) => {
-                    dal::flags::of_viewer(&self.db, viewer, &video_ids, &user_ids, &reader).await
+                    let shown = Shown {
+                        video_ids: video_ids.clone(),
+                        user_ids: user_ids.clone(),
+                    };
+                    let viewers = BTreeMap::from([(viewer, shown)]);
+                    let flags = of_viewers(&self.db, &viewers, &reader).await;
+                    flags.map(|mut flags| flags.remove(&viewer).unwrap_or_default())
                 }
                 None => Ok(Flags::default()),
             }

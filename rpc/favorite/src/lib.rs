@@ -5,6 +5,7 @@
 mod favorite_page;
 mod forget_favorites;
 mod list_favorites;
+mod mget_flags;
 mod set_favorite;
 
 use dal::{Db, counters::Counters, favorites::Favorites};
@@ -54,6 +55,13 @@ impl api::FavoriteService for FavoriteService {
         request: api::FavoritePageRequest,
     ) -> Result<api::FavoritePageResponse, ServerError> {
         self.page(request).await
+    }
+
+    async fn mget_flags(
+        &self,
+        request: api::MGetFlagsRequest,
+    ) -> Result<api::MGetFlagsResponse, ServerError> {
+        self.flags(request).await
     }
 
     async fn forget_favorites(

@@ -20,10 +20,20 @@ pub struct Edge {
     pub strct: &'static str,
     pub field: &'static str,
     pub rule: Rule,
+    /// Where the struct stands in the request, with a dot at the end; empty where it is the request.
+    pub within: &'static str,
     /// Sends a request that breaks this rule and no other.
     pub broken: Call,
     /// Sends a request that only just keeps it.
     pub kept: Call,
+}
+
+impl Edge {
+    /// Of a struct that stands within the request.
+    pub fn of(mut self, strct: &'static str, within: &'static str) -> Self {
+        (self.strct, self.within) = (strct, within);
+        self
+    }
 }
 
 pub fn edge<R: Rpc, T>(
@@ -44,6 +54,7 @@ pub fn edge<R: Rpc, T>(
         file: path.next().unwrap(),
         field,
         rule,
+        within: "",
         broken: call(request(broken)),
         kept: call(request(kept)),
     }

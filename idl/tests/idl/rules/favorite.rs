@@ -15,8 +15,19 @@ interface! {
             -> ListFavoritesResponse;
         favorite_page(FavoritePageRequest { video_ids: vec![], user_ids: vec![], viewer_id: None, flags_only: None })
             -> FavoritePageResponse;
+        mget_flags(MGetFlagsRequest { viewers: viewers(1) }) -> MGetFlagsResponse;
         forget_favorites(ForgetFavoritesRequest { kind: Deletable::VIDEO, id: 1 }) -> ForgetFavoritesResponse;
     }
+}
+
+/// So many viewers, who are shown nothing.
+fn viewers(count: i64) -> pilota::AHashMap<i64, Shown> {
+    (1..=count).map(|id| (id, Shown::default())).collect()
+}
+
+/// What the first of them is shown.
+fn shown(request: &mut MGetFlagsRequest) -> &mut Shown {
+    request.viewers.get_mut(&1).unwrap()
 }
 
 /// Every rule of the file.
@@ -44,6 +55,17 @@ pub fn edges() -> Vec<Edge> {
             |r: &mut ForgetFavoritesRequest, v| r.kind = v,
         ),
     ];
+    all.push(edge(
+        "viewers",
+        Rule::MaxItems,
+        viewers(64),
+        viewers(65),
+        |r: &mut MGetFlagsRequest, v| r.viewers = v,
+    ));
+    let of_videos = ids("video_ids", "video_ids[]", |r, v| shown(r).video_ids = v);
+    let of_users = ids("user_ids", "user_ids[]", |r, v| shown(r).user_ids = v);
+    let of_viewer = of_videos.into_iter().chain(of_users);
+    all.extend(of_viewer.map(|edge| edge.of("Shown", "viewers[].")));
     all.extend(page_size(300, |r: &mut ListFavoritesRequest, v| {
         r.limit = v
     }));
