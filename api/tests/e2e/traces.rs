@@ -141,11 +141,7 @@ async fn a_request_is_one_trace_through_every_process_down_to_sql_redis_and_the_
     let spans = trace(
         &traces,
         feed_id,
-        &[
-            "api GET /douyin/feed/",
-            "video feed",
-            "favorite favorite_page",
-        ],
+        &["api GET /douyin/feed/", "video feed", "favorite mget_flags"],
     )
     .await;
     assert_whole(&spans);

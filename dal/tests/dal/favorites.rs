@@ -197,6 +197,12 @@ async fn a_batch_that_is_held_up_holds_up_no_other() {
         let favorites = favorites.clone();
         async move { favorites.set(like(1, 7)).await }
     });
+    let waiting = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() \
+                   AND info LIKE 'INSERT IGNORE INTO favorites%'";
+    testkit::eventually(Duration::from_secs(10), "the batch waits", async || {
+        (database.value::<i64>(waiting).await > 0).then_some(())
+    })
+    .await;
     for n in 2..5 {
         assert!(favorites.set(like(n, 8)).await.unwrap());
     }
