@@ -14,11 +14,7 @@ use idl::favorite::{FavoriteServiceClient, MGetFlagsRequest, Shown};
 use marks::{Marks, Reader, Sees, Subject, page_affinity};
 use singleflight::Demand;
 
-use crate::{
-    app::App,
-    flights,
-    objects::{Comment, User, Video},
-};
+use crate::objects::{Comment, User, Video};
 
 /// Viewers are read for in so many groups, each from a replica of its own choice: several replicas share the work.
 const GROUPS: i64 = 4;
@@ -100,36 +96,28 @@ impl Flagged for Vec<User> {
     }
 }
 
-/// What the viewer likes and whom they follow of these; nothing while that can't be read. `sees`: what the viewer must see, where that was
-/// read already.
-pub async fn flags(
-    app: &App,
-    viewer: i64,
-    sees: Option<Sees>,
-    video_ids: Vec<i64>,
-    user_ids: Vec<i64>,
-) -> Flags {
-    let asked = Asked {
-        sees,
-        video_ids: video_ids.into_iter().collect(),
-        // Nobody follows themself.
-        user_ids: user_ids.into_iter().filter(|id| *id != viewer).collect(),
-    };
-    if asked.video_ids.is_empty() && asked.user_ids.is_empty() {
-        return Flags::default();
-    }
-    let group = viewer.rem_euclid(GROUPS);
-    let (favorite, marks) = (app.favorite.clone(), app.marks().clone());
-    let read = async move |wanted| read(&favorite, &marks, group, wanted).await;
-    let wanted = Wanted(BTreeMap::from([(viewer, asked)]));
-    let flags = flights::join(&app.flights.flags, group, wanted, read).await;
-    let flags = flags.ok().and_then(|flags| flags.get(&viewer).cloned());
-    flags.unwrap_or_default()
-}
-
 /// What is asked for each viewer.
 #[derive(Default)]
 pub struct Wanted(BTreeMap<i64, Asked>);
+
+impl Wanted {
+    /// Of one viewer. `sees`: what they must see; none: their mark is still to be read.
+    pub fn by(viewer: i64, sees: Option<Sees>, video_ids: Vec<i64>, user_ids: Vec<i64>) -> Self {
+        let asked = Asked {
+            sees,
+            video_ids: video_ids.into_iter().collect(),
+            // Nobody follows themself.
+            user_ids: user_ids.into_iter().filter(|id| *id != viewer).collect(),
+        };
+        Self(BTreeMap::from([(viewer, asked)]))
+    }
+
+    /// Whether it takes no read.
+    pub fn is_nothing(&self) -> bool {
+        let is_nothing = |asked: &Asked| asked.video_ids.is_empty() && asked.user_ids.is_empty();
+        self.0.values().all(is_nothing)
+    }
+}
 
 struct Asked {
     /// What the viewer must see; none: their mark is still to be read.
@@ -160,8 +148,13 @@ impl Demand for Wanted {
     }
 }
 
-/// The read of a group. Costs one round trip to Redis where marks are still to be read.
-async fn read(
+/// The group that a viewer is read with.
+pub fn group_of(viewer: i64) -> i64 {
+    viewer.rem_euclid(GROUPS)
+}
+
+/// The read of a group: the flags of each viewer. Costs one round trip to Redis where marks are still to be read.
+pub async fn read(
     favorite: &FavoriteServiceClient,
     marks: &Marks,
     group: i64,

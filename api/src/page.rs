@@ -1,7 +1,7 @@
 //! Assembles a page: one call per service for what didn't come with it, all at once, whatever its length.
 //!
 //! Users are required; who was read a moment ago isn't read again. Exact counts are optional: while they can't be read, the page shows
-//! those of the last fold, which come with the rows. What it shows of its viewer is [`flags`]' affair.
+//! those of the last fold, which come with the rows. What it shows of its viewer is [`flags`](crate::flags)' affair.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -15,11 +15,12 @@ use idl::{
     favorite::FavoritePageRequest,
     user::{MGetUsersRequest, User as Row},
 };
+use marks::Sees;
 
 use crate::{
     app::App,
     error::ApiError,
-    flags::{Flagged, Flags, flags},
+    flags::{self, Flagged as _, Flags, Wanted},
     flights,
     objects::{Comment, User, Video},
 };
@@ -86,6 +87,27 @@ pub async fn videos_of(
     let mut page = page?;
     page.flag(&flags);
     Ok(page)
+}
+
+/// What the viewer likes and whom they follow of these, in one call with all others who ask at this moment; nothing while that can't be
+/// read. `sees`: what the viewer must see, where that was read already.
+pub async fn flags(
+    app: &App,
+    viewer: i64,
+    sees: Option<Sees>,
+    video_ids: Vec<i64>,
+    user_ids: Vec<i64>,
+) -> Flags {
+    let wanted = Wanted::by(viewer, sees, video_ids, user_ids);
+    if wanted.is_nothing() {
+        return Flags::default();
+    }
+    let group = flags::group_of(viewer);
+    let (favorite, marks) = (app.favorite.clone(), app.marks().clone());
+    let read = async move |wanted| flags::read(&favorite, &marks, group, wanted).await;
+    let flags = flights::join(&app.flights.flags, group, wanted, read).await;
+    let flags = flags.ok().and_then(|flags| flags.get(&viewer).cloned());
+    flags.unwrap_or_default()
 }
 
 /// Joins comments with their writers, in the comments' order.

@@ -15,9 +15,10 @@ use volo_http::response::Response;
 use crate::{
     app::App,
     error::ApiError,
-    flags::{Flagged, Flags, flags},
+    flags::{Flagged, Flags},
     flights::ANONYMOUS,
     objects::{CommentPage, FeedPage, VideoPage},
+    page::flags,
     rendered::{Page, SharedPage},
     response::{Wanted, success},
     route::Example,

@@ -13,7 +13,7 @@ use crate::{
     app::App,
     call::{Call, list_owner},
     error::ApiError,
-    flags::{Flagged as _, Flags, flags},
+    flags::{Flagged as _, Flags},
     objects::{User, UserPage},
     page::{self, Brought},
     params::{
@@ -84,7 +84,7 @@ pub async fn listed(
         match viewer {
             Some(viewer) => {
                 let sees = service::reader().sees;
-                flags(app, viewer, Some(sees), Vec::new(), ids).await
+                page::flags(app, viewer, Some(sees), Vec::new(), ids).await
             }
             None => Flags::default(),
         }

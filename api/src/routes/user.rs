@@ -13,7 +13,6 @@ use crate::{
     app::App,
     call::{Call, list_owner},
     error::ApiError,
-    flags::flags,
     objects::User,
     page,
     params::{parameters, types::UserId},
@@ -75,6 +74,6 @@ async fn follows(app: &App, viewer: Option<i64>, user_id: i64) -> bool {
     let Some(viewer) = viewer.filter(|viewer| *viewer != user_id) else {
         return false;
     };
-    let flags = flags(app, viewer, None, Vec::new(), vec![user_id]).await;
+    let flags = page::flags(app, viewer, None, Vec::new(), vec![user_id]).await;
     flags.followed.contains(&user_id)
 }
