@@ -32,7 +32,7 @@ struct ListFavoritesResponse {
     3: optional i64 next_before,
 }
 
-/** Exact counts. The flags of one viewer are here for APIs of 0.1.0: now `mget_flags` has them. */
+/** Exact counts. It still has the flags of one viewer for APIs of 0.1.0; later ones ask `mget_flags`. */
 struct FavoritePageRequest {
     1: required list<i64> video_ids (vt.max_size = "300", vt.elem.ge = "1"),
     2: required list<i64> user_ids (vt.max_size = "300", vt.elem.ge = "1"),
@@ -99,7 +99,7 @@ service FavoriteService {
     ListFavoritesResponse list_favorites(1: ListFavoritesRequest req) (call.deadline_ms = "2000", call.retry = "true"),
     // 1 s: a page doesn't wait long for it; without it the page shows the counts of the last fold.
     FavoritePageResponse favorite_page(1: FavoritePageRequest req) (call.deadline_ms = "1000", call.retry = "true"),
-    /** Of many viewers, each with a page of their own, in one statement. */
+    /** What many viewers like and whom they follow, of what each is shown: read in one statement. */
     // 1 s: as above; without it the page shows no likes and no follows.
     MGetFlagsResponse mget_flags(1: MGetFlagsRequest req) (call.deadline_ms = "1000", call.retry = "true"),
     /** Lets nobody like the video, or the user like anything, from now on, and takes away what likes there are, as many as there is time for. Idempotent. */

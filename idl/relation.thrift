@@ -99,7 +99,7 @@ service RelationService {
     ListFollowsResponse list_followers(1: ListFollowersRequest req) (call.deadline_ms = "2000", call.retry = "true"),
     ListFriendsResponse list_friends(1: ListFriendsRequest req) (call.deadline_ms = "2000", call.retry = "true"),
     FollowedIdsResponse followed_ids(1: FollowedIdsRequest req) (call.deadline_ms = "2000", call.retry = "true"),
-    // For APIs of 0.1.0: now FavoriteService.mget_flags tells that.
+    // For APIs of 0.1.0; later ones ask FavoriteService.mget_flags.
     // 1 s: a page doesn't wait long for it; without it nobody on the page is shown as followed.
     FollowedAmongResponse followed_among(1: FollowedAmongRequest req) (call.deadline_ms = "1000", call.retry = "true"),
     /** Lets the user follow nobody, and nobody follow them, from now on, and takes away what follows there are, as many as there is time for. Idempotent. */

@@ -1,8 +1,7 @@
 //! What a page shows of its viewer: which videos they like, and whom they follow. Optional: while it can't be read, the page shows none.
 //!
-//! One call reads it for all viewers who ask at that moment (a shared read). Each sees at least what they have just written: those who have
-//! written something share a read that shows it, the others one from a replica that their group always reads from, so that time
-//! doesn't run backwards for them.
+//! One call reads it for all viewers who ask at that moment (a shared read). Viewers who have just written share a read that shows what they
+//! wrote. All others read from the replica of their group, always the same, so that time doesn't run backwards for them.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -16,7 +15,7 @@ use singleflight::Demand;
 
 use crate::objects::{Comment, User, Video};
 
-/// Viewers are read for in so many groups, each from a replica of its own choice: several replicas share the work.
+/// Groups of viewers. Each group reads from one replica, so several replicas share the work.
 const GROUPS: i64 = 4;
 /// Viewers in one call at most.
 const MAX_VIEWERS: usize = 64;
@@ -97,7 +96,6 @@ impl Flagged for Vec<User> {
 }
 
 /// What is asked for each viewer.
-#[derive(Default)]
 pub struct Wanted(BTreeMap<i64, Asked>);
 
 impl Wanted {
@@ -112,7 +110,7 @@ impl Wanted {
         Self(BTreeMap::from([(viewer, asked)]))
     }
 
-    /// Whether it takes no read.
+    /// Whether nothing is asked.
     pub fn is_nothing(&self) -> bool {
         let is_nothing = |asked: &Asked| asked.video_ids.is_empty() && asked.user_ids.is_empty();
         self.0.values().all(is_nothing)

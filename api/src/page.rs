@@ -1,7 +1,8 @@
 //! Assembles a page: one call per service for what didn't come with it, all at once, whatever its length.
 //!
 //! Users are required; who was read a moment ago isn't read again. Exact counts are optional: while they can't be read, the page shows
-//! those of the last fold, which come with the rows. What it shows of its viewer is [`flags`](crate::flags)' affair.
+//! those of the last fold, which come with the rows. How the viewer's likes and follows
+//! are read is in [`crate::flags`].
 
 use std::{
     collections::{BTreeSet, HashMap},

@@ -19,8 +19,7 @@ use crate::{Db, counters::Counters};
 
 /// Batches that are committed at once, at most. Fewer where the pool is small ([`Db::max_writers`]).
 const MAX_WORKERS: usize = 4;
-/// How long a batch waits for the one before it: many times what a commit takes. Beyond that the one before is held up (a lock, a slow
-/// disk), and the next one doesn't wait for its end.
+/// How long a batch waits for the one before it: many times what a commit takes. One that takes longer is held up (a lock, a slow disk).
 const OVERLAP_AFTER: Duration = Duration::from_millis(50);
 /// Ops in a batch at most.
 const MAX_BATCH: usize = 256;
@@ -72,7 +71,11 @@ impl<O: Op> Dispatcher<O> {
             {
                 self.waiting.push_back(job);
             }
-            if let Some((mut worker, batch, turn)) = self.next() {
+            // Asked once a round: what keeps a batch from starting now must also wake this up.
+            let overlap = self.overlap();
+            if overlap.is_none()
+                && let Some((mut worker, batch, turn)) = self.next()
+            {
                 let conflicts: Vec<O::Conflict> = batch.iter().filter_map(Job::conflict).collect();
                 self.in_flight
                     .extend(batch.iter().filter_map(Job::conflict));
@@ -88,7 +91,6 @@ impl<O: Op> Dispatcher<O> {
             if !is_open && self.waiting.is_empty() && self.free.len() == workers {
                 return;
             }
-            let overlap = self.overlap();
             tokio::select! {
                 job = self.jobs.recv(), if is_open && self.waiting.len() < LOOK_AHEAD => {
                     self.waiting.extend(job);
@@ -125,7 +127,7 @@ impl<O: Op> Dispatcher<O> {
 
     /// A worker and what it is to commit; none as long as there is nothing to commit, or nobody to do it.
     fn next(&mut self) -> Option<(Worker, Vec<Job<O>>, OwnedSemaphorePermit)> {
-        if self.overlap().is_some() || self.free.is_empty() || self.turn.is_none() {
+        if self.free.is_empty() || self.turn.is_none() {
             return None;
         }
         let batch = next_batch(&mut self.waiting, &self.in_flight);

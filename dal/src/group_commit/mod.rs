@@ -1,5 +1,5 @@
-//! Group commit: while a batch commits, the next one fills, and a lone op goes at once. A batch costs about the same whatever its size, so
-//! few large ones save processor time on both servers. One that is held up isn't waited for.
+//! Group commit: while a batch commits, the next one fills, and a lone op goes at once. Each batch has a fixed cost
+//! on both servers, so few large ones save processor time. One that is held up isn't waited for.
 //!
 //! Ops that conflict ([`Op::conflict`]) keep their order: of each conflict one is being committed, and a later one goes with a later batch.
 //! Whoever is answered has been committed, and Redis knows; a failure that leaves that open is told as such, and nothing is repeated.

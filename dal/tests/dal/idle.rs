@@ -13,8 +13,8 @@ use crate::{
 #[tokio::test]
 async fn connections_that_the_server_ended_for_being_idle_cost_no_request() {
     let servers = own_servers(1).await;
-    // MySQL says why (4031) instead of an answer to the next statement; MariaDB only closes. In seconds: longer than a busy machine lets a
-    // request rest between two statements, for a connection that ends there is a fault that nobody can hide.
+    // MySQL says why (4031) instead of an answer to the next statement; MariaDB only closes. On a busy machine
+    // a second can pass between two statements of a request, and a connection that ends there fails it.
     for server in [0, 1] {
         servers.execute(server, "SET GLOBAL wait_timeout = 3").await;
     }
