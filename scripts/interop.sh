@@ -179,6 +179,7 @@ go_is_there || {
     say "interop: skipped: Go $(sed -n 's/^go //p' "$MODULE/go.mod") or newer is not installed"
     exit 0
 }
+"$MODULE/generate.sh" module
 # A sum that differs is no missing network: that fails.
 if ! fetched=$(cd "$MODULE" && go mod download 2>&1) && [[ $fetched != *"checksum mismatch"* ]]; then
     say "interop: skipped: the modules of idl/kitex can't be fetched: ${fetched##*$'\n'}"
