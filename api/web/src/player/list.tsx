@@ -20,6 +20,9 @@ import { useKeys } from "./keys";
 const AHEAD = 5;
 /** A browser that doesn't say when it has scrolled has done so after this time. */
 const SCROLL_MS = 900;
+/** After a jump, the time until the list must have come to its target. */
+const CORRECT_MS = 150;
+const CORRECTIONS = 10;
 
 interface Props {
   list: VideoList;
@@ -46,13 +49,25 @@ export function Videos({ list, label, empty, end, failed }: Props) {
 
   const height = () => (root.current?.firstElementChild as HTMLElement | null)?.offsetHeight || 1;
   const shown = () => Math.round((root.current?.scrollTop ?? 0) / height());
+  /** Exactly there, not on the way. */
+  const isAt = (at: number) => {
+    const top = (element?: Element | null) => element?.getBoundingClientRect().top ?? 0;
+    return Math.abs(top(root.current?.children[at]) - top(root.current)) < 1;
+  };
 
-  /** The page's own scrolling is over, wherever a slow machine has come to with it. */
-  function arrived() {
+  /**
+   * Where a slow machine hasn't come to its target in time, it jumps there. What is left of the smooth scroll is added to such a jump
+   * in Chromium, so the target counts until the list has come to it.
+   */
+  function correct(attempts: number) {
     const to = target.current;
+    if (to === null || isAt(to) || !attempts) return arrived();
+    root.current?.scrollTo({ top: to * height(), behavior: "instant" });
+    timer.current = window.setTimeout(correct, CORRECT_MS, attempts - 1);
+  }
+  function arrived() {
     takenOver();
-    if (to !== null && shown() !== to) root.current?.scrollTo({ top: to * height(), behavior: "instant" });
-    else onScroll();
+    onScroll();
   }
   /** By a finger or a wheel: what they scroll to counts. */
   function takenOver() {
@@ -61,7 +76,7 @@ export function Videos({ list, label, empty, end, failed }: Props) {
   }
   /** The end of a scroll that the next key has replaced comes too, sometimes late. */
   function onScrollEnd() {
-    if (target.current === null || shown() === target.current) arrived();
+    if (target.current === null || isAt(target.current)) arrived();
   }
   function onScroll() {
     if (target.current !== null) return;
@@ -77,7 +92,7 @@ export function Videos({ list, label, empty, end, failed }: Props) {
     const behavior = isStill.peek() || Math.abs(at - shown()) > 2 ? "instant" : "smooth";
     root.current?.scrollTo({ top: at * height(), behavior });
     clearTimeout(timer.current);
-    timer.current = window.setTimeout(arrived, SCROLL_MS);
+    timer.current = window.setTimeout(correct, SCROLL_MS, CORRECTIONS);
   }
 
   /** The next one only when the visible one has enough; what one has seen stays as far as it is there. */

@@ -50,6 +50,23 @@ export async function theKeysDoWhatTheySay(browser, world) {
   await close();
 }
 
+/** Where the time for a scroll is over while it is still on its way, the page jumps, and to no other video. */
+export async function aSlowMachineComesToTheRightVideo(browser, world) {
+  const { page, close } = await open(browser, PHONE);
+  await page.clock.install();
+  await page.goto("/");
+  await plays(page);
+  const scrolled = () => by(page, "feed").evaluate((feed) => feed.scrollTop);
+  for (const id of world.videos.slice(1)) {
+    const before = await scrolled();
+    await page.keyboard.press("j");
+    await eventually("a scroll", async () => (await scrolled()) > before);
+    await page.clock.fastForward(1000);
+    await arrives(page, id);
+  }
+  await close();
+}
+
 export async function aFingerSeeksAndPauses(browser) {
   const { page, close } = await open(browser, PHONE);
   await page.goto("/");
