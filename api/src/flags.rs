@@ -1,7 +1,8 @@
 //! What a page shows of its viewer: which videos they like, and whom they follow. Optional: while it can't be read, the page shows none.
 //!
 //! One call reads it for all viewers who ask at that moment (a shared read). Viewers who have just written share a read that shows what they
-//! wrote. All others read from the replica of their group, always the same, so that time doesn't run backwards for them.
+//! wrote, and that no other viewer waits for. All others read from the replica of their group, always the same, so that time doesn't run
+//! backwards for them.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -10,7 +11,7 @@ use std::{
 
 use futures::future::join_all;
 use idl::favorite::{FavoriteServiceClient, MGetFlagsRequest, Shown};
-use marks::{Marks, Reader, Sees, Subject, page_affinity};
+use marks::{Reader, Sees, page_affinity};
 use singleflight::Demand;
 
 use crate::objects::{Comment, User, Video};
@@ -99,8 +100,8 @@ impl Flagged for Vec<User> {
 pub struct Wanted(BTreeMap<i64, Asked>);
 
 impl Wanted {
-    /// Of one viewer. `sees`: what they must see; none: their mark is still to be read.
-    pub fn by(viewer: i64, sees: Option<Sees>, video_ids: Vec<i64>, user_ids: Vec<i64>) -> Self {
+    /// Of one viewer. `sees`: what they must see.
+    pub fn by(viewer: i64, sees: Sees, video_ids: Vec<i64>, user_ids: Vec<i64>) -> Self {
         let asked = Asked {
             sees,
             video_ids: video_ids.into_iter().collect(),
@@ -118,8 +119,8 @@ impl Wanted {
 }
 
 struct Asked {
-    /// What the viewer must see; none: their mark is still to be read.
-    sees: Option<Sees>,
+    /// What the viewer must see.
+    sees: Sees,
     video_ids: BTreeSet<i64>,
     user_ids: BTreeSet<i64>,
 }
@@ -129,12 +130,8 @@ impl Demand for Wanted {
         for (viewer, mut asked) in other.0 {
             match self.0.get_mut(&viewer) {
                 Some(all) => {
-                    // The mark that is read when the flight starts has what each of them must see.
-                    all.sees = all
-                        .sees
-                        .take()
-                        .zip(asked.sees)
-                        .map(|(one, two)| one.and(two));
+                    let sees = std::mem::replace(&mut all.sees, Sees::Any);
+                    all.sees = sees.and(asked.sees);
                     all.video_ids.append(&mut asked.video_ids);
                     all.user_ids.append(&mut asked.user_ids);
                 }
@@ -146,58 +143,56 @@ impl Demand for Wanted {
     }
 }
 
-/// The group that a viewer is read with.
-pub fn group_of(viewer: i64) -> i64 {
-    viewer.rem_euclid(GROUPS)
+/// The viewers who share a read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Group {
+    number: i64,
+    /// They have just written.
+    is_marked: bool,
 }
 
-/// The read of a group: the flags of each viewer. Costs one round trip to Redis where marks are still to be read.
+impl Group {
+    /// That of a viewer, who must see this.
+    pub fn of(viewer: i64, sees: &Sees) -> Self {
+        Self {
+            number: viewer.rem_euclid(GROUPS),
+            is_marked: sees.is_marked(),
+        }
+    }
+}
+
+/// The read of a group: the flags of each viewer.
 pub async fn read(
     favorite: &FavoriteServiceClient,
-    marks: &Marks,
-    group: i64,
+    group: Group,
     wanted: Wanted,
 ) -> Arc<HashMap<i64, Flags>> {
-    let unknown = wanted.0.iter().filter(|(_, asked)| asked.sees.is_none());
-    let unknown: Vec<i64> = unknown.map(|(viewer, _)| *viewer).collect();
-    let mut sees: HashMap<i64, Sees> = HashMap::new();
-    if !unknown.is_empty() {
-        let subjects: Vec<Subject> = unknown.iter().copied().map(Subject::User).collect();
-        let each = marks.read_each(&subjects).await;
-        sees = unknown.into_iter().zip(each).collect();
+    let sees = wanted.0.values().map(|asked| asked.sees.clone());
+    let reader = Reader {
+        affinity: Some(page_affinity(&format!("flags {}", group.number))),
+        sees: sees.fold(Sees::Any, Sees::and),
+    };
+    let calls = calls(wanted).into_iter().map(|viewers| {
+        favorite.mget_flags(MGetFlagsRequest {
+            viewers: viewers.into_iter().collect(),
+        })
+    });
+    // The clients have logged why a call failed.
+    let answers = service::reading(&reader, join_all(calls)).await;
+    let mut all: HashMap<i64, Flags> = HashMap::new();
+    let flags = answers.into_iter().flatten();
+    for (viewer, flags) in flags.flat_map(|answer| answer.flags) {
+        let all = all.entry(viewer).or_default();
+        all.liked.extend(flags.liked_video_ids);
+        all.followed.extend(flags.followed_user_ids);
     }
-    let (mut unmarked, mut marked) = (Share::default(), Share::default());
-    for (viewer, mut asked) in wanted.0 {
-        let Some(own) = asked.sees.take().or_else(|| sees.remove(&viewer)) else {
-            continue;
-        };
-        let share = if own.is_marked() {
-            &mut marked
-        } else {
-            &mut unmarked
-        };
-        share.add(viewer, own, &asked);
-    }
-    let affinity = page_affinity(&format!("flags {group}"));
-    let shares = [unmarked, marked].map(|share| share.read(favorite, affinity));
-    let flags = join_all(shares).await;
-    Arc::new(flags.into_iter().flatten().collect())
+    Arc::new(all)
 }
 
-/// The viewers who share a read.
-#[derive(Default)]
-struct Share {
-    sees: Option<Sees>,
-    /// A viewer who asks for more than a call may have is in several.
-    calls: Vec<BTreeMap<i64, Shown>>,
-}
-
-impl Share {
-    fn add(&mut self, viewer: i64, sees: Sees, asked: &Asked) {
-        self.sees = Some(match self.sees.take() {
-            Some(all) => all.and(sees),
-            None => sees,
-        });
+/// What is asked, in calls that the interface lets through: a viewer who asks for more than a call may have is in several.
+fn calls(wanted: Wanted) -> Vec<BTreeMap<i64, Shown>> {
+    let mut calls: Vec<BTreeMap<i64, Shown>> = Vec::new();
+    for (viewer, asked) in wanted.0 {
         let (videos, users) = (in_calls(&asked.video_ids), in_calls(&asked.user_ids));
         for n in 0..videos.len().max(users.len()) {
             let shown = Shown {
@@ -207,42 +202,15 @@ impl Share {
             let is_free = |call: &&mut BTreeMap<i64, Shown>| {
                 call.len() < MAX_VIEWERS && !call.contains_key(&viewer)
             };
-            match self.calls.iter_mut().find(is_free) {
+            match calls.iter_mut().find(is_free) {
                 Some(call) => {
                     call.insert(viewer, shown);
                 }
-                None => self.calls.push(BTreeMap::from([(viewer, shown)])),
+                None => calls.push(BTreeMap::from([(viewer, shown)])),
             }
         }
     }
-
-    async fn read(self, favorite: &FavoriteServiceClient, affinity: i64) -> HashMap<i64, Flags> {
-        let mut all: HashMap<i64, Flags> = HashMap::new();
-        let Some(sees) = self.sees else {
-            return all;
-        };
-        let reader = Reader {
-            affinity: Some(affinity),
-            sees,
-        };
-        let calls = self.calls.into_iter().map(|viewers| {
-            favorite.mget_flags(MGetFlagsRequest {
-                viewers: viewers.into_iter().collect(),
-            })
-        });
-        // The clients have logged why a call failed.
-        let answers = service::reading(&reader, join_all(calls)).await;
-        for (viewer, flags) in answers
-            .into_iter()
-            .flatten()
-            .flat_map(|answer| answer.flags)
-        {
-            let all = all.entry(viewer).or_default();
-            all.liked.extend(flags.liked_video_ids);
-            all.followed.extend(flags.followed_user_ids);
-        }
-        all
-    }
+    calls
 }
 
 fn in_calls(ids: &BTreeSet<i64>) -> Vec<Vec<i64>> {
@@ -256,12 +224,8 @@ mod tests {
 
     use super::*;
 
-    fn asked(sees: Option<Sees>, video_ids: &[i64]) -> Asked {
-        Asked {
-            sees,
-            video_ids: video_ids.iter().copied().collect(),
-            user_ids: BTreeSet::new(),
-        }
+    fn wanted(viewer: i64, sees: Sees, video_ids: impl IntoIterator<Item = i64>) -> Wanted {
+        Wanted::by(viewer, sees, video_ids.into_iter().collect(), Vec::new())
     }
 
     #[test]
@@ -273,40 +237,44 @@ mod tests {
             },
             marked: true,
         };
+        let all = Sees::All(Why::Marked);
         for (one, other, both) in [
-            (Some(Sees::Any), Some(marked.clone()), Some(marked.clone())),
-            (Some(marked.clone()), None, None),
-            (None, Some(Sees::All(Why::Marked)), None),
+            (Sees::Any, marked.clone(), marked.clone()),
+            (marked.clone(), Sees::Any, marked.clone()),
+            (marked, all.clone(), all),
         ] {
-            let mut wanted = Wanted(BTreeMap::from([(1, asked(one, &[1, 2]))]));
-            wanted.merge(Wanted(BTreeMap::from([
-                (1, asked(other, &[2, 3])),
-                (2, asked(None, &[9])),
-            ])));
-            assert_eq!(wanted.0[&1].sees, both);
-            assert_eq!(wanted.0[&1].video_ids, BTreeSet::from([1, 2, 3]));
-            assert_eq!(wanted.0[&2].video_ids, BTreeSet::from([9]));
+            let mut asked = wanted(1, one, [1, 2]);
+            asked.merge(wanted(1, other, [2, 3]));
+            asked.merge(wanted(2, Sees::Any, [9]));
+            assert_eq!(asked.0[&1].sees, both);
+            assert_eq!(asked.0[&1].video_ids, BTreeSet::from([1, 2, 3]));
+            assert_eq!(asked.0[&2].video_ids, BTreeSet::from([9]));
         }
     }
 
     #[test]
+    fn nobody_waits_for_the_read_of_those_who_have_just_written() {
+        let marked = Sees::All(Why::Marked);
+        assert_ne!(Group::of(1, &Sees::Any), Group::of(1, &marked));
+        assert_eq!(Group::of(1, &marked), Group::of(1 + GROUPS, &marked));
+    }
+
+    #[test]
     fn a_call_has_no_more_viewers_and_ids_than_the_interface_lets_through() {
-        let mut share = Share::default();
-        let many: Vec<i64> = (1..=700).collect();
-        share.add(0, Sees::Any, &asked(None, &many));
+        let mut asked = wanted(0, Sees::Any, 1..=700);
         for viewer in 1..=200 {
-            share.add(viewer, Sees::Any, &asked(None, &[viewer]));
+            asked.merge(wanted(viewer, Sees::Any, [viewer]));
         }
-        let sizes: Vec<usize> = share.calls.iter().map(BTreeMap::len).collect();
+        let calls = calls(asked);
+        let sizes: Vec<usize> = calls.iter().map(BTreeMap::len).collect();
         assert_eq!(sizes, [64, 64, 64, 11]);
-        let shown = share.calls.iter().flatten();
         let mut of_first: Vec<i64> = Vec::new();
-        for (viewer, shown) in shown {
+        for (viewer, shown) in calls.iter().flatten() {
             assert!(shown.video_ids.len() <= MAX_IDS);
             if *viewer == 0 {
                 of_first.extend(&shown.video_ids);
             }
         }
-        assert_eq!(of_first, many);
+        assert_eq!(of_first, (1..=700).collect::<Vec<_>>());
     }
 }

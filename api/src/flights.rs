@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 
 use crate::{
     error::ApiError,
-    flags::{Flags, Wanted},
+    flags::{Flags, Group, Wanted},
     objects::{CommentPage, FeedPage, VideoPage},
     rendered::SharedPage,
 };
@@ -38,7 +38,7 @@ pub struct Flights {
     /// Lists of comments, by video and place.
     pub comments: Singleflight<(i64, Option<i64>), Viewers, Shown<CommentPage>>,
     /// What pages show of their viewers, by group of viewers.
-    pub flags: Singleflight<i64, Wanted, Arc<HashMap<i64, Flags>>>,
+    pub flags: Singleflight<Group, Wanted, Arc<HashMap<i64, Flags>>>,
     /// Exact counts of users: of all that anybody asks for at that moment.
     pub user_counts: Singleflight<(), BTreeSet<i64>, Arc<HashMap<i64, UserCounts>>>,
 }

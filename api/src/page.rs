@@ -21,7 +21,7 @@ use marks::Sees;
 use crate::{
     app::App,
     error::ApiError,
-    flags::{self, Flagged as _, Flags, Wanted},
+    flags::{self, Flagged as _, Flags, Group, Wanted},
     flights,
     objects::{Comment, User, Video},
 };
@@ -79,7 +79,7 @@ pub async fn videos_of(
         match viewer {
             Some(viewer) => {
                 let sees = service::reader().sees;
-                flags(app, viewer, Some(sees), ids, author_ids).await
+                flags(app, viewer, sees, ids, author_ids).await
             }
             None => Flags::default(),
         }
@@ -91,21 +91,21 @@ pub async fn videos_of(
 }
 
 /// What the viewer likes and whom they follow of these, in one call with all others who ask at this moment; nothing while that can't be
-/// read. `sees`: what the viewer must see, where that was read already.
+/// read. `sees`: what the viewer must see.
 pub async fn flags(
     app: &App,
     viewer: i64,
-    sees: Option<Sees>,
+    sees: Sees,
     video_ids: Vec<i64>,
     user_ids: Vec<i64>,
 ) -> Flags {
+    let group = Group::of(viewer, &sees);
     let wanted = Wanted::by(viewer, sees, video_ids, user_ids);
     if wanted.is_nothing() {
         return Flags::default();
     }
-    let group = flags::group_of(viewer);
-    let (favorite, marks) = (app.favorite.clone(), app.marks().clone());
-    let read = async move |wanted| flags::read(&favorite, &marks, group, wanted).await;
+    let favorite = app.favorite.clone();
+    let read = async move |wanted| flags::read(&favorite, group, wanted).await;
     let flags = flights::join(&app.flights.flags, group, wanted, read).await;
     let flags = flags.ok().and_then(|flags| flags.get(&viewer).cloned());
     flags.unwrap_or_default()

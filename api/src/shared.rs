@@ -73,7 +73,7 @@ impl<T: Flagged + Clone + Serialize> Shared<T> {
             return Ok(Self::Rendered(page));
         }
         let (video_ids, user_ids) = (page.content.video_ids(), page.content.user_ids());
-        let flags = flags(app, viewer, Some(sees), video_ids, user_ids).await;
+        let flags = flags(app, viewer, sees, video_ids, user_ids).await;
         if flags.is_empty() {
             return Ok(Self::Rendered(page));
         }

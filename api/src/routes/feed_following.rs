@@ -67,7 +67,7 @@ async fn following_page(
     let video_ids = videos.iter().map(|video| video.id).collect();
     let authors = videos.iter().map(|video| video.author_id).collect();
     let sees = service::reader().sees;
-    let flags = page::flags(app, viewer, Some(sees), video_ids, authors);
+    let flags = page::flags(app, viewer, sees, video_ids, authors);
     let page = page::videos(app, videos, Brought::new(author_counts));
     let (page, flags) = futures::future::join(page, flags).await;
     let mut video_list = page?;

@@ -84,7 +84,7 @@ pub async fn listed(
         match viewer {
             Some(viewer) => {
                 let sees = service::reader().sees;
-                page::flags(app, viewer, Some(sees), Vec::new(), ids).await
+                page::flags(app, viewer, sees, Vec::new(), ids).await
             }
             None => Flags::default(),
         }

@@ -13,14 +13,13 @@ use tokio::{
 
 use super::{
     op::{Job, Op},
+    overlap::{Newest, Number},
     worker::Worker,
 };
 use crate::{Db, counters::Counters};
 
 /// Batches that are committed at once, at most. Fewer where the pool is small ([`Db::max_writers`]).
 const MAX_WORKERS: usize = 4;
-/// How long a batch waits for the one before it: many times what a commit takes. One that takes longer is held up (a lock, a slow disk).
-const OVERLAP_AFTER: Duration = Duration::from_millis(50);
 /// Ops in a batch at most.
 const MAX_BATCH: usize = 256;
 /// Ops that are looked at for a batch: more than it takes, so that many that conflict don't keep out the others.
@@ -38,8 +37,8 @@ pub(super) struct Dispatcher<O: Op> {
     /// The one that was busy last is the last: its connection is known to be whole.
     free: Vec<Worker>,
     in_flight: HashSet<O::Conflict>,
-    /// When the newest batch started.
-    started: Instant,
+    /// The batch that the next one waits for.
+    newest: Newest,
     untold: Arc<Semaphore>,
     /// Of the next batch.
     turn: Option<OwnedSemaphorePermit>,
@@ -55,7 +54,7 @@ impl<O: Op> Dispatcher<O> {
             waiting: VecDeque::new(),
             free: (0..workers).map(|_| Worker::new(db, counters)).collect(),
             in_flight: HashSet::new(),
-            started: Instant::now(),
+            newest: Newest::default(),
             untold: Arc::new(Semaphore::new(MAX_UNTOLD)),
             turn: None,
         }
@@ -64,7 +63,7 @@ impl<O: Op> Dispatcher<O> {
     /// Ends when nobody can send any more and nothing waits.
     pub(super) async fn run(mut self) {
         let workers = self.workers;
-        let (done, mut ended) = mpsc::channel::<(Worker, Vec<O::Conflict>)>(workers);
+        let (done, mut ended) = mpsc::channel::<(Number, Worker, Vec<O::Conflict>)>(workers);
         loop {
             while self.waiting.len() < LOOK_AHEAD
                 && let Ok(job) = self.jobs.try_recv()
@@ -72,18 +71,22 @@ impl<O: Op> Dispatcher<O> {
                 self.waiting.push_back(job);
             }
             // Asked once a round: what keeps a batch from starting now must also wake this up.
-            let overlap = self.overlap();
+            let is_waiting = !self.waiting.is_empty();
+            let overlap = is_waiting
+                .then(|| self.newest.is_waited_for(Instant::now()))
+                .flatten();
             if overlap.is_none()
                 && let Some((mut worker, batch, turn)) = self.next()
             {
                 let conflicts: Vec<O::Conflict> = batch.iter().filter_map(Job::conflict).collect();
                 self.in_flight
                     .extend(batch.iter().filter_map(Job::conflict));
+                let number = self.newest.starts(Instant::now());
                 let done = done.clone();
                 vital::spawn(O::QUEUE, async move {
                     worker.settle(batch, turn).await;
                     // An error would be the end of the dispatcher.
-                    let _ = done.send((worker, conflicts)).await;
+                    let _ = done.send((number, worker, conflicts)).await;
                 });
                 continue;
             }
@@ -95,7 +98,8 @@ impl<O: Op> Dispatcher<O> {
                 job = self.jobs.recv(), if is_open && self.waiting.len() < LOOK_AHEAD => {
                     self.waiting.extend(job);
                 }
-                Some((worker, conflicts)) = ended.recv() => {
+                Some((number, worker, conflicts)) = ended.recv() => {
+                    self.newest.ended(number);
                     for conflict in &conflicts {
                         self.in_flight.remove(conflict);
                     }
@@ -118,13 +122,6 @@ impl<O: Op> Dispatcher<O> {
         }
     }
 
-    /// When a batch of those that wait may start beside those that are being committed; none if it may already, or nothing waits.
-    fn overlap(&self) -> Option<Instant> {
-        let at = self.started + OVERLAP_AFTER;
-        let is_blocked = self.free.len() < self.workers && !self.waiting.is_empty();
-        (is_blocked && Instant::now() < at).then_some(at)
-    }
-
     /// A worker and what it is to commit; none as long as there is nothing to commit, or nobody to do it.
     fn next(&mut self) -> Option<(Worker, Vec<Job<O>>, OwnedSemaphorePermit)> {
         if self.free.is_empty() || self.turn.is_none() {
@@ -134,7 +131,6 @@ impl<O: Op> Dispatcher<O> {
         if batch.is_empty() {
             return None;
         }
-        self.started = Instant::now();
         Some((self.free.pop()?, batch, self.turn.take()?))
     }
 }

@@ -11,6 +11,7 @@ mod bench;
 mod dispatcher;
 mod op;
 mod outcomes;
+mod overlap;
 mod session;
 mod worker;
 

@@ -52,7 +52,7 @@ export function Videos({ list, label, empty, end, failed }: Props) {
   /** Exactly there, not on the way. */
   const isAt = (at: number) => {
     const top = (element?: Element | null) => element?.getBoundingClientRect().top ?? 0;
-    return Math.abs(top(root.current?.children[at]) - top(root.current)) < 1;
+    return root.current !== null && Math.abs(top(root.current.children[at]) - top(root.current)) < 1;
   };
 
   /**
@@ -79,7 +79,7 @@ export function Videos({ list, label, empty, end, failed }: Props) {
     if (target.current === null || isAt(target.current)) arrived();
   }
   function onScroll() {
-    if (target.current !== null) return;
+    if (target.current !== null || !root.current) return;
     const at = Math.max(0, Math.min(shown(), last));
     if (at !== list.active.peek()) list.active.value = at;
   }
@@ -107,6 +107,9 @@ export function Videos({ list, label, empty, end, failed }: Props) {
     if (phase === "new" || (phase === "more" && !failure && active >= ids.length - AHEAD)) void list.more();
   }, [list, active, phase, ids.length, failure]);
   useEffect(() => list.refreshIfStale(), [list, session.value]);
+
+  // Nothing is left to scroll once the list is left.
+  useEffect(() => takenOver, [list]);
 
   // What has changed without scrolling: a list that comes back, begins anew, or has another height.
   useLayoutEffect(() => {

@@ -64,6 +64,14 @@ export async function aSlowMachineComesToTheRightVideo(browser, world) {
     await page.clock.fastForward(1000);
     await arrives(page, id);
   }
+
+  // Whoever leaves meanwhile comes back to where the key led.
+  await page.keyboard.press("k");
+  await active(page).getByTestId("author").click();
+  await by(page, "grid-item").first().waitFor();
+  await page.clock.fastForward(1000);
+  await page.goBack();
+  await arrives(page, world.videos.at(-2));
   await close();
 }
 
