@@ -67,10 +67,10 @@ export async function aSlowMachineComesToTheRightVideo(browser, world) {
 
   // Whoever leaves meanwhile comes back to where the key led.
   await page.keyboard.press("k");
-  await active(page).getByTestId("author").click();
-  await by(page, "grid-item").first().waitFor();
+  await page.getByRole("link", { name: "Following", exact: true }).click();
+  await by(page, "feed").waitFor({ state: "detached" });
   await page.clock.fastForward(1000);
-  await page.goBack();
+  await page.getByRole("link", { name: "For you", exact: true }).click();
   await arrives(page, world.videos.at(-2));
   await close();
 }
