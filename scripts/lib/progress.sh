@@ -7,9 +7,9 @@ since() { # START: seconds with one decimal
     say "$((d / 10)).$((d % 10)) s"
 }
 
-# A long step prints every 15 s what it is doing.
+# A long step prints every 15 s what it is doing, as long as the script runs.
 heartbeat() { # NAME LOG START
-    while sleep 15 >/dev/null 2>&1; do
+    while sleep 15 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
         printf '  %-12s %9s   %s\n' "$1" "$(since "$3")" "$(tail -n 1 "$2" 2>/dev/null | cut -c1-90)"
     done
 }
