@@ -25,7 +25,16 @@ pub fn mp4_moov_at_end() -> Vec<u8> {
 
 /// A good video of exactly `size` bytes (or a few more than [`mp4()`] has, if `size` is smaller): padded by a `free` box.
 pub fn mp4_of_size(size: usize) -> Vec<u8> {
-    let mut video = mp4();
+    padded(mp4(), size)
+}
+
+/// The same of ten seconds: up to 20 MiB it has few enough bits a second to be remuxed within the publish.
+pub fn long_mp4_of_size(size: usize) -> Vec<u8> {
+    let ten_seconds = ENCODE_MP4.replace("duration=1", "duration=10");
+    padded(made("long.mp4", &ten_seconds), size)
+}
+
+fn padded(mut video: Vec<u8>, size: usize) -> Vec<u8> {
     let padding = size.saturating_sub(video.len() + 8);
     video.extend(mp4::make_box(*b"free", &vec![0; padding]));
     video

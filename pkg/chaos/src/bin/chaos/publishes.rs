@@ -113,7 +113,8 @@ pub async fn run(victim: Victim, percent: usize) -> Report {
     let publisher = Publisher {
         client: bed.system.client(),
         account: bed.system.client().new_account().await,
-        file: media::mp4_of_size(FILE_BYTES).into(),
+        // It is remuxed, so that there are all steps.
+        file: media::long_mp4_of_size(FILE_BYTES).into(),
     };
     let mut wanted = Vec::new();
     for point in POINTS {
