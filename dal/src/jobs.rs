@@ -12,7 +12,7 @@ use sea_orm::{
 
 use crate::{DalError, Db, videos};
 
-pub use claim::{claim, extend};
+pub use claim::{claim, extend, uncount};
 pub use finish::{Failure, Replaced, fail, finish};
 
 /// Turns from here on are of videos that were published before there were jobs: they come last.
@@ -32,6 +32,8 @@ pub struct Job {
     pub token: String,
     /// Its number, from 1 up.
     pub attempt: i32,
+    /// Whether the lease of the attempt before it ran out: its process was killed, or the database was away.
+    pub was_abandoned: bool,
     /// Where the object store has what was uploaded.
     pub source_key: String,
     /// Whether viewers have the video already, as it was uploaded.

@@ -46,6 +46,14 @@ pub async fn extend(db: &Db, job: &Job, lease: Duration, progress: i8) -> Result
     Ok(true)
 }
 
+/// Takes back the count of an attempt whose end could not be noted: its process lives, and the video wasn't to blame. An attempt that is
+/// taken back twice is one more that may be made. Ok also if there is no such job any more.
+pub async fn uncount(db: &Db, job: &Job) -> Result<(), DalError> {
+    let sql = "UPDATE jobs SET attempts = attempts - 1 WHERE id = ? AND attempts > 0";
+    write(&db.write(), sql, [job.id.into()]).await?;
+    Ok(())
+}
+
 pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }
@@ -76,12 +84,14 @@ impl Transaction for Claim {
     type Output = Counted<Option<Job>>;
 
     async fn run(&self, transaction: &DatabaseTransaction) -> Result<Self::Output, DalError> {
-        let mut found = transaction.query_one_raw(abandoned()).await?;
-        if found.is_none() {
-            found = transaction.query_one_raw(waiting()).await?;
-        }
+        let abandoned = transaction.query_one_raw(abandoned()).await?;
+        let was_abandoned = abandoned.is_some();
+        let found = match abandoned {
+            None => transaction.query_one_raw(waiting()).await?,
+            abandoned => abandoned,
+        };
         let job = match found {
-            Some(row) => self.take(transaction, &row).await?,
+            Some(row) => self.take(transaction, &row, was_abandoned).await?,
             None => None,
         };
         Ok(Counted {
@@ -97,6 +107,7 @@ impl Claim {
         &self,
         transaction: &DatabaseTransaction,
         row: &QueryResult,
+        was_abandoned: bool,
     ) -> Result<Option<Job>, DalError> {
         let (id, video_id): (i64, i64) = (row.try_get("", "id")?, row.try_get("", "video_id")?);
         let (turn, attempts): (i64, i32) = (row.try_get("", "turn")?, row.try_get("", "attempts")?);
@@ -125,6 +136,7 @@ impl Claim {
             author_id: row.try_get("", "author_id")?,
             token: self.token.clone(),
             attempt: attempts.saturating_add(1),
+            was_abandoned,
             source_key: video.try_get("", "source_key")?,
             is_published: video.try_get::<i64>("", "is_published")? != 0,
         }))

@@ -51,6 +51,26 @@ async fn authors_take_turns_whenever_they_come() {
 }
 
 #[tokio::test]
+async fn an_attempt_whose_end_could_not_be_noted_is_taken_back() {
+    let (_database, db) = fixture::migrated().await;
+    with_job(&db, 1, "a").await.unwrap();
+    let again = async |token| {
+        testkit::eventually(LEASE, "the end of the lease", async || {
+            claim(&db, token, Duration::ZERO).await
+        })
+        .await
+    };
+    let first = again("first").await;
+    assert_eq!((first.attempt, first.was_abandoned), (1, false));
+    let second = again("second").await;
+    assert_eq!((second.attempt, second.was_abandoned), (2, true));
+    // Also when the job is another attempt's by now.
+    jobs::uncount(&db, &first).await.unwrap();
+    let third = again("third").await;
+    assert_eq!((third.attempt, third.was_abandoned), (2, true));
+}
+
+#[tokio::test]
 async fn a_job_is_claimed_once_and_again_when_its_lease_has_run_out() {
     let (_database, db) = fixture::migrated().await;
     let video_id = with_job(&db, 1, "a").await.unwrap();

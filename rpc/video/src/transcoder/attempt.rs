@@ -21,6 +21,8 @@ use crate::{
 const RENEWALS: u32 = 3;
 /// The pause when the store, the database or the disk are to blame.
 const AWAY_PAUSE: Duration = Duration::from_secs(10);
+/// Between two tries to take back the count of an attempt.
+const UNCOUNT_PAUSE: Duration = Duration::from_millis(200);
 /// For a transaction with all its retries.
 const URL_MARGIN: Duration = Duration::from_secs(60);
 /// What its author is told of a video that ended every process that worked on it.
@@ -39,7 +41,12 @@ impl Inner {
     #[tracing::instrument(skip_all, fields(job = job.id, video_id = job.video_id, attempt = job.attempt))]
     pub(super) async fn attempt(&self, job: &Job, stop: &mut watch::Receiver<bool>) -> Ended {
         if job.attempt > self.max_attempts {
-            return self.give_up(job, Failure::Final(KILLED.to_owned())).await;
+            let failure = match job.was_abandoned {
+                // Time for a process that lives to take back an attempt whose end it could not note.
+                true => Failure::Uncounted(self.retry_pause),
+                false => Failure::Final(KILLED.to_owned()),
+            };
+            return self.give_up(job, failure, stop).await;
         }
         let begun = Instant::now();
         let (progress, duration_ms) = (Progress::default(), watch::Sender::new(1));
@@ -55,7 +62,7 @@ impl Inner {
                     }
                     Err(error) => {
                         self.clean(job, true).await;
-                        self.failed(job, error).await
+                        self.failed(job, error, stop).await
                     }
                 };
             }
@@ -65,9 +72,13 @@ impl Inner {
         match interrupted {
             Interrupted::Lost => {
                 tracing::warn!("the job belongs to another attempt");
+                self.uncount(job, stop).await;
                 Ended::Lost
             }
-            Interrupted::Stopped => self.give_up(job, Failure::Uncounted(Duration::ZERO)).await,
+            Interrupted::Stopped => {
+                let failure = Failure::Uncounted(Duration::ZERO);
+                self.give_up(job, failure, stop).await
+            }
         }
     }
 
@@ -191,10 +202,16 @@ impl Inner {
     }
 
     /// Whom an error is to be blamed on decides whether the attempt counts.
-    async fn failed(&self, job: &Job, error: VideoError) -> Ended {
+    async fn failed(
+        &self,
+        job: &Job,
+        error: VideoError,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Ended {
         let failure = match &error {
             VideoError::Dal(DalError::NotFound) => {
                 tracing::warn!("the job belongs to another attempt");
+                self.uncount(job, stop).await;
                 return Ended::Lost;
             }
             VideoError::NotAVideo(_) | VideoError::NoSuchUpload
@@ -207,11 +224,17 @@ impl Inner {
             _ => Failure::Uncounted(AWAY_PAUSE),
         };
         tracing::warn!(%error, ?failure, "attempt failed");
-        self.give_up(job, failure).await
+        self.give_up(job, failure, stop).await
     }
 
-    async fn give_up(&self, job: &Job, failure: Failure) -> Ended {
+    async fn give_up(
+        &self,
+        job: &Job,
+        failure: Failure,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Ended {
         let is_final = matches!(failure, Failure::Final(_));
+        let is_uncounted = matches!(failure, Failure::Uncounted(_));
         match jobs::fail(&self.db, &self.counters, job, failure).await {
             Ok(()) if is_final => Ended::Failed,
             Ok(()) => Ended::Again,
@@ -219,7 +242,22 @@ impl Inner {
             Err(error) => {
                 // When the lease has run out, another attempt takes over.
                 tracing::warn!(%error, "the end of the attempt isn't noted");
+                if is_uncounted {
+                    self.uncount(job, stop).await;
+                }
                 Ended::Again
+            }
+        }
+    }
+
+    /// Takes back the count of an attempt as soon as the database answers: outages alone must not use up the attempts at a video. A process
+    /// that stops doesn't wait for it.
+    async fn uncount(&self, job: &Job, stop: &mut watch::Receiver<bool>) {
+        while let Err(error) = jobs::uncount(&self.db, job).await {
+            tracing::debug!(%error, "the attempt is still counted");
+            tokio::select! {
+                () = sleep(UNCOUNT_PAUSE) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
             }
         }
     }
