@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use futures::future::try_join_all;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
-use crate::{DalError, Db, Reader};
+use crate::{DalError, Db, Reader, id_list::distinct};
 
 /// To these lengths lists are padded. Whoever is shown more is in several statements.
 const LENGTHS: [usize; 4] = [1, 8, 32, LONGEST];
@@ -133,13 +133,6 @@ fn query(shape: &Shape, parts: &[Part]) -> Statement {
         }));
     }
     Statement::from_sql_and_values(DbBackend::MySql, selects.join(" UNION ALL "), values)
-}
-
-fn distinct(ids: &[i64]) -> Vec<i64> {
-    let mut ids = ids.to_vec();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
 }
 
 #[cfg(test)]

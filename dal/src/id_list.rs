@@ -10,12 +10,18 @@ use crate::{DalError, Db, db::Read};
 /// The ids sorted, without duplicates, and padded with the last id to a power of two. Every length is a statement that each connection keeps
 /// prepared, and the server limits their total: this makes ten of them instead of hundreds.
 pub(crate) fn padded<T: Ord + Clone>(ids: &[T]) -> Vec<T> {
-    let mut list = ids.to_vec();
-    list.sort_unstable();
-    list.dedup();
+    let mut list = distinct(ids);
     if let Some(last) = list.last().cloned() {
         list.resize(list.len().next_power_of_two(), last);
     }
+    list
+}
+
+/// The ids sorted, without duplicates.
+pub(crate) fn distinct<T: Ord + Clone>(ids: &[T]) -> Vec<T> {
+    let mut list = ids.to_vec();
+    list.sort_unstable();
+    list.dedup();
     list
 }
 

@@ -46,8 +46,8 @@ pub async fn extend(db: &Db, job: &Job, lease: Duration, progress: i8) -> Result
     Ok(true)
 }
 
-/// Takes back the count of an attempt whose end could not be noted: its process lives, and the video wasn't to blame. An attempt that is
-/// taken back twice is one more that may be made. Ok also if there is no such job any more.
+/// Takes back the count of an attempt whose end could not be noted: its process lives, and the video wasn't to blame. Repeating it allows one
+/// attempt more. Ok also if there is no such job any more.
 pub async fn uncount(db: &Db, job: &Job) -> Result<(), DalError> {
     let sql = "UPDATE jobs SET attempts = attempts - 1 WHERE id = ? AND attempts > 0";
     write(&db.write(), sql, [job.id.into()]).await?;

@@ -68,6 +68,13 @@ async fn an_attempt_whose_end_could_not_be_noted_is_taken_back() {
     jobs::uncount(&db, &first).await.unwrap();
     let third = again("third").await;
     assert_eq!((third.attempt, third.was_abandoned), (2, true));
+    // One that was noted isn't abandoned.
+    let failure = jobs::Failure::Uncounted(Duration::ZERO);
+    jobs::fail(&db, &without_redis(&db), &third, failure)
+        .await
+        .unwrap();
+    let fourth = again("fourth").await;
+    assert_eq!((fourth.attempt, fourth.was_abandoned), (2, false));
 }
 
 #[tokio::test]

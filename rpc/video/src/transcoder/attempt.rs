@@ -42,7 +42,7 @@ impl Inner {
     pub(super) async fn attempt(&self, job: &Job, stop: &mut watch::Receiver<bool>) -> Ended {
         if job.attempt > self.max_attempts {
             let failure = match job.was_abandoned {
-                // Time for a process that lives to take back an attempt whose end it could not note.
+                // Perhaps nothing was killed: gives the process of that attempt time to take it back.
                 true => Failure::Uncounted(self.retry_pause),
                 false => Failure::Final(KILLED.to_owned()),
             };
