@@ -36,8 +36,11 @@ pub(crate) fn install(engine: &Engine, data: &Path, statements: &[String]) {
             command
         }
     };
+    // A server that starts removes the temporary tables that it finds in its directory for them, another's too: each has its own.
+    let temporary = tempfile::tempdir().expect("a directory for temporary tables");
     let made = command
         .args([user(), option("datadir", data)])
+        .arg(option("tmpdir", temporary.path()))
         .stdin(Stdio::null())
         .output()
         .unwrap_or_else(|error| panic!("{command:?}: {error}; `make test` installs it"));
@@ -144,4 +147,22 @@ pub(crate) fn home() -> (tempfile::TempDir, PathBuf) {
     let home = tempfile::tempdir().expect("a directory for a database");
     let data = home.path().join("data");
     (home, data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_installed_at_the_same_time_leave_each_other_alone() {
+        let engine = Engine::of_tests();
+        std::thread::scope(|all| {
+            for _ in 0..6 {
+                all.spawn(|| {
+                    let (_home, data) = home();
+                    install(&engine, &data, &[]);
+                });
+            }
+        });
+    }
 }
