@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs deploy/ in real containers: builds the Dockerfile, brings up compose.yaml, uses the system through its HTTP API and its page, kills a
-# process, renews a service, and takes all down. Podman stands for Docker, and images made here of Debian's packages for those of the
-# registries, under their names (deploy/README.md says what that doesn't show). A release build is part of it: 20 minutes.
+# Runs scripts/deploy/ in real containers: builds the Dockerfile, brings up compose.yaml, uses the system through its HTTP API and its page,
+# kills a process, renews a service, and takes all down. Podman stands for Docker, and images made here of Debian's packages for those of
+# the registries, under their names (scripts/deploy/README.md says what that doesn't show). A release build is part of it: 20 minutes.
 #   scripts/containers-test.sh              builds the image
 #   IMAGE=name scripts/containers-test.sh   uses one that is in its store already (.run/containers)
 # Needs root. All containers are in a network namespace of their own, so that the ports of compose.yaml are free there.

@@ -26,7 +26,7 @@ fetch_promtool() {
         mkdir -p "$TOOLS"
         mv "$work/usr/bin/promtool" "$PROMTOOL"
     else
-        say "NOT CHECKED: deploy/alerts.yaml, which needs promtool (Debian's package prometheus): $(tail -n 1 "$work/log")"
+        say "NOT CHECKED: scripts/deploy/alerts.yaml, which needs promtool (Debian's package prometheus): $(tail -n 1 "$work/log")"
     fi
     rm -rf "$work"
 }

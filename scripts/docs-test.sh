@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the commands of all documents against a running API, each document's in one shell, and compares what they print with what the
-# document says. A part of runbook-test.sh; python/documents.py says which fences are commands.
+# document says. A part of runbook-test.sh; scripts/python/documents.py says which fences are commands.
 #   scripts/docs-test.sh [http://127.0.0.1:8080] [DOCUMENT...]
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

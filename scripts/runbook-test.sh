@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests every command of the documents on a system of its own: first those of the guides (docs-test.sh), then those of the runbook
-# (deploy/runbook.md): rotate the key for tokens, replace Redis, back up, lose the primary and promote a replica, add a replica, lose
-# everything and restore. After each step all data must be there. Takes about 2 minutes; the programs must be built. For faults under
+# (scripts/deploy/runbook.md): rotate the key for tokens, replace Redis, back up, lose the primary and promote a replica, add a replica,
+# lose everything and restore. After each step all data must be there. Takes about 2 minutes; the programs must be built. For faults under
 # load see make chaos.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -1,5 +1,5 @@
-//! Whether the account that a token was issued to still exists. After the restore of an older dump it may be gone, and its id given to
-//! somebody else; so every write asks. An account that was found is remembered for a short time.
+//! Checks that a token isn't revoked and that its account still exists. Every write by a token asks. An account that was found is cached
+//! for 5 s. After the restore of an older dump an id may belong to somebody else, so the creation time is compared too.
 
 use std::time::{Duration, Instant};
 

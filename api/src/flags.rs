@@ -1,8 +1,9 @@
-//! What a page shows of its viewer: which videos they like, and whom they follow. Optional: while it can't be read, the page shows none.
+//! For many viewers at once: which of the videos on a page each likes, and which of the users each follows. Optional: while it can't be
+//! read, the page shows none.
 //!
-//! One call reads it for all viewers who ask at that moment (a shared read). Viewers who have just written share a read that shows what they
-//! wrote, and that no other viewer waits for. All others read from the replica of their group, always the same, so that time doesn't run
-//! backwards for them.
+//! Viewers are divided into groups. Those of a group who ask at the same moment share a read. Viewers who have just written share a read
+//! that shows what they wrote, and that no other viewer waits for. All others read from the replica of their group, always the same, so
+//! that time doesn't run backwards for them.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -33,7 +34,7 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// Whether the page is that of a viewer without a token.
+    /// Whether the viewer likes and follows nothing on the page, so that the shared page can be sent as it is.
     pub fn is_empty(&self) -> bool {
         self.liked.is_empty() && self.followed.is_empty()
     }

@@ -1,6 +1,7 @@
 //! The HTTP front: routing, tokens, parameters, uploads, fan-out to RPC, JSON. Stateless.
 //!
-//! [`routes`] lists all routes; each has a file. The services are known by their interfaces alone: no SQL, no Redis.
+//! [`routes`] lists all routes; each has a file. The front reaches the services only through the clients generated from [`idl`]. It runs no
+//! SQL. It uses Redis only through [`limits`] (rate limits) and [`marks`] (recent writes).
 //!
 //! A request goes through [`server`] (connections), [`middleware`], [`router`] and [`params`] to its handler in [`routes`]; the handler asks the
 //! services through [`app`], and [`page`] and [`shared`] put together what many ask for at once. [`response`] and [`error`] are how it ends,

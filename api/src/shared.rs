@@ -1,7 +1,8 @@
 //! Shared reads: a page that is the same for everybody is read, rendered and compressed once for all who ask at that moment.
 //!
 //! A flight reads the marks of all who joined. Those who have just written share a read that shows what they wrote, all others one from
-//! the page's own replica. What is a viewer's own, likes and follows, is read for them alone and by their own mark.
+//! the page's own replica. A viewer's own likes and follows are read separately, in a call that they share with other viewers who ask at
+//! that moment ([`crate::flags`]).
 
 use std::sync::Arc;
 

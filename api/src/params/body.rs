@@ -1,4 +1,5 @@
-//! Reads a request's body into parameters: form, JSON or multipart text fields, at most 1 MiB. Uploads are not read here.
+//! Reads parameters from a request body of at most 1 MiB: urlencoded form, JSON, protobuf, or the text parts of a multipart form. Uploads
+//! are streamed elsewhere.
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -19,7 +20,7 @@ use crate::{
     protobuf::{Malformed, PROTOBUF, fields},
 };
 
-/// Largest form, JSON or text-only multipart body, by the contract.
+/// Largest form, JSON, protobuf or text-only multipart body, by the contract.
 const MAX_BYTES: usize = 1 << 20;
 
 /// The body as a stream that ends with its first error. The connection sees to it that it doesn't come too slowly.

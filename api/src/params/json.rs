@@ -1,4 +1,5 @@
-//! Parses a JSON body as parameters: an object of strings and numbers. Nested values and members beyond the limit are skipped.
+//! Parses a JSON body: one object whose values are strings, numbers, booleans or null. A nested value is recorded without its content. Of
+//! the members beyond the limit only the first is kept. [`super::body`] refuses the request for either.
 
 use std::fmt;
 

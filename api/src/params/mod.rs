@@ -1,4 +1,4 @@
-//! Reads the parameters of a request: from its query string, its form, JSON or multipart body, and two headers.
+//! Reads the parameters of a request: from its query string, its body (form, JSON, protobuf or multipart), and two headers.
 //!
 //! What a route accepts is declared by the types of its parameters ([`Parameters`]).
 

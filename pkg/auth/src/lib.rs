@@ -1,6 +1,7 @@
 //! Password hashes (bcrypt) and tokens (JWT).
 //!
-//! Knows neither users nor databases: it turns a password into a hash and a user id into a token, and back into yes or no.
+//! It knows neither users nor databases. It hashes and verifies passwords, and issues and verifies tokens. Verifying a token gives the
+//! account that it names.
 //! Nothing here logs, and no error carries a password or a token.
 
 mod hs256;

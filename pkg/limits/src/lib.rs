@@ -5,7 +5,7 @@
 //! Everything else is reported to Redis afterwards, in batches ([`Limits::count`]), and costs a request no round trip. When Redis is
 //! unavailable or its answer isn't understood, the count of the process decides.
 //!
-//! This crate doesn't know what is limited or who a client is. It keeps names as hashes only.
+//! [`Class`] lists what is limited. Names are kept only as hashes. The caller decides which client a request belongs to.
 
 mod claim;
 mod gcra;

@@ -1,4 +1,5 @@
-//! Proofs by which our processes authenticate calls: HMAC-SHA256 with `rpc.secret`. The secret itself is never sent.
+//! Proofs by which our processes authenticate calls: HMAC-SHA256 with `rpc.secret`. A proof doesn't contain the secret. Only during an
+//! upgrade, with `rpc.clear_secret = "show"`, do calls send the secret itself beside it.
 //!
 //! A caller proves each attempt of a call. A proof is valid once, for one method of one service at one address, for a few minutes. An
 //! instance signs its registration. The signed text has one field on each line, so any language can make it; idl/README.md has the recipe.

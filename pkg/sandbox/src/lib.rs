@@ -1,4 +1,5 @@
-//! Starts a program on an untrusted file, with limits that the kernel keeps and an empty environment. The caller pipes, waits and kills.
+//! Starts a program on an untrusted file under resource limits (`prlimit`), with no environment variable but `PATH`. It isolates neither
+//! network nor file system. The caller pipes, waits and kills.
 //!
 //! `prlimit` replaces itself by the program, so that there is a single process to kill. It gets a process group of its own, so that a Ctrl-C
 //! at the terminal doesn't reach it while the service drains.
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn limits_hold_and_the_environment_is_empty() {
+    async fn limits_hold_and_no_variable_but_path_is_passed_on() {
         for in_background in [false, true] {
             let limits = Limits {
                 in_background,

@@ -75,7 +75,7 @@ impl Workload {
         Self { shared, clients }
     }
 
-    /// As many likes, unlikes, comments and deletions as `size` asks for.
+    /// Whether as many writes were done as `size` asks for: likes, follows, comments, ends of them, and messages.
     pub fn has_done_enough(&self) -> bool {
         self.shared.reference().writes() >= self.shared.size.operations
     }

@@ -1,4 +1,5 @@
-//! Calls without a valid proof are refused, and the secret is never sent.
+//! Calls without a valid proof are refused. The secret itself is sent only with `rpc.clear_secret = "show"`, for an upgrade, and it is
+//! accepted instead of a proof unless the setting is "refuse".
 
 use std::{
     cell::RefCell,

@@ -1,9 +1,9 @@
 //! Examines an uploaded object with ffprobe and ffmpeg (is it complete, is it a video, what is its cover?), and makes what viewers get of it:
 //! by a remux, where every browser plays it as it is, or else by a transcode.
 //!
-//! The programs read the object by a short-lived URL, within limits (formats, protocols, time, memory, output, empty environment). The file
-//! is untrusted: whatever it does to the programs is a [`Refusal`], never our error. A store that can't be read is never a refusal. No URL is
-//! logged.
+//! The programs read the object by a short-lived URL, within limits (formats, protocols, time, memory, output) and with no environment
+//! variable but `PATH`. The file is untrusted: whatever it does to the programs is a [`Refusal`], never our error. A store that can't be
+//! read is never a refusal. No URL is logged.
 
 mod colour;
 mod complete;
