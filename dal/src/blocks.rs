@@ -1,4 +1,4 @@
-//! Who doesn't want to hear from whom: `blocks`, one row for each pair. Whoever is blocked may send the other no message and not follow them.
+//! Blocks: one row in `blocks` for each pair of blocker and blocked. The blocked user can't send messages to the other or follow them.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What pages show of their viewers: which of the videos they like, and which of the users they follow. In one statement for many viewers.
+//! For many viewers at once: which of the given videos each likes, and which of the given users each follows.
 //!
 //! Each statement text is kept prepared by every connection and takes memory of the server, half a KiB a placeholder. So viewers whose lists
 //! are about as long share a statement, there are few lengths, and a statement has a limited number of placeholders: 72 texts at most.

@@ -1,4 +1,4 @@
-//! A lock by name on the primary, for work that one process at a time does. It is held by the connection that does the work.
+//! A named lock on the primary (`GET_LOCK`), for work that one process at a time does. It is held by the connection that does the work.
 
 use std::time::Duration;
 

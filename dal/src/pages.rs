@@ -1,4 +1,5 @@
-//! Pages of a table by its primary key: of as many rows as wanted, however many rows one value of its first column has.
+//! Keyset pagination by primary key: the WHERE condition for the rows after, or up to, a cursor. A page has as many rows as wanted, however
+//! many rows one value of the first column has.
 
 use sea_orm::Value;
 

@@ -1,4 +1,4 @@
-//! Tombstones: who refers to a video or user keeps the ids of those that are deleted.
+//! Tombstones: favorites, comments, follows and videos each keep the ids of the deleted videos and users that their rows may refer to.
 //!
 //! A write inserts its row first, and looks for the tombstone afterwards, in the same transaction. A deletion commits its tombstone first, and
 //! sweeps afterwards, with locking reads. So either the write finds the tombstone, or the sweep waits for the write and finds its row. The look

@@ -1,4 +1,4 @@
-//! The tables.
+//! Prints the benchmark's result tables: speed of the routes, costs of a request, and memory of the processes.
 
 use crate::{cost::PARTS, load::Run, side::Side, statics::Statics};
 

@@ -1,3 +1,5 @@
+//! The language of a reply follows the header, and every message is there in both languages.
+
 use http::{HeaderMap, header};
 
 use super::{

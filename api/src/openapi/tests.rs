@@ -1,3 +1,5 @@
+//! The OpenAPI document is the committed snapshot, and it has every route, code and example.
+
 use std::collections::BTreeSet;
 
 use super::*;

@@ -1,4 +1,4 @@
-//! Reads the fields of a message, as texts by their names: what a route's parameters are read from, wherever they come from.
+//! Decodes a protobuf message into (field name, string) pairs, the form in which all parameters are parsed.
 
 use idl::proto::{Field, Kind, Message};
 

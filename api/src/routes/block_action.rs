@@ -1,4 +1,4 @@
-//! `POST /douyin/user/block/`: a user doesn't want to hear from another, or does again.
+//! `POST /douyin/user/block/`: a user blocks another, or unblocks them.
 
 use std::sync::Arc;
 

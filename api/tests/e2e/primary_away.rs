@@ -1,5 +1,5 @@
-//! The primary is away: what is read goes on, what is written is refused at once with the word when to come again, and all is well
-//! soon after its return.
+//! The primary is down or hangs: reads go on, and writes are refused with `Retry-After`; one that was sent before the primary hung may time
+//! out. Everything recovers soon after it returns.
 
 use std::time::{Duration, Instant};
 

@@ -1,3 +1,5 @@
+// Starts the page: renders the app and the toasts, and keeps the language of the document.
+
 import { effect } from "@preact/signals";
 import { render } from "preact";
 

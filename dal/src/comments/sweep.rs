@@ -1,4 +1,4 @@
-//! Takes away the comments of what is deleted, a bounded batch at a time.
+//! Deletes the comments of a deleted video or user, one bounded batch at a time.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The error of a verb that is asked for the other's work.
+//! The error for a query on a write connection, or a write on a read connection.
 
 use sea_orm::DbErr;
 

@@ -1,4 +1,4 @@
-//! Takes away the likes of what is deleted, a bounded batch at a time.
+//! Deletes the likes of a deleted video or user, one bounded batch at a time.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 

@@ -1,4 +1,5 @@
-//! The folder: adds the ledger up into `counters` on a timer. Apart from that, those counters are compared with Redis, and once a while all.
+//! The folder: adds the ledger up into `counters` on a timer. Separately it compares Redis with the folded counters, and periodically with
+//! all counters.
 //!
 //! One process folds at a time, under a lock by name, and one compares; neither waits for the other. Correctness doesn't hang on the lock:
 //! whoever adds rows up deletes them in the same transaction, and commits only if they all were there (`rows`).

@@ -1,4 +1,4 @@
-//! A part of a round of the folder, with its deadline.
+//! Runs one step of the folder, such as a transaction or the read of a page, within a deadline and with metrics.
 
 use std::{future::Future, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Takes away the follows of a deleted user, in both directions, a bounded batch at a time.
+//! Deletes the follows of a deleted user, in both directions, one bounded batch at a time.
 
 use std::collections::BTreeSet;
 

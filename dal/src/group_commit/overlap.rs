@@ -1,5 +1,5 @@
-//! When a batch starts beside the one before it: not before that one has had its time. Whatever else is being committed is held up (a lock, a
-//! slow disk), and nothing waits for it.
+//! Decides when the next batch may start while the newest one is still committing: after 50 ms, because then a lock or a slow disk is
+//! holding that one up. Older batches delay nothing.
 
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! What the parser gives of a form, however it is cut, and which forms it refuses.
+
 use std::{
     convert::identity,
     sync::{

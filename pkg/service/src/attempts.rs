@@ -1,4 +1,5 @@
-//! Client middleware: sends each call in one or more attempts, with request id, proof and deadline, and records its cost.
+//! Client retry middleware: sends a call in one or more attempts, each to one instance, with request id, proof and deadline, and records
+//! its cost.
 //!
 //! An attempt whose connection never opened may go to another instance, whatever the method; where there is none, once more to the same:
 //! the pool of connections sometimes fails a call that waits, though the instance is well. A request that was sent may have been

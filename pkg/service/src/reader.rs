@@ -1,4 +1,4 @@
-//! What a caller sends beside a call: who reads, what they must see, and the deadline.
+//! Call metadata (metainfo): the reader, the consistency that the reader needs, and the deadline.
 
 use std::{
     cell::RefCell,

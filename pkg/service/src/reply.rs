@@ -1,7 +1,7 @@
-//! How a refusal travels: as Kitex's servers send it and its clients read it.
+//! The codec for business errors. As Kitex does it, the error stands in the TTHeader of a reply whose result is empty.
 //!
-//! The business error stands in the headers of a reply whose result is empty. volo would send an exception beside those headers, and a client
-//! in Go looks no further than that. This is the encoding of both ends alone: what is refused, and with which code, others decide.
+//! volo would send an exception beside those headers, and a client in Go looks no further than that. This is the encoding of both ends
+//! alone: what is refused, and with which code, others decide.
 
 use pilota::thrift::{
     TAsyncInputProtocol, TInputProtocol, TLengthProtocol, TMessageIdentifier, TOutputProtocol,

@@ -1,4 +1,4 @@
-//! Lists of secrets: while one is rotated there are two.
+//! Parses the lists of secrets (`rpc.secret`, `auth.jwt_keys`). During a rotation a list has two.
 
 use super::{Secret, Settings, SettingsError};
 

@@ -1,4 +1,5 @@
-//! Takes away the comments under a video, or by a user, that is deleted for good.
+//! Sets the tombstone of a deleted video or user, then deletes its comments in batches for about a second. The caller repeats while
+//! `has_more`.
 
 use dal::comments::{bury, sweep};
 use idl::comment::{ForgetCommentsRequest, ForgetCommentsResponse};

@@ -1,4 +1,5 @@
-//! Takes away the likes of a video or user that is deleted for good.
+//! Sets the tombstone of a deleted video or user, then deletes its likes in batches for about a second. The caller repeats while
+//! `has_more`.
 
 use dal::favorites::{bury, sweep};
 use idl::favorite::{ForgetFavoritesRequest, ForgetFavoritesResponse};

@@ -1,4 +1,5 @@
-//! The process of the favorite service. It also runs the folder, of which one works at a time.
+//! The favorite service's process. In the background it also runs the folder. A named lock for each of the folder's tasks lets one
+//! process at a time do it.
 
 use std::process::ExitCode;
 

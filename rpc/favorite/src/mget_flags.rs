@@ -1,4 +1,4 @@
-//! What pages show of their viewers.
+//! For many viewers at once: which of the given videos each likes, and which of the given users each follows.
 
 use dal::flags::{Shown, of_viewers};
 use idl::favorite::{Flags, MGetFlagsRequest, MGetFlagsResponse};

@@ -1,4 +1,4 @@
-//! The process of the message service.
+//! The message service's process.
 
 use std::process::ExitCode;
 

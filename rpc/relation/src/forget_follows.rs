@@ -1,4 +1,4 @@
-//! Takes away the follows of a user that is deleted for good.
+//! Sets the tombstone of a deleted user, then deletes their follows in batches for about a second. The caller repeats while `has_more`.
 
 use dal::follows::{bury, sweep};
 use idl::relation::{ForgetFollowsRequest, ForgetFollowsResponse};

@@ -1,4 +1,4 @@
-//! The process of the relation service.
+//! The relation service's process.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Whom a user doesn't want to hear from.
+//! Blocks and unblocks users, and lists whom a user has blocked.
 
 use dal::{Page, blocks};
 use idl::{

@@ -1,5 +1,5 @@
-//! Carries on deletions of accounts: what other services have of a deleted user goes, each by its own saga. Each step may be repeated; what a killed
-//! process leaves is carried on by the next pass, of any process.
+//! Finishes account deletions: makes the video, favorite, comment and relation services delete what they have of the user. Steps are
+//! idempotent; the next pass of any process resumes what a killed one left.
 
 use std::{sync::Arc, time::Duration};
 

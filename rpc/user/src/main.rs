@@ -1,5 +1,5 @@
-//! The process of the user service. It also removes pictures that no profile has, and carries on deletions of accounts; one process at a time
-//! does.
+//! The user service's process. In the background it also removes pictures that no profile has, and finishes deletions of accounts. A named
+//! lock lets one process at a time do each.
 
 use std::process::ExitCode;
 

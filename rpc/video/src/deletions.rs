@@ -1,6 +1,7 @@
-//! Deletes videos: a saga that only goes forward. The row of the video goes first, in one transaction with a row that says what is left: likes and
-//! comments, of which their services take care, and objects. Each step may be repeated. What a killed process leaves is carried on by the next
-//! pass, of any process.
+//! Deletes videos: a saga with forward recovery only (no compensation; every step is idempotent and retried).
+//!
+//! The row of the video goes first, in one transaction with a row that says what is left: likes and comments, of which their services take
+//! care, and objects. The next pass of any process resumes what a killed one left.
 
 use std::{sync::Arc, time::Duration};
 

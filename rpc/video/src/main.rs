@@ -1,4 +1,5 @@
-//! The process of the video service. It also runs the reaper and carries on deletions; of each one works at a time.
+//! The video service's process. In the background it also runs the reaper and finishes deletions that are not complete. A named lock lets
+//! one process at a time do each.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-// The key of a request that is sent again until it was answered. `crypto.randomUUID` would do, but browsers keep it from pages that come by
-// plain http from another machine, as on a phone that opens the page of a computer beside it.
+// Makes idempotency keys: a retried request sends the same key, so it takes effect once. `crypto.randomUUID` would do, but browsers keep it
+// from pages that come by plain http from another machine, as on a phone that opens the page of a computer beside it.
 
 export function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -1,4 +1,4 @@
-//! Scripts that must know on which run of the server they run ([`super::server_run`] says how that is known).
+//! Runs Lua scripts that need the server's `run_id`; [`super::server_run`] says how that is known.
 
 use std::sync::Arc;
 

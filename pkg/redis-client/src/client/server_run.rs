@@ -1,4 +1,5 @@
-//! Which run of the server a connection leads to, so that scripts needn't ask: asking costs more than all else that a read does.
+//! Tracks the `run_id` of the Redis server behind the current connection. Scripts take it as an argument instead of running `INFO`, which
+//! would cost more than the rest of a read.
 //!
 //! The connection is given a name, and its server's run id is noted with that name. Behind each read, in the same trip, the connection
 //! is asked for its name. Names end with their connection, and a client never goes back to an older one; so if the name is still there, the

@@ -1,4 +1,4 @@
-//! What the API and the services accept.
+//! Range checks of the settings `[http]` and `[rpc]`.
 
 use super::Check;
 use crate::Settings;

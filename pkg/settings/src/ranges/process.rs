@@ -1,4 +1,4 @@
-//! Logs and traces, tokens, uploads, the reaper, pages.
+//! Range checks of the settings `[trace]`, `[log]`, `[auth]`, `[upload]`, `[reaper]` and `[page]`.
 
 use super::Check;
 use crate::Settings;

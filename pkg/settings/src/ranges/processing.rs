@@ -1,4 +1,4 @@
-//! The ranges of what becomes of an upload, and of the transcoder.
+//! Range checks of the settings `[media]` and `[transcoder]`.
 
 use super::Check;
 use crate::Settings;

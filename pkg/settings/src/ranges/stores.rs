@@ -1,4 +1,4 @@
-//! The servers behind the services, and what is kept in them.
+//! Range checks of the settings `[mysql]`, `[redis]`, `[counters]`, `[etcd]` and `[object_store]`.
 
 use super::Check;
 use crate::Settings;

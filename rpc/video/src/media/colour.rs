@@ -1,4 +1,4 @@
-//! Filters that bring any picture to a size and to a colour space that viewers show rightly: by its matrix, and SDR.
+//! Builds the ffmpeg filters that scale a picture, convert its colour matrix, and tone-map HDR to SDR.
 
 use super::Streams;
 

@@ -1,5 +1,5 @@
-//! Remuxes: the same pictures and sound in a new container, with the index first and without metadata, such as places. Other tracks are
-//! dropped. Rotation and colours stay.
+//! Remuxes: the same pictures and sound in a new container, with the index first and without metadata such as GPS positions. Other tracks
+//! are dropped. Rotation and colours stay.
 
 use std::time::{Duration, Instant};
 

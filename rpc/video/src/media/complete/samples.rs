@@ -1,4 +1,5 @@
-//! Checks that the samples of an MP4 file lie within it, which the sizes of its boxes may hide, and that they can be read without a key.
+//! Checks that an MP4 file reaches to the last samples that its index names, which the sizes of its boxes may hide, and that no track is
+//! encrypted.
 
 use super::{
     mp4_box::Header,
