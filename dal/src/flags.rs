@@ -11,10 +11,10 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use crate::{DalError, Db, Reader, id_list::distinct};
 
 /// To these lengths lists are padded. Whoever is shown more is in several statements.
-const LENGTHS: [usize; 4] = [1, 8, 32, LONGEST];
-const LONGEST: usize = 128;
-/// Places for ids of one kind in a statement, at most: a feed page of 32 viewers.
-const MAX_PLACES: usize = 1024;
+const LENGTHS: [usize; 4] = [1, 8, 32, MAX_LENGTH];
+const MAX_LENGTH: usize = 128;
+/// Placeholders for ids of one kind in a statement, at most: a feed page of 32 viewers.
+const MAX_PLACEHOLDERS: usize = 1024;
 /// Viewers in a statement, at most.
 const MAX_VIEWERS: usize = 64;
 
@@ -78,7 +78,7 @@ pub(crate) fn queries(viewers: &BTreeMap<i64, Shown>) -> Vec<Statement> {
     let mut shapes: BTreeMap<Shape, Vec<Part>> = BTreeMap::new();
     for (viewer, shown) in viewers {
         let (videos, users) = (distinct(&shown.video_ids), distinct(&shown.user_ids));
-        let (mut videos, mut users) = (videos.chunks(LONGEST), users.chunks(LONGEST));
+        let (mut videos, mut users) = (videos.chunks(MAX_LENGTH), users.chunks(MAX_LENGTH));
         loop {
             let (videos, users) = (videos.next(), users.next());
             let (videos, users) = (videos.unwrap_or_default(), users.unwrap_or_default());
@@ -88,7 +88,7 @@ pub(crate) fn queries(viewers: &BTreeMap<i64, Shown>) -> Vec<Statement> {
             }
             let length = LENGTHS.into_iter().find(|length| *length >= longest);
             let shape = Shape {
-                length: length.unwrap_or(LONGEST),
+                length: length.unwrap_or(MAX_LENGTH),
                 has_videos: !videos.is_empty(),
                 has_users: !users.is_empty(),
             };
@@ -97,7 +97,7 @@ pub(crate) fn queries(viewers: &BTreeMap<i64, Shown>) -> Vec<Statement> {
         }
     }
     let of_shape = |(shape, parts): (Shape, Vec<Part>)| {
-        let max_viewers = (MAX_PLACES / shape.length).min(MAX_VIEWERS);
+        let max_viewers = (MAX_PLACEHOLDERS / shape.length).min(MAX_VIEWERS);
         let parts = parts.chunks(max_viewers);
         parts.map(|parts| query(&shape, parts)).collect::<Vec<_>>()
     };
@@ -169,7 +169,7 @@ mod tests {
                     let viewers = (1..=viewers).map(|viewer| (viewer, shown(videos, users)));
                     for query in queries(&viewers.collect()) {
                         let values = query.values.map_or(0, |values| values.0.len());
-                        assert!(values <= 2 * (MAX_PLACES + MAX_VIEWERS), "{values}");
+                        assert!(values <= 2 * (MAX_PLACEHOLDERS + MAX_VIEWERS), "{values}");
                         assert_eq!(query.sql.matches('?').count(), values);
                         texts.insert(query.sql);
                     }

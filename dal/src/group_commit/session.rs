@@ -29,8 +29,8 @@ const MAX_BROKEN: usize = 1024;
 
 /// A batch up to this size is always sent as if each op changed something, for one that doesn't is hardly in it; a larger one as long as
 /// those before have been so.
-const LEAST_EXPECTED: usize = 16;
-const MOST_EXPECTED: usize = 256;
+const MIN_EXPECTED: usize = 16;
+const MAX_EXPECTED: usize = 256;
 
 /// What one statement answered.
 #[derive(Default)]
@@ -78,7 +78,7 @@ impl Session {
         Self {
             db,
             kept: None,
-            expected: LEAST_EXPECTED,
+            expected: MIN_EXPECTED,
         }
     }
 
@@ -90,8 +90,8 @@ impl Session {
     /// What came of a batch of so many ops: whether each has changed something.
     pub(crate) fn found(&mut self, ops: usize, each: bool) {
         self.expected = match each {
-            true => self.expected.max(ops.saturating_mul(2).min(MOST_EXPECTED)),
-            false if ops >= LEAST_EXPECTED => (ops / 2).max(LEAST_EXPECTED),
+            true => self.expected.max(ops.saturating_mul(2).min(MAX_EXPECTED)),
+            false if ops >= MIN_EXPECTED => (ops / 2).max(MIN_EXPECTED),
             false => self.expected,
         };
     }

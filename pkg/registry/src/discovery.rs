@@ -15,7 +15,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     Instance, RegistryError,
     login::log_in_again,
-    retry::{Backoff, LONGEST_WAIT, within},
+    retry::{Backoff, MAX_BACKOFF, within},
 };
 
 /// By etcd key.
@@ -55,7 +55,7 @@ impl Instances {
         let service = source.service.clone();
         let watcher = Watcher {
             source,
-            view: View::new(lease_ttl + LONGEST_WAIT * 2),
+            view: View::new(lease_ttl + MAX_BACKOFF * 2),
             current: current.clone(),
             loaded: set_loaded,
         };

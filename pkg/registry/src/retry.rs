@@ -8,22 +8,22 @@ use crate::RegistryError;
 
 /// How long one call to etcd may take.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
-/// The wait after a failure: it doubles each time, up to the longest. A registration is late by the longest at most when etcd is back.
-const SHORTEST_WAIT: Duration = Duration::from_millis(100);
-pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// The wait after a failure: it doubles each time, up to the maximum. A registration is late by the maximum at most when etcd is back.
+const MIN_BACKOFF: Duration = Duration::from_millis(100);
+pub(crate) const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
 /// Exponential backoff with jitter.
 pub(crate) struct Backoff(Duration);
 
 impl Backoff {
     pub(crate) fn new() -> Self {
-        Self(SHORTEST_WAIT)
+        Self(MIN_BACKOFF)
     }
 
     pub(crate) async fn wait(&mut self) {
         let jitter = rand::rng().random_range(0.5..1.0);
         tokio::time::sleep(self.0.mul_f64(jitter)).await;
-        self.0 = (self.0 * 2).min(LONGEST_WAIT);
+        self.0 = (self.0 * 2).min(MAX_BACKOFF);
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 
 /// Most cached URLs: about 10 MB.
-const REMEMBERED: usize = 16_384;
+const MAX_ENTRIES: usize = 16_384;
 
 /// Presigned play URLs by key, each with the time of its signature in seconds since 1970.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct UrlCache {
 
 impl UrlCache {
     pub(crate) fn new(ttl_s: u32) -> Self {
-        let signed = Cache::new(REMEMBERED);
+        let signed = Cache::new(MAX_ENTRIES);
         Self { signed, ttl_s }
     }
 }

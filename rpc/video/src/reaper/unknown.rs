@@ -11,7 +11,7 @@ const MAX_UNKNOWN: u64 = 50;
 const MAX_SHARE: u64 = 20;
 
 /// The longest key that a row can hold, in bytes.
-const LONGEST_KEY: usize = 100;
+const MAX_KEY_LENGTH: usize = 100;
 
 /// Objects that a pass has seen so far.
 #[derive(Debug, Default)]
@@ -190,7 +190,7 @@ impl Reaper {
     /// False for a key that isn't ours: such objects are left alone.
     fn is_of_age(&self, key: &str) -> bool {
         key.is_ascii()
-            && key.len() <= LONGEST_KEY
+            && key.len() <= MAX_KEY_LENGTH
             && object_key::age(key).is_some_and(|age| age > self.age)
     }
 }
