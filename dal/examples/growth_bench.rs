@@ -39,7 +39,7 @@ const LIKE_PERIOD: Duration = Duration::from_millis(2);
 const MAX_LIKES_AT_ONCE: usize = 256;
 const QUIET: Duration = Duration::from_secs(10);
 const TOKENS: i64 = 1000;
-const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
+const TOKEN_TTL: Duration = Duration::from_secs(24 * 3600);
 const FOLD_WORKERS: usize = 4;
 const LIMIT: Duration = Duration::from_secs(3600);
 
@@ -111,7 +111,7 @@ impl Side {
         let (stop, mut stopped) = oneshot::channel::<()>();
         let load = tokio::spawn(async move {
             let tokens: Vec<String> = (0..TOKENS)
-                .map(|n| token_of(first_user + n, TOKEN_LIFE))
+                .map(|n| token_of(first_user + n, TOKEN_TTL))
                 .collect();
             let mut random = SmallRng::seed_from_u64(videos.cast_unsigned());
             let (mut likes, mut latencies) = (JoinSet::new(), Vec::new());

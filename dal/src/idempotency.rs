@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long a key lives at least.
-const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+const KEY_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The kind of request; the same text may be a key of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -230,12 +230,12 @@ pub(crate) fn recorded(user_id: i64, kind: Kind, key: &str) -> Select<Entity> {
 
 /// Deletes at most `limit` expired keys, the oldest first; returns how many.
 pub async fn forget_old(db: &Db, limit: u64) -> Result<u64, DalError> {
-    let life_ms = i64::try_from(LIFE.as_millis()).unwrap_or(i64::MAX);
+    let ttl_ms = i64::try_from(KEY_TTL.as_millis()).unwrap_or(i64::MAX);
     let statement = Statement::from_sql_and_values(
         DbBackend::MySql,
         "DELETE FROM idempotency_keys WHERE created_ms < CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) - ? \
          ORDER BY created_ms LIMIT ?",
-        [life_ms.into(), limit.into()],
+        [ttl_ms.into(), limit.into()],
     );
     Ok(db.write().execute_raw(statement).await?.rows_affected())
 }

@@ -24,7 +24,7 @@ use crate::{
     position::{self, Position},
 };
 
-/// How long an acknowledgement waits until nobody can miss the commit: more than the life of a lease, less than the deadline of a write.
+/// How long an acknowledgement waits until nobody can miss the commit: more than the TTL of a lease, less than the deadline of a write.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(3);
 
 /// The change of each counter. Counters that don't change aren't in it.

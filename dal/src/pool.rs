@@ -21,7 +21,7 @@ pub(crate) use switchover::Switchover;
 /// A connection that was idle for this long is pinged before use, so that a restarted server fails no request. Under load none is idle.
 const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// A connection to the primary is closed after this time, because its address may lead to another server by then. Opening one takes milliseconds.
-const PRIMARY_LIFE: Duration = Duration::from_secs(60);
+const MAX_CONNECTION_LIFETIME: Duration = Duration::from_secs(60);
 /// Statement texts kept prepared per connection. The driver's 100 are fewer than we have, and each eviction costs 40 ms: it
 /// sends a packet without reply on a socket without `TCP_NODELAY`.
 const STATEMENT_CACHE: usize = 2048;
@@ -43,11 +43,11 @@ pub(crate) fn open_primary(
 ) -> Result<DatabaseConnection, DbErr> {
     let (before, after) = (switchover.clone(), switchover.clone());
     let pool = options(max_connections, acquire_timeout)
-        .max_lifetime(PRIMARY_LIFE)
+        .max_lifetime(MAX_CONNECTION_LIFETIME)
         .before_acquire(move |connection, meta| {
             let switchover = before.clone();
             Box::pin(async move {
-                if meta.age >= PRIMARY_LIFE || switchover.is_retired(meta.age) {
+                if meta.age >= MAX_CONNECTION_LIFETIME || switchover.is_retired(meta.age) {
                     return Ok(false);
                 }
                 // Instead of a ping, in the same round trip.

@@ -22,7 +22,7 @@ const CHECK_PERIOD: Duration = Duration::from_secs(5);
 const RETRY_PERIOD: Duration = Duration::from_millis(500);
 /// For one statement.
 const DEADLINE: Duration = Duration::from_secs(1);
-/// For the row of a new id while the former id holds the lease: a fraction of the lease's life, so that the lease survives a primary that
+/// For the row of a new id while the former id holds the lease: a fraction of the lease's TTL, so that the lease survives a primary that
 /// hangs.
 const RENAMING_DEADLINE: Duration = Duration::from_millis(300);
 /// Values of the column `state`: nothing to note; has acknowledged a commit without telling Redis. `DEAD` is added when it is declared dead.

@@ -29,7 +29,7 @@ const USERS: usize = 64;
 /// Others, who have tokens.
 const VIEWERS: usize = 1000;
 const COLD_VIDEOS: usize = 300;
-const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
+const TOKEN_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// What is remarkable in a large database.
 pub struct Grown {
@@ -178,7 +178,7 @@ impl Scene {
             first_user,
             first_video,
             feed,
-            tokens: ids.map(|user_id| token_of(user_id, TOKEN_LIFE)).collect(),
+            tokens: ids.map(|user_id| token_of(user_id, TOKEN_TTL)).collect(),
             heavy_user: grown.map_or(viewer, |grown| grown.heavy_user),
             is_social: is_social > 0,
             newest_message,

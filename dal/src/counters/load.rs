@@ -18,8 +18,8 @@ use crate::{
     counts::{self, Counter},
 };
 
-/// Life of a lock: longer than a load may take. After a loader was killed nobody else loads for so long.
-const LOCK_LIFE: Duration = Duration::from_secs(4);
+/// TTL of a lock: longer than a load may take. After a loader was killed nobody else loads for so long.
+const LOCK_TTL: Duration = Duration::from_secs(4);
 /// How long a reader waits for another's load before it reads MySQL itself.
 const WAIT_LIMIT: Duration = Duration::from_millis(500);
 /// First and longest pause between two checks for another's load.
@@ -60,11 +60,11 @@ impl Counters {
         missing: &[Counter],
         token: &str,
     ) -> Result<Acquired, Unavailable> {
-        let life = LOCK_LIFE.as_millis().to_string();
+        let ttl = LOCK_TTL.as_millis().to_string();
         let replies = self
             .run_scripts(&ACQUIRE_SCRIPT, missing, |_, key| {
                 let lock = Keys::lock(&key);
-                (vec![key, lock], vec![token.to_owned(), life.clone()])
+                (vec![key, lock], vec![token.to_owned(), ttl.clone()])
             })
             .await?;
         let mut acquired = Acquired::default();

@@ -54,7 +54,7 @@
 //! * *A renewal is late*: it waits in a socket, Redis stands still. A renewal names the end of the lease by the server's clock, from
 //!   an earlier answer of the server and the time since: whenever it arrives, the lease ends when its sender believes.
 //! * *The server's clock is set back, or another server takes over.* An end further away than a lease can be counts as run out at
-//!   the next renewal by anybody, so does every lease of another run of the server. (Set back by less than a lease's life, a lease
+//!   the next renewal by anybody, so does every lease of another run of the server. (Set back by less than a lease's TTL, a lease
 //!   may last so much longer: clocks are slewed, not set.)
 //! * *A writer comes back.* It pays what it owes first. Only then it renews, and only then readers trust.
 //! * *A writer is killed.* Its lease runs out, and readers trust nothing until it is removed. The primary knows that it is dead: a

@@ -43,7 +43,7 @@ return set
 ";
 
 /// For a reader that found no key: checks again, then takes the lock.
-/// KEYS: counter, lock. ARGV: token, life of the lock in ms. Returns the text if there is one; otherwise 1 if the lock was taken, 0 if not.
+/// KEYS: counter, lock. ARGV: token, TTL of the lock in ms. Returns the text if there is one; otherwise 1 if the lock was taken, 0 if not.
 const ACQUIRE: &str = "
 if read(KEYS[1]) then return redis.call('GET', KEYS[1]) end
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end

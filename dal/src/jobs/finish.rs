@@ -22,7 +22,7 @@ pub struct Replaced {
     /// Whether the upload is kept.
     pub keep_original: bool,
     /// How long an object that isn't kept stays there at least: somebody may have its URL.
-    pub life: Duration,
+    pub ttl: Duration,
 }
 
 /// Publishes what an attempt has made: viewers get it from now on. The objects of the attempt, recorded as uploads, belong to the video; what
@@ -148,8 +148,8 @@ impl Finish {
         if !is_original_kept {
             let sql = "INSERT INTO uploads (object_key, author_id, aborting, created_at) \
                        VALUES (?, ?, 1, NOW(3) + INTERVAL ? SECOND)";
-            let life_s = i64::try_from(replaced.life.as_secs()).unwrap_or(i64::MAX);
-            let values = [old_key.into(), job.author_id.into(), life_s.into()];
+            let ttl_s = i64::try_from(replaced.ttl.as_secs()).unwrap_or(i64::MAX);
+            let values = [old_key.into(), job.author_id.into(), ttl_s.into()];
             write(transaction, sql, values).await?;
         }
         let (small_height, small_bit_rate) = media.small_numbers();

@@ -2,7 +2,7 @@
 //! connections open.
 //!
 //! A connection isn't used again if it refused a write or was opened before a move was noticed. A connection that was idle is checked before
-//! use. None is used for longer than [`super::PRIMARY_LIFE`].
+//! use. None is used for longer than [`super::MAX_CONNECTION_LIFETIME`].
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},

@@ -140,7 +140,7 @@ async fn no_count_is_below_0() {
 }
 
 #[tokio::test]
-async fn a_hit_renews_once_per_half_life() {
+async fn a_hit_renews_once_per_half_ttl() {
     let mut stage = Stage::set(2000).await;
     stage.settings.counter_ttl_s = 60;
     let counters = connected(&stage.settings, &stage.db).await;

@@ -208,7 +208,7 @@ async fn a_folder_folds_each_period_until_it_is_stopped() {
     );
 }
 
-/// As if a write's life had passed since the folder last took an id.
+/// As if the lifetime of a write had passed since the folder last took an id.
 async fn let_time_pass(database: &Database) {
     let sql = "UPDATE folder SET marked_ms = marked_ms - 60000";
     database.execute(sql).await;

@@ -130,7 +130,7 @@ async fn what_was_published_before_there_were_jobs_is_processed_last_and_stays_v
     let media = new_video(1, "derived").media;
     let replaced = jobs::Replaced {
         keep_original: false,
-        life: Duration::from_secs(60),
+        ttl: Duration::from_secs(60),
     };
     let counters = without_redis(&db);
     jobs::finish(&db, &counters, &job, &media, replaced)

@@ -1,7 +1,7 @@
 //! Tokens: JWT, signed with HS256. A token that names another algorithm is refused.
 //!
 //! The header's `kid` chooses one of the configured keys: the first key signs, all keys verify. To replace a key, add the new one last on
-//! every process, then put it first on every process, then remove the old one after the life of a token. So every process accepts the
+//! every process, then put it first on every process, then remove the old one after the TTL of a token. So every process accepts the
 //! tokens of every other at any moment. A token ends before it expires
 //! only when the epoch of its account rises. Who reads the account compares the two; this package doesn't.
 //! A token names its account by id and creation time: after a restore an id may be given again, but not with the same time.
@@ -114,7 +114,7 @@ struct Rest {
 }
 
 impl Tokens {
-    /// `keys`: `(kid, secret)`, the signing one first. `ttl`: life of a token, whole seconds.
+    /// `keys`: `(kid, secret)`, the signing one first. `ttl`: of a token, in whole seconds.
     pub fn new(
         keys: Vec<(String, Secret)>,
         issuer: &str,

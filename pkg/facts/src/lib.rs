@@ -17,17 +17,17 @@ use telemetry::metrics;
 pub struct Facts<K, V> {
     name: &'static str,
     known: Cache<K, (V, Instant)>,
-    life: Option<Duration>,
+    ttl: Option<Duration>,
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> Facts<K, V> {
-    /// Knows nothing yet. `name` is the label in the metrics; `max_entries` says how much is remembered, and `life` for how long
+    /// Knows nothing yet. `name` is the label in the metrics; `max_entries` says how much is remembered, and `ttl` for how long
     /// (none: for ever).
-    pub fn new(name: &'static str, max_entries: usize, life: Option<Duration>) -> Self {
+    pub fn new(name: &'static str, max_entries: usize, ttl: Option<Duration>) -> Self {
         Self {
             name,
             known: Cache::new(max_entries),
-            life,
+            ttl,
         }
     }
 
@@ -63,7 +63,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Facts<K, V> {
 
     fn fresh(&self, key: &K) -> Option<V> {
         let (fact, since) = self.known.get(key)?;
-        let is_fresh = self.life.is_none_or(|life| since.elapsed() < life);
+        let is_fresh = self.ttl.is_none_or(|ttl| since.elapsed() < ttl);
         is_fresh.then_some(fact)
     }
 }
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_learnt_is_known_for_its_life_and_the_rest_is_asked_for() {
+    fn what_was_learnt_is_known_for_its_ttl_and_the_rest_is_asked_for() {
         let facts = Facts::new("test", 100, None);
         assert_eq!(facts.get(&1), None);
         facts.insert(1, "one");

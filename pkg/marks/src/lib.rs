@@ -7,7 +7,7 @@
 //! * *FLUSHALL, a restart with older data, a failover.* Beside the marks is an *epoch*: the run id of the Redis server, and a commit that
 //!   is newer than every commit whose mark may be lost. One script reads the epoch and the marks together. If the epoch is missing or has
 //!   another run id, everything counts as marked ([`Sees::All`]) until a keeper ([`Marks::keep`]) has made a new epoch. Where commits
-//!   can't be compared ([`settings::ReadsAfterWrites::Mark`]), the new epoch waits for [`Marks::life`] instead.
+//!   can't be compared ([`settings::ReadsAfterWrites::Mark`]), the new epoch waits for [`Marks::ttl`] instead.
 //! * *A mark that couldn't be written.* This process deletes the epoch of the bucket before it uses Redis again. Other processes may reach
 //!   Redis in the meantime and must not trust it. So each writer holds a lease ([`redis_client::leases`]), and the script that reads trusts
 //!   nothing while a lease has run out. The write is acknowledged when the epoch is deleted or the lease has run out
@@ -67,7 +67,7 @@ pub struct Marks {
     leases: Arc<Leases>,
     prefix: Arc<str>,
     mode: ReadsAfterWrites,
-    life: Duration,
+    ttl: Duration,
 }
 
 impl Marks {
@@ -80,18 +80,18 @@ impl Marks {
     /// The URL can't be read.
     pub fn connect(redis: &settings::Redis, mysql: &settings::Mysql) -> Result<Self, BadUrl> {
         let client = Client::open(Self::NAME, redis, redis.marks_db)?;
-        let life = Duration::from_secs(mysql.max_lag_s).saturating_add(TIME_TO_NOTICE);
+        let ttl = Duration::from_secs(mysql.max_lag_s).saturating_add(TIME_TO_NOTICE);
         let buckets = (0..BUCKETS).map(|bucket| trusted_by(&redis.key_prefix, bucket));
         let wait = match mysql.reads_after_writes {
             ReadsAfterWrites::Gtid => Duration::ZERO,
-            ReadsAfterWrites::Mark => life,
+            ReadsAfterWrites::Mark => ttl,
         };
         Ok(Self {
             leases: Leases::new(client.clone(), Self::NAME, buckets.collect(), wait),
             client,
             prefix: redis.key_prefix.as_str().into(),
             mode: mysql.reads_after_writes,
-            life,
+            ttl,
         })
     }
 
@@ -110,9 +110,9 @@ impl Marks {
         self.leases.leave().await
     }
 
-    /// How long a mark lives.
-    pub fn life(&self) -> Duration {
-        self.life
+    /// The TTL of a mark.
+    pub fn ttl(&self) -> Duration {
+        self.ttl
     }
 
     /// Whether Redis answers now.
@@ -126,7 +126,7 @@ impl Marks {
     /// Marks `subjects` with a commit, in one round trip. Call it before the commit is acknowledged. For a subject that can't be marked the
     /// epoch of its bucket is deleted. Returns whether all were marked. Takes at most the time of one command.
     pub async fn set(&self, subjects: &[Subject], commit: &Commit) -> bool {
-        let life = self.life.as_millis().to_string();
+        let ttl = self.ttl.as_millis().to_string();
         let (seq, gtid) = match self.mode {
             ReadsAfterWrites::Gtid => (commit.seq.to_string(), commit.gtid.clone()),
             ReadsAfterWrites::Mark => ("0".to_owned(), "-".to_owned()),
@@ -146,7 +146,7 @@ impl Marks {
             .collect();
         let call = |group: &&[Subject]| {
             let keys = group.iter().map(|subject| self.key(*subject)).collect();
-            (keys, vec![seq.clone(), gtid.clone(), life.clone()])
+            (keys, vec![seq.clone(), gtid.clone(), ttl.clone()])
         };
         let calls: Vec<redis_client::ScriptCall> = groups.iter().map(call).collect();
         let unmarked: Vec<Subject> = match self.client.run_script(&MARK_SCRIPT, &calls).await {

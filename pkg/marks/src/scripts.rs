@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use redis_client::{Script, leases};
 
-/// A writer's. KEYS: marks. ARGV: seq, gtid, life in ms. How many were set: not those where a later commit's mark is, which lives longer.
+/// A writer's. KEYS: marks. ARGV: seq, gtid, TTL in ms. How many were set: not those where a later commit's mark is, which lives longer.
 const MARK: &str = "
 local set = 0
 for _, key in ipairs(KEYS) do

@@ -18,7 +18,7 @@ use crate::signals::Stopping;
 /// How long a check may take. After that the dependency counts as down.
 const CHECK_LIMIT: Duration = Duration::from_secs(1);
 /// How long a report is used before the checks run again.
-const ROUND_LIFE: Duration = Duration::from_secs(1);
+const REPORT_TTL: Duration = Duration::from_secs(1);
 /// Longest reason that is shown, in characters.
 const MAX_REASON: usize = 160;
 
@@ -166,7 +166,7 @@ impl Readiness {
         }
         let mut last = self.last.lock().await;
         if let Some((at, report)) = &*last
-            && at.elapsed() < ROUND_LIFE
+            && at.elapsed() < REPORT_TTL
         {
             return report.clone();
         }

@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// A multiple of every half life below.
+    /// A multiple of every half TTL below.
     const MIDNIGHT_S: u64 = 1_800_057_600;
 
     fn store(url_ttl_s: u32) -> Store {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_play_url_stays_the_same_for_half_its_life() {
+    fn a_play_url_stays_the_same_for_half_its_ttl() {
         let (store, other) = (store(3600), store(3600));
         let at = |s: u64| store.play_url_at("v/1.mp4", MIDNIGHT_S + s).unwrap();
         let first = at(0);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn at_least_half_of_the_life_is_left() {
+    fn at_least_half_of_the_ttl_is_left() {
         for ttl_s in [60, 61, 3600, 86_400] {
             let store = store(ttl_s);
             let half_s = u64::from(ttl_s / 2);

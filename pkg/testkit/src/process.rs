@@ -26,7 +26,7 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 /// How long a process may take to stand still.
 const FREEZE_LIMIT: Duration = Duration::from_secs(5);
 /// How long the log of a failed test is kept.
-const LOG_LIFE: Duration = Duration::from_secs(24 * 3600);
+const LOG_RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// Lines of the log that a failed test shows.
 const TAIL_LINES: usize = 40;
 
@@ -335,7 +335,7 @@ fn sweep_logs() {
     for entry in entries.flatten() {
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
         let age = modified.ok().and_then(|time| time.elapsed().ok());
-        if age.is_some_and(|age| age > LOG_LIFE) {
+        if age.is_some_and(|age| age > LOG_RETENTION) {
             // Another test run may have been faster.
             let _ = std::fs::remove_file(entry.path());
         }

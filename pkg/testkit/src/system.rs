@@ -405,11 +405,11 @@ fn start_program(
     Process::spawn(name, command)
 }
 
-/// A token of this user in every test system, where the user needn't be to read; good for `life` and the leeway of 5 s.
-pub fn token_of(user_id: i64, life: Duration) -> String {
+/// A token of this user in every test system, where the user needn't be to read; good for `ttl` and the leeway of 5 s.
+pub fn token_of(user_id: i64, ttl: Duration) -> String {
     let (kid, secret) = JWT_KEYS.split_once(':').expect("kid:secret");
     let keys = vec![(kid.to_owned(), Secret::new(secret))];
-    let tokens = Tokens::new(keys, "dousheng", "dousheng-client", life);
+    let tokens = Tokens::new(keys, "dousheng", "dousheng-client", ttl);
     let tokens = tokens.expect("a signing key");
     tokens.issue(user_id, None).expect("a token")
 }

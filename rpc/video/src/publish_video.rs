@@ -99,14 +99,14 @@ impl VideoService {
             .await?;
         saga.read("whole object", READ_LIMIT, self.whole(key, size_bytes))
             .await?;
-        let probe_limit = self.media.probe_url_life();
+        let probe_limit = self.media.probe_url_ttl();
         let probe = saga.read("probe", probe_limit, self.probe(key)).await?;
         let derived = self.derive(saga, request, &probe, size_bytes).await?;
         if derived.is_none() {
             let few = self.few_unfinished(request.author_id);
             saga.read("few unfinished", ROW_LIMIT, few).await?;
         }
-        let cover_limit = self.media.cover_url_life();
+        let cover_limit = self.media.cover_url_ttl();
         let cover = saga
             .read("cover", cover_limit, self.cover(key, &probe))
             .await?;
@@ -139,7 +139,7 @@ impl VideoService {
         else {
             return Ok(None);
         };
-        let limit = self.media.probe_url_life();
+        let limit = self.media.probe_url_ttl();
         let remux = self.remux(&request.object_key, probe, into, size_bytes);
         let remuxed = match saga.read("remux", limit, remux).await {
             Ok(remuxed) => remuxed,
@@ -177,7 +177,7 @@ impl VideoService {
         into: Format,
         size_bytes: u64,
     ) -> Result<Remuxed, VideoError> {
-        let url = self.store.internal_url(key, self.media.probe_url_life())?;
+        let url = self.store.internal_url(key, self.media.probe_url_ttl())?;
         let is_small = size_bytes <= self.remux_always_bytes;
         let remuxed = self
             .media
@@ -296,12 +296,12 @@ impl VideoService {
     }
 
     async fn probe(&self, key: &str) -> Result<Probe, VideoError> {
-        let url = self.store.internal_url(key, self.media.probe_url_life())?;
+        let url = self.store.internal_url(key, self.media.probe_url_ttl())?;
         Ok(self.media.probe(&url).await?)
     }
 
     async fn cover(&self, key: &str, video: &Probe) -> Result<Cover, VideoError> {
-        let url = self.store.internal_url(key, self.media.cover_url_life())?;
+        let url = self.store.internal_url(key, self.media.cover_url_ttl())?;
         Ok(self.media.cover(&url, video).await?)
     }
 

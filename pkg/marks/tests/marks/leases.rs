@@ -176,8 +176,8 @@ async fn a_process_that_never_held_a_lease_does_not_count_on_its_end() {
         (!marks.set(&[User(7)], &primary.commit()).await).then_some(())
     })
     .await;
-    let life = marks::leases::LIFE * 2;
-    let settled = tokio::time::timeout(life, marks.settled()).await;
+    let limit = marks::leases::LEASE_TTL * 2;
+    let settled = tokio::time::timeout(limit, marks.settled()).await;
     assert!(settled.is_err(), "{settled:?}");
     redis.accept_writes();
     assert_eq!(marks.settled().await, Settled::Deleted);

@@ -149,7 +149,7 @@ fn marks_at(url: String, mode: ReadsAfterWrites) -> Marks {
         max_fallback_connections: 1,
         acquire_timeout_ms: 1000,
         reads_after_writes: mode,
-        // A mark outlives every test, except where an epoch waits for its life.
+        // A mark outlives every test, except where an epoch waits for its TTL.
         max_lag_s: match mode {
             ReadsAfterWrites::Gtid => 60,
             ReadsAfterWrites::Mark => 1,
@@ -220,8 +220,8 @@ async fn a_mark_ends_and_its_epoch_stays() {
         .command(DATABASE, &["PTTL", "t:{m7}:u7"])
         .parse()
         .unwrap();
-    let life = u64::try_from(marks.life().as_millis()).unwrap();
-    assert!((1..=life).contains(&ttl), "{ttl}");
+    let max = u64::try_from(marks.ttl().as_millis()).unwrap();
+    assert!((1..=max).contains(&ttl), "{ttl}");
     assert_eq!(redis.command(DATABASE, &["PTTL", "t:{m7}:epoch"]), "-1");
 }
 
@@ -322,13 +322,13 @@ async fn an_epoch_is_not_made_of_a_commit_from_before_the_last_loss() {
 }
 
 #[tokio::test]
-async fn without_comparable_commits_a_mark_means_everything_and_an_epoch_waits_its_life() {
+async fn without_comparable_commits_a_mark_means_everything_and_an_epoch_waits_its_ttl() {
     let redis = Redis::start().await;
     let marks = marks(&redis, ReadsAfterWrites::Mark);
     tokio::spawn(marks.clone().keep(Primary::new("a")));
     let started = std::time::Instant::now();
     known(&marks).await;
-    assert!(started.elapsed() >= marks.life(), "{:?}", started.elapsed());
+    assert!(started.elapsed() >= marks.ttl(), "{:?}", started.elapsed());
     assert_eq!(marks.read(&[User(7)]).await, Sees::Any);
     marks.set(&[User(7)], &commit(500)).await;
     assert_eq!(marks.read(&[User(7)]).await, Sees::All(Why::Marked));

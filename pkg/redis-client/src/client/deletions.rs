@@ -54,13 +54,13 @@ impl Client {
         self.pending().keys.is_empty() && !self.is_suspended()
     }
 
-    /// Whether a lease of this life may be asked for: only while no deletion is pending. If so, its end is remembered, and a write
+    /// Whether a lease of this TTL may be asked for: only while no deletion is pending. If so, its end is remembered, and a write
     /// that fails from now on must wait for it.
-    pub(crate) fn try_begin_lease(&self, life: Duration) -> bool {
+    pub(crate) fn try_begin_lease(&self, ttl: Duration) -> bool {
         let mut pending = self.pending();
         let may = pending.keys.is_empty() && !self.is_suspended();
         if may {
-            pending.lease_ends = Some(Instant::now() + life);
+            pending.lease_ends = Some(Instant::now() + ttl);
         }
         may
     }

@@ -8,13 +8,13 @@ use std::{future::Future, sync::Weak, time::Duration};
 use tokio::{sync::watch, time::MissedTickBehavior};
 
 use super::{
-    Bucket, Found, Leases, PERIOD, SET_LIFE,
+    Bucket, Found, Leases, PERIOD, SET_TTL,
     scripts::{BEGIN_SCRIPT, MAKE_SCRIPT, REMOVE_SCRIPT},
 };
 use crate::{Reply, ScriptCall, Value};
 
 /// How long a killed keeper blocks others, besides the time that an epoch waits.
-const CANDIDATE_LIFE: Duration = Duration::from_secs(5);
+const CANDIDATE_TTL: Duration = Duration::from_secs(5);
 
 /// The state of a writer whose lease has run out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,8 +151,8 @@ impl Leases {
 
     async fn make_missing(&self, registry: &impl Registry) {
         let token = format!("{:016x}", rand::random::<u64>());
-        let life = self.wait.saturating_add(CANDIDATE_LIFE).as_millis();
-        let calls = self.calls(self.buckets.iter(), &[token.clone(), life.to_string()]);
+        let ttl = self.wait.saturating_add(CANDIDATE_TTL).as_millis();
+        let calls = self.calls(self.buckets.iter(), &[token.clone(), ttl.to_string()]);
         let replies = self.client.run_lease_script(&BEGIN_SCRIPT, &calls).await;
         let Ok(replies) = replies else { return };
         let missing: Vec<&Bucket> = (self.buckets.iter().zip(replies))
@@ -167,7 +167,7 @@ impl Leases {
         let Some(EpochBase { writers, commit }) = registry.epoch_base(self.name).await else {
             return;
         };
-        let mut arguments = vec![token, commit, SET_LIFE.as_millis().to_string()];
+        let mut arguments = vec![token, commit, SET_TTL.as_millis().to_string()];
         arguments.extend(writers);
         let calls = self.calls(missing.iter().copied(), &arguments);
         if let Ok(replies) = self.client.run_lease_script(&MAKE_SCRIPT, &calls).await {

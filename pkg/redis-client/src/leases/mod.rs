@@ -21,15 +21,15 @@ pub use keeper::{Cleanup, EpochBase, Registry, WriterStatus};
 pub use scripts::READING;
 use scripts::{LEAVE_SCRIPT, RENEW_SCRIPT};
 
-/// The life of a lease. A writer that can't write to Redis waits this long before it acknowledges; it is well below the deadline of a
+/// The TTL of a lease. A writer that can't write to Redis waits this long before it acknowledges; it is well below the deadline of a
 /// write.
-pub const LIFE: Duration = Duration::from_secs(2);
+pub const LEASE_TTL: Duration = Duration::from_secs(2);
 /// Added to the wait for the end of a lease, because clocks differ in speed.
 const MARGIN: Duration = Duration::from_millis(50);
 /// Time between two renewals.
 const PERIOD: Duration = Duration::from_millis(500);
 /// The set of writers expires after this time without a renewal. Without the set, readers trust nothing.
-const SET_LIFE: Duration = Duration::from_secs(24 * 3600);
+const SET_TTL: Duration = Duration::from_secs(24 * 3600);
 /// Renewals that must succeed before a failed writer takes a lease again. Otherwise, with a Redis that comes and goes, every other write
 /// would wait for the end of a lease.
 const PROBES_AFTER_FAILURE: u32 = 2;
@@ -265,22 +265,22 @@ impl Leases {
             }
         }
         let is_ready = |slot: &Slot| slot.probes == 0 && slot.clock.is_some();
-        // The end of the lease is the server's time plus a life. So however late the message arrives, the lease ends no later than that.
-        let holds = held.slots.iter().any(is_ready) && self.client.try_begin_lease(LIFE);
-        let life = LIFE.as_millis().to_string();
+        // The end of the lease is the server's time plus a TTL. So however late the message arrives, the lease ends no later than that.
+        let holds = held.slots.iter().any(is_ready) && self.client.try_begin_lease(LEASE_TTL);
+        let ttl = LEASE_TTL.as_millis().to_string();
         let former = held.former.clone().unwrap_or_default();
         let calls = self.buckets.iter().zip(&held.slots).map(|(bucket, slot)| {
             let ends = slot.clock.filter(|_| holds && is_ready(slot));
             let ends = ends.map_or_else(String::new, |(server_ms, at)| {
-                let since = at.elapsed().saturating_add(LIFE).as_millis();
+                let since = at.elapsed().saturating_add(LEASE_TTL).as_millis();
                 (u128::from(server_ms) + since).to_string()
             });
             let arguments = vec![
                 id.to_owned(),
                 ends,
-                life.clone(),
+                ttl.clone(),
                 former.clone(),
-                SET_LIFE.as_millis().to_string(),
+                SET_TTL.as_millis().to_string(),
             ];
             (bucket.keys(), arguments)
         });

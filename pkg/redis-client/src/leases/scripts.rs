@@ -31,15 +31,15 @@ const RUN: &str = "
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
 ";
 
-/// Renewal, by a writer. ARGV: its id, the end of its lease ('' to look only), the life of a lease in ms, a former id or '', the life of
+/// Renewal, by a writer. ARGV: its id, the end of its lease ('' to look only), the TTL of a lease in ms, a former id or '', the TTL of
 /// the set in ms. Returns the time, 1 if the epoch and the set exist, and all writers whose lease has run out.
 ///
 /// After a restart of the server all data may be old and the clock may differ: then every lease has run out until it is renewed. The same
-/// holds for a lease that ends later than a life from now: the clock was set back.
+/// holds for a lease that ends later than a TTL from now: the clock was set back.
 const RENEW: &str = "
-local now, life = now_ms(), tonumber(ARGV[3])
+local now, ttl = now_ms(), tonumber(ARGV[3])
 local of = epoch(KEYS[1])
-local from = '(' .. string.format('%.0f', now + life)
+local from = '(' .. string.format('%.0f', now + ttl)
 if of and of ~= run then
     redis.call('DEL', KEYS[1], KEYS[2])
     of, from = nil, '-inf'
@@ -49,7 +49,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], from, '(inf')) do
 end
 if ARGV[2] ~= '' then
     local ends = tonumber(ARGV[2])
-    if from == '-inf' or ends > now + life then ends = 0 end
+    if from == '-inf' or ends > now + ttl then ends = 0 end
     redis.call('ZADD', KEYS[3], ends, ARGV[1])
     if ARGV[4] ~= '' then redis.call('ZREM', KEYS[3], ARGV[4]) end
     redis.call('PEXPIRE', KEYS[3], ARGV[5])
@@ -58,7 +58,7 @@ local whole = of and redis.call('ZSCORE', KEYS[3], 'whole') and 1 or 0
 return { now, whole, redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now) }
 ";
 
-/// First half of making an epoch, by a keeper. ARGV: token, life of the candidate in ms. Returns 1 if this keeper makes the epoch.
+/// First half of making an epoch, by a keeper. ARGV: token, TTL of the candidate in ms. Returns 1 if this keeper makes the epoch.
 const BEGIN: &str = "
 if epoch(KEYS[1]) == run and redis.call('ZSCORE', KEYS[3], 'whole') then return 0 end
 if string.match(text(KEYS[2]), ' (%w+)$') == run then return 0 end
@@ -66,7 +66,7 @@ redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. run, 'PX', ARGV[2])
 return 1
 ";
 
-/// Second half, only if nothing was lost since the first. ARGV: token, 'seq gtid', life of the set in ms, all writers. A writer that is
+/// Second half, only if nothing was lost since the first. ARGV: token, 'seq gtid', TTL of the set in ms, all writers. A writer that is
 /// missing in the set is added without a lease. Returns 1 if the epoch was made.
 const MAKE: &str = "
 if text(KEYS[2]) ~= ARGV[1] .. ' ' .. run then return 0 end

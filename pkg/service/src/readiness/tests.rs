@@ -27,7 +27,7 @@ fn switched(readiness: &Readiness, name: &str, need: Need) -> (Arc<AtomicBool>, 
 
 /// Lets the last round grow old.
 async fn later() {
-    tokio::time::sleep(ROUND_LIFE).await;
+    tokio::time::sleep(REPORT_TTL).await;
 }
 
 #[tokio::test]

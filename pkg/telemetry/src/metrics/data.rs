@@ -138,7 +138,7 @@ label! {
         Object = "object",
         /// Parts of an object that belongs to none.
         Parts = "parts",
-        /// An idempotency key that has outlived its life.
+        /// An idempotency key that has outlived its TTL.
         Key = "key",
     }
 }

@@ -67,7 +67,7 @@ fn best_of(pictures: &[Content]) -> Option<usize> {
 }
 
 impl Media {
-    /// Takes a picture from the video at `url`, which must be good for `Media::cover_url_life`.
+    /// Takes a picture from the video at `url`, which must be good for `Media::cover_url_ttl`.
     pub async fn cover(&self, url: &str, video: &Probe) -> Result<Cover, MediaError> {
         let _slot = self.slot().await?;
         let begun = Instant::now();

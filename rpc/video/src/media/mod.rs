@@ -124,12 +124,12 @@ impl Media {
     }
 
     /// How long a URL given to [`Media::probe`] must be good, its wait included.
-    pub(crate) fn probe_url_life(&self) -> Duration {
+    pub(crate) fn probe_url_ttl(&self) -> Duration {
         self.queue_limit() + self.probe_limit
     }
 
     /// How long a URL given to [`Media::cover`] must be good, its wait included.
-    pub(crate) fn cover_url_life(&self) -> Duration {
+    pub(crate) fn cover_url_ttl(&self) -> Duration {
         self.queue_limit() + self.cover_limit
     }
 

@@ -15,7 +15,7 @@ const ENTRIES: &str = "format=format_name,duration,start_time:stream=index,codec
      stream_tags=rotate:stream_side_data=rotation";
 
 impl Media {
-    /// Asks ffprobe about the object at `url`, which must be good for `Media::probe_url_life`.
+    /// Asks ffprobe about the object at `url`, which must be good for `Media::probe_url_ttl`.
     pub async fn probe(&self, url: &str) -> Result<Probe, MediaError> {
         let begun = Instant::now();
         let stall_limit_us = Self::stall_limit_us(self.probe_limit);

@@ -19,7 +19,7 @@ pub struct Remuxed {
 }
 
 impl Media {
-    /// Remuxes the video of `size_bytes` at `url`, which must be good for `Media::probe_url_life`, within `media.remux_timeout_ms`, its wait
+    /// Remuxes the video of `size_bytes` at `url`, which must be good for `Media::probe_url_ttl`, within `media.remux_timeout_ms`, its wait
     /// for a slot included; if `is_small`, within the times of a probe.
     pub async fn remux_at_once(
         &self,

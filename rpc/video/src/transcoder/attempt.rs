@@ -17,7 +17,7 @@ use crate::{
     publish_video::{bit_rate, media_of},
 };
 
-/// The lease is renewed so many times in its life.
+/// The lease is renewed so many times in its TTL.
 const RENEWALS: u32 = 3;
 /// The pause when the store, the database or the disk are to blame.
 const AWAY_PAUSE: Duration = Duration::from_secs(10);
@@ -149,7 +149,7 @@ impl Inner {
         drop(file);
         let made = self.probe(&key).await?;
         let small = self.put_small(small_key, small, &made).await?;
-        let url = self.store.internal_url(&key, self.media.cover_url_life())?;
+        let url = self.store.internal_url(&key, self.media.cover_url_ttl())?;
         let cover = self.media.cover(&url, &made).await?;
         let cover_key = self.uploads.put_cover(&key, cover).await?;
         let media = videos::Media {
@@ -158,13 +158,13 @@ impl Inner {
         };
         let replaced = Replaced {
             keep_original: self.keep_originals,
-            life: self.url_life,
+            ttl: self.url_ttl,
         };
         Ok(jobs::finish(&self.db, &self.counters, job, &media, replaced).await?)
     }
 
     async fn probe(&self, key: &str) -> Result<Probe, VideoError> {
-        let url = self.store.internal_url(key, self.media.probe_url_life())?;
+        let url = self.store.internal_url(key, self.media.probe_url_ttl())?;
         Ok(self.media.probe(&url).await?)
     }
 

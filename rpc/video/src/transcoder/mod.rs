@@ -38,7 +38,7 @@ struct Inner {
     parallel: usize,
     keep_originals: bool,
     /// How long a URL that somebody was given may be used.
-    url_life: Duration,
+    url_ttl: Duration,
 }
 
 impl Transcoder {
@@ -60,7 +60,7 @@ impl Transcoder {
             poll: Duration::from_millis(transcoder.poll_ms),
             parallel: transcoder.parallel,
             keep_originals: settings.media.keep_originals,
-            url_life: Duration::from_secs(settings.object_store.url_ttl_s.into()),
+            url_ttl: Duration::from_secs(settings.object_store.url_ttl_s.into()),
         }))
     }
 

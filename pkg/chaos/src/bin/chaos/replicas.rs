@@ -28,7 +28,7 @@ const SERVICES: [&str; 6] = [
 ];
 /// As short as it may be: after this and 5 s nothing says any more that something was written.
 const MAX_LAG_S: u64 = 1;
-const MARKS_LIFE: Duration = Duration::from_secs(7);
+const MARKS_TTL: Duration = Duration::from_secs(7);
 /// How long is looked.
 const LOOKS: Duration = Duration::from_secs(8);
 /// Users who look.
@@ -125,7 +125,7 @@ async fn late_and_restarted() -> Report {
         }
     }
     // What was written long ago is marked no more; who was there all the time knows how late the replica is.
-    sleep(MARKS_LIFE).await;
+    sleep(MARKS_TTL).await;
     for service in SERVICES {
         for instance in 0..2 {
             bed.replace(service, instance).await;

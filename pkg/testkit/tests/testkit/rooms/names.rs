@@ -10,6 +10,7 @@ use super::{metadata, sources};
 /// Words that were names here, and what is said instead. Prose may use them; a name may not have one as a part.
 const REPLACED: &[(&str, &str)] = &[
     ("adornment", "middleware"),
+    ("life", "TTL"),
     ("manners", "middleware, CORS, compression"),
     ("parting", "drain"),
 ];

@@ -230,7 +230,7 @@ async fn an_attempt_that_has_lost_its_lease_publishes_nothing_and_leaves_nothing
         .unwrap();
     let replaced = jobs::Replaced {
         keep_original: false,
-        life: Duration::ZERO,
+        ttl: Duration::ZERO,
     };
     let late = jobs::finish(&db, &counters, &stopped, &media, replaced).await;
     assert!(matches!(late, Err(dal::DalError::NotFound)), "{late:?}");
