@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A flight that takes longer no longer holds up the next: a page takes a few milliseconds, and people notice a quarter of a second.
-const PATIENCE: Duration = Duration::from_millis(250);
+const MAX_FLIGHT_WAIT: Duration = Duration::from_millis(250);
 
 /// The viewers that a page is read for.
 pub type Viewers = BTreeSet<i64>;
@@ -47,11 +47,11 @@ impl Flights {
     /// None are under way.
     pub fn new() -> Self {
         Self {
-            feed: Singleflight::new(PATIENCE),
-            works: Singleflight::new(PATIENCE),
-            comments: Singleflight::new(PATIENCE),
-            flags: Singleflight::new(PATIENCE),
-            user_counts: Singleflight::new(PATIENCE),
+            feed: Singleflight::new(MAX_FLIGHT_WAIT),
+            works: Singleflight::new(MAX_FLIGHT_WAIT),
+            comments: Singleflight::new(MAX_FLIGHT_WAIT),
+            flags: Singleflight::new(MAX_FLIGHT_WAIT),
+            user_counts: Singleflight::new(MAX_FLIGHT_WAIT),
         }
     }
 }

@@ -245,11 +245,11 @@ where
             .set_address(Address::from(address));
         cx.extensions_mut().remove::<SelectedTransport>();
         self.shared.prover.prove(cx, address);
-        let patience = until.saturating_duration_since(Instant::now());
+        let timeout = until.saturating_duration_since(Instant::now());
         // The metadata belongs to this call alone.
         let _ = METAINFO.try_with(|meta| {
             meta.borrow_mut()
-                .set_transient(header::PATIENCE, patience.as_millis().to_string());
+                .set_transient(header::TIMEOUT_MS, timeout.as_millis().to_string());
         });
         let result = tokio::time::timeout_at(until, self.inner.call(cx, req)).await;
         // The transport sets this when it has a connection, before it writes.

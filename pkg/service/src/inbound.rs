@@ -78,8 +78,8 @@ fn accept_timeout(cx: &ServerContext) {
     // Outside of a scope there is no caller.
     let _ = METAINFO.try_with(|meta| {
         let mut meta = meta.borrow_mut();
-        if meta.get_upstream(header::PATIENCE).is_none() {
-            meta.set_upstream(header::PATIENCE, limit.as_millis().to_string());
+        if meta.get_upstream(header::TIMEOUT_MS).is_none() {
+            meta.set_upstream(header::TIMEOUT_MS, limit.as_millis().to_string());
         }
     });
 }

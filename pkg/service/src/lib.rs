@@ -50,8 +50,8 @@ mod header {
     pub(crate) const SECRET: &str = "SECRET";
     /// The trace that the call belongs to. Transient.
     pub(crate) const TRACEPARENT: &str = "TRACEPARENT";
-    /// How many milliseconds the caller still waits. Transient.
-    pub(crate) const PATIENCE: &str = "PATIENCE";
+    /// How many milliseconds the caller still waits. Transient. Processes of other versions know it by this value.
+    pub(crate) const TIMEOUT_MS: &str = "PATIENCE";
     /// The cost of the call. Backward.
     pub(crate) const COST: &str = "COST";
 }

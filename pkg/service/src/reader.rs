@@ -20,9 +20,9 @@ pub fn reader() -> Reader {
 /// The deadline of the caller; `None` if it has none. Call it in the task of the call, before anything is awaited: the caller sends how
 /// long it waits, not a time, because the clocks of two machines differ.
 pub fn deadline() -> Option<Instant> {
-    let header = METAINFO.try_with(|meta| meta.borrow().get_upstream(header::PATIENCE));
-    let patience_ms = header.ok().flatten()?.parse().ok()?;
-    Instant::now().checked_add(Duration::from_millis(patience_ms))
+    let header = METAINFO.try_with(|meta| meta.borrow().get_upstream(header::TIMEOUT_MS));
+    let timeout_ms = header.ok().flatten()?.parse().ok()?;
+    Instant::now().checked_add(Duration::from_millis(timeout_ms))
 }
 
 /// Runs `work` on behalf of `reader`, who is sent with every call that it makes in this task.

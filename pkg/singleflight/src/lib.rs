@@ -29,7 +29,7 @@ pub struct Ended;
 pub struct Singleflight<K, D, T>(Arc<Shared<K, D, T>>);
 
 struct Shared<K, D, T> {
-    patience: Duration,
+    max_wait: Duration,
     keys: Mutex<HashMap<K, State<D, T>>>,
 }
 
@@ -46,10 +46,10 @@ where
     D: Demand,
     T: Clone + Send + Sync + 'static,
 {
-    /// No reads yet. A flight that takes longer than `patience` no longer holds up the next one, unless another is as slow already.
-    pub fn new(patience: Duration) -> Self {
+    /// No reads yet. A flight that takes longer than `max_wait` no longer holds up the next one, unless another is as slow already.
+    pub fn new(max_wait: Duration) -> Self {
         Self(Arc::new(Shared {
-            patience,
+            max_wait,
             keys: Mutex::default(),
         }))
     }
@@ -133,7 +133,7 @@ where
         let mut is_late = false;
         if let Some(group) = group {
             let mut flight = Box::pin(group.read());
-            if tokio::time::timeout(self.patience, &mut flight)
+            if tokio::time::timeout(self.max_wait, &mut flight)
                 .await
                 .is_err()
             {
