@@ -2,34 +2,34 @@
 
 use std::collections::BTreeMap;
 
-use testkit::{Client, Gate, Process, System};
+use testkit::{Client, Process, System, TcpProxy};
 
 use crate::system_builder;
 
 /// Two instances of each.
 pub const SERVICES: [&str; 4] = ["user", "video", "favorite", "comment"];
 
-/// Everything that can be away, each behind a gate or a process of this test's own.
+/// Everything that can be away, each behind a proxy or a process of this test's own.
 pub struct Faulty {
     // Ended before what they use.
     pub processes: BTreeMap<&'static str, Vec<Process>>,
     pub api: Client,
-    pub primary: Gate,
-    pub replica: Gate,
-    pub redis: Gate,
-    pub store: Gate,
+    pub primary: TcpProxy,
+    pub replica: TcpProxy,
+    pub redis: TcpProxy,
+    pub store: TcpProxy,
     variables: BTreeMap<String, String>,
     pub system: System,
 }
 
-/// The gate to the server in a URL, and the URL that goes through it.
-async fn gated(url: &str) -> (Gate, String) {
+/// The proxy to the server in a URL, and the URL that goes through it.
+async fn proxied(url: &str) -> (TcpProxy, String) {
     let after_scheme = url.split_once("://").unwrap().1;
     let place = after_scheme.split('/').next().unwrap();
     let target = place.rsplit('@').next().unwrap();
-    let gate = Gate::to(target).await;
-    let through = url.replacen(target, &gate.address().to_string(), 1);
-    (gate, through)
+    let proxy = TcpProxy::to(target).await;
+    let through = url.replacen(target, &proxy.address().to_string(), 1);
+    (proxy, through)
 }
 
 impl Faulty {
@@ -41,9 +41,9 @@ impl Faulty {
         let system = builder.own_etcd().start().await;
         let mut variables = system.variables().clone();
         let mut through = async |variable: &str| {
-            let (gate, url) = gated(&variables[variable]).await;
+            let (proxy, url) = proxied(&variables[variable]).await;
             variables.insert(variable.to_owned(), url);
-            gate
+            proxy
         };
         let primary = through("DOUSHENG_MYSQL__PRIMARY_URL").await;
         let replica = through("DOUSHENG_MYSQL__REPLICA_URLS").await;

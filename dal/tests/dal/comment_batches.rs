@@ -13,7 +13,7 @@ use dal::{
 };
 use futures::{FutureExt as _, future::join_all};
 use telemetry::cost;
-use testkit::{Database, Gate};
+use testkit::{Database, TcpProxy};
 
 use crate::fixture;
 
@@ -208,15 +208,15 @@ async fn a_comment_that_arrives_after_its_deadline_is_refused_by_the_primary() {
     let url = database.primary_url();
     let (account, rest) = url.rsplit_once('@').unwrap();
     let (address, name) = rest.split_once('/').unwrap();
-    let gate = Gate::to(address).await;
-    let far = format!("{account}@{}/{name}", gate.address());
+    let proxy = TcpProxy::to(address).await;
+    let far = format!("{account}@{}/{name}", proxy.address());
     let far = Db::connect(&fixture::mysql(&far, &[])).unwrap();
     let comments = Comments::start(far.clone(), fixture::without_redis(&far));
     let there = testkit::eventually(Duration::from_secs(30), "a comment", async || {
         comments.add(new(1, "in time")).await.ok()
     })
     .await;
-    gate.delay_requests(Duration::from_millis(2500));
+    proxy.delay_requests(Duration::from_millis(2500));
     let limit = Duration::from_millis(1800);
     let (late, deleted) = tokio::join!(
         comments.add_within(new(1, "late"), limit),
@@ -225,7 +225,7 @@ async fn a_comment_that_arrives_after_its_deadline_is_refused_by_the_primary() {
     assert!(matches!(late, Err(DalError::TimedOut)), "{late:?}");
     assert!(matches!(deleted, Err(DalError::TimedOut)), "{deleted:?}");
     // Longer than what was sent is on its way.
-    gate.delay_requests(Duration::ZERO);
+    proxy.delay_requests(Duration::ZERO);
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(
         rows(&database).await,

@@ -15,7 +15,7 @@ use marks::{
     Subject::{self, User, Video},
     Why,
 };
-use testkit::{Engine, Gate, PlainDatabase, Refusal, eventually};
+use testkit::{Engine, PlainDatabase, Refusal, TcpProxy, eventually};
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -132,17 +132,17 @@ async fn what_redis_refuses_to_write_is_counted_and_seen_by_others() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_process_alone_can_not_tell_redis_is_counted_and_seen_by_others() {
     let stage = Stage::set(200).await;
-    let gate = Gate::to(&stage.redis.url().replace("redis://", "")).await;
-    let writer = Process::start(&stage, format!("redis://{}", gate.address())).await;
+    let proxy = TcpProxy::to(&stage.redis.url().replace("redis://", "")).await;
+    let writer = Process::start(&stage, format!("redis://{}", proxy.address())).await;
     let reader = Process::start(&stage, stage.redis.url()).await;
     let mut n = 0;
-    for fault in [Gate::shut, Gate::stall] {
+    for fault in [TcpProxy::shut, TcpProxy::stall] {
         everything_is_seen(&writer, &reader, n + 1, n + 3).await;
-        fault(&gate);
+        fault(&proxy);
         everything_is_seen(&writer, &reader, n + 4, n + 8).await;
         nothing_is_trusted(&reader).await;
         n += 8;
-        gate.open();
+        proxy.open();
         for process in [&writer, &reader] {
             eventually(PATIENCE, "trust", async || process.trusts().await).await;
         }
@@ -154,15 +154,15 @@ async fn what_one_process_alone_can_not_tell_redis_is_counted_and_seen_by_others
 async fn a_writer_that_dies_with_debts_leaves_no_wrong_count_and_no_missing_mark() {
     let stage = Stage::set(200).await;
     let reader = Process::start(&stage, stage.redis.url()).await;
-    let gate = Gate::to(&stage.redis.url().replace("redis://", "")).await;
-    let redis = format!("redis://{}", gate.address());
+    let proxy = TcpProxy::to(&stage.redis.url().replace("redis://", "")).await;
+    let redis = format!("redis://{}", proxy.address());
     let run = || {
         let runtime = Runtime::new().unwrap();
         let last = runtime.block_on(async {
             let writer = Process::start(&stage, redis).await;
             for n in 1..=5 {
                 if n == 4 {
-                    gate.shut();
+                    proxy.shut();
                 }
                 assert!(writer.favorites.set(like(n, 1)).await.unwrap());
                 writer.comment(n).await;

@@ -8,7 +8,7 @@ use dal::{
     favorites::{FavoriteOp, Favorites},
 };
 use sea_orm::ConnectionTrait;
-use testkit::{Database, Gate};
+use testkit::{Database, TcpProxy};
 
 use crate::fixture::{self, like, unlike};
 
@@ -72,8 +72,8 @@ async fn a_commit_that_arrives_after_its_deadline_is_refused_by_the_primary() {
     let url = database.primary_url();
     let (account, rest) = url.rsplit_once('@').unwrap();
     let (address, name) = rest.split_once('/').unwrap();
-    let gate = Gate::to(address).await;
-    let far = format!("{account}@{}/{name}", gate.address());
+    let proxy = TcpProxy::to(address).await;
+    let far = format!("{account}@{}/{name}", proxy.address());
     let far = Db::connect(&fixture::mysql(&far, &[])).unwrap();
     let favorites = Favorites::start(far.clone(), fixture::without_redis(&far));
     let elsewhere = Favorites::start(direct.clone(), fixture::without_redis(&direct));
@@ -89,14 +89,14 @@ async fn a_commit_that_arrives_after_its_deadline_is_refused_by_the_primary() {
         }
         settled(&favorites).await;
         // Sent in time, all in one message, it arrives too late.
-        gate.delay_requests(Duration::from_millis(2500));
+        proxy.delay_requests(Duration::from_millis(2500));
         let given_up = favorites.set_within(op, Duration::from_millis(1800)).await;
         assert!(matches!(given_up, Err(DalError::TimedOut)), "{given_up:?}");
         // Waits for the row until the primary has heard of the end of the other.
         assert!(!elsewhere.set(opposite).await.unwrap(), "{op:?}");
         assert_eq!(is_liked(&database).await, !liked);
         assert_eq!(count().await, i64::from(!liked));
-        gate.delay_requests(Duration::ZERO);
+        proxy.delay_requests(Duration::ZERO);
     }
     assert!(
         dal::reconcile::differences(&direct)

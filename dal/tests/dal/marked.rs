@@ -15,7 +15,7 @@ use marks::{
     Why,
 };
 use telemetry::cost;
-use testkit::{Engine, Gate, eventually};
+use testkit::{Engine, TcpProxy, eventually};
 
 use crate::{
     fixture::{self, like},
@@ -52,10 +52,10 @@ async fn what_could_not_be_marked_is_on_the_replicas_before_it_is_acknowledged()
     let (stage, reading, _, others) = marked().await;
     // A process that has just started, and can't reach Redis yet, while others can.
     let address = stage.redis.url().replace("redis://", "");
-    let gate = Gate::to(&address).await;
+    let proxy = TcpProxy::to(&address).await;
     let mut settings = stage.settings.clone();
-    settings.url = settings::Secret::new(format!("redis://{}", gate.address()));
-    gate.shut();
+    settings.url = settings::Secret::new(format!("redis://{}", proxy.address()));
+    proxy.shut();
     let mysql = fixture::mysql(
         stage.database.primary_url(),
         &[stage.database.replica_url()],
@@ -217,8 +217,8 @@ async fn a_replica_that_does_not_answer_leaves_the_rotation_and_returns_by_itsel
     let url = database.replica_url();
     let (account, rest) = url.rsplit_once('@').unwrap();
     let (address, name) = rest.split_once('/').unwrap();
-    let gate = Gate::to(address).await;
-    let through = format!("{account}@{}/{name}", gate.address());
+    let proxy = TcpProxy::to(address).await;
+    let through = format!("{account}@{}/{name}", proxy.address());
     let db = Db::connect(&fixture::mysql(database.primary_url(), &[&through])).unwrap();
     let replica = async || {
         let server = db.servers().into_iter().find(|s| !s.is_primary()).unwrap();
@@ -226,14 +226,14 @@ async fn a_replica_that_does_not_answer_leaves_the_rotation_and_returns_by_itsel
     };
     let well = async || matches!(replica().await, Ok(Ok(()))).then_some(());
     eventually(PATIENCE, "the replica in rotation", well).await;
-    for fault in [Gate::stall, Gate::shut] {
-        fault(&gate);
+    for fault in [TcpProxy::stall, TcpProxy::shut] {
+        fault(&proxy);
         // Reads go on meanwhile.
         let read = favorites::liked_among(&db, 1, &[1], &Reader::ANYBODY).await;
         assert_eq!(read.unwrap(), [0_i64; 0]);
         let out = async || (!matches!(replica().await, Ok(Ok(())))).then_some(());
         eventually(PATIENCE, "the replica out of rotation", out).await;
-        gate.open();
+        proxy.open();
         eventually(PATIENCE, "the replica back in rotation", well).await;
     }
 }

@@ -9,7 +9,7 @@ use dal::{
 };
 use marks::{Sees, Why};
 use sea_orm::ConnectionTrait as _;
-use testkit::{Database, Engine, Gate, Replicated, eventually};
+use testkit::{Database, Engine, Replicated, TcpProxy, eventually};
 
 use crate::{
     fixture::{self, author_of},
@@ -73,18 +73,18 @@ async fn in_rotation(db: &Db, n: usize) {
 }
 
 /// host:port of a URL, and the URL with another.
-fn through(url: &str, gate: Option<&Gate>) -> (String, String) {
+fn through(url: &str, proxy: Option<&TcpProxy>) -> (String, String) {
     let (account, rest) = url.rsplit_once('@').unwrap();
     let (address, name) = rest.split_once('/').unwrap();
-    let led = gate.map_or_else(|| address.to_owned(), |gate| gate.address().to_string());
+    let led = proxy.map_or_else(|| address.to_owned(), |proxy| proxy.address().to_string());
     (address.to_owned(), format!("{account}@{led}/{name}"))
 }
 
-/// A gate to the server of a URL, and the URL that leads through it.
-async fn gated(url: &str) -> (Gate, String) {
-    let gate = Gate::to(&through(url, None).0).await;
-    let url = through(url, Some(&gate)).1;
-    (gate, url)
+/// A proxy to the server of a URL, and the URL that leads through it.
+async fn proxied(url: &str) -> (TcpProxy, String) {
+    let proxy = TcpProxy::to(&through(url, None).0).await;
+    let url = through(url, Some(&proxy)).1;
+    (proxy, url)
 }
 
 #[tokio::test]
@@ -116,8 +116,8 @@ async fn without_the_primary_reads_go_on_where_the_replica_is_known_to_be_comple
     let (database, _) = fixture::migrated().await;
     database.execute(&liked(7, 1)).await;
     database.replicas_caught_up().await;
-    let (primary, primary_url) = gated(database.primary_url()).await;
-    let (replica, replica_url) = gated(database.replica_url()).await;
+    let (primary, primary_url) = proxied(database.primary_url()).await;
+    let (replica, replica_url) = proxied(database.replica_url()).await;
     let mysql = fixture::mysql(&primary_url, &[&replica_url]);
     let running = Db::connect(&mysql).unwrap();
     in_rotation(&running, 1).await;
@@ -159,8 +159,8 @@ async fn time_never_runs_backwards_for_a_user_who_reads_by_several_processes() {
     const ROUNDS: i64 = 40;
     let servers = own_servers(2).await;
     servers.delay(2, 1).await;
-    let gate = Gate::to(&servers.address(0)).await;
-    let primary = Replicated::url_at(&gate.address().to_string());
+    let proxy = TcpProxy::to(&servers.address(0)).await;
+    let primary = Replicated::url_at(&proxy.address().to_string());
     let (one, other) = (servers.url(1), servers.url(2));
     // The order in the settings is each process' own affair.
     let orders = [[&one, &other], [&other, &one], [&one, &other]];
@@ -170,7 +170,7 @@ async fn time_never_runs_backwards_for_a_user_who_reads_by_several_processes() {
         fixture::in_rotation(process).await;
     }
     // Only what replicas say is looked at: on a busy machine the primary may answer for one, and knows more.
-    gate.shut();
+    proxy.shut();
     let both_are_asked = async |process: &Db| {
         why_out(process, 1).await.is_none() && why_out(process, 2).await.is_none()
     };
@@ -214,8 +214,8 @@ async fn time_never_runs_backwards_for_a_user_who_reads_by_several_processes() {
 #[tokio::test]
 async fn a_switchover_with_the_old_primary_alive_costs_no_write_and_leaves_no_connection_behind() {
     let servers = own_servers(1).await;
-    let gate = Gate::to(&servers.address(0)).await;
-    let url = Replicated::url_at(&gate.address().to_string());
+    let proxy = TcpProxy::to(&servers.address(0)).await;
+    let url = Replicated::url_at(&proxy.address().to_string());
     let (db, other) = (
         Db::connect(&fixture::mysql(&url, &[])).unwrap(),
         Db::connect(&fixture::mysql(&url, &[])).unwrap(),
@@ -232,7 +232,7 @@ async fn a_switchover_with_the_old_primary_alive_costs_no_write_and_leaves_no_co
         }
     }
     servers.switch(0, 1).await;
-    gate.lead_to(&servers.address(1));
+    proxy.lead_to(&servers.address(1));
     // Every kind of write, and its own read at once.
     let user = users::create(&db, "bob", "hash").await.unwrap();
     let found = users::mget(&db, &[user], &Reader::STRICT).await.unwrap();
@@ -346,7 +346,7 @@ async fn one_slow_query_ejects_no_replica() {
 #[tokio::test]
 async fn a_burst_that_fills_the_pool_of_a_replica_is_shed_and_neither_ejects_it_nor_stops_writes() {
     let (database, _) = fixture::migrated().await;
-    let (gate, url) = gated(database.replica_url()).await;
+    let (proxy, url) = proxied(database.replica_url()).await;
     let mut mysql = fixture::mysql(database.primary_url(), &[&url]);
     mysql.max_connections = 2;
     mysql.max_fallback_connections = 2;
@@ -357,7 +357,7 @@ async fn a_burst_that_fills_the_pool_of_a_replica_is_shed_and_neither_ejects_it_
     for one in warm {
         one.await.unwrap().unwrap();
     }
-    gate.delay(Duration::from_millis(100));
+    proxy.delay(Duration::from_millis(100));
     let burst: Vec<_> = (0..600).map(|_| burst(&db)).collect();
     let asked = Instant::now();
     let (mut answered, mut shed) = (0, 0);
@@ -386,7 +386,7 @@ async fn a_burst_that_fills_the_pool_of_a_replica_is_shed_and_neither_ejects_it_
         asked.elapsed()
     );
     writes.await.unwrap();
-    gate.delay(Duration::ZERO);
+    proxy.delay(Duration::ZERO);
     assert_eq!(why_out(&db, 1).await, None, "after a burst");
 }
 

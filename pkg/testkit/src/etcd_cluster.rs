@@ -1,6 +1,6 @@
 //! An etcd cluster of three members for one test, which may partition one member from the others.
 //!
-//! The members reach each other through gates. A gate knows the sender by the header in which etcd sends its id. Clients still reach all
+//! The members reach each other through proxies. A proxy knows the sender by the header in which etcd sends its id. Clients still reach all
 //! three.
 
 use std::{net::SocketAddr, process::Command, time::Duration};
@@ -39,13 +39,13 @@ pub struct EtcdCluster {
 struct Member {
     _process: Process,
     client_port: u16,
-    gate: AbortHandle,
+    proxy: AbortHandle,
     _data: TempDir,
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.gate.abort();
+        self.proxy.abort();
     }
 }
 
@@ -81,25 +81,25 @@ impl EtcdCluster {
 
     async fn spawn() -> Self {
         let cut = watch::Sender::new(None);
-        let mut gates = Vec::new();
+        let mut listeners = Vec::new();
         for _ in 0..MEMBERS {
-            let gate = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-            gates.push(gate);
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+            listeners.push(listener);
         }
-        let peers: Vec<String> = gates
+        let peers: Vec<String> = listeners
             .iter()
             .enumerate()
-            .map(|(place, gate)| {
-                let address = gate.local_addr().expect("the port");
+            .map(|(place, listener)| {
+                let address = listener.local_addr().expect("the port");
                 format!("{}=http://{address}", name(place))
             })
             .collect();
         let all = peers.join(",");
         let mut members = Vec::new();
-        for (place, gate) in gates.into_iter().enumerate() {
+        for (place, listener) in listeners.into_iter().enumerate() {
             let data = tempfile::tempdir().expect("a directory for etcd");
             let (client_port, peer_port) = (free_port(), free_port());
-            let advertised = gate.local_addr().expect("the port");
+            let advertised = listener.local_addr().expect("the port");
             let client = format!("http://127.0.0.1:{client_port}");
             let mut command = Command::new("etcd");
             command
@@ -117,7 +117,8 @@ impl EtcdCluster {
             members.push(Member {
                 _process: Process::spawn("etcd", command),
                 client_port,
-                gate: tokio::spawn(keep_gate(gate, place, target, cut.subscribe())).abort_handle(),
+                proxy: tokio::spawn(run_proxy(listener, place, target, cut.subscribe()))
+                    .abort_handle(),
                 _data: data,
             });
         }
@@ -149,7 +150,7 @@ fn name(place: usize) -> String {
 
 type Cut = watch::Receiver<Option<(usize, String)>>;
 
-async fn keep_gate(listener: TcpListener, place: usize, target: SocketAddr, cut: Cut) {
+async fn run_proxy(listener: TcpListener, place: usize, target: SocketAddr, cut: Cut) {
     while let Ok((stream, _)) = listener.accept().await {
         let mut changes = cut.clone();
         tokio::spawn(async move {

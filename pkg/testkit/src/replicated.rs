@@ -87,7 +87,7 @@ impl Replicated {
         Self::url_at(&self.address(number))
     }
 
-    /// The same behind a gate.
+    /// The same behind a proxy.
     pub fn url_at(address: &str) -> String {
         format!("mysql://app:app@{address}/{DATABASE}")
     }

@@ -1,5 +1,5 @@
 //! Ways to servers that the kernel can cut: packets of a cut way vanish in both directions, and neither end is told, as when a network is
-//! partitioned. A [`crate::Gate`] closes connections instead.
+//! partitioned. A [`crate::TcpProxy`] closes connections instead.
 //!
 //! Each way is an address of loopback (127.a.b.n) that nftables leads to a server's own. A process that is given the address as a setting is
 //! cut off from that server alone, and nobody else is.

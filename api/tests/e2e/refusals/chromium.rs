@@ -3,7 +3,7 @@
 use std::{fs::File, io::Write as _, path::PathBuf};
 
 use serde_json::{Value, json};
-use testkit::Gate;
+use testkit::TcpProxy;
 
 use super::{Refusal, SIZE, SIZE_OF_SLOW, SLOW, Scene};
 use crate::browser;
@@ -69,8 +69,8 @@ async fn a_browser_shows_why_its_upload_is_refused() {
     }
     let scene = Scene::set().await;
     let base = scene.system.http();
-    let gate = Gate::slow(base.trim_start_matches("http://"), SLOW).await;
-    let slow = format!("http://{}", gate.address());
+    let proxy = TcpProxy::slow(base.trim_start_matches("http://"), SLOW).await;
+    let slow = format!("http://{}", proxy.address());
     let mut groups = Vec::new();
     for how in [How::Fetch, How::Page] {
         let mut one_by_one = Vec::new();

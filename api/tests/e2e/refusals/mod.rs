@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures::future::join_all;
-use testkit::{Account, Gate, System, eventually, media, token_of};
+use testkit::{Account, System, TcpProxy, eventually, media, token_of};
 
 use clients::{Client, Framing};
 
@@ -194,8 +194,8 @@ async fn each_client_sees_why_its_upload_is_refused() {
 async fn each_client_sees_over_a_slow_link_why_its_upload_is_refused() {
     let scene = Scene::set().await;
     let address = scene.system.http().trim_start_matches("http://");
-    let gate = Gate::slow(address, SLOW).await;
-    let base = format!("http://{}", gate.address());
+    let proxy = TcpProxy::slow(address, SLOW).await;
+    let base = format!("http://{}", proxy.address());
     let mut cases = Vec::new();
     for client in Client::all().await {
         for (refusal, framing, expect) in [

@@ -2,15 +2,15 @@
 
 use super::*;
 
-/// Marks of another process on the same Redis, which go through a gate; kept as the writer with this id.
-async fn through_a_gate(redis: &Redis, primary: &Primary, id: &str) -> (Gate, Marks) {
-    let gate = Gate::to(&redis.url().replace("redis://", "")).await;
-    let url = format!("redis://{}", gate.address());
+/// Marks of another process on the same Redis, which go through a proxy; kept as the writer with this id.
+async fn through_a_proxy(redis: &Redis, primary: &Primary, id: &str) -> (TcpProxy, Marks) {
+    let proxy = TcpProxy::to(&redis.url().replace("redis://", "")).await;
+    let url = format!("redis://{}", proxy.address());
     let marks = marks_at(url, ReadsAfterWrites::Gtid);
     tokio::spawn(marks.clone().keep(primary.of_process(id)));
     registered(redis, id).await;
     known(&marks).await;
-    (gate, marks)
+    (proxy, marks)
 }
 
 /// Waits until a writer is known in all buckets.
@@ -37,15 +37,15 @@ async fn nobody_misses(marks: &Marks, subjects: &[Subject], unmarked: &Commit) {
 #[tokio::test]
 async fn a_process_that_alone_is_cut_off_waits_until_others_can_not_miss_what_it_wrote() {
     let (redis, others, primary) = kept().await;
-    let (gate, cut_off) = through_a_gate(&redis, &primary, "b").await;
+    let (proxy, cut_off) = through_a_proxy(&redis, &primary, "b").await;
     for _ in 0..3 {
-        gate.shut();
+        proxy.shut();
         let unmarked = primary.commit();
         assert!(!cut_off.set(&[User(7)], &unmarked).await);
         // Now somebody else could miss it.
         let reconnects = async {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            gate.open();
+            proxy.open();
         };
         tokio::join!(cut_off.settled(), reconnects);
         nobody_misses(&others, &[User(7)], &unmarked).await;
@@ -58,8 +58,8 @@ async fn a_process_that_alone_is_cut_off_waits_until_others_can_not_miss_what_it
 #[tokio::test]
 async fn a_process_that_stays_cut_off_ends_the_trust_of_all_until_it_is_back() {
     let (redis, others, primary) = kept().await;
-    let (gate, cut_off) = through_a_gate(&redis, &primary, "b").await;
-    gate.shut();
+    let (proxy, cut_off) = through_a_proxy(&redis, &primary, "b").await;
+    proxy.shut();
     for loses_all in [false, true] {
         if loses_all {
             redis.command(DATABASE, &["FLUSHALL"]);
@@ -76,7 +76,7 @@ async fn a_process_that_stays_cut_off_ends_the_trust_of_all_until_it_is_back() {
         }
     }
     let newest = primary.commit();
-    gate.open();
+    proxy.open();
     known(&others).await;
     nobody_misses(&others, &[User(7)], &newest).await;
 }

@@ -19,7 +19,7 @@ use marks::{
     leases::{Cleanup, EpochBase, Registry, Settled, WriterStatus},
 };
 use settings::{ReadsAfterWrites, Secret};
-use testkit::{Gate, Redis, RedisCluster, Refusal, eventually};
+use testkit::{Redis, RedisCluster, Refusal, TcpProxy, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const DATABASE: u8 = 3;

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testkit::{Bucket, Database, Etcd, Gate, Process, Redis, Tripwire, environment, eventually};
+use testkit::{
+    Bucket, Database, Etcd, Process, Redis, TcpProxy, Tripwire, environment, eventually,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -137,7 +139,7 @@ async fn an_etcd_keeps_its_data_over_a_restart_unless_it_restarts_empty() {
 }
 
 #[tokio::test]
-async fn a_gate_delays_all_answers_of_a_connection_and_changes_none() {
+async fn a_proxy_delays_all_answers_of_a_connection_and_changes_none() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -145,8 +147,8 @@ async fn a_gate_delays_all_answers_of_a_connection_and_changes_none() {
         let (mut read, mut write) = stream.split();
         tokio::io::copy(&mut read, &mut write).await.unwrap();
     });
-    let gate = Gate::to(&server.to_string()).await;
-    let mut client = TcpStream::connect(gate.address()).await.unwrap();
+    let proxy = TcpProxy::to(&server.to_string()).await;
+    let mut client = TcpStream::connect(proxy.address()).await.unwrap();
     let question: Vec<u8> = (0..100_000_u32).map(|n| n as u8).collect();
     let delay = Duration::from_millis(300);
     let mut ask = async || {
@@ -159,10 +161,10 @@ async fn a_gate_delays_all_answers_of_a_connection_and_changes_none() {
         start.elapsed()
     };
     assert!(ask().await < delay);
-    gate.delay(delay);
+    proxy.delay(delay);
     // Later by the delay, not by one for each piece.
     assert!((delay..4 * delay).contains(&ask().await));
-    gate.delay(Duration::ZERO);
+    proxy.delay(Duration::ZERO);
     assert!(ask().await < delay);
 }
 

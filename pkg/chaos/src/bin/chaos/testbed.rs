@@ -1,8 +1,8 @@
-//! The system under test: two processes of each service, one gate before the primary, and one gate to Redis for each service.
+//! The system under test: two processes of each service, one proxy before the primary, and one proxy to Redis for each service.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use testkit::{Builder, Gate, System, Ways, environment, eventually, free_port};
+use testkit::{Builder, System, TcpProxy, Ways, environment, eventually, free_port};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -20,9 +20,9 @@ pub struct Testbed {
     burst: JoinSet<()>,
     // The system goes before the ways to its servers.
     pub system: System,
-    primary: Gate,
+    primary: TcpProxy,
     /// By service. None before a cluster.
-    redis: BTreeMap<&'static str, Gate>,
+    redis: BTreeMap<&'static str, TcpProxy>,
     /// What a partition cuts.
     pub ways: Option<Ways>,
 }
@@ -39,13 +39,13 @@ impl Testbed {
         let mut redis = BTreeMap::new();
         if let [node] = &servers::redis_nodes()[..] {
             for service in services.into_iter().chain(["api"]) {
-                let gate = Gate::to(node).await;
-                let url = format!("redis://{}", gate.address());
+                let proxy = TcpProxy::to(node).await;
+                let url = format!("redis://{}", proxy.address());
                 builder = builder.set_of(service, "redis.url", url);
-                redis.insert(service, gate);
+                redis.insert(service, proxy);
             }
         }
-        let primary = Gate::to(&servers::address(Server::Primary)).await;
+        let primary = TcpProxy::to(&servers::address(Server::Primary)).await;
         let builder = builder
             .primary_at(&primary.address().to_string())
             .set("redis.url", environment::redis())
@@ -86,8 +86,8 @@ impl Testbed {
 
     /// Lets every answer of Redis come so much later.
     pub fn delay_redis(&self, delay: Duration) {
-        for gate in self.redis.values() {
-            gate.delay(delay);
+        for proxy in self.redis.values() {
+            proxy.delay(delay);
         }
     }
 

@@ -31,7 +31,7 @@ const BACKLOG: u32 = 128;
 
 /// Passes connections on to a server for as long as it is open. Ended with its connections when the value goes.
 #[derive(Debug)]
-pub struct Gate {
+pub struct TcpProxy {
     address: SocketAddr,
     target: watch::Sender<String>,
     state: watch::Sender<State>,
@@ -40,7 +40,7 @@ pub struct Gate {
     task: AbortHandle,
 }
 
-/// What a connection through the gate is like.
+/// What a connection through the proxy is like.
 #[derive(Debug, Clone)]
 struct Shaping {
     delay_ms: Arc<AtomicU64>,
@@ -55,14 +55,14 @@ enum State {
     Stalled,
 }
 
-impl Gate {
-    /// An open gate to the server at `target` ("127.0.0.1:3306").
+impl TcpProxy {
+    /// An open proxy to the server at `target` ("127.0.0.1:3306").
     pub async fn to(target: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         Self::with_listener(listener, target, None)
     }
 
-    /// An open gate that takes so many bytes a second of what a client sends on a connection, as a slow link does.
+    /// An open proxy that takes so many bytes a second of what a client sends on a connection, as a slow link does.
     pub async fn slow(target: &str, bytes_per_s: u32) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket
@@ -143,13 +143,13 @@ fn set(milliseconds: &AtomicU64, delay: Duration) {
     milliseconds.store(delay_ms, Ordering::Relaxed);
 }
 
-impl Drop for Gate {
+impl Drop for TcpProxy {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-/// A connection lives as long as the gate is as it was when it came; except that a stall holds it, too.
+/// A connection lives as long as the proxy is as it was when it came; except that a stall holds it, too.
 async fn pass(
     mut client: TcpStream,
     target: String,
@@ -173,7 +173,7 @@ async fn pass(
             }
         }
     }
-    // Until it is something else; an error means that the gate is gone.
+    // Until it is something else; an error means that the proxy is gone.
     let _ = states.changed().await;
 }
 
