@@ -344,7 +344,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::group_commit::Bench;
+    use crate::group_commit::Harness;
 
     #[tokio::test]
     async fn each_is_told_its_own_id_also_where_ids_are_further_apart() {
@@ -366,7 +366,7 @@ mod tests {
             .collect();
         let far = "SET SESSION auto_increment_increment = 7, auto_increment_offset = 3";
         let deadline = Instant::now() + Duration::from_secs(60);
-        let added = Bench::new(&db).commit_after(far, &adds, deadline).await;
+        let added = Harness::new(&db).commit_after(far, &adds, deadline).await;
         for (n, added) in (0..).zip(added.unwrap()) {
             let Ok(Written::Added(comment)) = added else {
                 panic!("comment {n} isn't added");

@@ -235,7 +235,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::group_commit::Bench;
+    use crate::group_commit::Harness;
 
     #[tokio::test]
     async fn no_two_likes_of_a_user_have_one_moment_also_where_the_clock_stands_still() {
@@ -243,7 +243,7 @@ mod tests {
         let mysql = crate::plans::mysql(&database);
         crate::migrate(&mysql).await.unwrap();
         let db = crate::Db::connect(&mysql).unwrap();
-        let mut bench = Bench::new(&db);
+        let mut harness = Harness::new(&db);
         for (videos, changed) in [
             (1..3, vec![true; 2]),
             (3..4, vec![true]),
@@ -259,7 +259,7 @@ mod tests {
                 .collect();
             let deadline = Instant::now() + Duration::from_secs(60);
             let stand_still = "SET SESSION timestamp = 1700000000.5";
-            let outcomes = bench.commit_after(stand_still, &likes, deadline).await;
+            let outcomes = harness.commit_after(stand_still, &likes, deadline).await;
             let outcomes: Vec<bool> = outcomes.unwrap().into_iter().map(Result::unwrap).collect();
             assert_eq!(outcomes, changed);
         }

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    op::{Job, Op},
+    op::{Op, QueuedOp},
     overlap::{Newest, Number},
     worker::Worker,
 };
@@ -31,8 +31,8 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// Makes batches of what waits, and gives each to a worker that is free.
 pub(super) struct Dispatcher<O: Op> {
-    jobs: mpsc::Receiver<Job<O>>,
-    waiting: VecDeque<Job<O>>,
+    queue: mpsc::Receiver<QueuedOp<O>>,
+    waiting: VecDeque<QueuedOp<O>>,
     workers: usize,
     /// The one that was busy last is the last: its connection is known to be whole.
     free: Vec<Worker>,
@@ -45,12 +45,12 @@ pub(super) struct Dispatcher<O: Op> {
 }
 
 impl<O: Op> Dispatcher<O> {
-    /// Takes its jobs from `jobs`.
-    pub(super) fn new(db: &Db, counters: &Counters, jobs: mpsc::Receiver<Job<O>>) -> Self {
+    /// Takes its ops from `queue`.
+    pub(super) fn new(db: &Db, counters: &Counters, queue: mpsc::Receiver<QueuedOp<O>>) -> Self {
         let workers = MAX_WORKERS.min(db.max_writers());
         Self {
             workers,
-            jobs,
+            queue,
             waiting: VecDeque::new(),
             free: (0..workers).map(|_| Worker::new(db, counters)).collect(),
             in_flight: HashSet::new(),
@@ -66,9 +66,9 @@ impl<O: Op> Dispatcher<O> {
         let (done, mut ended) = mpsc::channel::<(Number, Worker, Vec<O::Conflict>)>(workers);
         loop {
             while self.waiting.len() < LOOK_AHEAD
-                && let Ok(job) = self.jobs.try_recv()
+                && let Ok(queued) = self.queue.try_recv()
             {
-                self.waiting.push_back(job);
+                self.waiting.push_back(queued);
             }
             // Asked once a round: what keeps a batch from starting now must also wake this up.
             let is_waiting = !self.waiting.is_empty();
@@ -78,9 +78,10 @@ impl<O: Op> Dispatcher<O> {
             if overlap.is_none()
                 && let Some((mut worker, batch, turn)) = self.next()
             {
-                let conflicts: Vec<O::Conflict> = batch.iter().filter_map(Job::conflict).collect();
+                let conflicts: Vec<O::Conflict> =
+                    batch.iter().filter_map(QueuedOp::conflict).collect();
                 self.in_flight
-                    .extend(batch.iter().filter_map(Job::conflict));
+                    .extend(batch.iter().filter_map(QueuedOp::conflict));
                 let number = self.newest.starts(Instant::now());
                 let done = done.clone();
                 vital::spawn(O::QUEUE, async move {
@@ -90,13 +91,13 @@ impl<O: Op> Dispatcher<O> {
                 });
                 continue;
             }
-            let is_open = !self.jobs.is_closed();
+            let is_open = !self.queue.is_closed();
             if !is_open && self.waiting.is_empty() && self.free.len() == workers {
                 return;
             }
             tokio::select! {
-                job = self.jobs.recv(), if is_open && self.waiting.len() < LOOK_AHEAD => {
-                    self.waiting.extend(job);
+                queued = self.queue.recv(), if is_open && self.waiting.len() < LOOK_AHEAD => {
+                    self.waiting.extend(queued);
                 }
                 Some((number, worker, conflicts)) = ended.recv() => {
                     self.newest.ended(number);
@@ -123,7 +124,7 @@ impl<O: Op> Dispatcher<O> {
     }
 
     /// A worker and what it is to commit; none as long as there is nothing to commit, or nobody to do it.
-    fn next(&mut self) -> Option<(Worker, Vec<Job<O>>, OwnedSemaphorePermit)> {
+    fn next(&mut self) -> Option<(Worker, Vec<QueuedOp<O>>, OwnedSemaphorePermit)> {
         if self.free.is_empty() || self.turn.is_none() {
             return None;
         }
@@ -135,24 +136,24 @@ impl<O: Op> Dispatcher<O> {
     }
 }
 
-/// Takes jobs from the front that are still wanted and conflict neither with each other nor with what is being committed; the rest keeps
+/// Takes ops from the front that are still wanted and conflict neither with each other nor with what is being committed; the rest keeps
 /// its order.
 fn next_batch<O: Op>(
-    waiting: &mut VecDeque<Job<O>>,
+    waiting: &mut VecDeque<QueuedOp<O>>,
     in_flight: &HashSet<O::Conflict>,
-) -> Vec<Job<O>> {
+) -> Vec<QueuedOp<O>> {
     let mut seen = HashSet::new();
     let mut batch = Vec::new();
     let mut rest = VecDeque::new();
-    for job in waiting.drain(..).filter_map(Job::still_wanted) {
-        let is_free = job.conflict().is_none_or(|conflict| {
+    for queued in waiting.drain(..).filter_map(QueuedOp::still_wanted) {
+        let is_free = queued.conflict().is_none_or(|conflict| {
             // Whoever comes after one that must wait waits, too.
             !in_flight.contains(&conflict) & seen.insert(conflict)
         });
         if is_free && batch.len() < MAX_BATCH {
-            batch.push(job);
+            batch.push(queued);
         } else {
-            rest.push_back(job);
+            rest.push_back(queued);
         }
     }
     *waiting = rest;

@@ -6,9 +6,9 @@
 //! What Redis is told of one batch is told while the next one commits.
 
 mod attempt;
-#[cfg(test)]
-mod bench;
 mod dispatcher;
+#[cfg(test)]
+mod harness;
 mod op;
 mod outcomes;
 mod overlap;
@@ -27,20 +27,20 @@ use tracing::Instrument as _;
 
 pub(crate) use attempt::{Attempt, BEGIN_ANEW, Begin, Committed, Outcome};
 #[cfg(test)]
-pub(crate) use bench::Bench;
+pub(crate) use harness::Harness;
 pub(crate) use op::Op;
 pub(crate) use outcomes::Outcomes;
 pub(crate) use session::Answer;
 
 use crate::{DalError, Db, counters::Counters, db::WRITE_DEADLINE, pool::within};
 use dispatcher::Dispatcher;
-use op::Job;
+use op::QueuedOp;
 
 /// Ops that may wait. When they are more, the database is too slow for them, and waiting would not help.
 const MAX_WAITING: usize = 4096;
 
 /// Takes ops from many and commits them in batches. Cheap to clone; one a process and kind.
-pub(crate) struct Queue<O: Op>(mpsc::Sender<Job<O>>);
+pub(crate) struct Queue<O: Op>(mpsc::Sender<QueuedOp<O>>);
 
 impl<O: Op> Clone for Queue<O> {
     fn clone(&self) -> Self {
@@ -51,8 +51,8 @@ impl<O: Op> Clone for Queue<O> {
 impl<O: Op> Queue<O> {
     /// Starts the worker, in a tokio runtime; it ends when the last clone is gone and nothing waits any more.
     pub(crate) fn start(db: Db, counters: Counters) -> Self {
-        let (sender, jobs) = mpsc::channel(MAX_WAITING);
-        let dispatcher = Dispatcher::<O>::new(&db, &counters, jobs);
+        let (sender, queue) = mpsc::channel(MAX_WAITING);
+        let dispatcher = Dispatcher::<O>::new(&db, &counters, queue);
         vital::spawn(O::QUEUE, dispatcher.run());
         Self(sender)
     }
@@ -67,7 +67,7 @@ impl<O: Op> Queue<O> {
         let deadline = Instant::now() + limit;
         let (done, outcome) = oneshot::channel();
         self.0
-            .try_send(Job { op, deadline, done })
+            .try_send(QueuedOp { op, deadline, done })
             .map_err(|e| match e {
                 TrySendError::Full(_) => {
                     metrics::semaphore_refused(O::QUEUE);

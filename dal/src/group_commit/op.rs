@@ -38,14 +38,14 @@ pub(crate) trait Op: Send + Sync + Sized + 'static {
 pub(crate) type Done<O> = (Vec<Result<<O as Op>::Output, DalError>>, Committed);
 
 /// An op, and who waits for its outcome.
-pub(super) struct Job<O: Op> {
+pub(super) struct QueuedOp<O: Op> {
     pub(super) op: O,
     /// It is carried out before that, or not at all.
     pub(super) deadline: Instant,
     pub(super) done: oneshot::Sender<(Result<O::Output, DalError>, Cost)>,
 }
 
-impl<O: Op> Job<O> {
+impl<O: Op> QueuedOp<O> {
     pub(super) fn conflict(&self) -> Option<O::Conflict> {
         self.op.conflict()
     }

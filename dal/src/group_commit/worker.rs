@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Attempt,
-    op::{Done, Job, Op},
+    op::{Done, Op, QueuedOp},
     session::Session,
 };
 use crate::{
@@ -50,7 +50,11 @@ impl Worker {
 
     /// Commits a batch, by the deadline of who is in the greatest hurry, and has everyone in it answered. Where the batch as a whole is
     /// refused, each op goes alone: a bad one fails by itself.
-    pub(super) async fn settle<O: Op>(&mut self, batch: Vec<Job<O>>, turn: OwnedSemaphorePermit) {
+    pub(super) async fn settle<O: Op>(
+        &mut self,
+        batch: Vec<QueuedOp<O>>,
+        turn: OwnedSemaphorePermit,
+    ) {
         let tried = self.commit(&batch).await;
         match tried.result {
             Err(ref error) if batch.len() > 1 && !is_unknown(error) => {
@@ -61,28 +65,32 @@ impl Worker {
         }
     }
 
-    async fn settle_one_by_one<O: Op>(&mut self, batch: Vec<Job<O>>) {
+    async fn settle_one_by_one<O: Op>(&mut self, batch: Vec<QueuedOp<O>>) {
         let mut rest = batch.into_iter();
-        while let Some(job) = rest.next() {
-            let Some(job) = job.still_wanted() else {
+        while let Some(queued) = rest.next() {
+            let Some(queued) = queued.still_wanted() else {
                 continue;
             };
-            let tried = self.commit(std::slice::from_ref(&job)).await;
+            let tried = self.commit(std::slice::from_ref(&queued)).await;
             match &tried.result {
                 // The others would find out the same, one deadline after the other.
                 Err(error) if is_unknown(error) => {
-                    self.tell(std::iter::once(job).chain(rest).collect(), tried, None);
+                    self.tell(std::iter::once(queued).chain(rest).collect(), tried, None);
                     return;
                 }
-                _ => self.tell(vec![job], tried, None),
+                _ => self.tell(vec![queued], tried, None),
             }
         }
     }
 
-    async fn commit<O: Op>(&mut self, batch: &[Job<O>]) -> Tried<O> {
-        let ops: Vec<&O> = batch.iter().map(|job| &job.op).collect();
+    async fn commit<O: Op>(&mut self, batch: &[QueuedOp<O>]) -> Tried<O> {
+        let ops: Vec<&O> = batch.iter().map(|queued| &queued.op).collect();
         let now = Instant::now();
-        let deadline = batch.iter().map(|job| job.deadline).min().unwrap_or(now);
+        let deadline = batch
+            .iter()
+            .map(|queued| queued.deadline)
+            .min()
+            .unwrap_or(now);
         let mut changes = Changes::default();
         let attempts = async {
             let limit = deadline.saturating_duration_since(now);
@@ -131,7 +139,12 @@ impl Worker {
 
     /// Tells Redis of a commit, and then everyone of it; the next batch doesn't wait for that. Everyone is told the whole cost. Whoever
     /// has gone doesn't mind.
-    fn tell<O: Op>(&self, batch: Vec<Job<O>>, tried: Tried<O>, turn: Option<OwnedSemaphorePermit>) {
+    fn tell<O: Op>(
+        &self,
+        batch: Vec<QueuedOp<O>>,
+        tried: Tried<O>,
+        turn: Option<OwnedSemaphorePermit>,
+    ) {
         let (db, counters) = (self.db.clone(), self.counters.clone());
         let tell = async move {
             let Tried {
@@ -158,13 +171,13 @@ impl Worker {
             drop(turn);
             match told {
                 Ok(outputs) => {
-                    for (job, output) in batch.into_iter().zip(outputs) {
-                        job.answer(output, spent);
+                    for (queued, output) in batch.into_iter().zip(outputs) {
+                        queued.answer(output, spent);
                     }
                 }
                 Err(error) => {
-                    for job in batch {
-                        job.answer(Err(error.clone()), spent);
+                    for queued in batch {
+                        queued.answer(Err(error.clone()), spent);
                     }
                 }
             }

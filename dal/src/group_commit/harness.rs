@@ -1,17 +1,17 @@
-//! Commits batches as a worker does, for the tests of a kind of ops.
+//! Test harness: commits batches the way a worker does, for unit tests of an [`Op`].
 
 use std::time::Instant;
 
 use super::{Attempt, Op, session::Session};
 use crate::{DalError, Db, ledger::Changes};
 
-/// Commits batches one by one, for tests of a kind of ops.
-pub(crate) struct Bench {
+/// Commits batches one by one.
+pub(crate) struct Harness {
     db: Db,
     session: Session,
 }
 
-impl Bench {
+impl Harness {
     pub(crate) fn new(db: &Db) -> Self {
         Self {
             db: db.clone(),
