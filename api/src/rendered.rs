@@ -17,7 +17,7 @@ use crate::{
     error::ApiError,
     i18n::Language,
     middleware::MIN_COMPRESSED,
-    response::{Wanted, protobuf, rendered, success_body, success_message},
+    response::{Negotiated, protobuf, rendered, success_body, success_message},
 };
 
 /// A page as everybody is shown it, without anybody's likes.
@@ -35,11 +35,13 @@ impl<T: Serialize> Page<T> {
     }
 
     /// The reply with it, made once for all of a language.
-    pub fn reply(&self, wanted: &Wanted) -> Response {
-        if let Some(message) = wanted.message {
-            return protobuf(self.message(message, wanted.language));
+    pub fn reply(&self, negotiated: &Negotiated) -> Response {
+        if let Some(message) = negotiated.message {
+            return protobuf(self.message(message, negotiated.language));
         }
-        let (body, is_gzip) = self.rendered.body(wanted.language, wanted.accepts_gzip);
+        let (body, is_gzip) = self
+            .rendered
+            .body(negotiated.language, negotiated.accepts_gzip);
         rendered(body, is_gzip)
     }
 

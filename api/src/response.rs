@@ -30,9 +30,9 @@ pub struct Envelope<'a, T> {
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Empty {}
 
-/// How a client wants its reply.
+/// The language, compression and format that the client accepts.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted {
+pub struct Negotiated {
     /// Of `status_msg`.
     pub language: Language,
     /// Whether it may be compressed.
@@ -41,7 +41,7 @@ pub struct Wanted {
     pub message: Option<&'static Message>,
 }
 
-impl Wanted {
+impl Negotiated {
     /// What the headers of a request to the route at `path` say.
     pub fn of(headers: &HeaderMap, path: &str) -> Self {
         Self {
@@ -53,11 +53,11 @@ impl Wanted {
 }
 
 /// A success with its content.
-pub fn success<T: Serialize>(content: T, wanted: &Wanted) -> Response {
-    match wanted.message {
-        Some(message) => protobuf(success_message(&content, message, wanted.language)),
+pub fn success<T: Serialize>(content: T, negotiated: &Negotiated) -> Response {
+    match negotiated.message {
+        Some(message) => protobuf(success_message(&content, message, negotiated.language)),
         None => {
-            let words = code_message(Code::OK, wanted.language);
+            let words = code_message(Code::OK, negotiated.language);
             json(StatusCode::OK, Code::OK, words, content)
         }
     }
@@ -178,7 +178,7 @@ mod tests {
             n: i64,
         }
         let headers = HeaderMap::from_iter([(header::ACCEPT_LANGUAGE, "zh".parse().unwrap())]);
-        let response = success(Content { n: 7 }, &Wanted::of(&headers, "/"));
+        let response = success(Content { n: 7 }, &Negotiated::of(&headers, "/"));
         assert_eq!(response.status(), 200);
         let headers = response.headers();
         assert_eq!(headers["content-type"], "application/json; charset=utf-8");

@@ -27,7 +27,7 @@ use crate::{
     params::{Declared, Parameters, Params, Place},
     rate_limit::PendingCount,
     request_logging,
-    response::{Empty, Fail, Wanted, fail_with, failure, success},
+    response::{Empty, Fail, Negotiated, fail_with, failure, success},
 };
 
 /// The methods of a GET route, as `Allow` names them.
@@ -84,11 +84,11 @@ pub trait Example: Serialize + PartialSchema {
     fn example() -> Self;
 
     /// The reply with this content.
-    fn reply(self, wanted: &Wanted) -> Response
+    fn reply(self, negotiated: &Negotiated) -> Response
     where
         Self: Sized,
     {
-        success(self, wanted)
+        success(self, negotiated)
     }
 }
 
@@ -166,9 +166,9 @@ impl Route {
                 let (app, handler) = (app.clone(), handler.clone());
                 async move {
                     request_logging::set_route(endpoint.path);
-                    let wanted = Wanted::of(request.headers(), endpoint.path);
+                    let negotiated = Negotiated::of(request.headers(), endpoint.path);
                     let result = handler(app, Streamed::new(request)).await;
-                    respond(endpoint, result, &wanted)
+                    respond(endpoint, result, &negotiated)
                 }
             })
         };
@@ -278,7 +278,7 @@ where
     F: Future<Output = Result<T, ApiError>>,
 {
     request_logging::set_route(endpoint.path);
-    let wanted = Wanted::of(request.headers(), endpoint.path);
+    let negotiated = Negotiated::of(request.headers(), endpoint.path);
     let limit = Duration::from_millis(app.settings.http.request_timeout_ms);
     let work = async {
         let call = read(&app, request, endpoint.path).await?;
@@ -288,7 +288,7 @@ where
         Ok(result) => result,
         Err(_) => Err(ApiError::new(Code::TIMED_OUT)),
     };
-    respond(endpoint, result, &wanted)
+    respond(endpoint, result, &negotiated)
 }
 
 /// Reads a request to its end. Refuses in this order: the body, the rate limit, the token, the parameters.
@@ -319,10 +319,10 @@ async fn read<A: Auth, P: Parameters>(
 fn respond<T: Example>(
     endpoint: Endpoint,
     result: Result<T, ApiError>,
-    wanted: &Wanted,
+    negotiated: &Negotiated,
 ) -> Response {
     match result {
-        Ok(content) => content.reply(wanted),
-        Err(error) => (endpoint.fail)(&error, wanted.language),
+        Ok(content) => content.reply(negotiated),
+        Err(error) => (endpoint.fail)(&error, negotiated.language),
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     objects::{CommentPage, FeedPage, VideoPage},
     page::flags,
     rendered::{Page, SharedPage},
-    response::{Wanted, success},
+    response::{Negotiated, success},
     route::Example,
 };
 
@@ -112,10 +112,10 @@ impl<T: Example> Example for Shared<T> {
         Self::Content(T::example())
     }
 
-    fn reply(self, wanted: &Wanted) -> Response {
+    fn reply(self, negotiated: &Negotiated) -> Response {
         match self {
-            Self::Content(content) => success(content, wanted),
-            Self::Rendered(page) => page.reply(wanted),
+            Self::Content(content) => success(content, negotiated),
+            Self::Rendered(page) => page.reply(negotiated),
         }
     }
 }
@@ -132,8 +132,8 @@ mod tests {
     use super::*;
     use crate::{i18n::Language, objects::Video, rendered::Readings};
 
-    fn wanted(language: Language, accepts_gzip: bool) -> Wanted {
-        Wanted {
+    fn negotiated(language: Language, accepts_gzip: bool) -> Negotiated {
+        Negotiated {
             language,
             accepts_gzip,
             message: None,
@@ -150,12 +150,12 @@ mod tests {
         for language in [Language::English, Language::Chinese] {
             let message = Some(idl::proto::reply_of("/douyin/feed/"));
             for message in [None, message] {
-                let wanted = Wanted {
+                let negotiated = Negotiated {
                     message,
-                    ..wanted(language, false)
+                    ..negotiated(language, false)
                 };
-                let own = success(FeedPage::example(), &wanted);
-                let shared = Shared::Rendered(page.clone()).reply(&wanted);
+                let own = success(FeedPage::example(), &negotiated);
+                let shared = Shared::Rendered(page.clone()).reply(&negotiated);
                 assert_eq!(own.headers(), shared.headers());
                 assert_eq!(bytes(own).await, bytes(shared).await);
             }
@@ -186,14 +186,14 @@ mod tests {
         let mut long = FeedPage::example();
         long.video_list = vec![Video::example(); 30];
         let page = Page::new(long);
-        let reply = || Shared::Rendered(page.clone()).reply(&wanted(Language::English, true));
+        let reply = || Shared::Rendered(page.clone()).reply(&negotiated(Language::English, true));
         let response = reply();
         assert_eq!(response.headers()["content-encoding"], "gzip");
         let (one, other) = (bytes(response).await, bytes(reply()).await);
         assert_eq!(one.as_ptr(), other.as_ptr());
         let mut plain = Vec::new();
         GzDecoder::new(&*one).read_to_end(&mut plain).unwrap();
-        let own = Shared::Rendered(page.clone()).reply(&wanted(Language::English, false));
+        let own = Shared::Rendered(page.clone()).reply(&negotiated(Language::English, false));
         assert_eq!(bytes(own).await, plain);
     }
 }
