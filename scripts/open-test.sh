@@ -10,7 +10,7 @@ for setting in $(compgen -e DOUSHENG_); do
 done
 unset OBJECT_STORE YES CI
 export DOUSHENG_RUN=$PWD/.run/open DOUSHENG_TOOLS=${DOUSHENG_TOOLS:-$PWD/.run/tools}
-port=${DOUSHENG_OPEN_TEST_PORT:-31200}
+port=${DOUSHENG_OPEN_TEST_PORT:-31400}
 # The store also takes the ports 10000 higher. All are below 32768, because higher ports are used by outgoing connections.
 export DOUSHENG_PRIMARY_PORT=$port DOUSHENG_REPLICA_PORT=$((port + 1)) DOUSHENG_ETCD_PORT=$((port + 10)) DOUSHENG_ETCD_PEER_PORT=$((port + 11)) \
     DOUSHENG_REDIS_PORT=$((port + 20)) DOUSHENG_S3_PORT=$((port - 9100)) DOUSHENG_INSTANCES=1

@@ -26,7 +26,7 @@ NOT_RUN = {
 # Parts of documents that say the same in two languages: file, heading (None: all of it), file, heading.
 PAIRS = [
     ("README.md", None, "README.zh-CN.md", None),
-    ("dal/README.md", "The questions of the original design", "dal/README.zh-CN.md", "原设计的问题"),
+    ("dal/README.md", "The questions of the original design", "dal/README.zh-CN.md", "原设计提出的问题"),
 ]
 
 
