@@ -38,7 +38,7 @@ system_python -c 'import tomllib' 2>/dev/null || {
 if [ ! -e "$VENV/installed" ]; then
     rm -rf "$VENV"
     system_python -m venv "$VENV"
-    "$VENV/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary=:all: -r "$REQUIREMENTS"
+    retried "$VENV/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary=:all: -r "$REQUIREMENTS"
     touch "$VENV/installed"
 fi
 cd scripts/deploy

@@ -48,20 +48,21 @@ post() { curl -sS -m 20 -X POST "$API/douyin/$1" --data-urlencode "token=$TOKEN"
 ok() { jq -e '.status_code == 0' >/dev/null; }
 comment() { post comment/action/ -d action_type=1 -d "video_id=$1" --data-urlencode "comment_text=$2"; } # VIDEO TEXT
 
-# Everything that a user can see: the feed with its counts, the authors, the comments, the user's likes. Without the signatures of URLs, which
-# change every hour.
-seen() {
+# Everything that a user can see: the feed with its counts, the authors, the comments, the user's likes. Without the queries of URLs: their
+# signatures change every half an hour.
+seen() { everything_seen | sed -E 's/\?[^" ]*X-Amz-[^" ]*//'; }
+everything_seen() {
     local video author
     curl -sS -m 20 "$API/douyin/feed/?token=$TOKEN" >"$RUN/page"
     ok <"$RUN/page"
-    jq -S '.video_list | map(del(.play_url, .cover_url))' "$RUN/page"
+    jq -S .video_list "$RUN/page"
     for author in $(jq '.video_list[].author.id' "$RUN/page" | sort -nu); do
         curl -sS -m 20 "$API/douyin/user/?user_id=$author&token=$TOKEN" | jq -S .user
     done
     for video in $(jq '.video_list[].id' "$RUN/page"); do
         curl -sS -m 20 "$API/douyin/comment/list/?video_id=$video&token=$TOKEN" | jq -S .comment_list
     done
-    curl -sS -m 20 "$API/douyin/favorite/list/?user_id=$USER_ID&token=$TOKEN" | jq -S '.video_list | map(del(.play_url, .cover_url))'
+    curl -sS -m 20 "$API/douyin/favorite/list/?user_id=$USER_ID&token=$TOKEN" | jq -S .video_list
     # The videos themselves, by their URLs, with their content types.
     for video in $(jq -r '.video_list[] | .play_url, .cover_url' "$RUN/page"); do
         curl -sSf -m 20 "$video" -o "$RUN/object" -w '%{content_type} '

@@ -20,7 +20,7 @@ flock 8
 use_node || install_node || exit 3
 want=$(sha256sum package-lock.json)
 if [ "$(cat node_modules/.made-from 2>/dev/null)" != "$want" ]; then
-    npm ci --ignore-scripts || {
+    retried npm ci --ignore-scripts || {
         complain "npm could not fetch the packages of the web page (api/web/package-lock.json)"
         exit 3
     }

@@ -138,7 +138,18 @@ pip_install() { # DIRECTORY REQUIREMENT
     mkdir -p "$TOOLS"
     system_python -m venv "$1"
     say "$2" >"$1/requirements.txt"
-    "$1/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes -r "$1/requirements.txt"
+    retried "$1/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes -r "$1/requirements.txt"
+}
+
+# A download that breaks off is tried again, three times in all.
+retried() { # COMMAND...
+    local attempt
+    for attempt in 1 2; do
+        ! "$@" || return 0
+        complain "$1 failed; attempt $((attempt + 1)) of 3"
+        sleep 2
+    done
+    "$@"
 }
 
 # Debian 11 and Ubuntu 22.04 have etcd 3.3, which knows neither --logger nor the paths under /v3.

@@ -9,7 +9,7 @@ use testkit::{Account, Client, Reply, media};
 
 use crate::{
     scene::film,
-    shapes::{comments, messages, users, videos},
+    shapes::{comments, messages, unsigned, users, videos},
     shared_system,
 };
 
@@ -61,14 +61,8 @@ impl Scene {
     async fn of_victim(&self) -> Value {
         let token = &self.victim.token;
         let query = [("token", token.as_str())];
-        let mut works = videos(&self.client.publish_list(&query).await.ok());
-        let mut likes = videos(&self.client.favorite_list(&query).await.ok());
-        for video in works.iter_mut().chain(&mut likes) {
-            // Signed anew every now and then.
-            for url in ["play_url", "cover_url"] {
-                video[url] = Value::Null;
-            }
-        }
+        let works = videos(&self.client.publish_list(&query).await.ok());
+        let likes = videos(&self.client.favorite_list(&query).await.ok());
         let user = self.client.user(self.victim.user_id, token).await.ok();
         let comments = comments(&self.client.comments(self.film).await.ok());
         let friends = self.client.relation_list("friend", &query).await.ok();
@@ -77,8 +71,10 @@ impl Scene {
             .chat(token, self.friend.user_id, None)
             .await
             .ok();
-        json!({ "user": user["user"], "works": works, "likes": likes, "comments": comments,
-            "friends": without_counts(users(&friends)), "chat": messages(&chat) })
+        unsigned(
+            json!({ "user": user["user"], "works": works, "likes": likes, "comments": comments,
+            "friends": without_counts(users(&friends)), "chat": messages(&chat) }),
+        )
     }
 
     /// The attacker's request to a route, with all that may name the victim.

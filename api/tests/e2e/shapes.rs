@@ -113,6 +113,25 @@ pub fn videos(reply: &Value) -> Vec<Value> {
     videos.clone()
 }
 
+/// What it was, with URLs up to their signatures: those change every half an hour.
+pub fn unsigned(mut reply: Value) -> Value {
+    match &mut reply {
+        Value::String(text) => {
+            if let Some(at) = text.find("?X-Amz-") {
+                text.truncate(at);
+            }
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| *item = unsigned(item.take())),
+        Value::Object(members) => members
+            .values_mut()
+            .for_each(|member| *member = unsigned(member.take())),
+        _ => {}
+    }
+    reply
+}
+
 /// A feed page, checked: its videos and its `next_time`.
 pub fn feed_page(reply: &Value) -> (Vec<Value>, i64) {
     check(reply, &[("next_time", Int)]);

@@ -20,16 +20,19 @@ fn traceparent(trace_id: &str, sampled: bool) -> String {
     format!("00-{trace_id}-{CALLER}-0{}", u8::from(sampled))
 }
 
-/// The spans of a trace, once there are some of all these, "service name".
+/// The spans of a trace, once there are some of all these, "service name", and all whose parts are there: each process sends its own when it
+/// likes, and a part may come before its whole.
 async fn trace(traces: &Traces, trace_id: &str, wanted: &[&str]) -> Vec<TraceSpan> {
     let what = format!("the spans of {trace_id}: {wanted:?}");
     eventually(SOON, &what, async || {
         let spans = traces.of(trace_id);
         let there = labels(&spans);
-        wanted
+        let ids: HashSet<&str> = spans.iter().map(|span| span.id.as_str()).collect();
+        let is_whole = spans
             .iter()
-            .all(|one| there.contains(*one))
-            .then_some(spans)
+            .all(|span| span.parent == CALLER || ids.contains(span.parent.as_str()));
+        let is_there = wanted.iter().all(|one| there.contains(*one));
+        (is_whole && is_there).then_some(spans)
     })
     .await
 }

@@ -100,8 +100,10 @@ async fn a_process_that_has_just_started_reads_nothing_from_a_replica_that_is_la
         while Instant::now() < until {
             assert_eq!(likes(&db, 7, &Reader::ANYBODY).await.unwrap(), [1]);
         }
-        let reason = why_out(&db, 1).await.unwrap();
-        assert!(reason.contains("catch up"), "{reason}");
+        eventually(PATIENCE, "the replica out for being late", async || {
+            why_out(&db, 1).await?.contains("catch up").then_some(())
+        })
+        .await;
     }
     // It returns by itself.
     let db = Db::connect(&mysql).unwrap();
@@ -175,7 +177,7 @@ async fn time_never_runs_backwards_for_a_user_who_reads_by_several_processes() {
         why_out(process, 1).await.is_none() && why_out(process, 2).await.is_none()
     };
     let mut seen = std::collections::HashMap::<i64, usize>::new();
-    let mut reads = 0;
+    let (mut reads, mut late) = (0, 0);
     for round in 1..=ROUNDS {
         let rows: Vec<String> = USERS
             .map(|user| format!("({user}, {round}, 1, {round}, 1)"))
@@ -200,14 +202,13 @@ async fn time_never_runs_backwards_for_a_user_who_reads_by_several_processes() {
                     found.len()
                 );
                 reads += 1;
+                late += usize::from(found.len() < usize::try_from(round).unwrap());
             }
         }
     }
-    let all = usize::try_from(ROUNDS).unwrap();
-    let late = seen.values().filter(|seen| **seen < all).count();
     assert!(
-        late > 0 && reads > all,
-        "nothing was shown: {reads} reads, {seen:?}"
+        late > 0 && reads > usize::try_from(ROUNDS).unwrap(),
+        "nothing was shown: {late} of {reads} reads were late, {seen:?}"
     );
 }
 
@@ -357,7 +358,8 @@ async fn a_burst_that_fills_the_pool_of_a_replica_is_shed_and_neither_ejects_it_
     for one in warm {
         one.await.unwrap().unwrap();
     }
-    proxy.delay(Duration::from_millis(100));
+    // The watch polls through the proxy too, eight round trips a poll: all of them fit into its deadline.
+    proxy.delay(Duration::from_millis(40));
     let burst: Vec<_> = (0..600).map(|_| burst(&db)).collect();
     let asked = Instant::now();
     let (mut answered, mut shed) = (0, 0);
@@ -379,7 +381,7 @@ async fn a_burst_that_fills_the_pool_of_a_replica_is_shed_and_neither_ejects_it_
         }
     }
     assert!(answered > 0 && shed > 0, "{answered} answered, {shed} shed");
-    // Of 600 the replica can answer 20 a second: nobody waits for the last.
+    // Of 600 the replica can answer 50 a second: nobody waits for the last.
     assert!(
         asked.elapsed() < Duration::from_secs(8),
         "{:?}",
