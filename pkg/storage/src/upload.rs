@@ -51,7 +51,8 @@ impl Store {
         Ok(upload_id.await?.into_inner())
     }
 
-    /// Sends `first` and then `stream` in parts of `part_bytes` (at least 5 MiB, by S3's rule) and completes the upload.
+    /// Sends `first` and then `stream` in parts of `part_bytes` (at least 5 MiB, by S3's rule) and completes the upload. A `first` of a whole
+    /// part isn't copied.
     /// Gives the number of bytes. Empty chunks are skipped.
     ///
     /// After an error the upload stays open, and the caller must abort it. No part is in flight when this returns (unless a part timed
@@ -188,6 +189,10 @@ where
 {
     /// The next part, full unless it is the last one; empty at the end.
     async fn next(&mut self) -> Result<Bytes, E> {
+        // The first part comes whole, in a buffer of its own: a copy would take as much memory again.
+        if self.rest.len() == self.part_bytes {
+            return Ok(mem::take(&mut self.rest));
+        }
         let mut part = mem::take(&mut self.buffer);
         part.clear();
         part.reserve(self.part_bytes);
