@@ -1,5 +1,5 @@
 //! The newest videos of many authors, for a viewer who follows them. The cost is bounded: one step in an index for each author, then the
-//! newest videos of a few, however much the authors have published.
+//! newest videos of a few, however much the authors have published. On MySQL the first is no step but a range, see [`newest_of_each`].
 //!
 //! A page of `n` videos holds only those of the `n` authors whose newest video before its bound is the newest: each of those authors has
 //! one that is at least as new as any video of the others.
@@ -51,7 +51,8 @@ pub async fn page(
 }
 
 /// Those `limit` authors whose newest video before the bound is the newest. MAX for each group is one step in the index, where that is
-/// less than reading all of the group.
+/// less than reading all of the group. MySQL does that only for a text without placeholders: it reads the index entries of all videos of
+/// these authors before the bound.
 pub(crate) fn newest_of_each(author_ids: &[i64], before_ms: i64, limit: u64) -> Option<Statement> {
     let authors = padded(author_ids);
     let marks = vec!["?"; authors.len()].join(", ");
