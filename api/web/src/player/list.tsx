@@ -20,9 +20,10 @@ import { useKeys } from "./keys";
 const AHEAD = 5;
 /** A browser that doesn't say when it has scrolled has done so after this time. */
 const SCROLL_MS = 900;
-/** After a jump, the time until the list must have come to its target. */
+/** After a jump the list is looked at so often, and brought back to its target. */
 const CORRECT_MS = 150;
-const CORRECTIONS = 10;
+/** 3 s in all: a slow machine moves the list long after it was told to stop. */
+const CORRECTIONS = 20;
 
 interface Props {
   list: VideoList;
@@ -40,6 +41,7 @@ export function Videos({ list, label, empty, end, failed }: Props) {
   /** Where it is being scrolled to by the page itself. */
   const target = useRef<number | null>(null);
   const timer = useRef<number | undefined>(undefined);
+  const isCorrecting = useRef(false);
   const settled = useSignal(-1);
   const ids = list.items.value;
   const active = list.active.value;
@@ -57,12 +59,14 @@ export function Videos({ list, label, empty, end, failed }: Props) {
 
   /**
    * Where a slow machine hasn't come to its target in time, it jumps there. What is left of the smooth scroll is added to such a jump
-   * in Chromium, so the target counts until the list has come to it.
+   * in Chromium, perhaps later than at the next look, so the target counts for all of this time.
    */
   function correct(attempts: number) {
-    const to = target.current;
-    if (to === null || isAt(to) || !attempts) return arrived();
-    root.current?.scrollTo({ top: to * height(), behavior: "instant" });
+    if (target.current === null || !attempts) return arrived();
+    isCorrecting.current = true;
+    // Not the target of then: a video that was deleted moves the others.
+    const to = list.active.peek();
+    if (!isAt(to)) root.current?.scrollTo({ top: to * height(), behavior: "instant" });
     timer.current = window.setTimeout(correct, CORRECT_MS, attempts - 1);
   }
   function arrived() {
@@ -73,10 +77,11 @@ export function Videos({ list, label, empty, end, failed }: Props) {
   function takenOver() {
     clearTimeout(timer.current);
     target.current = null;
+    isCorrecting.current = false;
   }
-  /** The end of a scroll that the next key has replaced comes too, sometimes late. */
+  /** The end of a scroll that the next key or a jump has replaced comes too, sometimes late. */
   function onScrollEnd() {
-    if (target.current === null || isAt(target.current)) arrived();
+    if (target.current === null || (!isCorrecting.current && isAt(target.current))) arrived();
   }
   function onScroll() {
     if (target.current !== null || !root.current) return;
@@ -88,6 +93,7 @@ export function Videos({ list, label, empty, end, failed }: Props) {
     const from = list.active.peek();
     if (at === from) return;
     target.current = at;
+    isCorrecting.current = false;
     list.active.value = at;
     const behavior = isStill.peek() || Math.abs(at - shown()) > 2 ? "instant" : "smooth";
     root.current?.scrollTo({ top: at * height(), behavior });
