@@ -55,14 +55,14 @@ everything_seen() {
     local video author
     curl -sS -m 20 "$API/douyin/feed/?token=$TOKEN" >"$RUN/page"
     ok <"$RUN/page"
-    jq -S .video_list "$RUN/page"
+    jq -S '.video_list | map(del(.play_url, .cover_url))' "$RUN/page"
     for author in $(jq '.video_list[].author.id' "$RUN/page" | sort -nu); do
         curl -sS -m 20 "$API/douyin/user/?user_id=$author&token=$TOKEN" | jq -S .user
     done
     for video in $(jq '.video_list[].id' "$RUN/page"); do
         curl -sS -m 20 "$API/douyin/comment/list/?video_id=$video&token=$TOKEN" | jq -S .comment_list
     done
-    curl -sS -m 20 "$API/douyin/favorite/list/?user_id=$USER_ID&token=$TOKEN" | jq -S .video_list
+    curl -sS -m 20 "$API/douyin/favorite/list/?user_id=$USER_ID&token=$TOKEN" | jq -S '.video_list | map(del(.play_url, .cover_url))'
     # The videos themselves, by their URLs, with their content types.
     for video in $(jq -r '.video_list[] | .play_url, .cover_url' "$RUN/page"); do
         curl -sSf -m 20 "$video" -o "$RUN/object" -w '%{content_type} '
