@@ -113,7 +113,7 @@ pub fn videos(reply: &Value) -> Vec<Value> {
     videos.clone()
 }
 
-/// What it was, with URLs up to their signatures: those change every half an hour.
+/// The same value with the queries of presigned URLs cut off: the signatures in them change every half hour.
 pub fn unsigned(mut reply: Value) -> Value {
     match &mut reply {
         Value::String(text) => {

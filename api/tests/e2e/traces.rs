@@ -20,8 +20,8 @@ fn traceparent(trace_id: &str, sampled: bool) -> String {
     format!("00-{trace_id}-{CALLER}-0{}", u8::from(sampled))
 }
 
-/// The spans of a trace, once there are some of all these, "service name", and all whose parts are there: each process sends its own when it
-/// likes, and a part may come before its whole.
+/// The spans of a trace, once all wanted ones ("service name") and the parent of every span have arrived. Each process exports its spans at
+/// its own time, so a child may arrive before its parent.
 async fn trace(traces: &Traces, trace_id: &str, wanted: &[&str]) -> Vec<TraceSpan> {
     let what = format!("the spans of {trace_id}: {wanted:?}");
     eventually(SOON, &what, async || {

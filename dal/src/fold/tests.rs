@@ -145,7 +145,7 @@ async fn what_is_folded_costs_no_later_read_anything_though_a_read_view_keeps_it
             continue;
         }
         let from_the_first = pages(&session, query).await;
-        // MySQL counts what else a statement costs, too.
+        // MySQL's count includes what every statement costs.
         let least = match engine {
             testkit::Engine::MariaDb => 2 * from_the_mark,
             testkit::Engine::MySql(_) => from_the_mark + from_the_mark / 10,

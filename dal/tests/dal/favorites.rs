@@ -103,7 +103,7 @@ async fn which_of_these_videos_a_user_likes() {
     assert_eq!((none.unwrap(), spent.sql), (vec![], 0));
 }
 
-/// What a commit of one row takes that shares nothing: the disk's own time.
+/// The time of the fastest commit of a single row: the disk's own.
 async fn fastest_insert(db: &Db, names: std::ops::Range<u32>) -> Duration {
     let mut fastest = Duration::MAX;
     for name in names {

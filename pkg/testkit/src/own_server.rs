@@ -36,7 +36,7 @@ pub(crate) fn install(engine: &Engine, data: &Path, statements: &[String]) {
             command
         }
     };
-    // A server that starts removes the temporary tables that it finds in its directory for them, another's too: each has its own.
+    // When a server starts, it removes all temporary tables in its tmpdir, even another server's. So each has a tmpdir of its own.
     let temporary = tempfile::tempdir().expect("a directory for temporary tables");
     let made = command
         .args([user(), option("datadir", data)])

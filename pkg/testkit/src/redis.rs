@@ -18,6 +18,8 @@ use crate::{
 
 /// How long Redis may take to answer after its start.
 const START_LIMIT: Duration = Duration::from_secs(15);
+/// A write is in the file before its answer, so it survives a killed process. Without fsync: no test crashes the machine.
+pub(crate) const APPEND_ONLY: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "no"];
 
 /// Ended, and its data removed, when the value goes. It keeps every write at once, so that a restart loses nothing.
 #[derive(Debug)]
@@ -215,8 +217,7 @@ fn spawn(port: u16, tls: Option<&Certificates>, data: &Path) -> Process {
     command
         .args(["--bind", "127.0.0.1", "--daemonize", "no", "--save", ""])
         .args(redis_server(port, tls))
-        // Written before the answer, so it outlives the process. The disk isn't waited for: no test ends the kernel.
-        .args(["--appendonly", "yes", "--appendfsync", "no"])
+        .args(APPEND_ONLY)
         .args(["--appenddirname", FILES])
         .arg("--dir")
         .arg(data);

@@ -13,6 +13,7 @@ use crate::{
     certificates::{redis_cli, redis_server},
     eventually,
     ports::free_port,
+    redis::APPEND_ONLY,
 };
 
 /// How long the nodes may take to find each other.
@@ -192,8 +193,7 @@ fn spawn(port: u16, bus: u16, tls: Option<&Certificates>, data: &TempDir) -> Pro
         ])
         // A node that is away is noticed within a second.
         .args(["--cluster-node-timeout", "1000"])
-        // Written before the answer, so it outlives the process. The disk isn't waited for: no test ends the kernel.
-        .args(["--appendonly", "yes", "--appendfsync", "no"])
+        .args(APPEND_ONLY)
         .args(["--appenddirname", FILES])
         .arg("--dir")
         .arg(data.path());

@@ -114,7 +114,7 @@ async fn raw(base: &str, upload: &Upload) -> Result<(u16, Value), String> {
     }
 }
 
-/// A program that leaves the processors to others, who have deadlines: gigabytes are sent here.
+/// A program with low priority. The clients send gigabytes, and the tests beside them have deadlines.
 fn yielding(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("nice");
     command.args(["-n", "19"]).arg(program);

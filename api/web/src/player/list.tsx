@@ -20,9 +20,9 @@ import { useKeys } from "./keys";
 const AHEAD = 5;
 /** A browser that doesn't say when it has scrolled has done so after this time. */
 const SCROLL_MS = 900;
-/** After a jump the list is looked at so often, and brought back to its target. */
+/** After a jump the list is checked at this interval, and brought back to its target. */
 const CORRECT_MS = 150;
-/** 3 s in all: a slow machine moves the list long after it was told to stop. */
+/** For 3 s in all: on a slow machine the rest of a smooth scroll comes late. */
 const CORRECTIONS = 20;
 
 interface Props {
@@ -59,7 +59,7 @@ export function Videos({ list, label, empty, end, failed }: Props) {
 
   /**
    * Where a slow machine hasn't come to its target in time, it jumps there. What is left of the smooth scroll is added to such a jump
-   * in Chromium, perhaps later than at the next look, so the target counts for all of this time.
+   * in Chromium, perhaps after the next check. So the target counts for all of this time.
    */
   function correct(attempts: number) {
     if (target.current === null || !attempts) return arrived();

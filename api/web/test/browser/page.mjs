@@ -113,7 +113,7 @@ export async function ask(path, values, token, isPost = true) {
 
 export async function newUser(name) {
   const { user_id, token } = await ask("user/register", { username: name, password: "a good password" });
-  // Pictures are drawn when a user is first shown. Who asks at once may be too early, and an error would be in the console.
+  // A user's pictures are drawn once the user is shown. A page that loads one earlier gets 404, and the console shows that as an error.
   const { user } = await ask("user", { user_id: String(user_id) }, token, false);
   for (const url of [user.avatar, user.background_image]) await eventually("a drawn picture", async () => (await fetch(url)).ok);
   return { userId: user_id, name, token };

@@ -49,7 +49,7 @@ async fn a_store_that_cannot_be_read_is_not_the_files_fault() {
         settings.media.cover_timeout_s = 4;
     })
     .await;
-    // By one that isn't in such a hurry.
+    // Probed within the usual time limit.
     let unhurried = Bench::set_up().await;
     let video = unhurried.probe(files::mp4()).await.unwrap();
     let closed = {
@@ -154,7 +154,7 @@ async fn more_than_may_run_at_once_wait_for_a_while() {
     })
     .await;
     let url = bench.url(files::mp4()).await;
-    // By one that isn't in such a hurry.
+    // Probed within the usual time limit.
     let video = Bench::set_up().await.media.probe(&url).await.unwrap();
     let slow = HttpServer::serve(files::mp4(), SendFault::Drip).await;
     let slow_url = slow.url();

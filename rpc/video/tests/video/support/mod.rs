@@ -76,10 +76,10 @@ async fn answer(
         SendFault::Close => {}
         SendFault::BreakOff => connection.write_all(&file[..file.len() / 2]).await?,
         SendFault::Drip => {
+            let mut pace = tokio::time::interval(Duration::from_millis(20));
             for byte in file.iter() {
+                pace.tick().await;
                 connection.write_u8(*byte).await?;
-                // The pause is the fault itself; nothing is waited for.
-                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
     }
