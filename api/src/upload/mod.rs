@@ -1,4 +1,4 @@
-//! Streams an upload into the object store. Memory stays at a few parts, whatever the file's size.
+//! Streams an upload into the object store. Memory stays at one part, whatever the file's size.
 //!
 //! Invariant: an [`Upload`] exists from the moment the video service has made its key until the video is published. Otherwise all
 //! that was stored is removed, also when the request is dropped half-way.
@@ -202,7 +202,8 @@ async fn first_part<S>(file: &mut S, part_bytes: usize) -> Result<(Bytes, Option
 where
     S: Stream<Item = Result<Bytes, ApiError>> + Unpin,
 {
-    let mut part = BytesMut::new();
+    // A buffer that grows would be moved again and again. Memory that isn't written to yet costs nothing.
+    let mut part = BytesMut::with_capacity(part_bytes);
     while let Some(chunk) = file.next().await {
         let mut chunk = chunk?;
         let room = part_bytes - part.len();

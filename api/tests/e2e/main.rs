@@ -74,9 +74,7 @@ const MAX_UPLOAD: usize = 12 << 20;
 
 /// What the systems here have in common.
 fn system_builder() -> Builder {
-    System::builder()
-        .set("upload.max_bytes", MAX_UPLOAD)
-        .set("upload.part_bytes", 5 << 20)
+    System::builder().set("upload.max_bytes", MAX_UPLOAD)
 }
 
 /// The system of the tests that look only at what they made themselves.

@@ -1,7 +1,8 @@
 //! Multipart uploads: a stream of unknown length is sent in parts, in constant memory.
 //!
 //! The library's own upload hides the upload id, has no time limit and keeps slices of network buffers alive. This one copies each part
-//! into one buffer and reads the next part while one is sent: two parts in memory, whatever the length.
+//! into one buffer, and sends it before it reads the next: one part in memory, whatever the length. Meanwhile the system's receive buffer
+//! takes what the client sends.
 
 use std::{
     mem,
@@ -9,11 +10,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use futures::{
-    Stream, StreamExt,
-    future::{Either, select},
-    stream::Fuse,
-};
+use futures::{Stream, StreamExt, stream::Fuse};
 use minio::s3::{
     response_traits::{HasEtagFromHeaders, HasS3Fields},
     segmented_bytes::SegmentedBytes,
@@ -84,24 +81,9 @@ impl Store {
             if number > MAX_PARTS {
                 return Err(StorageError::refused("send part", "more than 10000 parts").into());
             }
-            let (info, next) = {
-                let sending = pin!(self.send_part(key, upload_id, number, part.clone()));
-                let reading = pin!(parts.next());
-                match select(sending, reading).await {
-                    Either::Left((info, reading)) => {
-                        (info?, reading.await.map_err(SendError::Source)?)
-                    }
-                    Either::Right((Ok(next), sending)) => (sending.await?, next),
-                    Either::Right((Err(error), sending)) => {
-                        // The part in flight must end before the caller aborts; its result doesn't matter.
-                        let _ = sending.await;
-                        return Err(SendError::Source(error));
-                    }
-                }
-            };
-            sent.push(info);
+            sent.push(self.send_part(key, upload_id, number, part.clone()).await?);
             parts.buffer = part.try_into_mut().unwrap_or_default();
-            part = next;
+            part = parts.next().await.map_err(SendError::Source)?;
         }
         Ok(self.complete(key, upload_id, sent).await?)
     }

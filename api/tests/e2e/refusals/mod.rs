@@ -85,7 +85,6 @@ struct Scene {
 impl Scene {
     async fn set() -> Self {
         let system = System::builder()
-            .set("upload.part_bytes", 5 << 20)
             // An upload begins while anything is left: everybody may try once.
             .set("limits.upload_bytes_per_user_day", 1)
             .start()
