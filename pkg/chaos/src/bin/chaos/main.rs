@@ -39,6 +39,7 @@ async fn main() -> ExitCode {
         filters: std::env::args().skip(1).collect(),
         is_good: true,
         heading: "",
+        passed_over: Vec::new(),
     };
     for fault in FAULTS.iter().filter(|fault| fault.breaks.is_possible()) {
         match fault.breaks.unavailable() {
@@ -83,6 +84,16 @@ async fn main() -> ExitCode {
     table
         .row("restore", "older dump", restore::HEADING, restore::run())
         .await;
+    if table.heading.is_empty() {
+        println!(
+            "No row's name contains any of {:?}. The rows are:",
+            table.filters
+        );
+        for name in table.passed_over {
+            println!("  {name}");
+        }
+        return ExitCode::FAILURE;
+    }
     match table.is_good {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
@@ -105,13 +116,19 @@ struct Table {
     is_good: bool,
     /// The last one that was printed.
     heading: &'static str,
+    /// The rows that no filter asks for.
+    passed_over: Vec<String>,
 }
 
 impl Table {
-    fn is_wanted(&self, group: &str, name: &str) -> bool {
+    fn is_wanted(&mut self, group: &str, name: &str) -> bool {
         let full_name = format!("{group} {name}");
         let mut filters = self.filters.iter();
-        self.filters.is_empty() || filters.any(|filter| full_name.contains(filter))
+        let is_wanted = self.filters.is_empty() || filters.any(|filter| full_name.contains(filter));
+        if !is_wanted {
+            self.passed_over.push(full_name);
+        }
+        is_wanted
     }
 
     fn head(&mut self, heading: &'static str) {
