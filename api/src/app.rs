@@ -1,6 +1,11 @@
 //! What every handler works with: clients of the services, tokens, the object store, settings. Shared by all requests.
 
-use std::{collections::HashMap, error::Error, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    error::Error,
+    sync::Arc,
+    time::Duration,
+};
 
 use auth::{Holder, Tokens};
 use chrono::FixedOffset;
@@ -15,7 +20,7 @@ use idl::{
     video::{VideoServiceClient, VideoServiceClientBuilder},
 };
 use limits::Limits;
-use marks::{Marks, Reader, Sees, Subject, page_affinity};
+use marks::{Marks, Reader, Sees, Subject, Why, page_affinity};
 use service::Clients;
 use settings::{Network, Settings};
 use storage::Store;
@@ -25,7 +30,7 @@ use tokio::sync::Semaphore;
 use crate::{
     accounts::Accounts,
     error::ApiError,
-    flights::{Flights, Viewers},
+    flights::{self, Flights, Viewers},
     rendered::Readings,
     request_logging,
     upload::slots::SpoolSlots,
@@ -153,6 +158,27 @@ impl App {
         &self.marks
     }
 
+    /// What a read that shows these subjects must see, in a round trip to Redis that is shared with all who ask at that moment.
+    pub async fn sees(&self, subjects: &[Subject]) -> Sees {
+        if subjects.is_empty() {
+            return self.marks.read(subjects).await;
+        }
+        let marks = self.marks.clone();
+        let read = async move |subjects: BTreeSet<Subject>| {
+            let subjects: Vec<Subject> = subjects.into_iter().collect();
+            let each = marks.read_each(&subjects).await;
+            Arc::new(subjects.into_iter().zip(each).collect::<HashMap<_, _>>())
+        };
+        let asked = subjects.iter().copied().collect();
+        let found = flights::join(&self.flights.marks, (), asked, read).await;
+        let found = found.unwrap_or_default();
+        let sees = |subject| found.get(subject).cloned();
+        subjects
+            .iter()
+            .map(|subject| sees(subject).unwrap_or(Sees::All(Why::Unknown)))
+            .fold(Sees::Any, Sees::and)
+    }
+
     /// Runs `read`, the reads of a shared page, which see all that was just written to `subjects`: once for the viewers who have written
     /// nothing, from the replica that `page` names, and once for those who have, so that it shows them their writes. Were it one read
     /// for both, the others would see the page of the primary now and then, and time would run backwards for them when the replica is
@@ -189,7 +215,7 @@ impl App {
 
     /// Runs `work`, whose reads see all that was just written to `subjects`, by whomever and from whichever replica.
     ///
-    /// Costs one round trip to Redis. Without subjects it still asks whether marks can be trusted.
+    /// Costs a [shared](Self::sees) round trip to Redis. Without subjects it still asks whether marks can be trusted.
     pub async fn reading<F: Future>(
         &self,
         viewer: Option<i64>,
@@ -198,7 +224,7 @@ impl App {
     ) -> F::Output {
         let reader = Reader {
             affinity: viewer,
-            sees: self.marks.read(subjects).await,
+            sees: self.sees(subjects).await,
         };
         service::reading(&reader, work).await
     }

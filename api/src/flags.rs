@@ -1,9 +1,9 @@
 //! For many viewers at once: which of the videos on a page each likes, and which of the users each follows. Optional: while it can't be
 //! read, the page shows none.
 //!
-//! Viewers are divided into groups. Those of a group who ask at the same moment share a read. Viewers who have just written share a read
-//! that shows what they wrote, and that no other viewer waits for. All others read from the replica of their group, always the same, so
-//! that time doesn't run backwards for them.
+//! Viewers who ask at the same moment share a read. Those who have just written share one that shows what they wrote, and that no other
+//! viewer waits for. All others read from one replica, the same in every process, so that time doesn't run backwards for them. Were they
+//! divided among several replicas, each read would have fewer viewers, and all of them together would cost more.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -17,8 +17,6 @@ use singleflight::Demand;
 
 use crate::objects::{Comment, User, Video};
 
-/// Groups of viewers. Each group reads from one replica, so several replicas share the work.
-const GROUPS: i64 = 4;
 /// Viewers in one call at most.
 const MAX_VIEWERS: usize = 64;
 /// Videos, and users, of one viewer in one call at most.
@@ -146,31 +144,28 @@ impl Demand for Wanted {
 
 /// The viewers who share a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Group {
-    number: i64,
+pub enum Group {
     /// They have just written.
-    is_marked: bool,
+    Marked,
+    /// All others.
+    Unmarked,
 }
 
 impl Group {
-    /// That of a viewer, who must see this.
-    pub fn of(viewer: i64, sees: &Sees) -> Self {
-        Self {
-            number: viewer.rem_euclid(GROUPS),
-            is_marked: sees.is_marked(),
+    /// That of a viewer who must see this.
+    pub fn of(sees: &Sees) -> Self {
+        match sees.is_marked() {
+            true => Self::Marked,
+            false => Self::Unmarked,
         }
     }
 }
 
 /// The read of a group: the flags of each viewer.
-pub async fn read(
-    favorite: &FavoriteServiceClient,
-    group: Group,
-    wanted: Wanted,
-) -> Arc<HashMap<i64, Flags>> {
+pub async fn read(favorite: &FavoriteServiceClient, wanted: Wanted) -> Arc<HashMap<i64, Flags>> {
     let sees = wanted.0.values().map(|asked| asked.sees.clone());
     let reader = Reader {
-        affinity: Some(page_affinity(&format!("flags {}", group.number))),
+        affinity: Some(page_affinity("flags")),
         sees: sees.fold(Sees::Any, Sees::and),
     };
     let calls = calls(wanted).into_iter().map(|viewers| {
@@ -256,8 +251,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_the_read_of_those_who_have_just_written() {
         let marked = Sees::All(Why::Marked);
-        assert_ne!(Group::of(1, &Sees::Any), Group::of(1, &marked));
-        assert_eq!(Group::of(1, &marked), Group::of(1 + GROUPS, &marked));
+        assert_ne!(Group::of(&Sees::Any), Group::of(&marked));
     }
 
     #[test]

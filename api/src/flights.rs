@@ -8,6 +8,7 @@ use std::{
 };
 
 use idl::base::{Code, UserCounts};
+use marks::{Sees, Subject};
 use singleflight::{Demand, Ended, Singleflight};
 use telemetry::{RequestId, cost};
 use tracing::Instrument as _;
@@ -37,6 +38,8 @@ pub struct Flights {
     pub works: Singleflight<(i64, Option<i64>, bool), Viewers, Shown<VideoPage>>,
     /// Lists of comments, by video and place.
     pub comments: Singleflight<(i64, Option<i64>), Viewers, Shown<CommentPage>>,
+    /// What reads must see that show these subjects: of all that anybody asks for at that moment.
+    pub marks: Singleflight<(), BTreeSet<Subject>, Arc<HashMap<Subject, Sees>>>,
     /// What pages show of their viewers, by group of viewers.
     pub flags: Singleflight<Group, Wanted, Arc<HashMap<i64, Flags>>>,
     /// Exact counts of users: of all that anybody asks for at that moment.
@@ -50,6 +53,7 @@ impl Flights {
             feed: Singleflight::new(MAX_FLIGHT_WAIT),
             works: Singleflight::new(MAX_FLIGHT_WAIT),
             comments: Singleflight::new(MAX_FLIGHT_WAIT),
+            marks: Singleflight::new(MAX_FLIGHT_WAIT),
             flags: Singleflight::new(MAX_FLIGHT_WAIT),
             user_counts: Singleflight::new(MAX_FLIGHT_WAIT),
         }

@@ -99,13 +99,13 @@ pub async fn flags(
     video_ids: Vec<i64>,
     user_ids: Vec<i64>,
 ) -> Flags {
-    let group = Group::of(viewer, &sees);
+    let group = Group::of(&sees);
     let wanted = Wanted::by(viewer, sees, video_ids, user_ids);
     if wanted.is_nothing() {
         return Flags::default();
     }
     let favorite = app.favorite.clone();
-    let read = async move |wanted| flags::read(&favorite, group, wanted).await;
+    let read = async move |wanted| flags::read(&favorite, wanted).await;
     let flags = flights::join(&app.flights.flags, group, wanted, read).await;
     let flags = flags.ok().and_then(|flags| flags.get(&viewer).cloned());
     flags.unwrap_or_default()

@@ -74,7 +74,7 @@ async fn follows(app: &App, viewer: Option<i64>, user_id: i64) -> bool {
     let Some(viewer) = viewer.filter(|viewer| *viewer != user_id) else {
         return false;
     };
-    let sees = app.marks().read(&[Subject::User(viewer)]).await;
+    let sees = app.sees(&[Subject::User(viewer)]).await;
     let flags = page::flags(app, viewer, sees, Vec::new(), vec![user_id]).await;
     flags.followed.contains(&user_id)
 }

@@ -20,7 +20,11 @@
 mod reader;
 mod scripts;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use redis_client::{
     BadUrl, Client, Unavailable, Value,
@@ -191,31 +195,47 @@ impl Marks {
     /// What a read that shows one of these subjects must see, for each of them in their order, in one round trip. Without subjects it
     /// is one entry: what anybody must see.
     pub async fn read_each(&self, subjects: &[Subject]) -> Vec<Sees> {
-        let mut calls: Vec<redis_client::ScriptCall> = subjects
-            .iter()
-            .map(|subject| {
-                let Bucket { epoch, leases, .. } = self.bucket(subject.bucket());
-                (vec![epoch, leases, self.key(*subject)], Vec::new())
-            })
-            .collect();
-        if calls.is_empty() {
-            // All buckets have the same leases.
-            let Bucket { epoch, leases, .. } = self.bucket(0);
-            calls.push((vec![epoch, leases], Vec::new()));
+        let mut buckets: BTreeMap<u64, Vec<Subject>> = BTreeMap::new();
+        for subject in subjects {
+            buckets.entry(subject.bucket()).or_default().push(*subject);
         }
-        let unknown = Sees::All(Why::Unknown);
-        let Ok(replies) = self.client.get_by_script_of_run(&READ_SCRIPT, &calls).await else {
-            return vec![unknown; calls.len()];
+        if buckets.is_empty() {
+            // All buckets have the same leases.
+            buckets.insert(0, Vec::new());
+        }
+        let call = |(bucket, subjects): (&u64, &Vec<Subject>)| {
+            let Bucket { epoch, leases, .. } = self.bucket(*bucket);
+            let marks = subjects.iter().map(|subject| self.key(*subject));
+            let keys = [epoch, leases].into_iter().chain(marks);
+            (keys.collect(), Vec::new())
         };
-        let found = replies.into_iter().map(|reply| Found::parse(reply.ok()?));
-        found
-            .map(|found| found.map_or_else(|| unknown.clone(), |found| self.seen_by(found)))
+        let calls: Vec<redis_client::ScriptCall> = buckets.iter().map(call).collect();
+        let replies = self.client.get_by_script_of_run(&READ_SCRIPT, &calls).await;
+        let mut anybody = Sees::All(Why::Unknown);
+        let mut each: HashMap<Subject, Sees> = HashMap::new();
+        for (subjects, reply) in buckets.values().zip(replies.unwrap_or_default()) {
+            // What isn't found out stays unknown.
+            let Some(found) = reply.ok().and_then(Found::parse) else {
+                continue;
+            };
+            anybody = self.seen_by(&found.epoch, None);
+            for (subject, mark) in subjects.iter().zip(&found.marks) {
+                each.insert(*subject, self.seen_by(&found.epoch, mark.as_deref()));
+            }
+        }
+        if subjects.is_empty() {
+            return vec![anybody];
+        }
+        let sees = |subject| each.get(subject).cloned();
+        subjects
+            .iter()
+            .map(|subject| sees(subject).unwrap_or(Sees::All(Why::Unknown)))
             .collect()
     }
 
     /// What a reader must see of whom this was found.
-    fn seen_by(&self, found: Found) -> Sees {
-        let marked = found.mark.is_some();
+    fn seen_by(&self, epoch: &str, mark: Option<&str>) -> Sees {
+        let marked = mark.is_some();
         if self.mode == ReadsAfterWrites::Mark {
             return if marked {
                 Sees::All(Why::Marked)
@@ -223,10 +243,9 @@ impl Marks {
                 Sees::Any
             };
         }
-        let commits = std::iter::once(found.epoch).chain(found.mark);
         let mut newest = Commit::default();
-        for text in commits {
-            match Commit::parse(&text) {
+        for text in std::iter::once(epoch).chain(mark) {
+            match Commit::parse(text) {
                 // Written in the other mode, or by another program.
                 None => return Sees::All(Why::Unknown),
                 Some(commit) if commit.seq >= newest.seq => newest = commit,
@@ -258,10 +277,11 @@ fn trusted_by(prefix: &str, bucket: u64) -> Bucket {
     Bucket::new(&format!("{prefix}{{m{bucket}}}"))
 }
 
-/// A bucket's epoch and a mark in it.
+/// A bucket's epoch, and what was asked for in it.
 struct Found {
     epoch: String,
-    mark: Option<String>,
+    /// None where there is no mark.
+    marks: Vec<Option<String>>,
 }
 
 impl Found {
@@ -272,7 +292,10 @@ impl Found {
         };
         let mut parts = parts.into_iter();
         let epoch = parts.next()?.into_string()?;
-        let mark = parts.next().and_then(Value::into_string);
-        Some(Self { epoch, mark })
+        let marks = parts.map(|mark| mark.into_string().filter(|mark| !mark.is_empty()));
+        Some(Self {
+            epoch,
+            marks: marks.collect(),
+        })
     }
 }

@@ -18,8 +18,8 @@ end
 return set
 ";
 
-/// A reader's. KEYS: epoch, leases, marks. ARGV: the run id of the server if it is known, else ''. What the epoch says, and those marks that are there; nothing without an epoch of this run
-/// of the server, or while a writer's lease has run out.
+/// A reader's. KEYS: epoch, leases, marks. ARGV: the run id of the server if it is known, else ''. What the epoch says, then what each mark
+/// says, '' where there is none; nothing without an epoch of this run of the server, or while a writer's lease has run out.
 const READ: &str = "
 local of, _, commit = epoch(KEYS[1])
 if not of or not all_hold(KEYS[2]) then return {} end
@@ -27,10 +27,7 @@ local run = ARGV[1]
 if run == '' then run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') end
 if of ~= run then return {} end
 local found = { commit }
-for at = 3, #KEYS do
-    local mark = text(KEYS[at])
-    if mark ~= '' then found[#found + 1] = mark end
-end
+for at = 3, #KEYS do found[#found + 1] = text(KEYS[at]) end
 return found
 ";
 

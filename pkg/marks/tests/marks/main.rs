@@ -204,6 +204,40 @@ async fn who_wrote_and_what_they_wrote_to_are_marked_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn of_many_subjects_each_has_its_own_mark_and_a_bucket_costs_one_script() {
+    let (redis, marks, primary) = kept().await;
+    let floor = floor(&marks).await;
+    // Both are in one bucket.
+    let (one, other) = (primary.commit(), primary.commit());
+    marks.set(&[User(7)], &one).await;
+    marks.set(&[User(15)], &other).await;
+    let asked: Vec<Subject> = (0..64).rev().map(User).collect();
+    let before = scripts_run(&redis);
+    let sees = marks.read_each(&asked).await;
+    let run = scripts_run(&redis) - before;
+    for (subject, sees) in asked.iter().zip(&sees) {
+        let expected = match subject {
+            User(7) => up_to(one.seq, true),
+            User(15) => up_to(other.seq, true),
+            _ => up_to(floor, false),
+        };
+        assert_eq!(*sees, expected, "{subject:?}");
+    }
+    assert_eq!(sees.len(), asked.len());
+    // 8 buckets; the keeper may renew its leases meanwhile.
+    assert!((8..32).contains(&run), "{run} scripts");
+}
+
+/// By this Redis, so far.
+fn scripts_run(redis: &Redis) -> u64 {
+    let stats = redis.command(DATABASE, &["INFO", "commandstats"]);
+    let calls = stats
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("cmdstat_evalsha:calls="));
+    calls.unwrap().split(',').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
 async fn a_mark_only_moves_forward() {
     let (_redis, marks, _) = kept().await;
     for seq in [500, 400, 501, 1] {
