@@ -3,14 +3,18 @@
 //! A system is a dozen processes with the deadlines that they have in earnest. Where more of them run than the processors carry, requests
 //! miss those deadlines, and tests fail though nothing is wrong. So a system starts when a fifth of the processors' time is idle, or when no
 //! other system runs. What else keeps the machine busy counts too. A test that has a system already isn't held up.
+//!
+//! A test of the deadlines themselves runs alone: beside others it would only learn that the machine is busy.
 
 use std::{
     collections::HashMap,
     fs,
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{self, LazyLock, PoisonError},
     thread::{self, ThreadId},
     time::{Duration, Instant},
 };
+
+use tokio::sync::{Mutex, MutexGuard};
 
 /// The share of the processors' time that is idle while there is room for another system.
 const MIN_IDLE: f64 = 0.2;
@@ -26,18 +30,36 @@ const MAX_SHARING: usize = 8;
 const MAX_WAIT: Duration = Duration::from_mins(5);
 
 /// Systems, or shares of one, that a test has. A test is known by its thread.
-static HELD: LazyLock<Mutex<HashMap<ThreadId, usize>>> = LazyLock::new(Mutex::default);
+static HELD: LazyLock<sync::Mutex<HashMap<ThreadId, usize>>> = LazyLock::new(sync::Mutex::default);
 /// Whoever waits, in the order of their coming.
-static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Headroom(ThreadId);
+pub(crate) struct Headroom {
+    test: ThreadId,
+    /// Nobody else gets any before this is given back.
+    alone: Option<MutexGuard<'static, ()>>,
+}
 
 impl Headroom {
     /// For a system of a test's own.
     pub(crate) async fn for_system() -> Self {
-        Self::wait(async || tests() == 0 || idle_share(WATCHED).await >= MIN_IDLE).await
+        Self::wait(async || tests() == 0 || idle_share(WATCHED).await >= MIN_IDLE)
+            .await
+            .shared()
+    }
+
+    /// For a system of a test that must run alone.
+    pub(crate) async fn alone() -> Self {
+        Self::wait(async || {
+            let is_alone = tests() == 0;
+            if !is_alone {
+                tokio::time::sleep(WATCHED).await;
+            }
+            is_alone
+        })
+        .await
     }
 
     /// For a share of a system.
@@ -47,6 +69,13 @@ impl Headroom {
                 || (idle_share(WATCHED_FOR_SHARE).await >= MIN_IDLE && tests() < MAX_SHARING)
         })
         .await
+        .shared()
+    }
+
+    /// Lets others in.
+    fn shared(mut self) -> Self {
+        self.alone = None;
+        self
     }
 
     async fn wait(has_room: impl AsyncFn() -> bool) -> Self {
@@ -58,18 +87,17 @@ impl Headroom {
             while !has_room().await && begun.elapsed() < MAX_WAIT {}
         }
         held(|held| *held.entry(test).or_default() += 1);
-        drop(turn);
-        Self(test)
+        Self { test, alone: turn }
     }
 }
 
 impl Drop for Headroom {
     fn drop(&mut self) {
         held(|held| {
-            if let Some(count) = held.get_mut(&self.0) {
+            if let Some(count) = held.get_mut(&self.test) {
                 *count -= 1;
                 if *count == 0 {
-                    held.remove(&self.0);
+                    held.remove(&self.test);
                 }
             }
         });

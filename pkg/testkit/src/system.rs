@@ -39,6 +39,7 @@ pub struct Builder {
     primary: Option<String>,
     programs: Option<PathBuf>,
     database: Option<Database>,
+    alone: bool,
 }
 
 /// Ended and removed, all of it, when the value goes.
@@ -74,6 +75,7 @@ impl System {
             primary: None,
             programs: None,
             database: None,
+            alone: false,
         }
     }
 
@@ -245,9 +247,19 @@ impl Builder {
         self
     }
 
+    /// No other test starts a system before this one has ended, and this one starts when all others have: for a test of deadlines,
+    /// which the load of other tests would exceed.
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
     /// Waits for headroom, migrates, starts everything, and returns when requests are answered.
     pub async fn start(self) -> System {
-        let headroom = Headroom::for_system().await;
+        let headroom = match self.alone {
+            true => Headroom::alone().await,
+            false => Headroom::for_system().await,
+        };
         let own_etcd = async {
             match self.own_etcd {
                 true => Some(Etcd::start().await),

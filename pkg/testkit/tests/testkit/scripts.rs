@@ -116,7 +116,10 @@ fn a_taken_port_too_little_memory_and_a_full_disk_are_named_before_the_build() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     // The one that is looked at first, whatever else runs on this machine.
-    let variables = [("DOUSHENG_PRIMARY_PORT", port.as_str())];
+    let variables = [
+        ("DOUSHENG_PRIMARY_PORT", port.as_str()),
+        ("DATABASE", "mariadb"),
+    ];
     let output = script("infra.sh", &["ports"], run.path(), &variables);
     assert_refused(
         &output,
