@@ -73,6 +73,9 @@ struct Upload {
     expect: bool,
 }
 
+/// Where the machine was too busy for a call of the API (503, 504), that refusal has arrived; the one that is wanted is tried again.
+const MORE_TRIES: usize = 2;
+
 /// A system, and who may not upload to it.
 struct Scene {
     system: System,
@@ -156,7 +159,12 @@ impl Scene {
         upload: Upload,
     ) -> Result<(), String> {
         let (status, code) = refusal.outcome();
-        let seen = client.send(base, &upload).await;
+        let mut seen = client.send(base, &upload).await;
+        for _ in 0..MORE_TRIES {
+            if matches!(seen, Ok((503 | 504, _))) {
+                seen = client.send(base, &upload).await;
+            }
+        }
         std::fs::remove_file(&upload.file).unwrap();
         match seen {
             Ok((http, body)) if http == status && body["status_code"] == code => Ok(()),
