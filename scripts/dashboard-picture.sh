@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Draws deploy/dashboard.webp, the picture of the dashboard in the operator's guide, from a running system (make run-all) under
-# load: a Prometheus of its own scrapes all processes meanwhile. Grafana isn't needed. What happens to the system in these minutes is up to you:
-# for the picture in the guide it was `make roll`.
+# load: a Prometheus of its own scrapes all processes meanwhile. Grafana isn't needed. For the picture in the guide `make roll` ran meanwhile.
 #   scripts/dashboard-picture.sh [MINUTES] [ROW OF THE DASHBOARD...]
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -16,30 +15,9 @@ MINUTES=${1:-4}
 shift || true
 [ $# != 0 ] || set -- "Is it well?" HTTP RPC Database
 PORT=${DOUSHENG_PROMETHEUS_PORT:-19090}
-REQUIREMENTS=$HERE/python/dashboard-requirements.txt
-VENV=$TOOLS/dashboard-$(sha256sum <"$REQUIREMENTS" | cut -c1-12)
 DIR=$RUN/dashboard
 
-# Debian's package, unpacked and not installed: its own service would be started.
-fetch_prometheus() {
-    [ ! -x "$TOOLS/prometheus" ] || return 0
-    mkdir -p "$TOOLS" "$DIR/package"
-    (cd "$DIR/package" && apt-get download -q prometheus && dpkg-deb -x prometheus_*.deb .) >"$DIR/package.log" 2>&1 || {
-        complain "needs Prometheus, from Debian's package: $(tail -n 1 "$DIR/package.log")"
-        return 1
-    }
-    mv "$DIR/package/usr/bin/prometheus" "$TOOLS/prometheus"
-}
-
-install_matplotlib() {
-    [ ! -e "$VENV/installed" ] || return 0
-    rm -rf "$VENV"
-    system_python -m venv "$VENV"
-    retried "$VENV/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary=:all: -r "$REQUIREMENTS"
-    touch "$VENV/installed"
-}
-
-# Processes that start later are found too, since Prometheus reads the file again: their ports are written once a second.
+# Written once a second, and read again by Prometheus: so processes that start later are scraped, too.
 write_targets() {
     grep -h . "$RUN"/services/*/admin | jq -R . | jq -s '[{ targets: . }]' >"$DIR/targets.new"
     mv "$DIR/targets.new" "$DIR/targets.json"
@@ -48,7 +26,7 @@ write_targets() {
 leave() {
     local result=$?
     trap - EXIT INT TERM
-    end "$DIR/pid" "$TOOLS/prometheus" 10
+    end "$DIR/pid" "$PROMETHEUS" 10
     [ $result = 0 ] || tail -n 5 "$DIR/log" >&2 || true
     rm -rf "$DIR"
     exit $result
@@ -58,11 +36,11 @@ compgen -G "$RUN/services/*/admin" >/dev/null || {
     complain "no process runs here: make run-all"
     exit 1
 }
+PROMETHEUS=$(from_debian prometheus prometheus)
+VENV=$(python_tools dashboard "$HERE/python/dashboard-requirements.txt")
 mkdir -p "$DIR"
 trap leave EXIT
 trap 'exit 130' INT TERM
-fetch_prometheus
-install_matplotlib
 need_port "$PORT" DOUSHENG_PROMETHEUS_PORT "Prometheus"
 write_targets
 cat >"$DIR/prometheus.yml" <<CONFIG
@@ -71,7 +49,7 @@ scrape_configs:
   - job_name: dousheng
     file_sd_configs: [{ files: ["$DIR/targets.json"], refresh_interval: 2s }]
 CONFIG
-launch "$DIR/pid" "$DIR/log" "$TOOLS/prometheus" --config.file="$DIR/prometheus.yml" --storage.tsdb.path="$DIR/data" \
+launch "$DIR/pid" "$DIR/log" "$PROMETHEUS" --config.file="$DIR/prometheus.yml" --storage.tsdb.path="$DIR/data" \
     --web.listen-address="127.0.0.1:$PORT"
 wait_for "Prometheus" 30 http_ok "http://127.0.0.1:$PORT/-/ready"
 say "scraping for $MINUTES minutes"

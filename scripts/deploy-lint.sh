@@ -11,44 +11,20 @@ cd "$HERE/.."
 # shellcheck source=scripts/lib/install.sh
 . "$HERE/lib/install.sh"
 
-REQUIREMENTS=$HERE/python/deploy-requirements.txt
-VENV=$TOOLS/deploy-lint-$(sha256sum <"$REQUIREMENTS" | cut -c1-12)
-
-PROMTOOL=$TOOLS/promtool
-
-# Debian's package, unpacked and not installed: the server in it would be started. Where there is no such package, the alerts aren't checked.
-fetch_promtool() {
-    local work
-    PROMTOOL=$(command -v promtool || say "$PROMTOOL")
-    [ ! -x "$PROMTOOL" ] || return 0
-    work=$(mktemp -d)
-    if (cd "$work" && apt-get download -q prometheus && dpkg-deb -x prometheus_*.deb .) >"$work/log" 2>&1; then
-        mkdir -p "$TOOLS"
-        mv "$work/usr/bin/promtool" "$PROMTOOL"
-    else
-        say "NOT CHECKED: scripts/deploy/alerts.yaml, which needs promtool (Debian's package prometheus): $(tail -n 1 "$work/log")"
-    fi
-    rm -rf "$work"
-}
-
 system_python -c 'import tomllib' 2>/dev/null || {
     complain "deploy-lint: needs Python 3.11 or newer, as Debian 12 has; this is $(system_python --version 2>&1)"
     exit 1
 }
-if [ ! -e "$VENV/installed" ]; then
-    rm -rf "$VENV"
-    system_python -m venv "$VENV"
-    retried "$VENV/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary=:all: -r "$REQUIREMENTS"
-    touch "$VENV/installed"
-fi
+VENV=$(python_tools deploy-lint "$HERE/python/deploy-requirements.txt")
 cd scripts/deploy
 "$VENV/bin/check-jsonschema" --builtin-schema vendor.compose-spec compose.yaml
 "$VENV/bin/kubernetes-validate" --strict --quiet kubernetes/*.yaml
 "$VENV/bin/hadolint" Dockerfile
-fetch_promtool
-if [ -x "$PROMTOOL" ]; then
+if PROMTOOL=$(from_debian prometheus promtool 2>&1); then
     "$PROMTOOL" check rules alerts.yaml
     "$PROMTOOL" test rules alerts_test.yaml
+else
+    say "NOT CHECKED: scripts/deploy/alerts.yaml, which needs $PROMTOOL"
 fi
 cd "$HERE/.."
 cargo metadata --no-deps --format-version 1 --offline 2>/dev/null | jq -r '.packages[].targets[] | select(.kind[0] == "bin") | .name' |

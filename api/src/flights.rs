@@ -38,7 +38,7 @@ pub struct Flights {
     pub works: Singleflight<(i64, Option<i64>, bool), Viewers, Shown<VideoPage>>,
     /// Lists of comments, by video and place.
     pub comments: Singleflight<(i64, Option<i64>), Viewers, Shown<CommentPage>>,
-    /// What reads must see that show these subjects: of all that anybody asks for at that moment.
+    /// The marks of all subjects that anybody asks for at that moment.
     pub marks: Singleflight<(), BTreeSet<Subject>, Arc<HashMap<Subject, Sees>>>,
     /// What pages show of their viewers, by group of viewers.
     pub flags: Singleflight<Group, Wanted, Arc<HashMap<i64, Flags>>>,

@@ -133,6 +133,35 @@ install_seaweedfs() {
 }
 
 # One package from PyPI, pinned by hash, into a directory of its own.
+# The packages of a file with pinned versions, in a directory of their own, which is printed.
+python_tools() { # NAME REQUIREMENTS
+    local venv
+    venv=$TOOLS/$1-$(sha256sum <"$2" | cut -c1-12)
+    if [ ! -e "$venv/installed" ]; then
+        rm -rf "$venv"
+        # Chained: in a command substitution bash goes on after a failure.
+        system_python -m venv "$venv" >&2 &&
+            retried "$venv/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary=:all: -r "$2" >&2 &&
+            touch "$venv/installed" || return 1
+    fi
+    say "$venv"
+}
+
+# The path of a program from a Debian package. The package is unpacked and not installed, because a service in it would be started.
+from_debian() { # PACKAGE PROGRAM
+    local work result=0
+    if command -v "$2"; then return 0; fi
+    if [ ! -x "$TOOLS/$2" ]; then
+        work=$(mktemp -d)
+        mkdir -p "$TOOLS"
+        (cd "$work" && apt-get download -q "$1" && dpkg-deb -x "$1"_*.deb . && mv "usr/bin/$2" "$TOOLS/$2") >"$work/log" 2>&1 || result=$?
+        [ $result = 0 ] || complain "$2, from Debian's package $1: $(tail -n 1 "$work/log")"
+        rm -rf "$work"
+        [ $result = 0 ] || return 1
+    fi
+    say "$TOOLS/$2"
+}
+
 pip_install() { # DIRECTORY REQUIREMENT
     rm -rf "$1"
     mkdir -p "$TOOLS"

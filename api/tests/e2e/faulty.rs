@@ -38,7 +38,7 @@ impl Faulty {
             .iter()
             .chain(&["api"])
             .fold(system_builder(), |b, name| b.instances(name, 0));
-        // What is away shows by the deadlines of /readyz.
+        // The checks of /readyz have 1 s each; the load of other tests could exceed that.
         let system = builder.own_etcd().alone().start().await;
         let mut variables = system.variables().clone();
         let mut through = async |variable: &str| {

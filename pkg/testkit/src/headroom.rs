@@ -38,7 +38,7 @@ static TURN: Mutex<()> = Mutex::const_new(());
 #[derive(Debug)]
 pub(crate) struct Headroom {
     test: ThreadId,
-    /// Nobody else gets any before this is given back.
+    /// While this is held, no other system starts.
     alone: Option<MutexGuard<'static, ()>>,
 }
 

@@ -73,7 +73,8 @@ struct Upload {
     expect: bool,
 }
 
-/// Where the machine was too busy for a call of the API (503, 504), that refusal has arrived; the one that is wanted is tried again.
+/// How often a case is sent again after a 503 or 504. On a busy machine a call of the API may time out; that refusal has arrived, but it isn't
+/// the one that is tested.
 const MORE_TRIES: usize = 2;
 
 /// A system, and who may not upload to it.
