@@ -30,9 +30,14 @@ async function byPage(page, { file, title }) {
   const by = (id) => page.getByTestId(id);
   await by("publish-open").click();
   await by("publish-file").setInputFiles(file);
-  // A page may be older than the rule.
-  await by("publish-title").evaluate((input) => input.removeAttribute("maxlength"));
-  await by("publish-title").fill(title);
+  await by("publish-title").fill("A film");
+  // A page may be older than the rules: what it sends isn't what it would let through.
+  await page.evaluate((title) => {
+    const append = FormData.prototype.append;
+    FormData.prototype.append = function (name, ...given) {
+      append.call(this, name, ...(name === "title" ? [title] : given));
+    };
+  }, title);
   const isUpload = (message) => message.url().includes("/publish/action/");
   const answered = page.waitForResponse(isUpload, { timeout: LIMIT });
   const failed = page.waitForEvent("requestfailed", { predicate: isUpload, timeout: LIMIT }).then(

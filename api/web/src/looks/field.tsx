@@ -52,7 +52,7 @@ export function Field({ label, value, onValue, testid, hint, problem, isPassword
         )}
       </div>
       {says && (
-        <p id={`${id}-says`} class={problem ? "says problem" : "says"}>
+        <p key={problem ? "problem" : "hint"} id={`${id}-says`} class={problem ? "says problem" : "says"} role={problem ? "alert" : undefined}>
           {says}
         </p>
       )}

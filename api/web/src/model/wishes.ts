@@ -1,19 +1,20 @@
 // Likes and follows: shown at once, sent one after the other, sent later when there is no network, and taken back when they are refused.
 
 import { api } from "../api/calls";
-import { ApiError } from "../api/errors";
+import { ApiError, GivenUp } from "../api/errors";
 import { t } from "../words";
 import { whenBack } from "./connection";
 import { logIn } from "./login";
 import { isMe, session } from "./session";
-import { changeUser, changeVideo, peekUser, peekVideo } from "./store";
+import { changeUser, changeVideo, forgetFlags, holdUser, holdVideo, peekUser, peekVideo } from "./store";
 import { complain, say } from "./toasts";
 
 interface Kind {
   is: (id: number) => boolean | undefined;
   show: (id: number, does: boolean) => void;
   send: (id: number, does: boolean) => Promise<unknown>;
-  underWay: Set<number>;
+  /** Until what it returns is called, nothing but wishes changes the flag. Nothing if a change is on its way. */
+  hold: (id: number) => (() => void) | undefined;
 }
 
 const favorites: Kind = {
@@ -21,7 +22,7 @@ const favorites: Kind = {
   show: (id, does) =>
     changeVideo(id, (video) => ({ is_favorite: does, favorite_count: Math.max(0, video.favorite_count + (does ? 1 : -1)) })),
   send: api.like,
-  underWay: new Set(),
+  hold: holdVideo,
 };
 
 const follows: Kind = {
@@ -32,7 +33,7 @@ const follows: Kind = {
     changeUser(session.peek()?.userId ?? 0, (me) => ({ follow_count: Math.max(0, me.follow_count + by) }));
   },
   send: api.follow,
-  underWay: new Set(),
+  hold: holdUser,
 };
 
 /** Of two on their way at once the first might arrive last: so one waits for the other, and only the last wish is sent. */
@@ -44,9 +45,9 @@ async function carryOut(kind: Kind, id: number, does: boolean): Promise<void> {
   }
   let known = kind.is(id);
   if (known === undefined) return;
+  const release = kind.hold(id);
   if (known !== does) kind.show(id, does);
-  if (kind.underWay.has(id)) return;
-  kind.underWay.add(id);
+  if (!release) return;
   try {
     for (let wish = kind.is(id); wish !== undefined && wish !== known; wish = kind.is(id)) {
       try {
@@ -56,14 +57,16 @@ async function carryOut(kind: Kind, id: number, does: boolean): Promise<void> {
         if (!(error instanceof ApiError && error.isUnreachable)) throw error;
         say(t("laterSent"), true);
         await whenBack();
-        if (!session.value) return;
+        // Who has logged out meanwhile wishes nothing any more.
+        if (!session.value) throw new GivenUp();
       }
     }
   } catch (error) {
     if (kind.is(id) !== known) kind.show(id, known);
     complain(error);
   } finally {
-    kind.underWay.delete(id);
+    release();
+    if (!session.value) forgetFlags();
   }
 }
 

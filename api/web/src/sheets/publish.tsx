@@ -54,8 +54,7 @@ function PublishForm() {
   const title = form.title.value;
   const [total, setTotal] = useState(files.length);
   const [tried, setTried] = useState(false);
-  /** The longest title, as the field itself says it. */
-  const [isTooLong, setIsTooLong] = useState(false);
+  const isTooLong = characters(title.trim()) > MAX_TITLE;
   const problem = !title.trim() ? t("titleMissing") : isTooLong ? t("titleTooLong") : undefined;
   const warning = file && fileProblem(file);
   const isUseless = file?.size === 0;
@@ -126,15 +125,9 @@ function PublishForm() {
             data-testid="publish-title"
             rows={2}
             placeholder={t("titleHint")}
-            // In UTF-16 units, of which a character has two at most; what counts is told by the counter.
-            maxlength={2 * MAX_TITLE}
             value={title}
             aria-invalid={isTooLong}
-            onInput={(event) => {
-              const { value, maxLength } = event.currentTarget;
-              form.title.value = value;
-              setIsTooLong(maxLength > 0 && characters(value.trim()) > maxLength / 2);
-            }}
+            onInput={(event) => (form.title.value = event.currentTarget.value)}
           />
         </div>
         {(isTooLong || (tried && problem)) && (

@@ -1,18 +1,24 @@
-// What a login interrupts is carried out after it, and nothing is lost: texts, the place in the feed, what is open.
+// What a login interrupts is carried out after it, and nothing is lost: texts, likes, follows, the place in the feed, what is open.
 
 import assert from "node:assert/strict";
 
-import { active, arrives, by, DESKTOP, enter, logOut, open, PHONE, plays, shows } from "./page.mjs";
+import { active, arrives, ask, by, DESKTOP, enter, eventually, insecure, logOut, newUser, open, PHONE, plays, shows } from "./page.mjs";
 
 const PASSWORD = "a good password";
 
-/** A guest writes, likes and follows; each asks for a login, and is done. */
-export async function aGuestIsTakenAtTheirWord(browser, world) {
-  // As a telephone sees the page over plain HTTP: without what only secure pages have.
-  const insecure = () => {
-    Object.defineProperty(crypto, "randomUUID", { value: undefined });
-    Object.defineProperty(navigator, "clipboard", { value: undefined });
-  };
+const likes = (page) => active(page).getByTestId("like-count").innerText();
+const isLiked = async (page) => (await active(page).getByTestId("like").getAttribute("aria-pressed")) === "true";
+const follow = (page) => active(page).getByTestId("follow-author");
+
+/** Does something that needs a login, and logs in. */
+async function loggingIn(page, user, action) {
+  await action();
+  await enter(page, user.name, PASSWORD, "login");
+  await by(page, "username").waitFor({ state: "detached" });
+}
+
+/** A guest writes; the text is sent after the login, where it was written. */
+export async function aGuestsCommentIsSentAfterTheLogin(browser, world) {
   const { page, close } = await open(browser, PHONE, { setUp: insecure });
   await page.goto("/");
   await plays(page);
@@ -34,7 +40,95 @@ export async function aGuestIsTakenAtTheirWord(browser, world) {
   await close();
 }
 
-/** A login that has ended in the middle of something. */
+/** A guest likes, follows and wants to publish; each is done after the login, and the flags that are shown become those of who logged in. */
+export async function aGuestsLikeAndFollowAreCarriedOutAfterTheLogin(browser, world) {
+  const [gus, gia, gil] = await Promise.all(["Gus", "Gia", "Gil"].map(newUser));
+  await ask("favorite/action", { video_id: String(world.videos[2]), action_type: "1" }, gil.token);
+  const place = `/v/${world.videos[2]}`;
+  const asGuest = async () => {
+    const { page, close } = await open(browser, PHONE);
+    await page.goto(place);
+    await plays(page);
+    return { page, close };
+  };
+
+  const liking = await asGuest();
+  const before = Number(await likes(liking.page));
+  await loggingIn(liking.page, gus, () => active(liking.page).getByTestId("like").click());
+  await eventually("the like", () => isLiked(liking.page));
+  await eventually("it is counted", async () => Number(await likes(liking.page)) === before + 1);
+  await eventually("it is written", () => flagOf(gus, world.videos[2]));
+  await liking.close();
+
+  const following = await asGuest();
+  await loggingIn(following.page, gia, () => follow(following.page).click());
+  await follow(following.page).waitFor({ state: "detached" });
+  await following.page.reload();
+  await plays(following.page);
+  assert.equal(await follow(following.page).count(), 0);
+  await following.close();
+
+  const others = await asGuest();
+  assert(!(await isLiked(others.page)));
+  await loggingIn(others.page, gil, () => by(others.page, "publish-open").click());
+  await by(others.page, "publish-title").waitFor();
+  await others.page.keyboard.press("Escape");
+  await eventually("one's own flags without a reload", () => isLiked(others.page));
+  await others.close();
+}
+
+/** Whether this user likes the video, as the API says. */
+async function flagOf(user, videoId) {
+  const { video_list } = await ask("favorite/list", { user_id: String(user.userId) }, user.token, false);
+  return video_list.some((video) => video.id === videoId);
+}
+
+/** A login that ends while its page is open: what needs one asks for it and goes on after it. */
+export async function aLoginThatEndsInTheMiddleLosesNothing(browser, world) {
+  const ida = await newUser("Ida");
+  const { page, seen, close } = await open(browser, DESKTOP, { session: ida });
+  /** Ends the login that the page has: at once for what writes. */
+  const end = async () => {
+    const { token } = await page.evaluate(() => JSON.parse(localStorage.getItem("dousheng-session")));
+    await ask("user/logout", {}, token);
+  };
+  await page.goto(`/v/${world.videos[1]}`);
+  await plays(page);
+  // The console shows each 401.
+  seen.faultsExpected = true;
+
+  const before = Number(await likes(page));
+  await end();
+  await loggingIn(page, ida, async () => {
+    await active(page).getByTestId("like").click();
+    await page.getByText("Your login has ended").first().waitFor();
+  });
+  await eventually("it is written", () => flagOf(ida, world.videos[1]));
+  await page.reload();
+  await plays(page);
+  assert(await isLiked(page));
+  assert.equal(Number(await likes(page)), before + 1);
+
+  await end();
+  await loggingIn(page, ida, () => follow(page).click());
+  await follow(page).waitFor({ state: "detached" });
+  await page.reload();
+  await plays(page);
+  assert.equal(await follow(page).count(), 0);
+
+  await active(page).getByTestId("comment-open").click();
+  await by(page, "comments-panel").waitFor();
+  await by(page, "comment-input").fill("Kept while the login ended");
+  await end();
+  await by(page, "comment-send").click();
+  await by(page, "username").waitFor();
+  assert.equal(await by(page, "comment-input").inputValue(), "Kept while the login ended");
+  await enter(page, ida.name, PASSWORD, "login");
+  await by(page, "comment-item").filter({ hasText: "Kept while the login ended" }).waitFor();
+  await close();
+}
+
+/** A login that had ended before the page was opened. */
 export async function anEndedLoginLosesNothing(browser, world) {
   const { page, close } = await open(browser, DESKTOP, { session: { ...world.ann, token: "not.a.token" } });
   await page.goto(`/v/${world.videos[1]}`);
@@ -55,6 +149,6 @@ export async function anEndedLoginLosesNothing(browser, world) {
   await by(page, "username").waitFor();
   await page.keyboard.press("Escape");
   await by(page, "username").waitFor({ state: "detached" });
-  assert.equal(await active(page).getByTestId("like").getAttribute("aria-pressed"), "false");
+  assert(!(await isLiked(page)));
   await close();
 }

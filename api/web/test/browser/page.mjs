@@ -12,6 +12,12 @@ const LIMIT = 30_000;
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
+/** Makes a window one of plain HTTP, as a telephone sees the page in a local network: without what only secure pages have. */
+export function insecure() {
+  Object.defineProperty(crypto, "randomUUID", { value: undefined });
+  Object.defineProperty(navigator, "clipboard", { value: undefined });
+}
+
 /** A window of its own, with all that goes wrong in it. */
 export async function open(browser, device, { locale = "en-US", theme = "dark", session, setUp } = {}) {
   const context = await browser.newContext({ ...device, baseURL: PAGE, locale, colorScheme: theme, deviceScaleFactor: 1 });

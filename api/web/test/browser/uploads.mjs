@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-import { active, by, eventually, FILM, newUser, open, PHONE, plays, shows } from "./page.mjs";
+import { active, ask, by, DESKTOP, eventually, FILM, insecure, newUser, open, PHONE, picture, plays, shows } from "./page.mjs";
 
 export async function anUploadGoesOnBesideTheSheet(browser) {
   const hal = await newUser("Hal");
-  const { page, close } = await open(browser, PHONE, { session: hal });
+  const { page, close } = await open(browser, PHONE, { session: hal, setUp: insecure });
   await page.goto("/");
   await plays(page);
   await by(page, "publish-open").click();
@@ -18,12 +18,17 @@ export async function anUploadGoesOnBesideTheSheet(browser) {
   await by(page, "publish-title").waitFor({ state: "detached" });
   await by(page, "publish-open").click();
   assert.equal(await by(page, "publish-title").inputValue(), "Two lines\nin a title 😀");
-  await by(page, "publish-info").filter({ hasText: "film.mp4" }).waitFor();
+  await by(page, "publish-info").filter({ hasText: /film\.mp4.*KB · 0:01/s }).waitFor();
+  await page.locator(".preview figure img").waitFor();
   // What is counted is characters: of this one 100 fit, and of 101 one is told.
   await by(page, "publish-title").fill("😀".repeat(100));
   await page.getByText("100/100").waitFor();
-  await by(page, "publish-title").fill("x".repeat(101));
-  await page.getByText("The title is too long.").waitFor();
+  for (const long of ["x".repeat(101), "😀".repeat(101)]) {
+    await by(page, "publish-title").fill("");
+    await by(page, "publish-title").fill(long);
+    await page.getByText("The title is too long.").waitFor();
+    assert.equal(await by(page, "publish-title").inputValue(), long, "nothing is cut off");
+  }
   await by(page, "publish-title").fill("Two lines\nin a title 😀");
 
   // The upload is held up, so that it is on its way for a while.
@@ -37,9 +42,14 @@ export async function anUploadGoesOnBesideTheSheet(browser) {
   // The next file of the queue, with a title of its own.
   await by(page, "publish-title").fill("The second of two");
   await by(page, "publish-submit").click();
+  await by(page, "publish-title").waitFor({ state: "detached" });
+  await by(page, "publish-progress").getByText("2", { exact: true }).waitFor();
+  // The sheet can be opened and left while they are on their way.
+  await by(page, "publish-progress").click();
+  await by(page, "upload").nth(1).waitFor();
+  await page.mouse.click(200, 40);
+  await by(page, "upload").first().waitFor({ state: "detached" });
   await by(page, "publish-progress").waitFor();
-  await by(page, "publish-progress").getByText("2").waitFor();
-  await page.mouse.click(195, 300);
   const asks = page.waitForEvent("dialog").then(async (dialog) => {
     assert.equal(dialog.type(), "beforeunload");
     await dialog.dismiss();
@@ -55,15 +65,27 @@ export async function anUploadGoesOnBesideTheSheet(browser) {
     await by(page, "grid-item").first().waitFor();
     return (await by(page, "grid-item").count()) === 2;
   });
+  const { video_list } = await ask("publish/list", { user_id: String(hal.userId) }, hal.token, false);
+  assert.deepEqual(
+    video_list.map((video) => video.title),
+    ["The second of two", "Two lines\nin a title 😀"],
+  );
 
   // A file that is dropped anywhere is chosen; a title that isn't sent outlives the page.
   const film = readFileSync(FILM).toString("base64");
-  await page.evaluate((film) => {
+  const leaves = await page.evaluate((film) => {
     const data = new DataTransfer();
     data.items.add(new File([Uint8Array.from(atob(film), (one) => one.charCodeAt(0))], "dropped.mp4", { type: "video/mp4" }));
-    document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data }));
+    // What nobody takes, the browser opens in place of the page.
+    return ["dragover", "drop"].map((type) =>
+      document.body.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: data })),
+    );
   }, film);
+  assert.deepEqual(leaves, [false, false]);
   await by(page, "publish-info").filter({ hasText: "dropped.mp4" }).waitFor();
+  // Another file in its place.
+  await by(page, "publish-file").setInputFiles({ name: "another.mp4", mimeType: "video/mp4", buffer: readFileSync(FILM) });
+  await by(page, "publish-info").filter({ hasText: "another.mp4" }).waitFor();
   await by(page, "publish-title").fill("Written before a crash");
   await eventually("a draft", () =>
     page.evaluate(
@@ -79,6 +101,56 @@ export async function anUploadGoesOnBesideTheSheet(browser) {
   );
   await page.reload();
   await eventually("the title is back", async () => (await by(page, "publish-title").inputValue()) === "Written before a crash");
+  await page.getByText("Your title from last time is back").waitFor();
   assert.equal(await active(page).count(), 0);
   await close();
+}
+
+/** What tells of an upload, and what is said for a moment, lie on nothing that one reads or presses. */
+export async function whatFloatsCoversNothing(browser, world) {
+  for (const [device, what] of [
+    [PHONE, "phone"],
+    [DESKTOP, "desktop"],
+  ]) {
+    const { page, close } = await open(browser, device, { session: world.bob });
+    await page.route("**/douyin/publish/action/", () => {});
+    await page.goto(`/v/${world.videos[0]}`);
+    await plays(page);
+    await by(page, "publish-open").click();
+    await by(page, "publish-file").setInputFiles(FILM);
+    await by(page, "publish-submit").click();
+    await by(page, "publish-progress").waitFor();
+    const parts = ".card.active :is(.about, .action, .seek, .controls), .menu-bar > *, .menu-foot > *, .feed-tabs *";
+    await coversNone(page, "publish-progress", parts, what);
+    await active(page).getByTestId("share").click();
+    await by(page, "toast").waitFor();
+    await settled(page);
+    await coversNone(page, "toast", parts, what);
+    await picture(page, `toast-${what}`);
+    await active(page).getByTestId("comment-open").click();
+    await by(page, "comment-input").waitFor();
+    await settled(page);
+    await coversNone(page, "publish-progress", ".write > *", what);
+    await page.unrouteAll({ behavior: "ignoreErrors" });
+    await close();
+  }
+}
+
+/** Until nothing moves. */
+const settled = (page) =>
+  eventually("nothing moves", () =>
+    page.evaluate(() => document.getAnimations().every((one) => one.playState !== "running" || one.effect?.getTiming().iterations === Infinity)),
+  );
+
+/** That it is there, or covered by a sheet itself, and covers none of the parts. */
+async function coversNone(page, id, parts, what) {
+  const covered = await page.evaluate(
+    ([id, parts]) => {
+      const one = document.querySelector(`[data-testid="${id}"]`).getBoundingClientRect();
+      const meets = (other) => other.width > 0 && one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
+      return [...document.querySelectorAll(parts)].filter((part) => meets(part.getBoundingClientRect())).map((part) => part.className || part.outerHTML);
+    },
+    [id, parts],
+  );
+  assert.deepEqual(covered, [], `${id} on a ${what} covers these`);
 }
