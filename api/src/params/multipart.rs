@@ -32,7 +32,9 @@ pub fn max_body_bytes(max_file_bytes: u64) -> u64 {
     max_file_bytes.saturating_add(MAX_OTHER_BYTES)
 }
 
-/// The name of a part and its content as text.
+/// The name of a part and its content as text. A line break is one character: browsers send it as CRLF ([HTML, Multipart form data][html]).
+///
+/// [html]: https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
 ///
 /// # Errors
 /// The form is broken, or the text is too long or isn't UTF-8.
@@ -43,7 +45,7 @@ where
     let name = part.name.clone();
     let bytes = part.bytes(MAX_TEXT_BYTES).await?;
     match String::from_utf8(bytes) {
-        Ok(text) => Ok((name, text)),
+        Ok(text) => Ok((name, text.replace("\r\n", "\n"))),
         Err(_) => Err(ApiError::bad_parameter(&name, Rule::NotUtf8)),
     }
 }
@@ -82,6 +84,17 @@ mod tests {
                 Err(error) => return error,
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_line_break_is_one_character() {
+        let part = "--b\r\ncontent-disposition: form-data; name=title\r\n\r\n";
+        let body = format!("{part}one\r\ntwo\nthree\r\n--b--");
+        let chunks = stream::iter([Ok(Bytes::from(body))]);
+        let content_type = "multipart/form-data; boundary=b";
+        let mut form = Form::new(content_type, chunks, |_| true, limits(None)).unwrap();
+        let title = text(form.next_part().await.unwrap().unwrap()).await;
+        assert_eq!(title.unwrap().1, "one\ntwo\nthree");
     }
 
     #[tokio::test]
