@@ -1,6 +1,9 @@
 //! One attempt at a job: probe, remux or transcode, store, cover, publish. Its lease is renewed beside it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use dal::{
     DalError,
@@ -50,9 +53,10 @@ impl Inner {
         }
         let begun = Instant::now();
         let (progress, duration_ms) = (Progress::default(), watch::Sender::new(1));
+        let stalled = AtomicBool::new(false);
         let interrupted = tokio::select! {
             biased;
-            why = self.keep(job, &progress, &duration_ms, stop) => why,
+            why = self.keep(job, &progress, &duration_ms, &stalled, stop) => why,
             result = self.make(job, &progress, &duration_ms) => {
                 return match result {
                     Ok(()) => {
@@ -62,7 +66,7 @@ impl Inner {
                     }
                     Err(error) => {
                         self.clean(job, true).await;
-                        self.failed(job, error, stop).await
+                        self.failed(job, error, &stalled, stop).await
                     }
                 };
             }
@@ -70,11 +74,7 @@ impl Inner {
         // What was dropped half-way may still reach the store: the rows stay, and the reaper looks again.
         self.clean(job, false).await;
         match interrupted {
-            Interrupted::Lost => {
-                tracing::warn!("the job belongs to another attempt");
-                self.uncount(job, stop).await;
-                Ended::Lost
-            }
+            Interrupted::Lost => self.lost(job, &stalled, stop).await,
             Interrupted::Stopped => {
                 let failure = Failure::Uncounted(Duration::ZERO);
                 self.give_up(job, failure, stop).await
@@ -82,19 +82,40 @@ impl Inner {
         }
     }
 
-    /// Renews the lease until it is lost or this process stops.
+    /// Another attempt has the job. Whether this one counts depends on why: a database that didn't answer says nothing about the video. A
+    /// process that stood still for a whole lease may have been brought to that by the video, as one that was killed.
+    async fn lost(
+        &self,
+        job: &Job,
+        stalled: &AtomicBool,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Ended {
+        let stalled = stalled.load(Ordering::Relaxed);
+        tracing::warn!(stalled, "the job belongs to another attempt");
+        if !stalled {
+            self.uncount(job, stop).await;
+        }
+        Ended::Lost
+    }
+
+    /// Renews the lease until it is lost or this process stops. Notes if this process stood still for as long as the lease.
     async fn keep(
         &self,
         job: &Job,
         progress: &Progress,
         duration_ms: &watch::Sender<u64>,
+        stalled: &AtomicBool,
         stop: &mut watch::Receiver<bool>,
     ) -> Interrupted {
         let mut renewed = Instant::now();
         loop {
+            let slept = Instant::now();
             tokio::select! {
                 () = sleep(self.lease / RENEWALS) => {}
                 _ = stop.wait_for(|stop| *stop) => return Interrupted::Stopped,
+            }
+            if slept.elapsed() > self.lease {
+                stalled.store(true, Ordering::Relaxed);
             }
             let percent = progress.percent(*duration_ms.borrow());
             let asked = Instant::now();
@@ -206,14 +227,11 @@ impl Inner {
         &self,
         job: &Job,
         error: VideoError,
+        stalled: &AtomicBool,
         stop: &mut watch::Receiver<bool>,
     ) -> Ended {
         let failure = match &error {
-            VideoError::Dal(DalError::NotFound) => {
-                tracing::warn!("the job belongs to another attempt");
-                self.uncount(job, stop).await;
-                return Ended::Lost;
-            }
+            VideoError::Dal(DalError::NotFound) => return self.lost(job, stalled, stop).await,
             VideoError::NotAVideo(_) | VideoError::NoSuchUpload
                 if job.attempt < self.max_attempts =>
             {

@@ -7,7 +7,7 @@ use idl::{
     base::Code,
     video::{MGetAuthorsRequest, MGetVideosRequest, VideoService as _, VideoState},
 };
-use testkit::media as files;
+use testkit::{eventually, media as files};
 
 use crate::support::world::{AUTHOR, STRANGER, World, feed, refused, titles};
 
@@ -235,6 +235,42 @@ async fn an_attempt_that_has_lost_its_lease_publishes_nothing_and_leaves_nothing
     let late = jobs::finish(&db, &counters, &stopped, &media, replaced).await;
     assert!(matches!(late, Err(dal::DalError::NotFound)), "{late:?}");
     assert_eq!(world.works_for_others().await, ready);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_attempt_whose_process_stood_still_past_its_lease_counts() {
+    const LEASE: Duration = Duration::from_secs(3);
+    let world = World::with(|settings| settings.transcoder.lease_s = LEASE.as_secs()).await;
+    let request = world.upload(files::mpeg4()).await;
+    world.service.publish(request).await.unwrap();
+    let standing_still = async {
+        let state = "SELECT CAST(state AS SIGNED) FROM jobs";
+        eventually(Duration::from_secs(30), "a claim", async || {
+            (world.database.value::<i64>(state).await == 1).then_some(())
+        })
+        .await;
+        // Blocks the only thread of this runtime, and with it the attempt. Meanwhile another process takes over.
+        let settings = world.settings.clone();
+        let other = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                tokio::time::sleep(LEASE + Duration::from_millis(500)).await;
+                let db = dal::Db::connect(&settings.mysql).unwrap();
+                let counters =
+                    dal::counters::Counters::connect(&settings.redis, db.clone()).unwrap();
+                jobs::claim(&db, &counters, "other", Duration::from_secs(30)).await
+            })
+        });
+        other.join().unwrap().unwrap().unwrap()
+    };
+    let (was_there, other) = tokio::join!(world.work(), standing_still);
+    assert!(was_there);
+    assert_eq!(other.attempt, 2);
+    let job = "SELECT CONCAT(attempts, ' ', token) FROM jobs";
+    assert_eq!(world.database.value::<String>(job).await, "2 other");
 }
 
 #[tokio::test]
