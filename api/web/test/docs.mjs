@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
+import { isAccessible } from "./browser/page.mjs";
 import { launch } from "./chromium.mjs";
 
 const { PAGE, FILM, PICTURES } = process.env;
@@ -108,6 +109,7 @@ async function programs(page) {
 async function asAReader() {
   const { page, close } = await open(DESKTOP, "en-US", "", { permissions: ["clipboard-read", "clipboard-write"] });
   await picture(page, "desktop");
+  await isAccessible(page, "/docs on a desktop");
 
   // Quick start first, then the rules, then every route of the document, each in the side navigation.
   assert.equal(await page.locator("main > :first-child").getAttribute("id"), "start");
@@ -142,6 +144,7 @@ async function asAReader() {
   assert.equal(registered.status_code, 0);
   assert.equal(await page.locator("#token").inputValue(), registered.token);
   await picture(page, "desktop-reply");
+  await isAccessible(page, "an open route and its reply");
   // What is opened by hand can be linked to, too.
   await route(page, "favorite_action").locator("summary").first().click();
   await page.waitForFunction(() => location.hash === "#favorite_action");
@@ -186,6 +189,7 @@ async function inChineseOnAPhone() {
   await fits(page);
   await headerHolds(page);
   await picture(page, "phone-zh-route");
+  await isAccessible(page, "an open route on a phone");
   await headerCovers(page);
 
   // All that is shown is Chinese, but for names: no sentence of English is left.
@@ -204,6 +208,7 @@ async function inChineseOnAPhone() {
   await page.locator("#menu").tap();
   await page.locator("nav").waitFor();
   await picture(page, "phone-zh-menu");
+  await isAccessible(page, "the menu on a phone");
   await page.locator('nav a[href="#feed"]').tap();
   await page.locator("nav").waitFor({ state: "hidden" });
   const feed = await send(page, "feed", {});
@@ -226,11 +231,20 @@ async function inChineseOnAPhone() {
   await close();
 }
 
+/** And all that can be opened. */
 async function inTheDark() {
   const { page, close } = await open(DESKTOP, "zh-CN", "#publish_action", { colorScheme: "dark" });
   await fits(page);
   await picture(page, "desktop-dark-zh");
+  await isAccessible(page, "an open route in the dark");
+  await page.evaluate(() => document.querySelectorAll("details").forEach((one) => (one.open = true)));
+  await fits(page);
+  await isAccessible(page, "all that can be opened, in the dark");
   await close();
+
+  const light = await open(PHONE, "en-US", "", { hasTouch: true, isMobile: true });
+  await isAccessible(light.page, "/docs on a phone");
+  await light.close();
 }
 
 const hasGo = () => run("go", ["version"]).then(() => true, () => false);

@@ -115,7 +115,7 @@ async function send(form, method, path, output) {
     reply = await fetch(url, options);
     bytes = await reply.arrayBuffer();
   } catch (error) {
-    output.replaceChildren(line, element('p', { class: 'outcome bad' }, `${say('noReply')}: ${error.message}`));
+    output.replaceChildren(line, element('p', { class: 'outcome bad' }, say('noReply') + error.message));
     return;
   }
   const took = Math.max(1, Math.round(performance.now() - begun));

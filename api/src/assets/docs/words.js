@@ -11,7 +11,7 @@ const WORDS = {
     needsToken: 'needs a token', takesToken: 'a token is optional',
     parametersIn: 'parameters in', place: { query: 'query string', 'application/x-www-form-urlencoded': 'form', 'application/json': 'JSON', 'multipart/form-data': 'multipart' },
     send: 'Send', asCurl: 'Copy as curl', link: 'Link to this', copy: 'Copy', copied: 'Copied', notCopied: 'Select it and copy by hand',
-    replies: 'Replies', reply: 'Reply', noReply: 'no reply', name: 'name', value: 'value', type: 'type', about: 'about', required: 'required', ms: 'ms',
+    replies: 'Replies', reply: 'Reply', noReply: 'no reply: ', name: 'name', value: 'value', type: 'type', about: 'about', required: 'required', ms: 'ms',
     or: ' or ', noFile: 'FILE',
   },
   zh: {
@@ -24,7 +24,7 @@ const WORDS = {
     needsToken: '需要令牌', takesToken: '令牌可选',
     parametersIn: '参数放在', place: { query: '查询字符串', 'application/x-www-form-urlencoded': '表单', 'application/json': 'JSON', 'multipart/form-data': 'multipart' },
     send: '发送', asCurl: '复制为 curl', link: '本节链接', copy: '复制', copied: '已复制', notCopied: '请手动选中并复制',
-    replies: '应答', reply: '应答', noReply: '没有应答', name: '名称', value: '值', type: '类型', about: '说明', required: '必填', ms: '毫秒',
+    replies: '应答', reply: '应答', noReply: '没有应答：', name: '名称', value: '值', type: '类型', about: '说明', required: '必填', ms: '毫秒',
     or: ' 或 ', noFile: '文件',
   },
 };

@@ -37,21 +37,22 @@ export function Grid({ list, name, empty, icon }: { list: VideoList; name: strin
 function Cell({ id, list }: { id: number; list: string }) {
   const video = videoOf(id);
   if (!video) return null;
-  const says = {
-    ready: count(video.favorite_count),
-    processing: t("processing", video.progress),
-    failed: t("failedShort"),
+  const likes = count(video.favorite_count);
+  const { title, progress, reason } = video;
+  const [says, label] = {
+    ready: [likes, t("workLiked", title, likes)],
+    processing: [t("processing", progress), t("workProcessing", title, progress)],
+    failed: [t("failedShort"), t("workFailed", title, reason)],
   }[video.state];
-  const label = video.state === "ready" ? `${video.title}, ${t("likesOf", says)}` : `${video.title}, ${says} ${video.reason}`;
   return (
     <li>
-      <a class={`cell ${video.state}`} href={paths.video(id)} data-list={list} data-testid="grid-item" aria-label={label.trim()}>
+      <a class={`cell ${video.state}`} href={paths.video(id)} data-list={list} data-testid="grid-item" aria-label={label}>
         {video.small_cover_url && <img src={video.small_cover_url} alt="" loading="lazy" decoding="async" />}
         <span class="cell-words">
           {video.state === "ready" && <Icon name="heart" />}
           {says}
         </span>
-        {video.state === "failed" && <span class="cell-reason">{video.reason}</span>}
+        {video.state === "failed" && <span class="cell-reason">{reason}</span>}
       </a>
     </li>
   );

@@ -130,7 +130,7 @@ function Item({ comment, video, comments }: { comment: Comment; video: Video; co
           type="button"
           class="round"
           data-testid="comment-delete"
-          aria-label={`${t("remove")}: ${comment.content}`}
+          aria-label={t("deleteComment", comment.content)}
           onClick={() => comments.remove(comment.id)}
         >
           <Icon name="trash" />

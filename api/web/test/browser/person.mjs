@@ -45,7 +45,7 @@ export async function aPersonBegins(browser) {
 
   await chooseFile(page, FILM, "My first film #begin");
   await by(page, "publish-info").filter({ hasText: /film\.mp4.*KB/s }).waitFor();
-  await picture(page, "publish-phone-dark-en");
+  await picture(page, "publish-first-phone-dark-en");
   await by(page, "publish-submit").click();
   await active(page).and(page.locator("[data-video-id]")).waitFor();
   const id = await activeId(page);
@@ -89,6 +89,10 @@ export async function aPersonBegins(browser) {
   await by(page, "comment-delete").first().click();
   const deleted = page.waitForResponse((response) => response.url().includes("/comment/action/"));
   await deleted;
+  await page.reload();
+  await page.getByRole("heading", { name: "Comments (0)" }).waitFor();
+  await page.getByText("No comments yet").waitFor();
+  assert.equal(await comment.count(), 0, "what is deleted stays deleted");
   await page.keyboard.press("Escape");
 
   await by(page, "profile").click();

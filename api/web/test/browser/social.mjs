@@ -33,8 +33,8 @@ export async function friendsFollowAndWrite(browser, world) {
   await by(one.page, "message").filter({ hasText: "你好！" }).waitFor();
   assert.equal(await by(one.page, "message").count(), 2);
   await isAccessible(one.page, "a chat");
-  await picture(one.page, "chat-phone-dark-en");
-  await picture(other.page, "chat-desktop-dark-zh");
+  await picture(one.page, "chat-of-two-phone-dark-en");
+  await picture(other.page, "chat-of-two-desktop-dark-zh");
 
   // The feed of those whom one follows.
   await one.page.goto("/following");
@@ -57,13 +57,24 @@ export async function aProfileAndAnAccountAreOnesOwn(browser) {
   const gil = await newUser("Gil");
   const { page, close } = await open(browser, PHONE, { session: gil });
   await page.goto(`/u/${gil.userId}`);
+  const pictures = [page.locator(".profile-head .avatar img"), page.locator(".profile-top img")];
+  const urls = () => Promise.all(pictures.map((one) => one.getAttribute("src")));
+  const before = await urls();
   await by(page, "edit-profile").click();
-  await by(page, "profile-avatar").setInputFiles({ name: "me.jpg", mimeType: "image/jpeg", buffer: await page.screenshot({ type: "jpeg" }) });
+  const jpeg = { name: "me.jpg", mimeType: "image/jpeg", buffer: await page.screenshot({ type: "jpeg" }) };
+  await by(page, "profile-avatar").setInputFiles(jpeg);
+  await by(page, "profile-background").setInputFiles(jpeg);
   await by(page, "profile-signature").fill("Hi, I am Gil. #me");
   await isAccessible(page, "editing a profile");
   await picture(page, "edit-profile-phone-dark-en");
   await by(page, "profile-save").click();
   await page.getByText("Hi, I am Gil.").waitFor();
+  const after = await urls();
+  assert(before.every((url, at) => url !== after[at]), `other pictures: ${after}`);
+  await eventually("they are loaded", async () => {
+    const widths = await Promise.all(pictures.map((one) => one.evaluate((img) => img.complete && img.naturalWidth)));
+    return widths.every((width) => width > 0);
+  });
 
   // The language is switched in place, and stays.
   await by(page, "settings").click();
@@ -73,7 +84,15 @@ export async function aProfileAndAnAccountAreOnesOwn(browser) {
   await page.getByRole("heading", { name: "设置" }).waitFor();
   assert.equal(await page.evaluate(() => document.documentElement.lang), "zh-CN");
   await by(page, "password").click();
-  await page.getByLabel("当前密码").fill("a good password");
+  // What is entered is hidden until one wants to see it.
+  const old = page.getByLabel("当前密码");
+  await old.fill("a good password");
+  assert.equal(await old.getAttribute("type"), "password");
+  await page.getByRole("button", { name: "显示密码" }).first().click();
+  assert.equal(await old.getAttribute("type"), "text");
+  assert.equal(await old.inputValue(), "a good password");
+  await page.getByRole("button", { name: "隐藏密码" }).click();
+  assert.equal(await old.getAttribute("type"), "password");
   await page.getByLabel("新密码", { exact: true }).fill("a better password");
   await page.locator("form").getByRole("button", { name: "修改密码" }).click();
   await shows(page, "密码已修改");
@@ -87,7 +106,7 @@ export async function aProfileAndAnAccountAreOnesOwn(browser) {
   await close();
 }
 
-/** One's own film is deleted after one was asked. */
+/** One's own film is deleted after one was asked, and nobody else's is offered. */
 export async function aFilmOfOnesOwnIsDeleted(browser, world) {
   const { page, close } = await open(browser, DESKTOP, { session: world.cleo, theme: "light" });
   await page.goto(`/v/${world.extra}`);
@@ -99,5 +118,9 @@ export async function aFilmOfOnesOwnIsDeleted(browser, world) {
   await shows(page, "Video deleted");
   await page.goto(`/u/${world.cleo.userId}`);
   await page.getByText("No videos yet").waitFor();
+  await page.goto(`/v/${world.videos[0]}`);
+  await active(page).getByTestId("more").click();
+  await page.getByRole("button", { name: "Copy link" }).waitFor();
+  assert.equal(await by(page, "delete-video").count(), 0, "somebody else's video");
   await close();
 }

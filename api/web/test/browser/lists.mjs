@@ -1,0 +1,80 @@
+// Lists of videos and of people: all of their pages, what isn't ready, and the paths of what they lead to.
+
+import assert from "node:assert/strict";
+
+import { answer, by, DESKTOP, eventually, open, PHONE, plays } from "./page.mjs";
+
+const path = (page) => new URL(page.url()).pathname;
+const WORKS = "**/douyin/publish/list/*";
+
+export async function aProfileOfSeveralPagesShowsAll(browser, world) {
+  const { page, close } = await open(browser, PHONE);
+  const all = [];
+  const asked = [];
+  // The first page is cut to one video; the next is the server's own answer to what the page asks for.
+  await page.route(WORKS, async (route) => {
+    const before = new URL(route.request().url()).searchParams.get("before");
+    asked.push(before);
+    if (before) return route.continue();
+    const reply = await (await route.fetch()).json();
+    all.push(...reply.video_list);
+    await route.fulfill(answer({ ...reply, video_list: all.slice(0, 1), has_more: true, next_before: all[0].id }));
+  });
+  await page.goto(`/u/${world.ann.userId}`);
+  await eventually("all videos", async () => (await by(page, "grid-item").count()) === 3);
+  const links = await by(page, "grid-item").evaluateAll((items) => items.map((item) => item.getAttribute("href")));
+  assert.deepEqual(links, all.map((video) => `/v/${video.id}`));
+  assert.deepEqual(asked, [null, String(all[0].id)]);
+  await close();
+}
+
+export async function onesOwnGridSaysWhatIsNotReady(browser, world) {
+  const says = { "en-US": ["Processing… 40%", ", processing: 40%", ", failed: It is"], "zh-CN": ["处理中……40%", "，处理中：40%", "，处理失败：It is"] };
+  for (const [locale, [words, processing, failed]] of Object.entries(says)) {
+    const { page, close } = await open(browser, PHONE, { session: world.ann, locale });
+    await page.route(WORKS, async (route) => {
+      const reply = await (await route.fetch()).json();
+      const [first, second, ...others] = reply.video_list;
+      const changed = [
+        { ...first, state: "processing", progress: 40 },
+        { ...second, state: "failed", reason: "It is longer than 60 s." },
+      ];
+      await route.fulfill(answer({ ...reply, video_list: [...changed, ...others] }));
+    });
+    await page.goto(`/u/${world.ann.userId}`);
+    await page.locator(".cell.processing").getByText(words).waitFor();
+    await page.locator(".cell.failed").getByText("It is longer than 60 s.").waitFor();
+    const label = (state) => page.locator(`.cell.${state}`).getAttribute("aria-label");
+    assert((await label("processing")).endsWith(processing), await label("processing"));
+    assert((await label("failed")).includes(failed), await label("failed"));
+    await close();
+  }
+}
+
+export async function tabsAndListsLeadToTheirPlaces(browser, world) {
+  const { page, close } = await open(browser, PHONE, { session: world.ann });
+  const isAt = (where) => eventually(where, async () => path(page) === where);
+  await page.goto(`/u/${world.bob.userId}`);
+  await by(page, "open-following").click();
+  await by(page, "person").filter({ hasText: "Ann" }).waitFor();
+  await page.keyboard.press("Escape");
+  await by(page, "person").first().waitFor({ state: "detached" });
+  await by(page, "tab-likes").click();
+  await isAt(`/u/${world.bob.userId}/likes`);
+  await page.getByRole("tab", { name: /Likes/, selected: true }).waitFor();
+  await by(page, "messages").click();
+  await by(page, "friend").filter({ hasText: world.bob.name }).click();
+  await isAt(`/messages/${world.bob.userId}`);
+  await by(page, "home").click();
+  await isAt("/");
+  await page.getByRole("link", { name: "Following", exact: true }).click();
+  await isAt("/following");
+  await plays(page);
+  await close();
+
+  const wide = await open(browser, DESKTOP, { session: world.ann });
+  await wide.page.goto("/");
+  await wide.page.getByRole("link", { name: "Following", exact: true }).click();
+  await eventually("the feed of those one follows", async () => path(wide.page) === "/following");
+  await wide.close();
+}

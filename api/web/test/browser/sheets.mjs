@@ -1,0 +1,114 @@
+// What lies above the page and what few people see, with axe and with pictures.
+
+import { active, answer, ask, by, closing, DESKTOP, eventually, FILM, logOut, newUser, open, PHONE, plays, publish, shows, TEXT } from "./page.mjs";
+import { look } from "./screens.mjs";
+
+/** What asks before it is done, one's own lists, and what isn't there. */
+export async function whatIsAskedLooksRight(browser, world) {
+  const noa = await newUser("Noa 小诺");
+  const ole = await newUser("Ole");
+  for (const { userId } of [world.ann, world.bob]) await ask("relation/action", { to_user_id: String(userId), action_type: "1" }, noa.token);
+  await ask("user/block", { to_user_id: String(ole.userId), action_type: "1" }, noa.token);
+  const { page, seen, close } = await open(browser, PHONE, { theme: "light", locale: "zh-CN", session: noa });
+  const suffix = "phone-light-zh";
+  const own = `/u/${noa.userId}`;
+  async function sheet(name, isThere, ...clicks) {
+    for (const id of clicks) await by(page, id).click();
+    await isThere.waitFor();
+    await look(page, `${name}-${suffix}`);
+    await closing(page).last().click();
+    await isThere.waitFor({ state: "detached" });
+  }
+  await page.goto(own);
+  await sheet("following-list", by(page, "person").first(), "open-following");
+  await sheet("log-out", by(page, "logout-confirm"), "logout");
+  await by(page, "settings").click();
+  await sheet("blocks", page.getByText("Ole", { exact: true }), "blocks");
+  await sheet("delete-account", by(page, "delete-account-confirm"), "delete-account");
+  await by(page, "password").click();
+  await page.getByLabel("新密码", { exact: true }).fill("no");
+  await page.locator("form").getByRole("button", { name: "修改密码" }).click();
+  await sheet("change-password", page.getByText("密码至少 5 个字符。"));
+  await closing(page).click();
+
+  await page.goto(`/u/${world.ann.userId}`);
+  await by(page, "grid-item").first().waitFor();
+  await look(page, `works-of-another-${suffix}`);
+  await sheet("user-more", page.getByRole("button", { name: "拉黑 Ann" }), "user-more");
+  seen.faultsExpected = true;
+  await page.goto("/u/999999");
+  await by(page, "not-found").waitFor();
+  await look(page, `unknown-user-${suffix}`);
+  seen.faultsExpected = false;
+  await page.goto("/");
+  for (const [place, name] of [["/messages", "guest-messages"], ["/following", "guest-following"]]) {
+    await logOut(page);
+    await page.goto(place);
+    await page.getByRole("main").getByRole("button", { name: "登录" }).waitFor();
+    await look(page, `${name}-${suffix}`);
+  }
+  await close();
+}
+
+/** A film that is chosen, one that can't be shown, and the uploads that are on their way or have failed. */
+export async function whatIsPublishedLooksRight(browser) {
+  const per = await newUser("Per");
+  const { page, seen, close } = await open(browser, DESKTOP, { session: per });
+  const suffix = "desktop-dark-en";
+  let answerNow;
+  const held = new Promise((resolve) => (answerNow = resolve));
+  await page.route("**/douyin/publish/action/", async (route) => {
+    await held;
+    await route.fulfill(answer({ status_code: 20001, status_msg: "internal error" }, 500));
+  });
+  await page.goto("/");
+  await plays(page);
+  await by(page, "publish-open").click();
+  await by(page, "publish-file").setInputFiles(TEXT);
+  await by(page, "publish-warning").waitFor();
+  await look(page, `publish-warning-${suffix}`);
+  await by(page, "publish-file").setInputFiles(FILM);
+  await by(page, "publish-info").filter({ hasText: "film.mp4" }).waitFor();
+  await page.locator(".preview figure img").waitFor();
+  await look(page, `publish-chosen-${suffix}`);
+  await by(page, "publish-title").fill("On its way");
+  await by(page, "publish-submit").click();
+  await by(page, "publish-progress").waitFor();
+  await look(page, `upload-pill-${suffix}`);
+  await by(page, "publish-progress").click();
+  await by(page, "upload").waitFor();
+  await look(page, `queue-${suffix}`);
+  seen.faultsExpected = true;
+  answerNow();
+  await by(page, "upload-retry").waitFor();
+  await look(page, `queue-failed-${suffix}`);
+  await close();
+}
+
+/** What is said for a moment, without a network too; and the question before a video is deleted. */
+export async function whatIsSaidLooksRight(browser, world) {
+  const { context, page, seen, close } = await open(browser, PHONE, { theme: "light", session: world.ann });
+  const suffix = "phone-light-en";
+  await page.goto(`/v/${world.videos[0]}`);
+  await plays(page);
+  // A toast stays for seconds: it counts if it is still there once axe has looked.
+  await eventually("axe has seen a toast", async () => {
+    await active(page).getByTestId("share").click();
+    await shows(page, "Link copied");
+    await look(page, `toast-${suffix}`);
+    return by(page, "toast").isVisible();
+  });
+  await active(page).getByTestId("more").click();
+  await by(page, "delete-video").click();
+  await by(page, "delete-confirm").waitFor();
+  await look(page, `delete-video-${suffix}`);
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await by(page, "delete-confirm").waitFor({ state: "detached" });
+  seen.faultsExpected = true;
+  await context.setOffline(true);
+  await by(page, "offline").waitFor();
+  await look(page, `offline-${suffix}`);
+  await context.setOffline(false);
+  await by(page, "offline").waitFor({ state: "detached" });
+  await close();
+}
