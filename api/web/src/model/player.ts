@@ -1,4 +1,4 @@
-// How one wants to watch: sound, volume, speed. Kept for the next time.
+// How one wants to watch: sound and volume, which are kept for the next time, and speed, which lasts as long as the page.
 
 import { computed, signal } from "@preact/signals";
 

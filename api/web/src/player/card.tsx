@@ -24,6 +24,8 @@ import { Unready } from "./unready";
 const UPRIGHT = 0.7;
 const UNKNOWN_RATIO = 9 / 16;
 const FAST = 2;
+/** How long a heart is seen; as long as its animation. */
+const BURST_MS = 800;
 
 interface Props {
   id: number;
@@ -74,7 +76,9 @@ function Near({ video, isActive, preload, onSettled }: Props & { video: Video })
   const taps = useTaps({
     onTap: media.toggle,
     onDoubleTap(x, y) {
-      setBursts((before) => [...before.slice(-4), { number: (before.at(-1)?.number ?? 0) + 1, x, y }]);
+      const burst = { number: performance.now(), x, y };
+      setBursts((before) => [...before, burst]);
+      setTimeout(() => setBursts((before) => before.filter((one) => one !== burst)), BURST_MS);
       void like(video.id, true);
     },
     onHold(isDown) {

@@ -185,13 +185,13 @@ export function Videos({ list, label, empty, end, failed }: Props) {
           <article class="card blank" aria-label={label}>{(ids.length === 0 && failed) || <Failed failure={failure} onRetry={() => void list.more()} />}</article>
         )}
         {!failure && ids.length === 0 && (phase === "loading" || phase === "new") && (
-          <div class="card skeleton-card" role="status" aria-label={t("loading")}>
+          <article class="card skeleton-card" aria-label={t("loading")}>
             <div class="stage">
               <div class="pair">
                 <div class="frame upright" />
               </div>
             </div>
-          </div>
+          </article>
         )}
       </div>
       {ids.length > 0 && (
