@@ -10,6 +10,14 @@ use std::{
 use testkit::{System, media};
 use tokio::sync::Mutex;
 
+/// A film of 15 seconds and more than a megabyte that lies on its side, with sound.
+const LONG: &str = "-f lavfi -i testsrc2=size=640x360:rate=15:duration=15 -f lavfi -i sine=frequency=440:duration=15 \
+     -vf noise=alls=12:allf=t -c:v libx264 -preset ultrafast -pix_fmt yuv420p -b:v 600k -maxrate 700k -bufsize 700k -g 30 \
+     -c:a aac -shortest -movflags +faststart";
+/// An upright film that is white from its beginning to its end.
+const WHITE: &str = "-f lavfi -i color=white:size=360x640:rate=15:duration=4 -c:v libx264 -preset ultrafast -pix_fmt yuv420p \
+     -movflags +faststart";
+
 fn web() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("web")
 }
@@ -60,9 +68,15 @@ async fn a_person_registers_publishes_watches_likes_and_comments_in_a_browser() 
     }
     let system = System::start().await;
     let files = tempfile::tempdir().unwrap();
-    let (film, text) = (files.path().join("film.mp4"), files.path().join("text.mp4"));
-    std::fs::write(&film, media::mp4()).unwrap();
-    std::fs::write(&text, media::text()).unwrap();
+    let file = |name: &str, content: Vec<u8>| {
+        let path = files.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    };
+    let film = file("film.mp4", media::mp4());
+    let text = file("text.mp4", media::text());
+    let long = file("long.mp4", media::made("landscape.mp4", LONG));
+    let white = file("white.mp4", media::made("white.mp4", WHITE));
     let pictures = web().join("../../.run/browser");
     std::fs::create_dir_all(&pictures).unwrap();
     let store = testkit::environment::s3_endpoint();
@@ -71,6 +85,8 @@ async fn a_person_registers_publishes_watches_likes_and_comments_in_a_browser() 
         ("STORE", OsStr::new(&store)),
         ("FILM", film.as_os_str()),
         ("TEXT", text.as_os_str()),
+        ("LONG", long.as_os_str()),
+        ("WHITE", white.as_os_str()),
         ("PICTURES", pictures.as_os_str()),
     ];
     let output = drive("browser.mjs", &variables).await;

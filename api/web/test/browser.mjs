@@ -5,11 +5,21 @@
 // ROOMS=login,playback runs only the rooms whose names hold one of these words.
 
 import { theFirstLoadIsSmall } from "./browser/budgets.mjs";
+import { aDesktopAt200PercentHasAll, aFilmOnItsSideIsSeenWhole, anUprightFilmFillsATelephoneAndStandsOnADesktop, wordsOnAWhiteFilmCanBeRead } from "./browser/desktop.mjs";
+import { moreFilms } from "./browser/films.mjs";
 import { aGuestIsTakenAtTheirWord, anEndedLoginLosesNothing } from "./browser/intent.mjs";
 import { ask, newUser, PICTURES, publish } from "./browser/page.mjs";
 import { aPersonBegins } from "./browser/person.mjs";
 import { aVideoOfAProfileCloses, backLeadsWhereOneWas, linksWorkForGuestsAndWrongOnesSaySo } from "./browser/places.mjs";
 import * as playback from "./browser/playback.mjs";
+import {
+  aFingerSeeksAndPauses,
+  aLongFilmIsSoughtThrough,
+  aSlowMachineComesToTheRightVideo,
+  theEndSaysSoAndStillPeopleStart,
+  theKeysDoWhatTheySay,
+  theSoundIsAsOneLeftIt,
+} from "./browser/player.mjs";
 import { ALL, everyScreen, largeLetters, VARIANTS } from "./browser/screens.mjs";
 import { aFilmOfOnesOwnIsDeleted, aProfileAndAnAccountAreOnesOwn, friendsFollowAndWrite } from "./browser/social.mjs";
 import { anUploadGoesOnBesideTheSheet } from "./browser/uploads.mjs";
@@ -83,8 +93,6 @@ if (!failures.length) {
   const world = await aWorld();
   // The film of the deletion is the newest: first it goes.
   await run(aFilmOfOnesOwnIsDeleted, world);
-  await run(theFirstLoadIsSmall, false);
-  await run(theFirstLoadIsSmall, true);
   const screens = (process.env.ALL_SCREENS ? ALL : VARIANTS).map((variant) => {
     const room = (...given) => everyScreen(...given, variant);
     return Object.defineProperty(room, "name", { value: `everyScreen-${variant.join("-")}` });
@@ -93,6 +101,13 @@ if (!failures.length) {
     [
       ...screens,
       ...Object.values(playback),
+      theKeysDoWhatTheySay,
+      theSoundIsAsOneLeftIt,
+      aFingerSeeksAndPauses,
+      aSlowMachineComesToTheRightVideo,
+      theEndSaysSoAndStillPeopleStart,
+      anUprightFilmFillsATelephoneAndStandsOnADesktop,
+      aDesktopAt200PercentHasAll,
       backLeadsWhereOneWas,
       aVideoOfAProfileCloses,
       linksWorkForGuestsAndWrongOnesSaySo,
@@ -105,6 +120,11 @@ if (!failures.length) {
   // These change what the others look at.
   await atOnce([aGuestIsTakenAtTheirWord, anEndedLoginLosesNothing], world);
   await run(anUploadGoesOnBesideTheSheet);
+  // Other films are the newest from here on.
+  const films = await moreFilms();
+  await run(theFirstLoadIsSmall, films.long, false);
+  await run(theFirstLoadIsSmall, films.long, true);
+  await atOnce([aLongFilmIsSoughtThrough, aFilmOnItsSideIsSeenWhole, wordsOnAWhiteFilmCanBeRead], films);
 }
 await browser.close();
 if (!ran) failures.push(`no room's name holds any of ${WORDS}`);

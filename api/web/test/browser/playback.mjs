@@ -1,101 +1,47 @@
-// The player: keys, sound, seeking, what can't play, what isn't ready, the end, no network, and what is loaded.
+// What is loaded of the videos, what one sees until it is there, and what can't play.
 
 import assert from "node:assert/strict";
 
 import { active, answer, arrives, by, DESKTOP, eventually, isAccessible, open, PHONE, picture, plays, STORE } from "./page.mjs";
 
-const video = (page) => active(page).locator("video");
-const of = (page, name) => video(page).evaluate((element, name) => element[name], name);
+const FILMS = `${STORE}/**/*.mp4*`;
 
-export async function theKeysDoWhatTheySay(browser, world) {
-  const { page, close } = await open(browser, DESKTOP);
-  await page.goto("/");
-  await plays(page);
-  // Four quick steps are four.
-  for (const _ of [1, 2, 3, 4]) await page.keyboard.press("j");
-  await arrives(page, world.videos[4]);
-  await eventually("the focus follows", () => active(page).evaluate((card) => card.contains(document.activeElement)));
-  await by(page, "previous").click();
-  await arrives(page, world.videos[3]);
-  await plays(page);
-  await active(page).focus();
-  await page.keyboard.press(" ");
-  await eventually("a pause", () => of(page, "paused"));
-  // The film is shorter than a step.
-  await page.keyboard.press("ArrowLeft");
-  await eventually("the beginning", async () => (await of(page, "currentTime")) === 0);
-  await page.keyboard.press("ArrowRight");
-  await eventually("the end", async () => (await of(page, "currentTime")) > 0.5 * (await of(page, "duration")));
-  await page.keyboard.press(" ");
-  await plays(page);
-  await page.keyboard.press("c");
-  await by(page, "comments-panel").waitFor();
-  await page.keyboard.press("j");
-  await arrives(page, world.videos[4]);
-  await page.keyboard.press("Escape");
-  await by(page, "comments-panel").waitFor({ state: "detached" });
+/** All of the next film is there. */
+const hasTheNext = (page) =>
+  eventually("all of the next film", () =>
+    page.evaluate(() => {
+      const video = document.querySelector(".card.active + .card video");
+      return video?.readyState === HTMLMediaElement.HAVE_ENOUGH_DATA && video.buffered.end(0) > 0.9 * video.duration;
+    }),
+  );
 
-  // Sound and speed; both stay, the sound over a reload.
-  await page.keyboard.press("m");
-  await eventually("sound", async () => !(await of(page, "muted")));
-  await active(page).getByTestId("speed").selectOption("2");
-  await eventually("twice as fast", async () => (await of(page, "playbackRate")) === 2);
-  await active(page).getByTestId("full-screen").click();
-  await eventually("the whole screen", () => page.evaluate(() => document.fullscreenElement !== null));
-  await page.keyboard.press("f");
-  await eventually("and not any more", () => page.evaluate(() => document.fullscreenElement === null));
-  await page.reload();
-  await page.keyboard.press("Shift");
-  await eventually("sound again", async () => !(await of(page, "muted")));
-  await close();
+/** What is asked for at these addresses waits until it is let go. */
+async function hold(page, addresses) {
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  await page.route(addresses, async (route) => {
+    await held;
+    await route.continue();
+  });
+  return release;
 }
 
-/** Where the time for a scroll is over while it is still on its way, the page jumps, and to no other video. */
-export async function aSlowMachineComesToTheRightVideo(browser, world) {
+export async function whatIsWaitedForSaysSo(browser) {
   const { page, close } = await open(browser, PHONE);
-  await page.clock.install();
+  const [releaseFeed, releaseFilms] = [await hold(page, "**/douyin/feed/*"), await hold(page, FILMS)];
   await page.goto("/");
+  const skeleton = page.locator(".skeleton-card");
+  await skeleton.waitFor();
+  const [box, feed] = [await skeleton.boundingBox(), await by(page, "feed").boundingBox()];
+  assert.deepEqual(box, feed, "it stands where the video will");
+  await isAccessible(page, "a feed that is loaded");
+  releaseFeed();
+  const spinner = active(page).locator(".spinner");
+  await spinner.waitFor();
+  assert.equal(await skeleton.count(), 0);
+  releaseFilms();
   await plays(page);
-  const scrolled = () => by(page, "feed").evaluate((feed) => feed.scrollTop);
-  for (const id of world.videos.slice(1)) {
-    const before = await scrolled();
-    await page.keyboard.press("j");
-    await eventually("a scroll", async () => (await scrolled()) > before);
-    await page.clock.fastForward(1000);
-    await arrives(page, id);
-  }
-
-  // Whoever leaves meanwhile comes back to where the key led.
-  await page.keyboard.press("k");
-  await page.getByRole("link", { name: "Following", exact: true }).click();
-  await by(page, "feed").waitFor({ state: "detached" });
-  await page.clock.fastForward(1000);
-  await page.getByRole("link", { name: "For you", exact: true }).click();
-  await arrives(page, world.videos.at(-2));
-  await close();
-}
-
-export async function aFingerSeeksAndPauses(browser) {
-  const { page, close } = await open(browser, PHONE);
-  await page.goto("/");
-  await plays(page);
-  await by(page, "sound-on").tap();
-  await eventually("sound", async () => !(await of(page, "muted")));
-  await active(page).tap({ position: { x: 150, y: 300 } });
-  await eventually("a pause", () => of(page, "paused"));
-  const seek = active(page).getByTestId("seek");
-  const box = await seek.boundingBox();
-  await page.mouse.move(box.x + 10, box.y + box.height / 2);
-  await page.mouse.down();
-  await page.mouse.move(box.x + box.width * 0.6, box.y + box.height / 2, { steps: 4 });
-  await active(page).locator(".seek-time").waitFor();
-  await page.mouse.up();
-  await eventually("where it was dragged to", async () => (await of(page, "currentTime")) > 0.3 * (await of(page, "duration")));
-  // Two taps: a heart where the finger is, which asks a guest to log in.
-  const heart = active(page).locator(".burst").waitFor();
-  await active(page).dblclick({ position: { x: 150, y: 300 } });
-  await heart;
-  await by(page, "username").waitFor();
+  await spinner.waitFor({ state: "detached" });
   await close();
 }
 
@@ -104,7 +50,7 @@ export async function whatCannotPlaySaysSo(browser, world) {
   seen.faultsExpected = true;
   // A play URL that has ended is renewed, and nobody is told.
   let refused = 0;
-  await page.route(`${STORE}/**/*.mp4*`, (route) => {
+  await page.route(FILMS, (route) => {
     refused += 1;
     return refused === 1 ? route.fulfill({ status: 403 }) : route.fallback();
   });
@@ -113,13 +59,13 @@ export async function whatCannotPlaySaysSo(browser, world) {
   assert(refused >= 2, "the film was asked for again");
   assert.equal(await by(page, "toast").count(), 0);
   // One that never comes is told, and can be tried again.
-  await page.unroute(`${STORE}/**/*.mp4*`);
-  await page.route(`${STORE}/**/*.mp4*`, (route) => route.fulfill({ status: 500 }));
+  await page.unroute(FILMS);
+  await page.route(FILMS, (route) => route.fulfill({ status: 500 }));
   await page.goto(`/v/${world.videos[1]}`);
   await by(page, "cant-play").waitFor();
   await isAccessible(page, "a video that can't be played");
   await picture(page, "cant-play-desktop-dark-en");
-  await page.unroute(`${STORE}/**/*.mp4*`);
+  await page.unroute(FILMS);
   await by(page, "cant-play").getByRole("button").click();
   await plays(page);
 
@@ -153,12 +99,14 @@ export async function withoutANetworkNothingIsLost(browser, world) {
   await page.goto("/");
   await plays(page);
   await (await code).finished();
+  await hasTheNext(page);
   seen.faultsExpected = true;
   await context.setOffline(true);
   await by(page, "offline").waitFor();
   await page.keyboard.press("j");
   // As far as it is there.
   await arrives(page, world.videos[1]);
+  await plays(page);
   await active(page).getByTestId("author").click();
   await by(page, "failure").first().waitFor();
   await context.setOffline(false);
@@ -183,27 +131,8 @@ export async function aFeedThatFailsIsAskedAgain(browser) {
   await close();
 }
 
-export async function theEndSaysSoAndStillPeopleStart(browser, world) {
-  const { page, close } = await open(browser, PHONE);
-  await page.emulateMedia({ reducedMotion: "reduce" });
-  await page.goto("/");
-  await active(page).locator("video").waitFor();
-  await active(page).getByRole("button", { name: "Play", exact: true }).first().waitFor();
-  assert(await of(page, "paused"), "nothing plays by itself");
-  // What comes after the last one is known a moment later than the last one.
-  await eventually("the end", async () => {
-    await page.keyboard.press("End");
-    return active(page).getByTestId("seen-all").isVisible();
-  });
-  await isAccessible(page, "the end");
-  await picture(page, "end-phone-dark-en");
-  await by(page, "seen-all").getByRole("button").click();
-  await arrives(page, world.videos[0]);
-  await close();
-}
-
-/** What is hidden doesn't play; of what isn't seen yet only the next one is loaded. */
-export async function onlyWhatIsNearIsLoaded(browser) {
+/** What is hidden doesn't play; of what isn't seen yet only the next one is loaded, and no cover is larger than it is shown. */
+export async function onlyWhatIsNearIsLoaded(browser, world) {
   const { page, close } = await open(browser, PHONE);
   const films = new Set();
   const covers = new Set();
@@ -213,18 +142,30 @@ export async function onlyWhatIsNearIsLoaded(browser) {
     if (pathname.includes("/covers/")) covers.add(pathname);
   });
   await page.goto("/");
+  for (const [at, id] of world.videos.slice(0, 3).entries()) {
+    await arrives(page, id);
+    await plays(page);
+    await hasTheNext(page);
+    assert.equal(films.size, at + 2, "this film and the next one");
+    assert(covers.size >= at + 1 && covers.size <= at + 2, `${covers.size} covers`);
+    await page.keyboard.press("j");
+  }
+  await arrives(page, world.videos[3]);
   await plays(page);
-  await eventually("the next one", () => films.size === 2);
-  assert(covers.size <= 2, `${covers.size} covers`);
   await page.evaluate(() => {
     Object.defineProperty(document, "hidden", { configurable: true, value: true });
     document.dispatchEvent(new Event("visibilitychange"));
   });
-  await eventually("a pause of what is hidden", () => of(page, "paused"));
+  await eventually("a pause of what is hidden", () => active(page).locator("video").evaluate((video) => video.paused));
   await page.evaluate(() => {
     Object.defineProperty(document, "hidden", { configurable: true, value: false });
     document.dispatchEvent(new Event("visibilitychange"));
   });
   await plays(page);
+
+  await page.goto(`/u/${world.ann.userId}`);
+  const first = by(page, "grid-item").first().locator("img");
+  await eventually("a cover", () => first.evaluate((image) => image.complete && image.naturalWidth > 0));
+  for (const cover of covers) assert.match(cover, /\.small\.jpg$/);
   await close();
 }
