@@ -40,14 +40,14 @@ impl Db {
 
     /// To be called after the last write: other processes need not find out that this one has ended. Takes 1 s at most.
     pub async fn leave(&self, counters: &Counters) {
-        let leave = async {
+        let marks = async {
             if let Some(marks) = self.marks()
                 && marks.leave().await
             {
                 self.has_left(Marks::NAME).await;
             }
-            counters.leave().await;
         };
+        let leave = async { tokio::join!(marks, counters.leave()) };
         let _ = tokio::time::timeout(LEAVE_DEADLINE, leave).await;
     }
 }
