@@ -5,11 +5,18 @@
 // ROOMS=login,playback runs only the rooms whose names hold one of these words.
 
 import { theFirstLoadIsSmall } from "./browser/budgets.mjs";
+import * as chat from "./browser/chat.mjs";
+import * as comments from "./browser/comments.mjs";
 import { aDesktopAt200PercentHasAll, aFilmOnItsSideIsSeenWhole, anUprightFilmFillsATelephoneAndStandsOnADesktop, wordsOnAWhiteFilmCanBeRead } from "./browser/desktop.mjs";
+import * as failing from "./browser/failures.mjs";
 import { moreFilms } from "./browser/films.mjs";
-import { aGuestIsTakenAtTheirWord, anEndedLoginLosesNothing } from "./browser/intent.mjs";
+import * as intent from "./browser/intent.mjs";
+import * as keyboard from "./browser/keyboard.mjs";
+import * as lists from "./browser/lists.mjs";
+import * as looks from "./browser/looks.mjs";
 import { ask, newUser, PICTURES, publish } from "./browser/page.mjs";
 import { aPersonBegins } from "./browser/person.mjs";
+import { wordsAreForPeople } from "./browser/people.mjs";
 import { aVideoOfAProfileCloses, backLeadsWhereOneWas, linksWorkForGuestsAndWrongOnesSaySo } from "./browser/places.mjs";
 import * as playback from "./browser/playback.mjs";
 import {
@@ -20,9 +27,11 @@ import {
   theKeysDoWhatTheySay,
   theSoundIsAsOneLeftIt,
 } from "./browser/player.mjs";
+import * as rules from "./browser/rules.mjs";
 import { ALL, everyScreen, largeLetters, VARIANTS } from "./browser/screens.mjs";
+import * as sheets from "./browser/sheets.mjs";
 import { aFilmOfOnesOwnIsDeleted, aProfileAndAnAccountAreOnesOwn, friendsFollowAndWrite } from "./browser/social.mjs";
-import { anUploadGoesOnBesideTheSheet } from "./browser/uploads.mjs";
+import { anUploadGoesOnBesideTheSheet, whatFloatsCoversNothing } from "./browser/uploads.mjs";
 import { launch } from "./chromium.mjs";
 
 /** Titles of the films, the newest first. */
@@ -33,9 +42,10 @@ const AT_ONCE = 4;
 /** Users who know each other, and their films. */
 async function aWorld() {
   const [ann, bob, cleo] = await Promise.all(["Ann", "Bob 小波", "Cleo"].map(newUser));
+  // The oldest, so that what is told of the feed holds with and without it.
+  const extra = await publish(cleo, "To be deleted");
   const videos = [];
   for (const [at, title] of [...TITLES].reverse().entries()) videos.unshift(await publish(at % 2 ? ann : bob, title));
-  const extra = await publish(cleo, "To be deleted");
   const follow = (from, to) => ask("relation/action", { to_user_id: String(to.userId), action_type: "1" }, from.token);
   await Promise.all([follow(ann, bob), follow(bob, ann), follow(cleo, ann)]);
   for (const text of ["太美了！", "Where is that? #curious"]) {
@@ -65,6 +75,7 @@ async function run(room, ...given) {
     newContext: async (options) => {
       const context = await browser.newContext(options);
       windows.push(context);
+      await context.addInitScript(wordsAreForPeople);
       return context;
     },
   };
@@ -91,7 +102,6 @@ async function atOnce(rooms, world) {
 await run(aPersonBegins);
 if (!failures.length) {
   const world = await aWorld();
-  // The film of the deletion is the newest: first it goes.
   await run(aFilmOfOnesOwnIsDeleted, world);
   const screens = (process.env.ALL_SCREENS ? ALL : VARIANTS).map((variant) => {
     const room = (...given) => everyScreen(...given, variant);
@@ -114,11 +124,12 @@ if (!failures.length) {
       friendsFollowAndWrite,
       aProfileAndAnAccountAreOnesOwn,
       largeLetters,
+      ...[chat, comments, failing, keyboard, lists, looks, rules, sheets].flatMap(Object.values),
     ],
     world,
   );
   // These change what the others look at.
-  await atOnce([aGuestIsTakenAtTheirWord, anEndedLoginLosesNothing], world);
+  await atOnce([...Object.values(intent), whatFloatsCoversNothing], world);
   await run(anUploadGoesOnBesideTheSheet);
   // Other films are the newest from here on.
   const films = await moreFilms();

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 
 import { active, activeId, answer, by, closing, enter, eventually, FILM, isAccessible, open, PHONE, picture, plays, shows, TEXT } from "./page.mjs";
+import { rests } from "./screens.mjs";
 
 const NAME = "browser";
 const PASSWORD = "a good password";
@@ -122,6 +123,7 @@ export async function aPersonBegins(browser) {
   await page.unroute("**/douyin/favorite/action/");
   await context.setOffline(true);
   await by(page, "offline").waitFor();
+  await rests(page);
   await by(page, "like").first().click();
   await eventually("an unlike that is shown", async () => (await likes()) === "0");
   const sent = answered(1);

@@ -1,7 +1,7 @@
 // What lies above the page and what few people see, with axe and with pictures.
 
 import { active, answer, ask, by, closing, DESKTOP, eventually, FILM, logOut, newUser, open, PHONE, plays, publish, shows, TEXT } from "./page.mjs";
-import { look } from "./screens.mjs";
+import { look, rests } from "./screens.mjs";
 
 /** What asks before it is done, one's own lists, and what isn't there. */
 export async function whatIsAskedLooksRight(browser, world) {
@@ -93,11 +93,14 @@ export async function whatIsSaidLooksRight(browser, world) {
   await plays(page);
   // A toast stays for seconds: it counts if it is still there once axe has looked.
   await eventually("axe has seen a toast", async () => {
+    await rests(page);
     await active(page).getByTestId("share").click();
     await shows(page, "Link copied");
     await look(page, `toast-${suffix}`);
     return by(page, "toast").isVisible();
   });
+  await by(page, "toast").waitFor({ state: "detached" });
+  await rests(page);
   await active(page).getByTestId("more").click();
   await by(page, "delete-video").click();
   await by(page, "delete-confirm").waitFor();

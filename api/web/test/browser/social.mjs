@@ -54,9 +54,9 @@ export async function friendsFollowAndWrite(browser, world) {
 }
 
 export async function aProfileAndAnAccountAreOnesOwn(browser) {
-  const gil = await newUser("Gil");
-  const { page, close } = await open(browser, PHONE, { session: gil });
-  await page.goto(`/u/${gil.userId}`);
+  const gita = await newUser("Gita");
+  const { page, close } = await open(browser, PHONE, { session: gita });
+  await page.goto(`/u/${gita.userId}`);
   const pictures = [page.locator(".profile-head .avatar img"), page.locator(".profile-top img")];
   const urls = () => Promise.all(pictures.map((one) => one.getAttribute("src")));
   const before = await urls();
@@ -64,11 +64,11 @@ export async function aProfileAndAnAccountAreOnesOwn(browser) {
   const jpeg = { name: "me.jpg", mimeType: "image/jpeg", buffer: await page.screenshot({ type: "jpeg" }) };
   await by(page, "profile-avatar").setInputFiles(jpeg);
   await by(page, "profile-background").setInputFiles(jpeg);
-  await by(page, "profile-signature").fill("Hi, I am Gil. #me");
+  await by(page, "profile-signature").fill("Hi, I am Gita. #me");
   await isAccessible(page, "editing a profile");
   await picture(page, "edit-profile-phone-dark-en");
   await by(page, "profile-save").click();
-  await page.getByText("Hi, I am Gil.").waitFor();
+  await page.getByText("Hi, I am Gita.").waitFor();
   const after = await urls();
   assert(before.every((url, at) => url !== after[at]), `other pictures: ${after}`);
   await eventually("they are loaded", async () => {
@@ -101,7 +101,7 @@ export async function aProfileAndAnAccountAreOnesOwn(browser) {
   await by(page, "delete-account-confirm").click();
   await shows(page, "账号已注销");
   await by(page, "login-open").click();
-  await enter(page, "Gil", "a better password", "login");
+  await enter(page, "Gita", "a better password", "login");
   await shows(page, "用户名或密码错误");
   await close();
 }
