@@ -5,9 +5,8 @@ import { look, rests } from "./screens.mjs";
 
 /** What asks before it is done, one's own lists, and what isn't there. */
 export async function whatIsAskedLooksRight(browser, world) {
-  const noa = await newUser("Noa 小诺");
-  const ole = await newUser("Ole");
-  for (const { userId } of [world.ann, world.bob]) await ask("relation/action", { to_user_id: String(userId), action_type: "1" }, noa.token);
+  const [noa, ole, pia] = await Promise.all(["Noa 小诺", "Ole", "Pia"].map(newUser));
+  await ask("relation/action", { to_user_id: String(pia.userId), action_type: "1" }, noa.token);
   await ask("user/block", { to_user_id: String(ole.userId), action_type: "1" }, noa.token);
   const { page, seen, close } = await open(browser, PHONE, { theme: "light", locale: "zh-CN", session: noa });
   const suffix = "phone-light-zh";
