@@ -29,6 +29,7 @@ import {
 } from "./browser/player.mjs";
 import * as rules from "./browser/rules.mjs";
 import { ALL, everyScreen, largeLetters, VARIANTS } from "./browser/screens.mjs";
+import * as scale from "./browser/scale.mjs";
 import * as sheets from "./browser/sheets.mjs";
 import { aFilmOfOnesOwnIsDeleted, aProfileAndAnAccountAreOnesOwn, friendsFollowAndWrite } from "./browser/social.mjs";
 import { anUploadGoesOnBesideTheSheet, whatFloatsCoversNothing } from "./browser/uploads.mjs";
@@ -124,7 +125,7 @@ if (!failures.length) {
       friendsFollowAndWrite,
       aProfileAndAnAccountAreOnesOwn,
       largeLetters,
-      ...[chat, comments, failing, keyboard, lists, looks, rules, sheets].flatMap(Object.values),
+      ...[chat, comments, failing, keyboard, lists, looks, rules, scale, sheets].flatMap(Object.values),
     ],
     world,
   );

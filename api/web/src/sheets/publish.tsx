@@ -35,9 +35,12 @@ export function PublishSheet({ isLeaving }: { isLeaving: boolean }) {
 export function choose(files: File[]): void {
   const [first] = files;
   if (!first) return;
+  const [before] = form.files.value;
+  const title = form.title.value;
   form.files.value = files;
   form.isRestored.value = false;
-  if (!form.title.value.trim()) form.title.value = nameOf(first);
+  // A title that somebody has written stays.
+  if (!title.trim() || (before && title === nameOf(before))) form.title.value = nameOf(first);
 }
 
 const nameOf = (file: File): string => [...file.name.replace(/\.\w+$/, "")].slice(0, MAX_TITLE).join("");

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { active, arrives, by, DESKTOP, eventually, isAccessible, open, PHONE, picture, plays } from "./page.mjs";
+import { active, arrives, by, cutOff, DESKTOP, eventually, isAccessible, open, PHONE, picture, plays } from "./page.mjs";
 
 /** Where the parts of the video that one sees are, and how they look. */
 const look = (page) =>
@@ -26,19 +26,6 @@ const look = (page) =>
       frame: box(frame),
       actions: box(card.querySelector(".actions")),
     };
-  });
-
-/** Words and controls that reach beyond the window. The page itself never scrolls, so that it has no width that would tell. */
-const cutOff = (page) =>
-  page.evaluate(() => {
-    const hasWords = (element) => [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
-    return [...document.querySelectorAll("body *")]
-      .filter((element) => (element.matches("a, button, input, select, textarea") || hasWords(element)) && element.checkVisibility())
-      .filter((element) => {
-        const { left, right, width } = element.getBoundingClientRect();
-        return width > 1 && (left < -1 || right > innerWidth + 1);
-      })
-      .map((element) => element.outerHTML.slice(0, 120));
   });
 
 /** The frame has the form of the film, to 1 %, with round corners; what one can do stands to the right of it. */

@@ -93,6 +93,28 @@ export async function enter(page, name, password, how) {
 /** The next page that is loaded is a guest's: what is there isn't set again. */
 export const logOut = (page) => page.evaluate(() => localStorage.setItem("dousheng-session", "null"));
 
+/**
+ * Until nothing goes elsewhere any more, as what stands on a video does for a toast. Playwright scrolls to a button that still moves, which on
+ * a feed is the next video.
+ */
+export const rests = (page) =>
+  eventually("nothing moves", () =>
+    page.evaluate(() => document.getAnimations().every((one) => one.playState !== "running" || one.effect?.getTiming().iterations === Infinity)),
+  );
+
+/** Words and controls that reach beyond the window. The page itself never scrolls, so that it has no width that would tell. */
+export const cutOff = (page) =>
+  page.evaluate(() => {
+    const hasWords = (element) => [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    return [...document.querySelectorAll("body *")]
+      .filter((element) => (element.matches("a, button, input, select, textarea") || hasWords(element)) && element.checkVisibility())
+      .filter((element) => {
+        const { left, right, width } = element.getBoundingClientRect();
+        return width > 1 && (left < -1 || right > innerWidth + 1);
+      })
+      .map((element) => element.outerHTML.slice(0, 120));
+  });
+
 /** What axe finds on what is to be seen now, once nothing moves any more. */
 export async function isAccessible(page, what) {
   await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => one.effect?.getTiming().iterations === 1).map((one) => one.finished.catch(() => {}))));

@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { active, activeId, answer, by, closing, enter, eventually, FILM, isAccessible, open, PHONE, picture, plays, shows, TEXT } from "./page.mjs";
-import { rests } from "./screens.mjs";
+import { active, activeId, answer, by, closing, enter, eventually, FILM, isAccessible, open, PHONE, picture, plays, rests, shows, TEXT } from "./page.mjs";
 
 const NAME = "browser";
 const PASSWORD = "a good password";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { active, by, closing, DESKTOP, eventually, isAccessible, logOut, open, PHONE, picture, plays } from "./page.mjs";
+import { active, by, closing, cutOff, DESKTOP, isAccessible, logOut, open, PHONE, picture, plays } from "./page.mjs";
 
 const SIZES = { phone: PHONE, desktop: DESKTOP };
 
@@ -16,18 +16,10 @@ export const VARIANTS = [
 /** All of them, for who wants to look at them. */
 export const ALL = Object.keys(SIZES).flatMap((size) => ["dark", "light"].flatMap((theme) => ["zh-CN", "en-US"].map((locale) => [size, theme, locale])));
 
-/**
- * Until nothing goes elsewhere any more, as what stands on a video does for a toast. Playwright scrolls to a button that still moves, which on
- * a feed is the next video.
- */
-export const rests = (page) =>
-  eventually("nothing moves", () => page.evaluate(() => !document.getAnimations().some((one) => one instanceof CSSTransition && one.playState === "running")));
-
 /** Axe finds nothing on what is to be seen now, nothing is wider than the window, and a picture of it is kept. */
 export async function look(page, name) {
   await isAccessible(page, name);
-  const isWider = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-  assert(!isWider, `${name}: wider than the window`);
+  assert.deepEqual(await cutOff(page), [], `${name}: wider than the window`);
   await picture(page, name);
 }
 
@@ -84,7 +76,7 @@ export async function largeLetters(browser, world) {
     await page.goto(place);
     await page.locator("[data-testid=grid-item], .card.active video").first().waitFor();
     await isAccessible(page, `400 % ${place}`);
-    assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `400 % ${place}: wider than the window`);
+    assert.deepEqual(await cutOff(page), [], `400 % ${place}: wider than the window`);
   }
   await active(page).getByTestId("comment-open").click();
   // The field is reached by scrolling, and can be written in there.

@@ -1,7 +1,7 @@
 // What lies above the page and what few people see, with axe and with pictures.
 
-import { active, answer, ask, by, closing, DESKTOP, eventually, FILM, logOut, newUser, open, PHONE, plays, publish, shows, TEXT } from "./page.mjs";
-import { look, rests } from "./screens.mjs";
+import { active, answer, ask, by, closing, DESKTOP, eventually, FILM, logOut, newUser, open, PHONE, plays, publish, rests, shows, TEXT } from "./page.mjs";
+import { look } from "./screens.mjs";
 
 /** What asks before it is done, one's own lists, and what isn't there. */
 export async function whatIsAskedLooksRight(browser, world) {

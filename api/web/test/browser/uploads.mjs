@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-import { active, ask, by, DESKTOP, eventually, FILM, insecure, newUser, open, PHONE, picture, plays, shows } from "./page.mjs";
+import { active, ask, by, DESKTOP, eventually, FILM, insecure, newUser, open, PHONE, picture, plays, rests, shows } from "./page.mjs";
 
 export async function anUploadGoesOnBesideTheSheet(browser) {
   const hal = await newUser("Hal");
@@ -83,9 +83,11 @@ export async function anUploadGoesOnBesideTheSheet(browser) {
   }, film);
   assert.deepEqual(leaves, [false, false]);
   await by(page, "publish-info").filter({ hasText: "dropped.mp4" }).waitFor();
+  assert.equal(await by(page, "publish-title").inputValue(), "dropped");
   // Another file in its place.
   await by(page, "publish-file").setInputFiles({ name: "another.mp4", mimeType: "video/mp4", buffer: readFileSync(FILM) });
   await by(page, "publish-info").filter({ hasText: "another.mp4" }).waitFor();
+  assert.equal(await by(page, "publish-title").inputValue(), "another");
   await by(page, "publish-title").fill("Written before a crash");
   await eventually("a draft", () =>
     page.evaluate(
@@ -124,23 +126,17 @@ export async function whatFloatsCoversNothing(browser, world) {
     await coversNone(page, "publish-progress", parts, what);
     await active(page).getByTestId("share").click();
     await by(page, "toast").waitFor();
-    await settled(page);
+    await rests(page);
     await coversNone(page, "toast", parts, what);
     await picture(page, `toast-${what}`);
     await active(page).getByTestId("comment-open").click();
     await by(page, "comment-input").waitFor();
-    await settled(page);
+    await rests(page);
     await coversNone(page, "publish-progress", ".write > *", what);
     await page.unrouteAll({ behavior: "ignoreErrors" });
     await close();
   }
 }
-
-/** Until nothing moves. */
-const settled = (page) =>
-  eventually("nothing moves", () =>
-    page.evaluate(() => document.getAnimations().every((one) => one.playState !== "running" || one.effect?.getTiming().iterations === Infinity)),
-  );
 
 /** That it is there, or covered by a sheet itself, and covers none of the parts. */
 async function coversNone(page, id, parts, what) {
