@@ -148,7 +148,7 @@ export const english = {
   logOutHint: "You can log in again at any time.",
   logOutEverywhere: "Log out on all devices",
   deleteAccount: "Delete account",
-  deleteAccountHint: "Your videos, comments, likes and messages are deleted for good. Enter your password to confirm.",
+  deleteAccountHint: "Your videos, comments, likes and follows are deleted for good. Messages stay with those who got them, and nobody can take your name. Enter your password to confirm.",
   accountDeleted: "Your account is deleted",
   block: "Block {0}",
   unblock: "Unblock",

@@ -150,7 +150,7 @@ export const chinese: Words = {
   logOutHint: "之后可以随时重新登录。",
   logOutEverywhere: "退出所有设备的登录",
   deleteAccount: "注销账号",
-  deleteAccountHint: "你的视频、评论、点赞和消息都会被永久删除。请输入密码确认。",
+  deleteAccountHint: "你的视频、评论、点赞和关注都会被永久删除。已发出的消息仍保留在对方那里，用户名不会再给别人使用。请输入密码确认。",
   accountDeleted: "账号已注销",
   block: "拉黑 {0}",
   unblock: "移出黑名单",
