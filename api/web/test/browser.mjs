@@ -38,7 +38,7 @@ import { launch } from "./chromium.mjs";
 /** Titles of the films, the newest first. */
 const TITLES = ["<b>Bold</b> & #sunny", "清晨的海边，风很大 #旅行", "A walk with @Bob 小波 through the old town", "第一次自己做拉面", "Night ride", "今天的云"];
 /** Windows that are open at the same time. */
-const AT_ONCE = 4;
+const AT_ONCE = 2;
 
 /** Users who know each other, and their films. */
 async function aWorld() {

@@ -4,7 +4,7 @@ import { chromium } from "playwright-core";
 
 export const launch = () =>
   chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: new URL("chromium.sh", import.meta.url).pathname,
     args: [
       "--no-sandbox",
       "--disable-gpu",
