@@ -5,7 +5,7 @@ import { userNamed } from "../model/store";
 import { paths } from "../router/places";
 
 const WORD = "[\\p{L}\\p{N}_\\p{M}]+";
-/** A name may have spaces: what follows an @ is more than its first word, perhaps. */
+/** A tag, or what may be a name: up to four words. */
 const MARKS = new RegExp(`(#${WORD}|@${WORD}(?: ${WORD}){0,3})`, "u");
 
 /** How long the name at the beginning of these words is, and whose; of a name that isn't known, the first word. */

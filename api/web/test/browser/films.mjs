@@ -10,7 +10,7 @@ const { LONG, WHITE } = process.env;
 /** Of the long one. */
 export const BYTES = readFileSync(LONG).length;
 
-/** A title of many lines. A form counts the end of each as two characters. */
+/** A title of many lines. */
 const TITLE = ["All here is white, and its words can be read", ...Array(18).fill("❄")].join("\n");
 
 async function publish(session, title, file) {

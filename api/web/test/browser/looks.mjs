@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { active, by, closing, DESKTOP, eventually, isAccessible, open, PHONE, picture, plays } from "./page.mjs";
+import { active, by, closing, DESKTOP, eventually, hold, isAccessible, open, PHONE, picture, plays } from "./page.mjs";
 
 /** Down far enough closes a sheet; a little, and slowly, does not. */
 export async function aSheetIsDraggedDown(browser) {
@@ -100,33 +100,23 @@ export async function theSendButtonIsOneLine(browser, world) {
 
 export async function shapesStandForWhatIsOnItsWay(browser, world) {
   const { page, close } = await open(browser, PHONE, { theme: "light" });
-  /** Keeps back what is asked for under this URL until it is let go. */
-  async function hold(url) {
-    let letGo;
-    const held = new Promise((resolve) => (letGo = resolve));
-    await page.route(url, async (route) => {
-      await held;
-      await route.continue();
-    });
-    return letGo;
-  }
-  const works = await hold("**/douyin/publish/list/*");
+  const answerWorks = await hold(page, "**/douyin/publish/list/*");
   await page.goto(`/u/${world.ann.userId}`);
   await page.getByRole("heading", { name: world.ann.name }).waitFor();
   await page.locator("li.skeleton.cell").first().waitFor();
   await isAccessible(page, "a grid that is on its way");
   await picture(page, "grid-loading-phone-light-en");
-  works();
+  answerWorks();
   await by(page, "grid-item").first().waitFor();
   await page.locator(".skeleton").first().waitFor({ state: "detached" });
 
-  const comments = await hold("**/douyin/comment/list/*");
+  const answerComments = await hold(page, "**/douyin/comment/list/*");
   await page.goto(`/v/${world.videos[0]}`);
   await active(page).getByTestId("comment-open").click();
   await page.locator(".comments .skeleton").first().waitFor();
   await isAccessible(page, "comments that are on their way");
   await picture(page, "comments-loading-phone-light-en");
-  comments();
+  answerComments();
   await by(page, "comment-item").first().waitFor();
   await page.locator(".skeleton").first().waitFor({ state: "detached" });
   await close();

@@ -115,6 +115,17 @@ export const cutOff = (page) =>
       .map((element) => element.outerHTML.slice(0, 120));
   });
 
+/** What is asked for at these addresses waits until what this returns is called. */
+export async function hold(page, addresses) {
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  await page.route(addresses, async (route) => {
+    await held;
+    await route.continue();
+  });
+  return release;
+}
+
 /** What axe finds on what is to be seen now, once nothing moves any more. */
 export async function isAccessible(page, what) {
   await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => one.effect?.getTiming().iterations === 1).map((one) => one.finished.catch(() => {}))));

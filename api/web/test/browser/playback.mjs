@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { active, answer, arrives, by, DESKTOP, eventually, isAccessible, open, PHONE, picture, plays, STORE } from "./page.mjs";
+import { active, answer, arrives, by, DESKTOP, eventually, hold, isAccessible, open, PHONE, picture, plays, STORE } from "./page.mjs";
 
 const FILMS = `${STORE}/**/*.mp4*`;
 
@@ -14,17 +14,6 @@ const hasTheNext = (page) =>
       return video?.readyState === HTMLMediaElement.HAVE_ENOUGH_DATA && video.buffered.end(0) > 0.9 * video.duration;
     }),
   );
-
-/** What is asked for at these addresses waits until it is let go. */
-async function hold(page, addresses) {
-  let release;
-  const held = new Promise((resolve) => (release = resolve));
-  await page.route(addresses, async (route) => {
-    await held;
-    await route.continue();
-  });
-  return release;
-}
 
 export async function whatIsWaitedForSaysSo(browser) {
   const { page, close } = await open(browser, PHONE);

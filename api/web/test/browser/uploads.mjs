@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-import { active, ask, by, DESKTOP, eventually, FILM, insecure, newUser, open, PHONE, picture, plays, rests, shows } from "./page.mjs";
+import { active, ask, by, DESKTOP, eventually, FILM, hold, insecure, newUser, open, PHONE, picture, plays, rests, shows } from "./page.mjs";
 
 export async function anUploadGoesOnBesideTheSheet(browser) {
   const hal = await newUser("Hal");
@@ -32,12 +32,7 @@ export async function anUploadGoesOnBesideTheSheet(browser) {
   await by(page, "publish-title").fill("Two lines\nin a title 😀");
 
   // The upload is held up, so that it is on its way for a while.
-  let release;
-  const held = new Promise((resolve) => (release = resolve));
-  await page.route("**/douyin/publish/action/", async (route) => {
-    await held;
-    await route.continue();
-  });
+  const release = await hold(page, "**/douyin/publish/action/");
   await by(page, "publish-submit").click();
   // The next file of the queue, with a title of its own.
   await by(page, "publish-title").fill("The second of two");

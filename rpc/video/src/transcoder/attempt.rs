@@ -82,8 +82,8 @@ impl Inner {
         }
     }
 
-    /// Another attempt has the job. Whether this one counts depends on why: a database that didn't answer says nothing about the video. A
-    /// process that stood still for a whole lease may have been brought to that by the video, as one that was killed.
+    /// Another attempt has the job. Whether this one counts depends on why: a database that didn't answer says nothing about the video. If
+    /// this process stood still, the video may be the cause, as it may be of a killed process.
     async fn lost(
         &self,
         job: &Job,
@@ -98,7 +98,7 @@ impl Inner {
         Ended::Lost
     }
 
-    /// Renews the lease until it is lost or this process stops. Notes if this process stood still for as long as the lease.
+    /// Renews the lease until it is lost or this process stops. `stalled`: whether this process has missed a renewal since the last one.
     async fn keep(
         &self,
         job: &Job,
@@ -114,13 +114,16 @@ impl Inner {
                 () = sleep(self.lease / RENEWALS) => {}
                 _ = stop.wait_for(|stop| *stop) => return Interrupted::Stopped,
             }
-            if slept.elapsed() > self.lease {
+            if slept.elapsed() > self.lease / RENEWALS * 2 {
                 stalled.store(true, Ordering::Relaxed);
             }
             let percent = progress.percent(*duration_ms.borrow());
             let asked = Instant::now();
             match jobs::extend(&self.db, job, self.lease, percent).await {
-                Ok(true) => renewed = asked,
+                Ok(true) => {
+                    renewed = asked;
+                    stalled.store(false, Ordering::Relaxed);
+                }
                 Ok(false) => return Interrupted::Lost,
                 Err(error) if renewed.elapsed() < self.lease => {
                     tracing::debug!(%error, "the lease isn't renewed yet");

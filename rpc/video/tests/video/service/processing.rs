@@ -249,7 +249,7 @@ async fn an_attempt_whose_process_stood_still_past_its_lease_counts() {
             (world.database.value::<i64>(state).await == 1).then_some(())
         })
         .await;
-        // Blocks the only thread of this runtime, and with it the attempt. Meanwhile another process takes over.
+        // Blocks the only thread of this runtime, and with it the attempt, until another process takes over.
         let settings = world.settings.clone();
         let other = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -257,14 +257,17 @@ async fn an_attempt_whose_process_stood_still_past_its_lease_counts() {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                tokio::time::sleep(LEASE + Duration::from_millis(500)).await;
                 let db = dal::Db::connect(&settings.mysql).unwrap();
                 let counters =
                     dal::counters::Counters::connect(&settings.redis, db.clone()).unwrap();
-                jobs::claim(&db, &counters, "other", Duration::from_secs(30)).await
+                eventually(10 * LEASE, "the end of the lease", async || {
+                    let lease = Duration::from_secs(30);
+                    jobs::claim(&db, &counters, "other", lease).await.unwrap()
+                })
+                .await
             })
         });
-        other.join().unwrap().unwrap().unwrap()
+        other.join().unwrap()
     };
     let (was_there, other) = tokio::join!(world.work(), standing_still);
     assert!(was_there);
