@@ -25,6 +25,11 @@ async function open(device, session) {
 }
 
 async function take(page, name) {
+  // A sheet that is still coming in is half transparent.
+  await page.waitForFunction(() => {
+    const ends = (animation) => animation.effect?.getTiming().iterations !== Infinity;
+    return !document.getAnimations().some((animation) => animation.playState === "running" && ends(animation));
+  });
   await page.screenshot({ path: join(raw, `${name}.png`) });
   execFileSync("ffmpeg", ["-loglevel", "error", "-y", "-i", join(raw, `${name}.png`), "-quality", "75", join(PICTURES, `${name}.webp`)]);
   await page.context().close();
