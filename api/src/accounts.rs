@@ -1,9 +1,11 @@
-//! Checks that a token isn't revoked and that its account still exists. Every write by a token asks. An account that was found is cached
-//! for 5 s. After the restore of an older dump an id may belong to somebody else, so the creation time is compared too.
+//! Checks that a token isn't revoked and that its account exists. Every authenticated write makes this check.
+//!
+//! Accounts are cached for 5 s. The creation time is compared too, because an id may belong to another user after an older dump was
+//! restored.
 
 use std::time::{Duration, Instant};
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{
     base::Code,
     user::{MGetUsersRequest, User, UserServiceClient},
@@ -12,47 +14,47 @@ use quick_cache::sync::Cache;
 
 use crate::error::ApiError;
 
-/// Accounts that are remembered at most: some 400 bytes each, 20 MB in all.
-const MAX_REMEMBERED: usize = 50_000;
-/// How long an account is not asked for again: a profile that is shown is no older, and a token that has ended is good no longer.
+/// Cached accounts at most: some 400 bytes each, 20 MB in all.
+const MAX_CACHED: usize = 50_000;
+/// How long an account is cached: the longest time that an old profile is shown or a revoked token accepted.
 const TTL: Duration = Duration::from_secs(5);
 
-/// The accounts that were found lately.
+/// Accounts, cached in the process.
 pub struct Accounts {
     client: UserServiceClient,
-    found: Cache<i64, Found>,
+    cache: Cache<i64, CachedAccount>,
 }
 
 #[derive(Clone)]
-struct Found {
+struct CachedAccount {
     user: User,
     at: Instant,
 }
 
-impl Found {
-    fn is_of(&self, holder: &Holder) -> bool {
+impl CachedAccount {
+    fn is_of(&self, holder: &TokenSubject) -> bool {
         // None from a user service of a version that doesn't send it.
         let created_ms = self.user.created_ms;
         let epoch = self.user.token_epoch;
-        created_ms.is_none_or(|created| holder.is_of(created))
+        created_ms.is_none_or(|created| holder.was_issued_to(created))
             && epoch.is_none_or(|epoch| holder.epoch >= epoch)
     }
 }
 
 impl Accounts {
-    /// Asks `client` for accounts; none is remembered yet.
+    /// Asks `client` for accounts; the cache is empty.
     pub fn new(client: UserServiceClient) -> Self {
         Self {
             client,
-            found: Cache::new(MAX_REMEMBERED),
+            cache: Cache::new(MAX_CACHED),
         }
     }
 
     /// The account of this token must exist, or have existed a moment ago.
     ///
     /// # Errors
-    /// [`Code::BAD_TOKEN`]: it doesn't. Or it isn't remembered and the user service is away.
-    pub async fn must_exist(&self, holder: &Holder) -> Result<(), ApiError> {
+    /// [`Code::BAD_TOKEN`]: it doesn't. Or it isn't cached and the user service is away.
+    pub async fn must_exist(&self, holder: &TokenSubject) -> Result<(), ApiError> {
         self.user(holder).await.map(drop)
     }
 
@@ -60,34 +62,34 @@ impl Accounts {
     ///
     /// # Errors
     /// As [`Self::must_exist`].
-    pub async fn user(&self, holder: &Holder) -> Result<User, ApiError> {
-        match self.remembered(holder) {
-            Some(found) if found.at.elapsed() < TTL => Ok(found.user),
-            _ => self.look_up(holder).await,
+    pub async fn user(&self, holder: &TokenSubject) -> Result<User, ApiError> {
+        match self.cached(holder) {
+            Some(account) if account.at.elapsed() < TTL => Ok(account.user),
+            _ => self.refresh(holder).await,
         }
     }
 
-    /// What is remembered of an account isn't so any more.
-    pub fn forget(&self, user_id: i64) {
-        self.found.remove(&user_id);
+    /// Invalidates the cached account.
+    pub fn invalidate(&self, user_id: i64) {
+        self.cache.remove(&user_id);
     }
 
-    /// Remembers an account as it was just read.
-    pub fn remember(&self, user: User) {
+    /// Caches an account that was just read.
+    pub fn insert(&self, user: User) {
         let at = Instant::now();
-        self.found.insert(user.id, Found { user, at });
+        self.cache.insert(user.id, CachedAccount { user, at });
     }
 
-    fn remembered(&self, holder: &Holder) -> Option<Found> {
-        let found = self.found.get(&holder.user_id);
-        found.filter(|found| found.is_of(holder))
+    fn cached(&self, holder: &TokenSubject) -> Option<CachedAccount> {
+        let account = self.cache.get(&holder.user_id);
+        account.filter(|account| account.is_of(holder))
     }
 
-    /// As [`Self::must_exist`], but the user service is asked in any case. While it is away, whoever is remembered passes.
+    /// As [`Self::must_exist`], but always asks the user service. While that is away, a cached account passes, however old.
     ///
     /// # Errors
     /// As [`Self::must_exist`].
-    pub async fn look_up(&self, holder: &Holder) -> Result<User, ApiError> {
+    pub async fn refresh(&self, holder: &TokenSubject) -> Result<User, ApiError> {
         let request = MGetUsersRequest {
             user_ids: vec![holder.user_id],
             with_changes: Some(true),
@@ -95,19 +97,19 @@ impl Accounts {
         let user = match self.client.mget_users(request).await {
             Ok(found) => found.users.into_iter().next(),
             Err(error) => {
-                let found = self.remembered(holder).ok_or(error)?;
-                return Ok(found.user);
+                let account = self.cached(holder).ok_or(error)?;
+                return Ok(account.user);
             }
         };
         let at = Instant::now();
-        let found = user.map(|user| Found { user, at });
-        match found.filter(|found| found.is_of(holder)) {
-            Some(found) => {
-                self.found.insert(holder.user_id, found.clone());
-                Ok(found.user)
+        let account = user.map(|user| CachedAccount { user, at });
+        match account.filter(|account| account.is_of(holder)) {
+            Some(account) => {
+                self.cache.insert(holder.user_id, account.clone());
+                Ok(account.user)
             }
             None => {
-                self.found.remove(&holder.user_id);
+                self.cache.remove(&holder.user_id);
                 tracing::info!(
                     "refused: the token's account doesn't exist, or has ended its tokens"
                 );

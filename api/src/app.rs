@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use auth::{Holder, Tokens};
+use auth::{TokenSubject, Tokens};
 use chrono::FixedOffset;
 use facts::Facts;
 use idl::{
@@ -20,7 +20,7 @@ use idl::{
     video::{VideoServiceClient, VideoServiceClientBuilder},
 };
 use limits::Limits;
-use marks::{Marks, Reader, Sees, Subject, Why, page_affinity};
+use marks::{Consistency, Marks, Reader, StrictReason, Subject, page_affinity};
 use service::Clients;
 use settings::{Network, Settings};
 use storage::Store;
@@ -31,12 +31,12 @@ use crate::{
     accounts::Accounts,
     error::ApiError,
     flights::{self, Flights, Viewers},
-    rendered::Readings,
+    rendered::MarkedReads,
     request_logging,
     upload::slots::SpoolSlots,
 };
 
-/// Users that are remembered: with names and no profile some 300 bytes each, 15 MB in all.
+/// Cached users: with names and no profile some 300 bytes each, 15 MB in all.
 const MAX_USERS: usize = 50_000;
 /// How long others may be shown a profile that has changed since. Names and births never do.
 const USER_TTL: Duration = Duration::from_secs(5);
@@ -131,7 +131,7 @@ impl App {
     ///
     /// # Errors
     /// [`Code::BAD_TOKEN`]: it has expired or isn't valid.
-    pub fn verify_token(&self, token: &str) -> Result<Holder, ApiError> {
+    pub fn verify_token(&self, token: &str) -> Result<TokenSubject, ApiError> {
         let verified = self.tokens.verify(token);
         let holder = verified.map_err(|_| ApiError::new(Code::BAD_TOKEN))?;
         request_logging::set_user(holder.user_id);
@@ -158,8 +158,8 @@ impl App {
         &self.marks
     }
 
-    /// What a read that shows these subjects must see, in a round trip to Redis that is shared with all who ask at that moment.
-    pub async fn sees(&self, subjects: &[Subject]) -> Sees {
+    /// What a read of these subjects must see. Requests that ask at the same moment share one round trip to Redis.
+    pub async fn consistency(&self, subjects: &[Subject]) -> Consistency {
         if subjects.is_empty() {
             return self.marks.read(subjects).await;
         }
@@ -172,50 +172,53 @@ impl App {
         let asked = subjects.iter().copied().collect();
         let found = flights::join(&self.flights.marks, (), asked, read).await;
         let found = found.unwrap_or_default();
-        let sees = |subject| found.get(subject).cloned();
+        let consistency = |subject| found.get(subject).cloned();
         subjects
             .iter()
-            .map(|subject| sees(subject).unwrap_or(Sees::All(Why::Unknown)))
-            .fold(Sees::Any, Sees::and)
+            .map(|subject| consistency(subject).unwrap_or(Consistency::All(StrictReason::Unknown)))
+            .fold(Consistency::Any, Consistency::and)
     }
 
-    /// Runs `read`, the reads of a shared page, which see all that was just written to `subjects`: once for the viewers who have written
-    /// nothing, from the replica that `page` names, and once for those who have, so that it shows them their writes. Were it one read
-    /// for both, the others would see the page of the primary now and then, and time would run backwards for them when the replica is
-    /// late. Costs one round trip to Redis.
-    pub async fn reading_for_all<F: Future>(
+    /// Runs the reads of a shared page, which see every recent write to `subjects`.
+    ///
+    /// `read` runs at most twice: once on the replica that `page` names, for the viewers who have written nothing, and once for those who
+    /// have. With a single read, the first group would sometimes get the primary's page, and time would run backwards for them when the
+    /// replica lags. Costs one round trip to Redis.
+    pub async fn read_shared_page<F: Future>(
         &self,
         page: &str,
         subjects: &[Subject],
         viewers: Viewers,
         read: impl Fn() -> F,
-    ) -> Readings<F::Output> {
+    ) -> MarkedReads<F::Output> {
         let of_viewers = viewers.iter().copied().map(Subject::User);
         let all: Vec<Subject> = subjects.iter().copied().chain(of_viewers).collect();
         let mut each = self.marks.read_each(&all).await.into_iter();
         let of_subjects = each.by_ref().take(subjects.len());
-        let of_subjects = of_subjects.fold(Sees::Any, Sees::and);
-        let sees: HashMap<i64, Sees> = viewers.into_iter().zip(each).collect();
+        let of_subjects = of_subjects.fold(Consistency::Any, Consistency::and);
+        let consistency: HashMap<i64, Consistency> = viewers.into_iter().zip(each).collect();
         let reading = async |is_marked: bool| {
-            let own = sees.values().filter(|own| own.is_marked() == is_marked);
-            let own = own.cloned().reduce(Sees::and)?;
+            let own = consistency
+                .values()
+                .filter(|own| own.is_marked() == is_marked);
+            let own = own.cloned().reduce(Consistency::and)?;
             let reader = Reader {
                 affinity: Some(page_affinity(page)),
-                sees: of_subjects.clone().and(own),
+                consistency: of_subjects.clone().and(own),
             };
             Some(service::reading(&reader, read()).await)
         };
         let (unmarked, marked) = futures::future::join(reading(false), reading(true)).await;
-        Readings {
+        MarkedReads {
             unmarked,
             marked,
-            sees,
+            consistency,
         }
     }
 
     /// Runs `work`, whose reads see all that was just written to `subjects`, by whomever and from whichever replica.
     ///
-    /// Costs a [shared](Self::sees) round trip to Redis. Without subjects it still asks whether marks can be trusted.
+    /// Costs a [shared](Self::consistency) round trip to Redis. Without subjects it still asks whether marks can be trusted.
     pub async fn reading<F: Future>(
         &self,
         viewer: Option<i64>,
@@ -224,7 +227,7 @@ impl App {
     ) -> F::Output {
         let reader = Reader {
             affinity: viewer,
-            sees: self.sees(subjects).await,
+            consistency: self.consistency(subjects).await,
         };
         service::reading(&reader, work).await
     }

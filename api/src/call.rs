@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::base::Code;
 use volo_http::request::Request;
 
@@ -77,7 +77,7 @@ impl Auth for () {
 }
 
 /// Anybody may ask, but a broken token is refused.
-impl Auth for Option<Holder> {
+impl Auth for Option<TokenSubject> {
     const TOKEN: TokenUse = TokenUse::Optional;
     const REFUSALS: &'static [Code] = &[Code::BAD_TOKEN];
 
@@ -88,7 +88,7 @@ impl Auth for Option<Holder> {
 }
 
 /// Only a user may ask.
-impl Auth for Holder {
+impl Auth for TokenSubject {
     const TOKEN: TokenUse = TokenUse::Required;
     const REFUSALS: &'static [Code] = &[Code::NOT_LOGGED_IN, Code::BAD_TOKEN];
 
@@ -100,14 +100,16 @@ impl Auth for Holder {
 
 /// Anybody may ask, and a broken token counts as none.
 #[derive(Debug, Clone, Copy)]
-pub struct Lenient(pub Option<Holder>);
+pub struct Lenient(pub Option<TokenSubject>);
 
 impl Auth for Lenient {
     const TOKEN: TokenUse = TokenUse::Optional;
     const REFUSALS: &'static [Code] = &[];
 
     fn read(app: &App, params: &Params) -> Result<Self, ApiError> {
-        Ok(Self(Option::<Holder>::read(app, params).ok().flatten()))
+        Ok(Self(
+            Option::<TokenSubject>::read(app, params).ok().flatten(),
+        ))
     }
 }
 

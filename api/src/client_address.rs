@@ -46,8 +46,8 @@ pub fn client_address(trusted: &[Network], peer: IpAddr, headers: &HeaderMap) ->
         && let Some(entry) = entries.next()
     {
         // The entry is no address: the proxy counts as the client.
-        let Some(said) = parse(entry) else { break };
-        address = said;
+        let Some(forwarded) = parse(entry) else { break };
+        address = forwarded;
     }
     ClientAddress(address)
 }

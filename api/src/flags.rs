@@ -1,9 +1,9 @@
-//! For many viewers at once: which of the videos on a page each likes, and which of the users each follows. Optional: while it can't be
-//! read, the page shows none.
+//! The flags of a page: which videos its viewer likes, and which users they follow. They are optional: while they can't be read, none
+//! is set.
 //!
-//! Viewers who ask at the same moment share a read. Those who have just written share one that shows what they wrote, and that no other
-//! viewer waits for. All others read from one replica, the same in every process, so that time doesn't run backwards for them. Were they
-//! divided among several replicas, each read would have fewer viewers, and all of them together would cost more.
+//! Viewers who ask at the same moment share a read. Viewers who have just written share a separate read that shows their writes, so nobody
+//! else waits for it. All other viewers read from one replica, which is the same in every process. So time doesn't run backwards for them,
+//! and each read serves as many viewers as possible.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -12,7 +12,7 @@ use std::{
 
 use futures::future::join_all;
 use idl::favorite::{FavoriteServiceClient, MGetFlagsRequest, Shown};
-use marks::{Reader, Sees, page_affinity};
+use marks::{Consistency, Reader, page_affinity};
 use singleflight::Demand;
 
 use crate::objects::{Comment, User, Video};
@@ -39,7 +39,7 @@ impl Flags {
 }
 
 /// What has flags of its viewer.
-pub trait Flagged {
+pub trait HasFlags {
     /// The videos on it.
     fn video_ids(&self) -> Vec<i64> {
         Vec::new()
@@ -49,10 +49,10 @@ pub trait Flagged {
     fn user_ids(&self) -> Vec<i64>;
 
     /// Sets all flags.
-    fn flag(&mut self, flags: &Flags);
+    fn set_flags(&mut self, flags: &Flags);
 }
 
-impl Flagged for Vec<Video> {
+impl HasFlags for Vec<Video> {
     fn video_ids(&self) -> Vec<i64> {
         self.iter().map(Video::id).collect()
     }
@@ -61,7 +61,7 @@ impl Flagged for Vec<Video> {
         self.iter().map(|video| video.author().id()).collect()
     }
 
-    fn flag(&mut self, flags: &Flags) {
+    fn set_flags(&mut self, flags: &Flags) {
         for video in self {
             video.set_favorite(flags.liked.contains(&video.id()));
             let is_followed = flags.followed.contains(&video.author().id());
@@ -70,12 +70,12 @@ impl Flagged for Vec<Video> {
     }
 }
 
-impl Flagged for Vec<Comment> {
+impl HasFlags for Vec<Comment> {
     fn user_ids(&self) -> Vec<i64> {
         self.iter().map(|comment| comment.user().id()).collect()
     }
 
-    fn flag(&mut self, flags: &Flags) {
+    fn set_flags(&mut self, flags: &Flags) {
         for comment in self {
             let is_followed = flags.followed.contains(&comment.user().id());
             comment.user_mut().set_follow(is_followed);
@@ -83,12 +83,12 @@ impl Flagged for Vec<Comment> {
     }
 }
 
-impl Flagged for Vec<User> {
+impl HasFlags for Vec<User> {
     fn user_ids(&self) -> Vec<i64> {
         self.iter().map(User::id).collect()
     }
 
-    fn flag(&mut self, flags: &Flags) {
+    fn set_flags(&mut self, flags: &Flags) {
         for user in self {
             user.set_follow(flags.followed.contains(&user.id()));
         }
@@ -96,13 +96,18 @@ impl Flagged for Vec<User> {
 }
 
 /// What is asked for each viewer.
-pub struct Wanted(BTreeMap<i64, Asked>);
+pub struct FlagDemand(BTreeMap<i64, ViewerDemand>);
 
-impl Wanted {
-    /// Of one viewer. `sees`: what they must see.
-    pub fn by(viewer: i64, sees: Sees, video_ids: Vec<i64>, user_ids: Vec<i64>) -> Self {
-        let asked = Asked {
-            sees,
+impl FlagDemand {
+    /// Of one viewer. `consistency`: what they must see.
+    pub fn for_viewer(
+        viewer: i64,
+        consistency: Consistency,
+        video_ids: Vec<i64>,
+        user_ids: Vec<i64>,
+    ) -> Self {
+        let asked = ViewerDemand {
+            consistency,
             video_ids: video_ids.into_iter().collect(),
             // Nobody follows themself.
             user_ids: user_ids.into_iter().filter(|id| *id != viewer).collect(),
@@ -112,25 +117,26 @@ impl Wanted {
 
     /// Whether nothing is asked.
     pub fn is_nothing(&self) -> bool {
-        let is_nothing = |asked: &Asked| asked.video_ids.is_empty() && asked.user_ids.is_empty();
+        let is_nothing =
+            |asked: &ViewerDemand| asked.video_ids.is_empty() && asked.user_ids.is_empty();
         self.0.values().all(is_nothing)
     }
 }
 
-struct Asked {
+struct ViewerDemand {
     /// What the viewer must see.
-    sees: Sees,
+    consistency: Consistency,
     video_ids: BTreeSet<i64>,
     user_ids: BTreeSet<i64>,
 }
 
-impl Demand for Wanted {
+impl Demand for FlagDemand {
     fn merge(&mut self, other: Self) {
         for (viewer, mut asked) in other.0 {
             match self.0.get_mut(&viewer) {
                 Some(all) => {
-                    let sees = std::mem::replace(&mut all.sees, Sees::Any);
-                    all.sees = sees.and(asked.sees);
+                    let consistency = std::mem::replace(&mut all.consistency, Consistency::Any);
+                    all.consistency = consistency.and(asked.consistency);
                     all.video_ids.append(&mut asked.video_ids);
                     all.user_ids.append(&mut asked.user_ids);
                 }
@@ -153,8 +159,8 @@ pub enum Group {
 
 impl Group {
     /// That of a viewer who must see this.
-    pub fn of(sees: &Sees) -> Self {
-        match sees.is_marked() {
+    pub fn of(consistency: &Consistency) -> Self {
+        match consistency.is_marked() {
             true => Self::Marked,
             false => Self::Unmarked,
         }
@@ -162,11 +168,14 @@ impl Group {
 }
 
 /// The read of a group: the flags of each viewer.
-pub async fn read(favorite: &FavoriteServiceClient, wanted: Wanted) -> Arc<HashMap<i64, Flags>> {
-    let sees = wanted.0.values().map(|asked| asked.sees.clone());
+pub async fn read(
+    favorite: &FavoriteServiceClient,
+    wanted: FlagDemand,
+) -> Arc<HashMap<i64, Flags>> {
+    let consistency = wanted.0.values().map(|asked| asked.consistency.clone());
     let reader = Reader {
         affinity: Some(page_affinity("flags")),
-        sees: sees.fold(Sees::Any, Sees::and),
+        consistency: consistency.fold(Consistency::Any, Consistency::and),
     };
     let calls = calls(wanted).into_iter().map(|viewers| {
         favorite.mget_flags(MGetFlagsRequest {
@@ -186,7 +195,7 @@ pub async fn read(favorite: &FavoriteServiceClient, wanted: Wanted) -> Arc<HashM
 }
 
 /// What is asked, in calls that the interface lets through: a viewer who asks for more than a call may have is in several.
-fn calls(wanted: Wanted) -> Vec<BTreeMap<i64, Shown>> {
+fn calls(wanted: FlagDemand) -> Vec<BTreeMap<i64, Shown>> {
     let mut calls: Vec<BTreeMap<i64, Shown>> = Vec::new();
     for (viewer, asked) in wanted.0 {
         let (videos, users) = (in_calls(&asked.video_ids), in_calls(&asked.user_ids));
@@ -216,33 +225,42 @@ fn in_calls(ids: &BTreeSet<i64>) -> Vec<Vec<i64>> {
 
 #[cfg(test)]
 mod tests {
-    use marks::{Commit, Why};
+    use marks::{Commit, StrictReason};
 
     use super::*;
 
-    fn wanted(viewer: i64, sees: Sees, video_ids: impl IntoIterator<Item = i64>) -> Wanted {
-        Wanted::by(viewer, sees, video_ids.into_iter().collect(), Vec::new())
+    fn wanted(
+        viewer: i64,
+        consistency: Consistency,
+        video_ids: impl IntoIterator<Item = i64>,
+    ) -> FlagDemand {
+        FlagDemand::for_viewer(
+            viewer,
+            consistency,
+            video_ids.into_iter().collect(),
+            Vec::new(),
+        )
     }
 
     #[test]
     fn what_a_viewer_asks_twice_is_read_once_as_strictly_as_either_must_see() {
-        let marked = Sees::UpTo {
+        let marked = Consistency::UpTo {
             commit: Commit {
                 seq: 7,
                 gtid: "0-1-7".to_owned(),
             },
             marked: true,
         };
-        let all = Sees::All(Why::Marked);
+        let all = Consistency::All(StrictReason::Marked);
         for (one, other, both) in [
-            (Sees::Any, marked.clone(), marked.clone()),
-            (marked.clone(), Sees::Any, marked.clone()),
+            (Consistency::Any, marked.clone(), marked.clone()),
+            (marked.clone(), Consistency::Any, marked.clone()),
             (marked, all.clone(), all),
         ] {
             let mut asked = wanted(1, one, [1, 2]);
             asked.merge(wanted(1, other, [2, 3]));
-            asked.merge(wanted(2, Sees::Any, [9]));
-            assert_eq!(asked.0[&1].sees, both);
+            asked.merge(wanted(2, Consistency::Any, [9]));
+            assert_eq!(asked.0[&1].consistency, both);
             assert_eq!(asked.0[&1].video_ids, BTreeSet::from([1, 2, 3]));
             assert_eq!(asked.0[&2].video_ids, BTreeSet::from([9]));
         }
@@ -250,15 +268,15 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_the_read_of_those_who_have_just_written() {
-        let marked = Sees::All(Why::Marked);
-        assert_ne!(Group::of(&Sees::Any), Group::of(&marked));
+        let marked = Consistency::All(StrictReason::Marked);
+        assert_ne!(Group::of(&Consistency::Any), Group::of(&marked));
     }
 
     #[test]
     fn a_call_has_no_more_viewers_and_ids_than_the_interface_lets_through() {
-        let mut asked = wanted(0, Sees::Any, 1..=700);
+        let mut asked = wanted(0, Consistency::Any, 1..=700);
         for viewer in 1..=200 {
-            asked.merge(wanted(viewer, Sees::Any, [viewer]));
+            asked.merge(wanted(viewer, Consistency::Any, [viewer]));
         }
         let calls = calls(asked);
         let sizes: Vec<usize> = calls.iter().map(BTreeMap::len).collect();

@@ -8,14 +8,14 @@ use std::{
 };
 
 use idl::base::{Code, UserCounts};
-use marks::{Sees, Subject};
+use marks::{Consistency, Subject};
 use singleflight::{Demand, Ended, Singleflight};
 use telemetry::{RequestId, cost};
 use tracing::Instrument as _;
 
 use crate::{
     error::ApiError,
-    flags::{Flags, Group, Wanted},
+    flags::{FlagDemand, Flags, Group},
     objects::{CommentPage, FeedPage, VideoPage},
     rendered::SharedPage,
 };
@@ -28,20 +28,20 @@ pub type Viewers = BTreeSet<i64>;
 /// The viewer without a token: nobody has this id, so no mark is ever set for it.
 pub const ANONYMOUS: i64 = 0;
 /// What a flight gives to all who joined it.
-type Shown<T> = Result<Arc<SharedPage<T>>, ApiError>;
+type SharedResult<T> = Result<Arc<SharedPage<T>>, ApiError>;
 
 /// The shared reads of this process.
 pub struct Flights {
     /// Pages of the feed, by the time they begin before.
-    pub feed: Singleflight<Option<i64>, Viewers, Shown<FeedPage>>,
-    /// Lists of works, by author, place, and whether it is the author who asks.
-    pub works: Singleflight<(i64, Option<i64>, bool), Viewers, Shown<VideoPage>>,
-    /// Lists of comments, by video and place.
-    pub comments: Singleflight<(i64, Option<i64>), Viewers, Shown<CommentPage>>,
+    pub feed: Singleflight<Option<i64>, Viewers, SharedResult<FeedPage>>,
+    /// Lists of works, by author, cursor, and whether it is the author who asks.
+    pub works: Singleflight<(i64, Option<i64>, bool), Viewers, SharedResult<VideoPage>>,
+    /// Lists of comments, by video and cursor.
+    pub comments: Singleflight<(i64, Option<i64>), Viewers, SharedResult<CommentPage>>,
     /// The marks of all subjects that anybody asks for at that moment.
-    pub marks: Singleflight<(), BTreeSet<Subject>, Arc<HashMap<Subject, Sees>>>,
+    pub marks: Singleflight<(), BTreeSet<Subject>, Arc<HashMap<Subject, Consistency>>>,
     /// What pages show of their viewers, by group of viewers.
-    pub flags: Singleflight<Group, Wanted, Arc<HashMap<i64, Flags>>>,
+    pub flags: Singleflight<Group, FlagDemand, Arc<HashMap<i64, Flags>>>,
     /// Exact counts of users: of all that anybody asks for at that moment.
     pub user_counts: Singleflight<(), BTreeSet<i64>, Arc<HashMap<i64, UserCounts>>>,
 }

@@ -16,12 +16,12 @@ use idl::{
     favorite::FavoritePageRequest,
     user::{MGetUsersRequest, User as Row},
 };
-use marks::Sees;
+use marks::Consistency;
 
 use crate::{
     app::App,
     error::ApiError,
-    flags::{self, Flagged as _, Flags, Group, Wanted},
+    flags::{self, FlagDemand, Flags, Group, HasFlags as _},
     flights,
     objects::{Comment, User, Video},
 };
@@ -29,17 +29,17 @@ use crate::{
 /// Users in one call of a service at most.
 const MAX_IDS: usize = 300;
 
-/// Exact counts of users, as a service brought them along with a page.
-pub struct Brought(Option<HashMap<i64, UserCounts>>);
+/// Exact counts of users that a service included in its page.
+pub struct IncludedCounts(Option<HashMap<i64, UserCounts>>);
 
-impl Brought {
-    /// `counts`: none from a service of a version that doesn't bring them, and empty while they can't be read.
+impl IncludedCounts {
+    /// `counts`: none from a service of a version that doesn't include them, and empty while they can't be read.
     pub fn new(counts: Option<impl IntoIterator<Item = (i64, UserCounts)>>) -> Self {
         Self(counts.map(|counts| counts.into_iter().collect()))
     }
 
-    /// None came.
-    pub fn nothing() -> Self {
+    /// None are included.
+    pub fn none() -> Self {
         Self(None)
     }
 }
@@ -49,13 +49,13 @@ impl Brought {
 pub async fn videos(
     app: &App,
     mut videos: Vec<idl::video::Video>,
-    brought: Brought,
+    counts: IncludedCounts,
 ) -> Result<Vec<Video>, ApiError> {
     let author_ids = distinct(videos.iter().map(|video| video.author_id));
-    let authors = match &brought.0 {
-        Some(_) => users_with(app, author_ids, brought).await?,
+    let authors = match &counts.0 {
+        Some(_) => users_with(app, author_ids, counts).await?,
         None => {
-            let users = users_with(app, author_ids, brought);
+            let users = users_with(app, author_ids, counts);
             join(users, count(app, &mut videos)).await.0?
         }
     };
@@ -78,29 +78,29 @@ pub async fn videos_of(
     let flags = async {
         match viewer {
             Some(viewer) => {
-                let sees = service::reader().sees;
-                flags(app, viewer, sees, ids, author_ids).await
+                let consistency = service::reader().consistency;
+                flags(app, viewer, consistency, ids, author_ids).await
             }
             None => Flags::default(),
         }
     };
-    let (page, flags) = join(videos(app, list, Brought::nothing()), flags).await;
+    let (page, flags) = join(videos(app, list, IncludedCounts::none()), flags).await;
     let mut page = page?;
-    page.flag(&flags);
+    page.set_flags(&flags);
     Ok(page)
 }
 
 /// What the viewer likes and whom they follow of these, in one call with all others who ask at this moment; nothing while that can't be
-/// read. `sees`: what the viewer must see.
+/// read. `consistency`: what the viewer must see.
 pub async fn flags(
     app: &App,
     viewer: i64,
-    sees: Sees,
+    consistency: Consistency,
     video_ids: Vec<i64>,
     user_ids: Vec<i64>,
 ) -> Flags {
-    let group = Group::of(&sees);
-    let wanted = Wanted::by(viewer, sees, video_ids, user_ids);
+    let group = Group::of(&consistency);
+    let wanted = FlagDemand::for_viewer(viewer, consistency, video_ids, user_ids);
     if wanted.is_nothing() {
         return Flags::default();
     }
@@ -115,13 +115,13 @@ pub async fn flags(
 pub async fn comments(
     app: &App,
     comments: Vec<idl::comment::Comment>,
-    brought: Brought,
+    counts: IncludedCounts,
 ) -> Result<Vec<Comment>, ApiError> {
     let ids = distinct(comments.iter().map(|comment| comment.user_id));
-    let writers = users_with(app, ids, brought).await?;
+    let writers = users_with(app, ids, counts).await?;
     let joined = comments.into_iter().filter_map(|comment| {
         let Some(writer) = writers.get(&comment.user_id) else {
-            // As above.
+            // The account is being deleted, or a row was lost; as in [`author_of`].
             tracing::warn!(
                 comment_id = comment.id,
                 "comment without a writer is left out"
@@ -137,9 +137,9 @@ pub async fn comments(
 pub async fn users_in_order(
     app: &App,
     ids: Vec<i64>,
-    brought: Brought,
+    counts: IncludedCounts,
 ) -> Result<Vec<User>, ApiError> {
-    let mut users = users_with(app, distinct(ids.iter().copied()), brought).await?;
+    let mut users = users_with(app, distinct(ids.iter().copied()), counts).await?;
     Ok(ids.iter().filter_map(|id| users.remove(id)).collect())
 }
 
@@ -150,7 +150,7 @@ pub async fn user_exists(app: &App, id: i64) -> Result<bool, ApiError> {
 
 /// The users with these ids; an id that names nobody is left out.
 pub async fn users(app: &App, ids: Vec<i64>) -> Result<HashMap<i64, User>, ApiError> {
-    users_with(app, ids, Brought::nothing()).await
+    users_with(app, ids, IncludedCounts::none()).await
 }
 
 /// A user as they are at this moment; none: there is no such user. For the eyes of who may just have changed it.
@@ -177,16 +177,16 @@ pub async fn counted(app: &App, row: Row) -> User {
 async fn users_with(
     app: &App,
     ids: Vec<i64>,
-    brought: Brought,
+    counts: IncludedCounts,
 ) -> Result<HashMap<i64, User>, ApiError> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
     let (known, unknown) = app.users.get_all(ids.iter().copied());
     let counts = async {
-        match brought {
-            Brought(Some(counts)) => Arc::new(counts),
-            Brought(None) => user_counts(app, ids).await,
+        match counts {
+            IncludedCounts(Some(counts)) => Arc::new(counts),
+            IncludedCounts(None) => user_counts(app, ids).await,
         }
     };
     let (rows, counts) = join(look_up(app, unknown), counts).await;

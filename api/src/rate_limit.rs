@@ -192,7 +192,7 @@ pub fn message(app: &App, user_id: i64) -> Result<(), ApiError> {
 }
 
 /// Counts an upload whose author isn't known yet, before a byte of its file is read.
-pub async fn publish_of_stranger(app: &App, client: ClientAddress) -> Result<(), ApiError> {
+pub async fn publish_unauthenticated(app: &App, client: ClientAddress) -> Result<(), ApiError> {
     let claims = [Claim::address(Class::Publish, client.0)];
     Ok(app.limits.admit(&claims).await?)
 }

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use idl::{base::Code, proto::Message};
-use marks::Sees;
+use marks::Consistency;
 use serde::Serialize;
 use volo_http::response::Response;
 
@@ -62,31 +62,31 @@ impl<T: Serialize> Page<T> {
 }
 
 /// What the two reads of a shared page came to; one that nobody asked for is missing.
-pub struct Readings<T> {
+pub struct MarkedReads<T> {
     /// For the viewers who have written nothing.
     pub unmarked: Option<T>,
     /// For the viewers who have.
     pub marked: Option<T>,
     /// What each viewer must see.
-    pub sees: HashMap<i64, Sees>,
+    pub consistency: HashMap<i64, Consistency>,
 }
 
 /// A shared page, rendered for those who have just written something and for all others.
-pub struct SharedPage<T>(Readings<Arc<Page<T>>>);
+pub struct SharedPage<T>(MarkedReads<Arc<Page<T>>>);
 
 impl<T: Serialize> SharedPage<T> {
     /// Renders what was read.
     ///
     /// # Errors
     /// A read failed.
-    pub fn render(read: Readings<Result<T, ApiError>>) -> Result<Arc<Self>, ApiError> {
+    pub fn render(read: MarkedReads<Result<T, ApiError>>) -> Result<Arc<Self>, ApiError> {
         let page = |content: Option<Result<T, ApiError>>| {
             content.transpose().map(|content| content.map(Page::new))
         };
-        Ok(Arc::new(Self(Readings {
+        Ok(Arc::new(Self(MarkedReads {
             unmarked: page(read.unmarked)?,
             marked: page(read.marked)?,
-            sees: read.sees,
+            consistency: read.consistency,
         })))
     }
 
@@ -94,15 +94,19 @@ impl<T: Serialize> SharedPage<T> {
     ///
     /// # Errors
     /// They didn't join it.
-    pub fn of(&self, viewer: i64) -> Result<(Arc<Page<T>>, Sees), ApiError> {
-        let Readings {
+    pub fn of(&self, viewer: i64) -> Result<(Arc<Page<T>>, Consistency), ApiError> {
+        let MarkedReads {
             unmarked,
             marked,
-            sees,
+            consistency,
         } = &self.0;
-        let own = sees.get(&viewer).and_then(|sees| {
-            let page = if sees.is_marked() { marked } else { unmarked };
-            Some((page.clone()?, sees.clone()))
+        let own = consistency.get(&viewer).and_then(|consistency| {
+            let page = if consistency.is_marked() {
+                marked
+            } else {
+                unmarked
+            };
+            Some((page.clone()?, consistency.clone()))
         });
         own.ok_or_else(|| ApiError::new(Code::INTERNAL))
     }

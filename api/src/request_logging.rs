@@ -23,7 +23,7 @@ use crate::{
 const REQUEST_ID: &str = "x-request-id";
 
 /// The logged status of a request whose client left before the answer. It is never sent.
-const CLIENT_LEFT: u16 = 499;
+const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 tokio::task_local! {
     static FIELDS: Fields;
@@ -104,7 +104,7 @@ impl Line {
         Self {
             start: Instant::now(),
             method: known_method(method),
-            status: CLIENT_LEFT,
+            status: CLIENT_CLOSED_REQUEST,
             cost: None,
             span,
             _in_progress: metrics::http_in_progress(),
@@ -238,7 +238,7 @@ mod tests {
         let (log, _guard) = Log::capture();
         let work = log_request(request("GET", "/", "an-id"), |_| std::future::pending());
         assert!(work.now_or_never().is_none());
-        assert_eq!(log.request()["status"], CLIENT_LEFT);
+        assert_eq!(log.request()["status"], CLIENT_CLOSED_REQUEST);
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ use crate::{
     client_address::ClientAddress,
     error::ApiError,
     i18n::Language,
-    params::{Declared, Parameters, Params, Place},
+    params::{Declared, ParameterLocation, Parameters, Params},
     rate_limit::PendingCount,
     request_logging,
     response::{Empty, Fail, Negotiated, fail_with, failure, success},
@@ -235,7 +235,7 @@ impl Route {
 
     /// The parameter that is the idempotency key, if it has one.
     pub fn idempotency_key(&self) -> Option<&'static Declared> {
-        let is_header = |one: &&Declared| matches!(one.place, Place::Header(_));
+        let is_header = |one: &&Declared| matches!(one.location, ParameterLocation::Header(_));
         self.parameters.iter().find(is_header)
     }
 

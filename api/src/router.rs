@@ -14,7 +14,7 @@ use crate::{
     assets::{Document, assets},
     error::ApiError,
     i18n::Language,
-    places::{wants_page, with_places},
+    pages::{wants_page, with_pages},
     rate_limit::RateLimitLayer,
     response::{Empty, failure},
     route::{READS, Route, only},
@@ -43,7 +43,7 @@ fn router_of(app: &Arc<App>, routes: &[Route]) -> Router {
         router = router.route(path, only(READS, get(answer.clone()).head(answer)));
     }
     let document = Arc::new(Document::new(&app.settings.object_store.public_endpoint));
-    router = with_places(router, app, &document);
+    router = with_pages(router, app, &document);
     let not_found = move |request: Request| not_found(document.clone(), request);
     let failures = routes.iter().map(|route| (route.path, route.fail));
     router

@@ -51,7 +51,7 @@ pub fn handler(
     move |peer, request| {
         let server = server.clone();
         Box::pin(async move {
-            let (request, lending) = server.discarder.lend(request);
+            let (request, body_state) = server.discarder.split_body(request);
             let request = request.map(|body| body.map_or_else(Body::empty, Body::from_body));
             let mut response = server.answer(peer, request).await;
             if server.admin.is_stopping() {
@@ -59,7 +59,7 @@ pub fn handler(
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
-            server.discarder.settle(lending, response).await
+            server.discarder.discard_rest(body_state, response).await
         })
     }
 }

@@ -16,7 +16,7 @@ use volo_http::response::Response;
 use crate::{
     app::App,
     error::ApiError,
-    flags::{Flagged, Flags},
+    flags::{Flags, HasFlags},
     flights::ANONYMOUS,
     objects::{CommentPage, FeedPage, VideoPage},
     page::flags,
@@ -25,7 +25,7 @@ use crate::{
     route::Example,
 };
 
-impl Flagged for FeedPage {
+impl HasFlags for FeedPage {
     fn video_ids(&self) -> Vec<i64> {
         self.video_list.video_ids()
     }
@@ -34,12 +34,12 @@ impl Flagged for FeedPage {
         self.video_list.user_ids()
     }
 
-    fn flag(&mut self, flags: &Flags) {
-        self.video_list.flag(flags);
+    fn set_flags(&mut self, flags: &Flags) {
+        self.video_list.set_flags(flags);
     }
 }
 
-impl Flagged for VideoPage {
+impl HasFlags for VideoPage {
     fn video_ids(&self) -> Vec<i64> {
         self.video_list.video_ids()
     }
@@ -48,38 +48,38 @@ impl Flagged for VideoPage {
         self.video_list.user_ids()
     }
 
-    fn flag(&mut self, flags: &Flags) {
-        self.video_list.flag(flags);
+    fn set_flags(&mut self, flags: &Flags) {
+        self.video_list.set_flags(flags);
     }
 }
 
-impl Flagged for CommentPage {
+impl HasFlags for CommentPage {
     fn user_ids(&self) -> Vec<i64> {
         self.comment_list.user_ids()
     }
 
-    fn flag(&mut self, flags: &Flags) {
-        self.comment_list.flag(flags);
+    fn set_flags(&mut self, flags: &Flags) {
+        self.comment_list.set_flags(flags);
     }
 }
 
-impl<T: Flagged + Clone + Serialize> Shared<T> {
+impl<T: HasFlags + Clone + Serialize> Shared<T> {
     /// The page with the viewer's likes and follows: the shared one, if there are none on it.
     ///
     /// # Errors
     /// The viewer didn't join the flight.
     pub async fn shown_to(viewer: i64, page: &SharedPage<T>, app: &App) -> Result<Self, ApiError> {
-        let (page, sees) = page.of(viewer)?;
+        let (page, consistency) = page.of(viewer)?;
         if viewer == ANONYMOUS {
             return Ok(Self::Rendered(page));
         }
         let (video_ids, user_ids) = (page.content.video_ids(), page.content.user_ids());
-        let flags = flags(app, viewer, sees, video_ids, user_ids).await;
+        let flags = flags(app, viewer, consistency, video_ids, user_ids).await;
         if flags.is_empty() {
             return Ok(Self::Rendered(page));
         }
         let mut content = page.content.clone();
-        content.flag(&flags);
+        content.set_flags(&flags);
         Ok(Self::Content(content))
     }
 }
@@ -127,10 +127,10 @@ mod tests {
     use bytes::Bytes;
     use flate2::read::GzDecoder;
     use http_body_util::BodyExt as _;
-    use marks::{Sees, Why};
+    use marks::{Consistency, StrictReason};
 
     use super::*;
-    use crate::{i18n::Language, objects::Video, rendered::Readings};
+    use crate::{i18n::Language, objects::Video, rendered::MarkedReads};
 
     fn negotiated(language: Language, accepts_gzip: bool) -> Negotiated {
         Negotiated {
@@ -170,12 +170,16 @@ mod tests {
                 next_time,
             })
         };
-        let readings = Readings {
+        let reads = MarkedReads {
             unmarked: Some(page(1)),
             marked: Some(page(2)),
-            sees: [(ANONYMOUS, Sees::Any), (7, Sees::All(Why::Marked))].into(),
+            consistency: [
+                (ANONYMOUS, Consistency::Any),
+                (7, Consistency::All(StrictReason::Marked)),
+            ]
+            .into(),
         };
-        let shared = SharedPage::render(readings).unwrap();
+        let shared = SharedPage::render(reads).unwrap();
         assert_eq!(shared.of(ANONYMOUS).unwrap().0.content.next_time, 1);
         assert_eq!(shared.of(7).unwrap().0.content.next_time, 2);
         assert!(shared.of(8).is_err(), "8 didn't join");

@@ -21,7 +21,7 @@ use dal::{
     comments::{self, Comments, NewComment},
     counters::Counters,
 };
-use marks::{Sees, Subject, Why};
+use marks::{Consistency, StrictReason, Subject};
 use settings::{Mysql, Secret};
 
 const ROUNDS: usize = 8;
@@ -66,26 +66,27 @@ impl Bench {
     }
 
     /// As the API and a service do it together: the marks of what is shown, then the page. What the marks said.
-    async fn read(&self, video_id: i64, times: &mut Times) -> Sees {
+    async fn read(&self, video_id: i64, times: &mut Times) -> Consistency {
         let started = Instant::now();
-        let sees = self.marks.read(&[Subject::Video(video_id)]).await;
-        self.page(video_id, sees.clone()).await;
+        let consistency = self.marks.read(&[Subject::Video(video_id)]).await;
+        self.page(video_id, consistency.clone()).await;
         times.0.push(started.elapsed());
-        sees
+        consistency
     }
 
     /// The same on the primary, as if marks knew no commit.
     async fn read_primary(&self, video_id: i64, times: &mut Times) {
         let started = Instant::now();
         self.marks.read(&[Subject::Video(video_id)]).await;
-        self.page(video_id, Sees::All(Why::Marked)).await;
+        self.page(video_id, Consistency::All(StrictReason::Marked))
+            .await;
         times.0.push(started.elapsed());
     }
 
-    async fn page(&self, video_id: i64, sees: Sees) {
+    async fn page(&self, video_id: i64, consistency: Consistency) {
         let reader = Reader {
             affinity: None,
-            sees,
+            consistency,
         };
         let page = comments::list(&self.db, video_id, None, PAGE, &reader).await;
         assert!(!page.unwrap().entries.is_empty());
@@ -136,8 +137,8 @@ async fn bench(database: &testkit::Database) -> Bench {
         Duration::from_secs(20),
         "marks that can be read",
         async || {
-            let sees = marks.read(&[Subject::Video(QUIET)]).await;
-            matches!(sees, Sees::UpTo { .. }).then_some(())
+            let consistency = marks.read(&[Subject::Video(QUIET)]).await;
+            matches!(consistency, Consistency::UpTo { .. }).then_some(())
         },
     )
     .await;
@@ -167,8 +168,11 @@ async fn main() {
         let writes = if on { &mut with } else { &mut without };
         for _ in 0..WRITES {
             bench.write(writes).await;
-            let sees = bench.read(BUSY, &mut marked).await;
-            assert!(matches!(sees, Sees::UpTo { marked: true, .. }), "{sees:?}");
+            let consistency = bench.read(BUSY, &mut marked).await;
+            assert!(
+                matches!(consistency, Consistency::UpTo { marked: true, .. }),
+                "{consistency:?}"
+            );
             bench.read(BUSY, &mut later).await;
             bench.read(QUIET, &mut unmarked).await;
             bench.read_primary(BUSY, &mut primary).await;

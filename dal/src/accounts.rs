@@ -83,12 +83,12 @@ impl Transaction for Work {
                 run(record, vec![id()]).await?;
             }
         }
-        let ask = Statement::from_sql_and_values(
+        let statement = Statement::from_sql_and_values(
             DbBackend::MySql,
             "SELECT token_epoch FROM users WHERE id = ?",
             [id()],
         );
-        let row = transaction.query_one_raw(ask).await?;
+        let row = transaction.query_one_raw(statement).await?;
         let row = row.ok_or(DalError::NotFound)?;
         Ok(Counted {
             output: row.try_get("", "token_epoch")?,

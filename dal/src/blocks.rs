@@ -68,8 +68,8 @@ pub(crate) fn none_of(senders: &BTreeSet<Sender>) -> String {
     )
 }
 
-/// The rows of those that are blocked; [`found`] reads them.
-pub(crate) fn question(senders: &BTreeSet<Sender>) -> String {
+/// The SELECT for those that are blocked; [`found`] reads its rows.
+pub(crate) fn select_sql(senders: &BTreeSet<Sender>) -> String {
     let condition = condition(senders);
     format!("SELECT user_id, blocked_id FROM blocks WHERE {condition}")
 }
@@ -86,7 +86,7 @@ fn condition(senders: &BTreeSet<Sender>) -> String {
     }
 }
 
-/// Who is blocked, as the answer to a [`question`] says.
+/// Who is blocked, from the rows of a [`select_sql`].
 pub(crate) fn found(rows: &[QueryResult]) -> Result<BTreeSet<Sender>, DbErr> {
     rows.iter()
         .map(|row| Ok((row.try_get("", "blocked_id")?, row.try_get("", "user_id")?)))

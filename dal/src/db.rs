@@ -106,7 +106,7 @@ impl Db {
             marks: None,
             writer: Arc::default(),
         };
-        db.show();
+        db.register_metrics();
         db.watch(Duration::from_secs(mysql.max_lag_s));
         Ok(db)
     }

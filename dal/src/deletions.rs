@@ -178,8 +178,8 @@ pub async fn finish(db: &Db, video_id: i64) -> Result<(), DalError> {
     Ok(())
 }
 
-/// A user publishes no more from now on. Idempotent. What they have published is deleted afterwards, one after the other.
-pub async fn bury_author(db: &Db, user_id: i64) -> Result<(), DalError> {
+/// Sets the tombstone of a deleted author, who can't publish from now on. Their videos are deleted afterwards, one by one. Idempotent.
+pub async fn set_author_tombstone(db: &Db, user_id: i64) -> Result<(), DalError> {
     Tombstones::Videos.set(db, Deleted::User(user_id)).await
 }
 

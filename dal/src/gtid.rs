@@ -70,14 +70,14 @@ impl Dialect {
     }
 
     /// The commit that `expression` gives in this session; `None` if it is empty, as on a server without GTIDs.
-    pub(crate) async fn ask<C: ConnectionTrait>(
+    pub(crate) async fn query<C: ConnectionTrait>(
         self,
         session: &C,
         expression: &str,
     ) -> Result<Option<Commit>, DbErr> {
         let sql = format!("SELECT {expression} AS position");
-        let ask = Statement::from_string(DbBackend::MySql, sql);
-        match session.query_one_raw(ask).await {
+        let statement = Statement::from_string(DbBackend::MySql, sql);
+        match session.query_one_raw(statement).await {
             // Another engine with MySQL's protocol.
             Err(error) if error::is_unknown_variable(&error) => Ok(None),
             row => self.commit(row?.as_ref()),
@@ -103,14 +103,14 @@ pub(crate) async fn known_dialect<C: ConnectionTrait>(
     known: &OnceCell<Dialect>,
     session: &C,
 ) -> Result<Dialect, DbErr> {
-    let ask = async || {
+    let query = async || {
         let sql = "SELECT VERSION() AS version";
         let statement = Statement::from_string(DbBackend::MySql, sql);
         let row = session.query_one_raw(statement).await?;
         let version: Option<String> = row.map(|row| row.try_get("", "version")).transpose()?;
         Ok(Dialect::of_version(&version.unwrap_or_default()))
     };
-    known.get_or_try_init(ask).await.copied()
+    known.get_or_try_init(query).await.copied()
 }
 
 /// A set of commits.

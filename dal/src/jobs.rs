@@ -12,7 +12,7 @@ use sea_orm::{
 
 use crate::{DalError, Db, videos};
 
-pub use claim::{claim, extend, uncount};
+pub use claim::{claim, extend, refund_attempt};
 pub use finish::{Failure, Replaced, fail, finish};
 
 /// Turns from here on are of videos that were published before there were jobs: they come last.
@@ -53,7 +53,8 @@ pub async fn backlog(db: &Db) -> Result<(u64, u64), DalError> {
     ))
 }
 
-/// Lets the author add a job, one transaction after the other. [`DalError::TooManyUnfinished`] when `max` of their videos aren't ready.
+/// Checks that the author may add a job. It locks the author's row, so this author's publishes run one after the other. Fails with
+/// [`DalError::TooManyUnfinished`] if `max` of their videos aren't ready.
 pub(crate) async fn admit(
     transaction: &DatabaseTransaction,
     author_id: i64,

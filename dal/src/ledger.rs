@@ -40,7 +40,7 @@ impl Deltas {
     }
 
     /// Names a counter without a change, for a commit that needs a row in the ledger.
-    pub(crate) fn unmoved(counter: Counter) -> Self {
+    pub(crate) fn zero(counter: Counter) -> Self {
         Self(BTreeMap::from([(counter, 0)]))
     }
 
@@ -74,17 +74,17 @@ pub(crate) struct Counted<T> {
     pub(crate) marked: Vec<Subject>,
 }
 
-/// What Redis must be told if the transaction commits.
+/// What must be updated in Redis if the transaction commits.
 #[derive(Debug, Default)]
-pub(crate) struct Changes {
-    pub(crate) moved: Vec<Counter>,
+pub(crate) struct RedisUpdate {
+    pub(crate) counters: Vec<Counter>,
     pub(crate) marked: Vec<Subject>,
 }
 
-impl Changes {
-    /// Whether nobody need be told anything.
-    pub(crate) fn is_nothing(&self, db: &Db) -> bool {
-        self.moved.is_empty() && (self.marked.is_empty() || db.marks().is_none())
+impl RedisUpdate {
+    /// Whether Redis needs no update.
+    pub(crate) fn is_empty(&self, db: &Db) -> bool {
+        self.counters.is_empty() && (self.marked.is_empty() || db.marks().is_none())
     }
 }
 
@@ -163,11 +163,11 @@ async fn attempts<W, T>(
 where
     W: Transaction<Output = Counted<T>>,
 {
-    let mut changes = Changes::default();
+    let mut update = RedisUpdate::default();
     let attempts = within(deadline.saturating_duration_since(Instant::now()), async {
         let mut repeats = 0;
         loop {
-            match try_commit(db, work, &mut changes).await {
+            match try_commit(db, work, &mut update).await {
                 Err(e) if repeats < MAX_RETRIES && db.may_retry(&e) => repeats += 1,
                 result => return result,
             }
@@ -177,36 +177,36 @@ where
     let (session, output) = match committed {
         Ok(committed) => committed,
         Err(error) => {
-            retract(db, counters, &changes).await;
+            invalidate(db, counters, &update).await;
             return Err(error);
         }
     };
-    if changes.is_nothing(db) {
+    if update.is_empty(db) {
         return Ok(output);
     }
     let exact = within(READ_DEADLINE, async {
-        if changes.moved.is_empty() {
+        if update.counters.is_empty() {
             // Nothing was committed: what this transaction found done was committed before.
             return Ok((position::newest(db, &session).await?, HashMap::new()));
         }
-        counts::after_commit(db, &session, &changes.moved).await
+        counts::after_commit(db, &session, &update.counters).await
     });
     let exact = on_primary(Verb::ReadOwnWrites, exact).await;
     // No transaction is open, and others need the connection while Redis is told.
     drop(session);
-    publish(db, counters, exact, &changes).await?;
+    publish(db, counters, exact, &update).await?;
     Ok(output)
 }
 
-/// After a failure, as the transaction may have committed nevertheless: then Redis holds old values.
-pub(crate) async fn retract(db: &Db, counters: &Counters, changes: &Changes) {
-    if !changes.moved.is_empty() {
-        counters.forget(&changes.moved).await;
+/// For a failed transaction. It may have committed nevertheless, and then Redis holds old values.
+pub(crate) async fn invalidate(db: &Db, counters: &Counters, update: &RedisUpdate) {
+    if !update.counters.is_empty() {
+        counters.invalidate(&update.counters).await;
     }
-    if !changes.marked.is_empty()
+    if !update.marked.is_empty()
         && let Some(marks) = db.marks()
     {
-        marks.invalidate(&changes.marked);
+        marks.invalidate(&update.marked);
     }
 }
 
@@ -214,12 +214,12 @@ pub(crate) async fn retract(db: &Db, counters: &Counters, changes: &Changes) {
 async fn try_commit<W, T>(
     db: &Db,
     work: &W,
-    changes: &mut Changes,
+    update: &mut RedisUpdate,
 ) -> Result<(DatabaseTransaction, T), DalError>
 where
     W: Transaction<Output = Counted<T>>,
 {
-    *changes = Changes::default();
+    *update = RedisUpdate::default();
     let transaction = db.write().begin().await?;
     match work.run(&transaction).await {
         Ok(Counted {
@@ -227,8 +227,8 @@ where
             deltas,
             marked,
         }) => {
-            *changes = Changes {
-                moved: deltas.counters(),
+            *update = RedisUpdate {
+                counters: deltas.counters(),
                 marked,
             };
             append_and_commit(&transaction, &deltas).await?;
@@ -248,42 +248,44 @@ pub(crate) async fn publish(
     db: &Db,
     counters: &Counters,
     exact: Result<Exact, DbErr>,
-    changes: &Changes,
+    update: &RedisUpdate,
 ) -> Result<(), DalError> {
-    let marks = db.marks().filter(|_| !changes.marked.is_empty());
+    let marks = db.marks().filter(|_| !update.marked.is_empty());
     let (commit, exact) = match exact {
         Ok((Some(commit), exact)) => (commit, exact),
         unknown => {
             match unknown {
                 Err(error) => {
                     tracing::warn!(%error, "counts not read after a commit; Redis forgets them");
-                    counters.forget(&changes.moved).await;
+                    counters.invalidate(&update.counters).await;
                 }
                 // Without GTIDs counts can't be ordered.
-                Ok(_) => counters.distrust(&changes.moved).await,
+                Ok(_) => counters.revoke_trust(&update.counters).await,
             }
             if let Some(marks) = marks {
-                marks.invalidate(&changes.marked);
+                marks.invalidate(&update.marked);
             }
-            return settle(db, counters, marks, None).await;
+            return wait_until_safe(db, counters, marks, None).await;
         }
     };
     db.observe(&commit);
     let position = Position { seq: commit.seq };
     let mark = async {
         match marks {
-            Some(marks) => marks.set(&changes.marked, &commit).await,
+            Some(marks) => marks.set(&update.marked, &commit).await,
             None => true,
         }
     };
-    match tokio::join!(counters.committed(position, &exact), mark) {
+    match tokio::join!(counters.publish_commit(position, &exact), mark) {
         (true, true) => Ok(()),
-        (_, is_marked) => settle(db, counters, marks.filter(|_| !is_marked), Some(&commit)).await,
+        (_, is_marked) => {
+            wait_until_safe(db, counters, marks.filter(|_| !is_marked), Some(&commit)).await
+        }
     }
 }
 
-/// Waits until no reader can miss what Redis wasn't told. `marks` is given if marks are missing.
-async fn settle(
+/// Waits until no reader can miss the commit although Redis lacks it. `marks` is given if marks are missing.
+async fn wait_until_safe(
     db: &Db,
     counters: &Counters,
     marks: Option<&Marks>,

@@ -44,8 +44,8 @@ impl Lock {
             execute_text(&session, &sql).await?;
             // Locks belong to the server, not to a database. A name has 64 characters at most.
             let sql = format!("SELECT GET_LOCK({}, 0) AS locked", on_the_server("?"));
-            let ask = Statement::from_sql_and_values(DbBackend::MySql, sql, [name.into()]);
-            let row = session.query_one_raw(ask).await?;
+            let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, [name.into()]);
+            let row = session.query_one_raw(statement).await?;
             let locked: Option<Option<i64>> =
                 row.map(|row| row.try_get("", "locked")).transpose()?;
             Ok::<_, DbErr>((session, locked.flatten() == Some(1)))

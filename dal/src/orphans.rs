@@ -75,10 +75,10 @@ async fn find_all(session: &DatabaseTransaction) -> Result<Vec<Orphans>, DbErr> 
     let mut all = Vec::new();
     for reference in &REFERENCES {
         let mut found: BTreeMap<i64, i64> = BTreeMap::new();
-        let mut behind: Option<Vec<i64>> = None;
+        let mut cursor: Option<Vec<i64>> = None;
         loop {
-            let last = within(PAGE_DEADLINE, reference.last(session, behind.as_deref())).await?;
-            let page = reference.page(session, behind.as_deref(), last.as_deref());
+            let last = within(PAGE_DEADLINE, reference.last(session, cursor.as_deref())).await?;
+            let page = reference.page(session, cursor.as_deref(), last.as_deref());
             for (id, rows) in within(PAGE_DEADLINE, page).await? {
                 let sum = found.entry(id).or_default();
                 *sum = sum.saturating_add(rows);
@@ -86,7 +86,7 @@ async fn find_all(session: &DatabaseTransaction) -> Result<Vec<Orphans>, DbErr> 
             if last.is_none() {
                 break;
             }
-            behind = last;
+            cursor = last;
         }
         let Reference {
             table,
@@ -106,13 +106,13 @@ async fn find_all(session: &DatabaseTransaction) -> Result<Vec<Orphans>, DbErr> 
 }
 
 impl Reference {
-    /// The place of the last row of the page behind a place; none if fewer rows are left.
+    /// The key of the last row of the page after the cursor; none if fewer rows are left.
     async fn last(
         &self,
         session: &DatabaseTransaction,
-        behind: Option<&[i64]>,
+        cursor: Option<&[i64]>,
     ) -> Result<Option<Vec<i64>>, DbErr> {
-        let (condition, values) = self.key.behind(behind);
+        let (condition, values) = self.key.after(cursor);
         let (table, key) = (self.table, self.key.0.join(", "));
         let sql = format!(
             "SELECT {key} FROM {table} FORCE INDEX (PRIMARY) WHERE {condition} ORDER BY {key} LIMIT 1 OFFSET {}",
@@ -120,14 +120,14 @@ impl Reference {
         );
         let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
         let row = session.query_one_raw(statement).await?;
-        let place = |row: QueryResult| (0..self.key.0.len()).map(move |n| row.try_get_by_index(n));
-        row.map(|row| place(row).collect()).transpose()
+        let key_of = |row: QueryResult| (0..self.key.0.len()).map(move |n| row.try_get_by_index(n));
+        row.map(|row| key_of(row).collect()).transpose()
     }
 
     async fn page(
         &self,
         session: &DatabaseTransaction,
-        behind: Option<&[i64]>,
+        cursor: Option<&[i64]>,
         last: Option<&[i64]>,
     ) -> Result<Vec<(i64, i64)>, DbErr> {
         let Self {
@@ -141,12 +141,12 @@ impl Reference {
             "videos" => ("video_deletions", "video_id"),
             _ => ("user_deletions", "user_id"),
         };
-        let (behind, mut values) = key.behind(behind);
+        let (after, mut values) = key.after(cursor);
         let (up_to, more) = key.up_to(last);
         values.extend(more);
         let sql = format!(
             "SELECT referring.id AS missing, COUNT(*) AS orphans \
-             FROM (SELECT {column} AS id FROM {table} FORCE INDEX (PRIMARY) WHERE {behind} AND {up_to}) AS referring \
+             FROM (SELECT {column} AS id FROM {table} FORCE INDEX (PRIMARY) WHERE {after} AND {up_to}) AS referring \
              LEFT JOIN {refers_to} AS there ON there.id = referring.id \
              LEFT JOIN {deletions} AS going ON going.{deleted} = referring.id \
              WHERE there.id IS NULL AND going.{deleted} IS NULL GROUP BY referring.id"

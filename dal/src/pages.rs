@@ -7,19 +7,25 @@ use sea_orm::Value;
 pub(crate) struct Key(pub(crate) &'static [&'static str]);
 
 impl Key {
-    /// The condition for a row to be behind a place in the order of the key (absent: any row), and its values. Each part of it is one range.
-    pub(crate) fn behind(&self, place: Option<&[i64]>) -> (String, Vec<Value>) {
-        self.beyond('>', ">", place)
+    /// The WHERE condition for rows after the cursor, and its values. Without a cursor it matches all rows. Each part of the condition is
+    /// one index range.
+    pub(crate) fn after(&self, cursor: Option<&[i64]>) -> (String, Vec<Value>) {
+        self.range_condition('>', ">", cursor)
     }
 
-    /// The condition for a row to be at a place or before it (absent: any row).
-    pub(crate) fn up_to(&self, place: Option<&[i64]>) -> (String, Vec<Value>) {
-        self.beyond('<', "<=", place)
+    /// The condition for rows up to the cursor, the row at it included. Without a cursor it matches all rows.
+    pub(crate) fn up_to(&self, cursor: Option<&[i64]>) -> (String, Vec<Value>) {
+        self.range_condition('<', "<=", cursor)
     }
 
-    fn beyond(&self, first: char, last: &str, place: Option<&[i64]>) -> (String, Vec<Value>) {
-        match (self.0, place) {
-            ([one], Some([place])) => (format!("{one} {last} ?"), vec![(*place).into()]),
+    fn range_condition(
+        &self,
+        first: char,
+        last: &str,
+        cursor: Option<&[i64]>,
+    ) -> (String, Vec<Value>) {
+        match (self.0, cursor) {
+            ([one], Some([value])) => (format!("{one} {last} ?"), vec![(*value).into()]),
             ([one, other], Some([a, b])) => (
                 format!("(({one} = ? AND {other} {last} ?) OR {one} {first} ?)"),
                 vec![(*a).into(), (*b).into(), (*a).into()],

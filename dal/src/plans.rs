@@ -15,7 +15,7 @@ use crate::{
     id_list::padded,
     idempotency,
     jobs::claim,
-    leftovers, uploads, users, videos,
+    reaper, uploads, users, videos,
 };
 
 const VIDEOS: i64 = 5000;
@@ -212,7 +212,7 @@ async fn every_query_is_one_index_range_also_on_deep_pages() {
     assert_range(&db, of::<_, idempotency::Recorded>(key), 2).await;
     let upload = upload::Entity::find_by_id("k77");
     assert_range(&db, of::<_, uploads::Upload>(upload), 2).await;
-    assert_range(&db, leftovers::first_seen_before(0, 10), 12).await;
+    assert_range(&db, reaper::first_seen_before(0, 10), 12).await;
     for age_ms in [0, 2_000_000, 4_990_000] {
         let stale = uploads::older_than(age_ms, 10);
         assert_range(&db, of::<_, uploads::Upload>(stale), 12).await;

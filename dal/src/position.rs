@@ -39,7 +39,7 @@ pub(crate) async fn last_commit<C: ConnectionTrait>(
     session: &C,
 ) -> Result<Option<Commit>, DbErr> {
     let dialect = db.dialect(session).await?;
-    dialect.ask(session, dialect.last_commit()).await
+    dialect.query(session, dialect.last_commit()).await
 }
 
 /// The newest commit of the server of `session`: it covers every commit that the session can have read. None on a server without GTIDs.
@@ -48,7 +48,7 @@ pub(crate) async fn newest<C: ConnectionTrait>(
     session: &C,
 ) -> Result<Option<Commit>, DbErr> {
     let dialect = db.dialect(session).await?;
-    dialect.ask(session, dialect.newest()).await
+    dialect.query(session, dialect.newest()).await
 }
 
 /// Makes a commit without other effect and returns it: what is read afterwards includes all commits up to it. None on a server without GTIDs.

@@ -81,12 +81,12 @@ impl Transaction for Work {
             let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
             transaction.execute_raw(statement).await
         };
-        let look = Statement::from_sql_and_values(
+        let select = Statement::from_sql_and_values(
             DbBackend::MySql,
             "SELECT avatar, background_image, signature FROM users WHERE id = ? AND state <> 2 FOR UPDATE",
             [self.user_id.into()],
         );
-        let row = transaction.query_one_raw(look).await?;
+        let row = transaction.query_one_raw(select).await?;
         let row = row.ok_or(DalError::NotFound)?;
         let mut dropped = Vec::new();
         let mut now = Vec::new();

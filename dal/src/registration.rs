@@ -17,7 +17,7 @@ impl Db {
     pub fn with_marks(self, marks: Marks) -> Self {
         let mut db = self;
         db.set_marks(marks.clone());
-        db.is_writer();
+        db.start_registration();
         vital::spawn("keeper of marks", marks.keep(db.clone()));
         db
     }
@@ -44,7 +44,7 @@ impl Db {
             if let Some(marks) = self.marks()
                 && marks.leave().await
             {
-                self.has_left(Marks::NAME).await;
+                self.deregister(Marks::NAME).await;
             }
         };
         let leave = async { tokio::join!(marks, counters.leave()) };

@@ -1,8 +1,8 @@
 //! Tombstones: favorites, comments, follows and videos each keep the ids of the deleted videos and users that their rows may refer to.
 //!
-//! A write inserts its row first, and looks for the tombstone afterwards, in the same transaction. A deletion commits its tombstone first, and
-//! sweeps afterwards, with locking reads. So either the write finds the tombstone, or the sweep waits for the write and finds its row. The look
-//! needs no lock, because each statement reads what was committed before it began (READ COMMITTED).
+//! A write inserts its row first, and reads the tombstone afterwards, in the same transaction. A deletion commits its tombstone first, and
+//! sweeps afterwards, with locking reads. So either the write finds the tombstone, or the sweep waits for the write and finds its row. The
+//! read needs no lock, because each statement reads what was committed before it began (READ COMMITTED).
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -68,8 +68,8 @@ impl Tombstones {
         Ok(())
     }
 
-    /// The rows of those of `any` that are deleted; [`found`] reads them. None of them: no rows.
-    pub(crate) fn question(self, any: &BTreeSet<Deleted>) -> String {
+    /// The SELECT for those of `any` that are deleted; [`found`] reads its rows.
+    pub(crate) fn select_sql(self, any: &BTreeSet<Deleted>) -> String {
         format!(
             "SELECT kind, target_id FROM {} WHERE {}",
             self.table(),
@@ -124,7 +124,7 @@ fn condition(any: &BTreeSet<Deleted>) -> String {
     sql
 }
 
-/// What the answer to a [`Tombstones::question`] says.
+/// What is deleted, from the rows of a [`Tombstones::select_sql`].
 pub(crate) fn found(rows: &[QueryResult]) -> Result<BTreeSet<Deleted>, DbErr> {
     let mut all = BTreeSet::new();
     for row in rows {

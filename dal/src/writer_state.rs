@@ -24,8 +24,8 @@ pub(crate) struct Known {
     pub(crate) is_started: bool,
     /// The id that has a row, by the name of the leases.
     pub(crate) rows: HashMap<&'static str, String>,
-    /// Rows that note a commit which Redis wasn't told of.
-    pub(crate) owing: HashSet<(&'static str, String)>,
+    /// Rows with the state dirty: they record that a commit was acknowledged which isn't in Redis.
+    pub(crate) dirty: HashSet<(&'static str, String)>,
 }
 
 impl WriterState {

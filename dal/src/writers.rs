@@ -22,24 +22,25 @@ const CHECK_PERIOD: Duration = Duration::from_secs(5);
 const RETRY_PERIOD: Duration = Duration::from_millis(500);
 /// For one statement.
 const DEADLINE: Duration = Duration::from_secs(1);
-/// For the row of a new id while the former id holds the lease: a fraction of the lease's TTL, so that the lease survives a primary that
-/// hangs.
+/// The deadline for inserting the row of a new id while the old id still holds the lease. It is a fraction of the lease's TTL, so the lease
+/// is renewed in time even if the primary hangs.
 const RENAMING_DEADLINE: Duration = Duration::from_millis(300);
-/// Values of the column `state`: nothing to note; has acknowledged a commit without telling Redis. `DEAD` is added when it is declared dead.
-const WELL: i8 = 0;
-const OWING: i8 = 1;
+/// Values of the column `state`. `DIRTY`: the writer has acknowledged a commit that isn't in Redis. `DEAD` is added when it is declared
+/// dead.
+const CLEAN: i8 = 0;
+const DIRTY: i8 = 1;
 const DEAD: i8 = 2;
 
 impl Db {
     /// Starts to register this process as a writer, once. Must be called in a tokio runtime.
-    pub(crate) fn is_writer(&self) {
+    pub(crate) fn start_registration(&self) {
         let started = std::mem::replace(&mut self.writer.known().is_started, true);
         if !started {
-            vital::spawn("registration of writers", live(self.clone()));
+            vital::spawn("registration of writers", hold_writer_lock(self.clone()));
         }
     }
 
-    /// Whether a commit that Redis wasn't told of may be acknowledged, given the state of the lease. To be called after the commit.
+    /// Whether a commit that isn't in Redis may be acknowledged, given the state of the lease. Call this after the commit.
     pub(crate) async fn is_settled(
         &self,
         name: &'static str,
@@ -49,27 +50,32 @@ impl Db {
             return Ok(true);
         };
         let row = (name, id);
-        let is_recorded = self.writer.known().owing.contains(&row);
+        let is_recorded = self.writer.known().dirty.contains(&row);
         if !is_recorded {
             let sql = "UPDATE writers SET state = ? WHERE name = ? AND id = ? AND state = ?";
-            let values = [OWING.into(), name.into(), row.1.clone().into(), WELL.into()];
+            let values = [
+                DIRTY.into(),
+                name.into(),
+                row.1.clone().into(),
+                CLEAN.into(),
+            ];
             let record = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
             self.write().execute_raw(record).await?;
         }
         let sql = "SELECT 1 FROM writers WHERE name = ? AND id = ? AND state = ?";
-        let values = [name.into(), row.1.clone().into(), OWING.into()];
+        let values = [name.into(), row.1.clone().into(), DIRTY.into()];
         let query = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
-        let is_owing = self.read_own_writes().query_one_raw(query).await?.is_some();
-        if !is_owing {
+        let is_dirty = self.read_own_writes().query_one_raw(query).await?.is_some();
+        if !is_dirty {
             self.writer.is_dead.notify_one();
         } else if !is_recorded {
-            self.writer.known().owing.insert(row);
+            self.writer.known().dirty.insert(row);
         }
-        Ok(is_owing)
+        Ok(is_dirty)
     }
 
     /// Deletes the row of this process, which writes no more and has left Redis.
-    pub(crate) async fn has_left(&self, name: &'static str) {
+    pub(crate) async fn deregister(&self, name: &'static str) {
         let id = self.writer.known().rows.remove(name);
         if let Some(id) = id {
             let sql = format!("DELETE FROM writers WHERE name = ? AND id = ? AND state < {DEAD}");
@@ -80,8 +86,8 @@ impl Db {
         }
     }
 
-    /// The fates of these writers, or of all. Those that aren't alive are declared dead.
-    async fn fates_of(
+    /// Checks these writers, or all, and returns their statuses. Those that aren't alive are declared dead.
+    async fn check_writers(
         &self,
         name: &'static str,
         ids: Option<&[String]>,
@@ -112,22 +118,22 @@ impl Db {
                 "UPDATE writers SET state = state + {DEAD} WHERE name = ? AND id = ? AND state < {DEAD}"
             );
             let of_it = [name.into(), id.clone().into()];
-            let bury = Statement::from_sql_and_values(DbBackend::MySql, sql, of_it.clone());
-            self.write().execute_raw(bury).await?;
+            let declare_dead = Statement::from_sql_and_values(DbBackend::MySql, sql, of_it.clone());
+            self.write().execute_raw(declare_dead).await?;
             let sql = "SELECT state FROM writers WHERE name = ? AND id = ?";
             let query = Statement::from_sql_and_values(DbBackend::MySql, sql, of_it);
             let row = self.read_own_writes().query_one_raw(query).await?;
             let state: Option<i8> = row.map(|row| row.try_get("", "state")).transpose()?;
             let status = match state {
-                Some(state) if state == WELL + DEAD => WriterStatus::Gone,
-                _ => WriterStatus::Owing,
+                Some(state) if state == CLEAN + DEAD => WriterStatus::Gone,
+                _ => WriterStatus::GoneDirty,
             };
             statuses.push((id, status));
         }
         for id in ids.unwrap_or_default() {
             // Without a row its state is unknown.
             if !statuses.iter().any(|(known, _)| known == id) {
-                statuses.push((id.clone(), WriterStatus::Owing));
+                statuses.push((id.clone(), WriterStatus::GoneDirty));
             }
         }
         Ok(statuses)
@@ -166,11 +172,11 @@ impl Registry for Db {
         name: &'static str,
         ids: &[String],
     ) -> Option<Vec<(String, WriterStatus)>> {
-        self.fates_of(name, Some(ids)).await.ok()
+        self.check_writers(name, Some(ids)).await.ok()
     }
 
     async fn epoch_base(&self, name: &'static str) -> Option<EpochBase> {
-        let all = self.fates_of(name, None).await.ok()?;
+        let all = self.check_writers(name, None).await.ok()?;
         // These writers aren't in Redis any more.
         let gone = all
             .iter()
@@ -207,7 +213,7 @@ impl Registry for Db {
 
 /// Holds the lock that proves that this process lives. If the lock is lost with its connection, others may have declared this process dead;
 /// after the restore of a dump its row is missing. In both cases it takes a new lock with a new id.
-async fn live(db: Db) {
+async fn hold_writer_lock(db: Db) {
     loop {
         let id = format!("{:016x}", rand::random::<u64>());
         if let Ok(Some(lock)) = Lock::take(&db, &format!("writer {id}")).await {
@@ -216,7 +222,7 @@ async fn live(db: Db) {
             while is_alive {
                 is_alive = tokio::select! {
                     () = tokio::time::sleep(CHECK_PERIOD) => {
-                        let query = within(DEADLINE, is_known(&db, &lock, &id));
+                        let query = within(DEADLINE, is_still_registered(&db, &lock, &id));
                         query.await.unwrap_or(false)
                     }
                     () = db.writer.is_dead.notified() => false,
@@ -229,7 +235,7 @@ async fn live(db: Db) {
 }
 
 /// Whether the lock is still held, and the primary still has the rows that this process wrote.
-async fn is_known(db: &Db, lock: &Lock, id: &str) -> Result<bool, DbErr> {
+async fn is_still_registered(db: &Db, lock: &Lock, id: &str) -> Result<bool, DbErr> {
     // The session that holds the lock reads no table: its transaction stays open, so no table that it had read could be altered while
     // this process lives.
     execute_text(&lock.session, "DO 1").await?;

@@ -26,7 +26,7 @@ use crate::{
     error::ApiError,
     i18n::CODES,
     objects::{Comment, Rendition, User, Video},
-    params::{Declared, Place, types::TOKEN_PARAMETER},
+    params::{Declared, ParameterLocation, types::TOKEN_PARAMETER},
     route::{READS, Route},
     routes::routes,
 };
@@ -152,7 +152,7 @@ fn operation(route: &Route) -> OperationBuilder {
         .request_body(Some(body(route)))
         .responses(responses::responses(route));
     for parameter in route.parameters {
-        if parameter.place == Place::QueryOrBody {
+        if parameter.location == ParameterLocation::QueryOrBody {
             builder = builder.parameter(in_query(parameter));
         }
     }
@@ -167,7 +167,7 @@ fn operation(route: &Route) -> OperationBuilder {
             "The reply's `X-Request-Id`, if it has 1 to 64 letters, digits, `-`, `_` and `.`; else one is made.",
         ));
     for parameter in route.parameters {
-        if let Place::Header(name) = parameter.place {
+        if let ParameterLocation::Header(name) = parameter.location {
             let schema = (parameter.schema)();
             let header = header(name, parameter.description()).schema(Some(schema));
             builder = builder.parameter(header);
@@ -210,16 +210,18 @@ fn in_query(parameter: &Declared) -> ParameterBuilder {
 /// The same parameters again, as a body has them. The query wins.
 fn body(route: &Route) -> RequestBody {
     let token = (route.token != TokenUse::Ignored).then_some(&TOKEN_PARAMETER);
-    let in_body = |one: &&Declared| !matches!(one.place, Place::Header(_));
+    let in_body = |one: &&Declared| !matches!(one.location, ParameterLocation::Header(_));
     let parameters = route.parameters.iter().filter(in_body).chain(token);
     let parameters: Vec<&Declared> = parameters.collect();
-    let has_file = parameters.iter().any(|one| one.place == Place::File);
+    let has_file = parameters
+        .iter()
+        .any(|one| one.location == ParameterLocation::File);
     let content = |schema: fn(&Declared) -> RefOr<Schema>| {
         let mut object = ObjectBuilder::new().schema_type(Type::Object);
         let mut example = Map::new();
         for parameter in &parameters {
             object = object.property(parameter.name, schema(parameter));
-            if parameter.place == Place::File {
+            if parameter.location == ParameterLocation::File {
                 if parameter.required {
                     object = object.required(parameter.name);
                 }

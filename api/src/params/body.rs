@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::ApiError,
     i18n::Rule,
-    protobuf::{Malformed, PROTOBUF, fields},
+    protobuf::{DecodeError, PROTOBUF, fields},
 };
 
 /// Largest form, JSON, protobuf or text-only multipart body, by the contract.
@@ -92,12 +92,12 @@ impl Params {
     }
 
     pub(super) fn add_json(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
-        let place = "JSON body";
+        let location = "JSON body";
         let Ok(Object(members)) = serde_json::from_slice(bytes) else {
-            return Err(ApiError::bad_parameter(place, Rule::NotAnObject));
+            return Err(ApiError::bad_parameter(location, Rule::NotAnObject));
         };
         for (name, value) in members {
-            self.count(place)?;
+            self.count(location)?;
             match value {
                 Value::Null => {}
                 Value::Text(text) => self.add(name, text),
@@ -108,13 +108,13 @@ impl Params {
     }
 
     fn add_protobuf(&mut self, bytes: &[u8], message: &'static Message) -> Result<(), ApiError> {
-        let place = "protobuf body";
+        let location = "protobuf body";
         let fields = fields(bytes, message).map_err(|error| match error {
-            Malformed::Wire => ApiError::bad_parameter(place, Rule::Malformed),
-            Malformed::NotUtf8(name) => ApiError::bad_parameter(name, Rule::NotUtf8),
+            DecodeError::Wire => ApiError::bad_parameter(location, Rule::Malformed),
+            DecodeError::NotUtf8(name) => ApiError::bad_parameter(name, Rule::NotUtf8),
         })?;
         for (name, value) in fields {
-            self.count(place)?;
+            self.count(location)?;
             self.add(name, value);
         }
         Ok(())

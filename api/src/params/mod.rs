@@ -11,5 +11,5 @@ pub mod types;
 mod values;
 
 pub(crate) use parameter::parameters;
-pub use parameter::{Conditional, Declared, Parameter, Parameters, Place};
+pub use parameter::{Conditional, Declared, Parameter, ParameterLocation, Parameters};
 pub use values::{MAX_PARAMETERS, Params, TOKEN, bearer, in_query};

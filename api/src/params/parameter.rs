@@ -14,7 +14,7 @@ use crate::error::ApiError;
 /// The type of a parameter. It alone knows the parameter's rules: the parser, the refusal and the document follow from it.
 pub trait Parameter: Sized {
     /// Where a client puts it.
-    const PLACE: Place = Place::QueryOrBody;
+    const LOCATION: ParameterLocation = ParameterLocation::QueryOrBody;
     /// Whether a request without it is refused.
     const REQUIRED: bool = true;
     /// The pattern of a string that a JSON body may have in place of the number; none for a type that is a string anyway.
@@ -40,7 +40,7 @@ pub trait Parameter: Sized {
 
 /// Where a client puts a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum ParameterLocation {
     /// The query string or the body; the query wins.
     QueryOrBody,
     /// The header of this name.
@@ -54,8 +54,8 @@ pub enum Place {
 pub struct Declared {
     /// In the query string and in bodies.
     pub name: &'static str,
-    /// See [`Parameter::PLACE`].
-    pub place: Place,
+    /// See [`Parameter::LOCATION`].
+    pub location: ParameterLocation,
     /// See [`Parameter::REQUIRED`].
     pub required: bool,
     json_string: Option<&'static str>,
@@ -71,7 +71,7 @@ impl Declared {
     pub const fn of<P: Parameter>(name: &'static str, description: &'static str) -> Self {
         Self {
             name,
-            place: P::PLACE,
+            location: P::LOCATION,
             required: P::REQUIRED,
             json_string: P::JSON_STRING,
             schema: P::schema,
@@ -125,7 +125,8 @@ pub trait Parameters: Sized {
 
     /// Whether a form's part of this name is kept. All others are skipped unread.
     fn keeps(name: &str) -> bool {
-        let is_kept = |one: &Declared| one.place == Place::QueryOrBody && one.name == name;
+        let is_kept =
+            |one: &Declared| one.location == ParameterLocation::QueryOrBody && one.name == name;
         name == TOKEN || Self::DECLARED.iter().any(is_kept)
     }
 }
@@ -169,7 +170,7 @@ pub(crate) use parameters;
 
 /// A parameter that the route can do without.
 impl<P: Parameter> Parameter for Option<P> {
-    const PLACE: Place = P::PLACE;
+    const LOCATION: ParameterLocation = P::LOCATION;
     const REQUIRED: bool = false;
     const JSON_STRING: Option<&'static str> = P::JSON_STRING;
 
@@ -223,7 +224,7 @@ impl<P> Conditional<P> {
 }
 
 impl<P: Parameter> Parameter for Conditional<P> {
-    const PLACE: Place = P::PLACE;
+    const LOCATION: ParameterLocation = P::LOCATION;
     const REQUIRED: bool = false;
     const JSON_STRING: Option<&'static str> = P::JSON_STRING;
 

@@ -11,7 +11,7 @@ use utoipa::openapi::{
 };
 
 use super::{
-    parameter::{Declared, Parameter, Place},
+    parameter::{Declared, Parameter, ParameterLocation},
     values::{Params, TOKEN},
 };
 use crate::{error::ApiError, i18n::Rule};
@@ -67,7 +67,7 @@ ids! {
     VideoId
     /// The id of a comment.
     CommentId
-    /// A place in a list's order: the page behind it is asked for.
+    /// A cursor in a list's order: the page behind it is asked for.
     Before
 }
 
@@ -194,7 +194,7 @@ impl Parameter for LatestTime {
 pub struct File;
 
 impl Parameter for File {
-    const PLACE: Place = Place::File;
+    const LOCATION: ParameterLocation = ParameterLocation::File;
 
     fn read(_: &Params, _: &str) -> Result<Self, ApiError> {
         Ok(Self)

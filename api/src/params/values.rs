@@ -1,6 +1,6 @@
 //! The parameters of one request as strings, from its query string, its body and two headers.
 //!
-//! Invariant: the query wins over the body; within one place the first value wins. A request has at most [`MAX_PARAMETERS`], known or not.
+//! Invariant: the query wins over the body; within one location the first value wins. A request has at most [`MAX_PARAMETERS`], known or not.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -14,7 +14,7 @@ use crate::{error::ApiError, i18n::Rule};
 pub const TOKEN: &str = "token";
 /// The header with which a client makes the repetition of a write harmless.
 pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-/// Most parameters that a request may have, in all places together.
+/// Most parameters that a request may have, in all locations together.
 pub const MAX_PARAMETERS: usize = 64;
 
 /// The parameters of one request.
@@ -56,38 +56,38 @@ impl Params {
         Ok(params)
     }
 
-    /// Adds a parameter unless an earlier place named it.
+    /// Adds a parameter unless an earlier location named it.
     pub fn add(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.values
             .entry(name.into())
             .or_insert_with(|| value.into());
     }
 
-    /// Counts one more parameter; an error names `place`.
-    pub(super) fn count(&mut self, place: &str) -> Result<(), ApiError> {
+    /// Counts one more parameter; an error names `location`.
+    pub(super) fn count(&mut self, location: &str) -> Result<(), ApiError> {
         self.read += 1;
         match self.read > MAX_PARAMETERS {
             true => {
                 let rule = Rule::TooManyParameters(MAX_PARAMETERS);
-                Err(ApiError::bad_parameter(place, rule))
+                Err(ApiError::bad_parameter(location, rule))
             }
             false => Ok(()),
         }
     }
 
-    /// Adds what `application/x-www-form-urlencoded` text holds; `place` names it in an error.
-    pub(super) fn add_urlencoded(&mut self, text: &[u8], place: &str) -> Result<(), ApiError> {
+    /// Adds what `application/x-www-form-urlencoded` text holds; `location` names it in an error.
+    pub(super) fn add_urlencoded(&mut self, text: &[u8], location: &str) -> Result<(), ApiError> {
         for pair in text
             .split(|byte| *byte == b'&')
             .filter(|pair| !pair.is_empty())
         {
-            self.count(place)?;
+            self.count(location)?;
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let (name, value) = (
                 halves.next().unwrap_or_default(),
                 halves.next().unwrap_or_default(),
             );
-            let malformed = || ApiError::bad_parameter(place, Rule::Malformed);
+            let malformed = || ApiError::bad_parameter(location, Rule::Malformed);
             let name = decode(name).ok_or_else(malformed)?;
             let value = decode(value).ok_or_else(malformed)?;
             self.add(name, value);

@@ -4,7 +4,7 @@ use idl::proto::{Field, Kind, Message};
 
 /// The bytes are no such message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Malformed {
+pub enum DecodeError {
     /// They break off, or have a field in another form than the message says.
     Wire,
     /// A text that isn't UTF-8, by the name of its field.
@@ -14,11 +14,11 @@ pub enum Malformed {
 /// Name and value of each field that the message has; one that is unknown is passed over. The last of several wins, as protobuf has it.
 ///
 /// # Errors
-/// See [`Malformed`].
+/// See [`DecodeError`].
 pub fn fields(
     mut bytes: &[u8],
     message: &'static Message,
-) -> Result<Vec<(&'static str, String)>, Malformed> {
+) -> Result<Vec<(&'static str, String)>, DecodeError> {
     let mut found: Vec<(&'static str, String)> = Vec::new();
     while let Some((field, value)) = next(&mut bytes, message)? {
         let Some(field) = field else { continue };
@@ -26,9 +26,9 @@ pub fn fields(
             (Kind::Int | Kind::Bool, Wire::Int(number)) => number.cast_signed().to_string(),
             (Kind::Text | Kind::Bytes, Wire::Bytes(bytes)) => match str::from_utf8(bytes) {
                 Ok(text) => text.to_owned(),
-                Err(_) => return Err(Malformed::NotUtf8(field.name)),
+                Err(_) => return Err(DecodeError::NotUtf8(field.name)),
             },
-            _ => return Err(Malformed::Wire),
+            _ => return Err(DecodeError::Wire),
         };
         found.retain(|(name, _)| *name != field.name);
         found.push((field.name, text));
@@ -47,46 +47,46 @@ enum Wire<'a> {
 type Sent<'a> = Option<(Option<&'static Field>, Wire<'a>)>;
 
 /// The next field; none at the end.
-fn next<'a>(bytes: &mut &'a [u8], message: &'static Message) -> Result<Sent<'a>, Malformed> {
+fn next<'a>(bytes: &mut &'a [u8], message: &'static Message) -> Result<Sent<'a>, DecodeError> {
     if bytes.is_empty() {
         return Ok(None);
     }
     let tag = varint(bytes)?;
-    let number = u32::try_from(tag >> 3).map_err(|_| Malformed::Wire)?;
+    let number = u32::try_from(tag >> 3).map_err(|_| DecodeError::Wire)?;
     if number == 0 {
-        return Err(Malformed::Wire);
+        return Err(DecodeError::Wire);
     }
     let value = match tag & 7 {
         0 => Wire::Int(varint(bytes)?),
         1 => take(bytes, 8).map(|_| Wire::Fixed)?,
         2 => {
-            let length = usize::try_from(varint(bytes)?).map_err(|_| Malformed::Wire)?;
+            let length = usize::try_from(varint(bytes)?).map_err(|_| DecodeError::Wire)?;
             Wire::Bytes(take(bytes, length)?)
         }
         5 => take(bytes, 4).map(|_| Wire::Fixed)?,
-        _ => return Err(Malformed::Wire),
+        _ => return Err(DecodeError::Wire),
     };
     let field = message.fields.iter().find(|field| field.number == number);
     Ok(Some((field, value)))
 }
 
-fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8], Malformed> {
-    let (taken, rest) = bytes.split_at_checked(length).ok_or(Malformed::Wire)?;
+fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8], DecodeError> {
+    let (taken, rest) = bytes.split_at_checked(length).ok_or(DecodeError::Wire)?;
     *bytes = rest;
     Ok(taken)
 }
 
-fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
+fn varint(bytes: &mut &[u8]) -> Result<u64, DecodeError> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first().ok_or(Malformed::Wire)?;
+        let (byte, rest) = bytes.split_first().ok_or(DecodeError::Wire)?;
         *bytes = rest;
         value |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
             return Ok(value);
         }
     }
-    Err(Malformed::Wire)
+    Err(DecodeError::Wire)
 }
 
 /// A message as JSON, for tests.
@@ -94,22 +94,22 @@ fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
 pub fn to_json(
     mut bytes: &[u8],
     message: &'static Message,
-) -> Result<serde_json::Value, Malformed> {
+) -> Result<serde_json::Value, DecodeError> {
     use idl::proto::Label;
     use serde_json::{Value, json};
 
     let mut object = serde_json::Map::new();
     while let Some((field, value)) = next(&mut bytes, message)? {
-        let field = field.ok_or(Malformed::Wire)?;
+        let field = field.ok_or(DecodeError::Wire)?;
         let value = match (field.kind, value) {
             (Kind::Int, Wire::Int(number)) => json!(number.cast_signed()),
             (Kind::Bool, Wire::Int(number)) => json!(number != 0),
             (Kind::Text, Wire::Bytes(bytes)) => json!(String::from_utf8_lossy(bytes)),
             (Kind::Message(_), Wire::Bytes(bytes)) => {
-                let inner = field.kind.message().ok_or(Malformed::Wire)?;
+                let inner = field.kind.message().ok_or(DecodeError::Wire)?;
                 to_json(bytes, inner)?
             }
-            _ => return Err(Malformed::Wire),
+            _ => return Err(DecodeError::Wire),
         };
         match field.label {
             Label::Repeated => {
@@ -163,9 +163,9 @@ mod tests {
             b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
             b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01x",
         ] {
-            assert_eq!(fields(bytes, login()), Err(Malformed::Wire), "{bytes:?}");
+            assert_eq!(fields(bytes, login()), Err(DecodeError::Wire), "{bytes:?}");
         }
         let text = fields(b"\x0a\x01\xff", login());
-        assert_eq!(text, Err(Malformed::NotUtf8("username")));
+        assert_eq!(text, Err(DecodeError::NotUtf8("username")));
     }
 }

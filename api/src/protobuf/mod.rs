@@ -12,7 +12,7 @@ use http_body_util::BodyExt as _;
 use tower::{Service, ServiceExt as _};
 use volo_http::{body::Body, request::Request, response::Response};
 
-pub use decode::{Malformed, fields};
+pub use decode::{DecodeError, fields};
 pub use encode::encode;
 
 /// The media type, of requests and replies.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{base::Code, user::DeleteAccountRequest};
 
 use crate::{
@@ -33,7 +33,10 @@ pub fn route() -> Route {
         .refuses(&[Code::WRONG_NAME_OR_PASSWORD])
 }
 
-async fn delete(app: Arc<App>, call: Call<Holder, AccountDeletion>) -> Result<Empty, ApiError> {
+async fn delete(
+    app: Arc<App>,
+    call: Call<TokenSubject, AccountDeletion>,
+) -> Result<Empty, ApiError> {
     let user_id = call.user.user_id;
     rate_limit::write(&app, user_id)?;
     let user = app.accounts.user(&call.user).await?;
@@ -44,7 +47,7 @@ async fn delete(app: Arc<App>, call: Call<Holder, AccountDeletion>) -> Result<Em
         password: call.params.password.0.into(),
     };
     app.user.delete_account(request).await?;
-    app.accounts.forget(user_id);
+    app.accounts.invalidate(user_id);
     app.users.remove(&user_id);
     Ok(Empty {})
 }

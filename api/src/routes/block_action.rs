@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{base::Code, relation::SetFollowRequest, user::SetBlockRequest};
 
 use crate::{
@@ -38,7 +38,7 @@ pub fn route() -> Route {
         .refuses(&[Code::NO_SUCH_USER])
 }
 
-async fn block(app: Arc<App>, call: Call<Holder, BlockAction>) -> Result<Empty, ApiError> {
+async fn block(app: Arc<App>, call: Call<TokenSubject, BlockAction>) -> Result<Empty, ApiError> {
     let user_id = call.user.user_id;
     rate_limit::write(&app, user_id)?;
     app.accounts.must_exist(&call.user).await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::user::ListBlocksRequest;
 use marks::Subject;
 use serde::Serialize;
@@ -57,12 +57,12 @@ pub fn route() -> Route {
     )
 }
 
-async fn list(app: Arc<App>, call: Call<Holder, BlockList>) -> Result<BlockedPage, ApiError> {
+async fn list(app: Arc<App>, call: Call<TokenSubject, BlockList>) -> Result<BlockedPage, ApiError> {
     let user_id = call.user.user_id;
     app.accounts.must_exist(&call.user).await?;
     let request = ListBlocksRequest {
         user_id,
-        before: call.params.before.map(|Before(place)| place),
+        before: call.params.before.map(|Before(cursor)| cursor),
         limit: app.settings.page.list,
     };
     let read = async {

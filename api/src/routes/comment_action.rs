@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{
     base::Code,
     comment::{AddCommentRequest, DeleteCommentRequest},
@@ -68,7 +68,7 @@ pub fn route() -> Route {
 
 async fn comment_action(
     app: Arc<App>,
-    call: Call<Holder, CommentAction>,
+    call: Call<TokenSubject, CommentAction>,
 ) -> Result<Commented, ApiError> {
     let Call { user, params, .. } = call;
     rate_limit::write(&app, user.user_id)?;
@@ -79,7 +79,7 @@ async fn comment_action(
 }
 
 /// The writer is shown with the comment, and their account must exist before it is written.
-async fn add(app: &App, user: &Holder, params: CommentAction) -> Result<Commented, ApiError> {
+async fn add(app: &App, user: &TokenSubject, params: CommentAction) -> Result<Commented, ApiError> {
     let CommentText(content) = params.comment_text.required()?;
     let key = params.idempotency_key.optional()?;
     let writer = app.accounts.user(user).await?;
@@ -96,7 +96,11 @@ async fn add(app: &App, user: &Holder, params: CommentAction) -> Result<Commente
     })
 }
 
-async fn delete(app: &App, user: &Holder, params: CommentAction) -> Result<Commented, ApiError> {
+async fn delete(
+    app: &App,
+    user: &TokenSubject,
+    params: CommentAction,
+) -> Result<Commented, ApiError> {
     let request = DeleteCommentRequest {
         user_id: user.user_id,
         video_id: params.video_id.0,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{base::Code, comment::ListCommentsRequest, video::MGetAuthorsRequest};
 use marks::Subject;
 
@@ -12,7 +12,7 @@ use crate::{
     error::ApiError,
     flights::{self, ANONYMOUS, Viewers},
     objects::{Comment, CommentPage},
-    page::{self, Brought},
+    page::{self, IncludedCounts},
     params::{
         parameters,
         types::{Before, VideoId},
@@ -51,10 +51,10 @@ pub fn route() -> Route {
 
 async fn comment_list(
     app: Arc<App>,
-    call: Call<Option<Holder>, CommentList>,
+    call: Call<Option<TokenSubject>, CommentList>,
 ) -> Result<Shared<CommentPage>, ApiError> {
     let video_id = call.params.video_id.0;
-    let before = call.params.before.map(|Before(place)| place);
+    let before = call.params.before.map(|Before(cursor)| cursor);
     let reader = app.clone();
     let read = async move |viewers: Viewers| {
         // All pages of a list are of one replica.
@@ -63,7 +63,7 @@ async fn comment_list(
         let read = || comments(&reader, video_id, before);
         SharedPage::render(
             reader
-                .reading_for_all(&name, &subjects, viewers, read)
+                .read_shared_page(&name, &subjects, viewers, read)
                 .await,
         )
     };
@@ -89,7 +89,7 @@ async fn comments(app: &App, video_id: i64, before: Option<i64>) -> Result<Comme
             return Err(ApiError::new(Code::NO_SUCH_VIDEO));
         }
     }
-    let counts = Brought::new(list.user_counts);
+    let counts = IncludedCounts::new(list.user_counts);
     Ok(CommentPage {
         comment_list: page::comments(app, list.comments, counts).await?,
         has_more: list.has_more,

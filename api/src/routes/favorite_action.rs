@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{base::Code, favorite::SetFavoriteRequest};
 
 use crate::{
@@ -40,7 +40,7 @@ pub fn route() -> Route {
 
 async fn favorite_action(
     app: Arc<App>,
-    call: Call<Holder, FavoriteAction>,
+    call: Call<TokenSubject, FavoriteAction>,
 ) -> Result<Empty, ApiError> {
     let user_id = call.user.user_id;
     rate_limit::write(&app, user_id)?;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{
     base::Code, favorite::ListFavoritesRequest, user::MGetUsersRequest, video::MGetVideosRequest,
 };
@@ -27,13 +27,13 @@ pub fn route() -> Route {
 
 async fn favorite_list(
     app: Arc<App>,
-    call: Call<Option<Holder>, VideoList>,
+    call: Call<Option<TokenSubject>, VideoList>,
 ) -> Result<VideoPage, ApiError> {
     let viewer = call.user.map(|holder| holder.user_id);
     let user_id = list_owner(call.params.user_id, viewer)?;
     let request = ListFavoritesRequest {
         user_id,
-        before: call.params.before.map(|Before(place)| place),
+        before: call.params.before.map(|Before(cursor)| cursor),
         limit: app.settings.page.list,
     };
     let page = liked(&app, request, viewer);

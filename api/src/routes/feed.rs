@@ -10,7 +10,7 @@ use crate::{
     error::ApiError,
     flights::{self, ANONYMOUS, Viewers},
     objects::{self, FeedPage, Video},
-    page::{self, Brought},
+    page::{self, IncludedCounts},
     params::{parameters, types::LatestTime},
     rendered::SharedPage,
     route::{Example, Route},
@@ -52,7 +52,7 @@ async fn feed(app: Arc<App>, call: Call<Lenient, Feed>) -> Result<Shared<FeedPag
         let name = format!("feed {before_ms:?}");
         // What the viewers have just published; everybody else may be a moment behind.
         let read = || feed_page(&reader, before_ms);
-        SharedPage::render(reader.reading_for_all(&name, &[], viewers, read).await)
+        SharedPage::render(reader.read_shared_page(&name, &[], viewers, read).await)
     };
     let page = flights::join(&app.flights.feed, before_ms, [viewer].into(), read).await??;
     Shared::shown_to(viewer, &page, &app).await
@@ -73,7 +73,7 @@ async fn feed_page(app: &App, before_ms: Option<i64>) -> Result<FeedPage, ApiErr
         Some(oldest) => oldest.published_ms,
         None => now_ms.unwrap_or_else(surely_later),
     };
-    let video_list = page::videos(app, videos, Brought::new(author_counts)).await?;
+    let video_list = page::videos(app, videos, IncludedCounts::new(author_counts)).await?;
     Ok(FeedPage {
         video_list,
         next_time,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{
     relation::FollowedIdsRequest,
     video::{FeedResponse, FollowingFeedRequest},
@@ -14,9 +14,9 @@ use crate::{
     app::App,
     call::Call,
     error::ApiError,
-    flags::Flagged as _,
+    flags::HasFlags as _,
     objects::FeedPage,
-    page::{self, Brought},
+    page::{self, IncludedCounts},
     route::Route,
 };
 
@@ -31,7 +31,7 @@ pub fn route() -> Route {
     )
 }
 
-async fn following(app: Arc<App>, call: Call<Holder, Feed>) -> Result<FeedPage, ApiError> {
+async fn following(app: Arc<App>, call: Call<TokenSubject, Feed>) -> Result<FeedPage, ApiError> {
     let viewer = call.user.user_id;
     let before_ms = call.params.latest_time.before_ms;
     let page = following_page(&app, viewer, before_ms);
@@ -66,12 +66,12 @@ async fn following_page(
     };
     let video_ids = videos.iter().map(|video| video.id).collect();
     let authors = videos.iter().map(|video| video.author_id).collect();
-    let sees = service::reader().sees;
-    let flags = page::flags(app, viewer, sees, video_ids, authors);
-    let page = page::videos(app, videos, Brought::new(author_counts));
+    let consistency = service::reader().consistency;
+    let flags = page::flags(app, viewer, consistency, video_ids, authors);
+    let page = page::videos(app, videos, IncludedCounts::new(author_counts));
     let (page, flags) = futures::future::join(page, flags).await;
     let mut video_list = page?;
-    video_list.flag(&flags);
+    video_list.set_flags(&flags);
     Ok(FeedPage {
         video_list,
         next_time,

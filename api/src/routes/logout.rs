@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::user::EndSessionsRequest;
 
 use crate::{
@@ -24,13 +24,13 @@ pub fn route() -> Route {
     )
 }
 
-async fn logout(app: Arc<App>, call: Call<Holder, Logout>) -> Result<Empty, ApiError> {
+async fn logout(app: Arc<App>, call: Call<TokenSubject, Logout>) -> Result<Empty, ApiError> {
     let user_id = call.user.user_id;
     rate_limit::write(&app, user_id)?;
     app.accounts.must_exist(&call.user).await?;
     app.user
         .end_sessions(EndSessionsRequest { user_id })
         .await?;
-    app.accounts.forget(user_id);
+    app.accounts.invalidate(user_id);
     Ok(Empty {})
 }

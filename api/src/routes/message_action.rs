@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{base::Code, message::SendMessageRequest};
 
 use crate::{
@@ -41,7 +41,7 @@ pub fn route() -> Route {
 
 async fn message_action(
     app: Arc<App>,
-    call: Call<Holder, MessageAction>,
+    call: Call<TokenSubject, MessageAction>,
 ) -> Result<Empty, ApiError> {
     let Call { user, params, .. } = call;
     rate_limit::message(&app, user.user_id)?;

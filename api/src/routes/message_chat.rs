@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{base::Code, message::ListMessagesRequest};
 use marks::Subject;
 
@@ -51,14 +51,14 @@ pub fn route() -> Route {
         .refuses(&[Code::NO_SUCH_USER])
 }
 
-async fn chat(app: Arc<App>, call: Call<Holder, Chat>) -> Result<MessagePage, ApiError> {
+async fn chat(app: Arc<App>, call: Call<TokenSubject, Chat>) -> Result<MessagePage, ApiError> {
     let viewer = call.user.user_id;
     let peer_id = somebody_else(viewer, call.params.to_user_id)?;
     let request = ListMessagesRequest {
         user_id: viewer,
         peer_id,
         after_ms: call.params.pre_msg_time.map(|AfterTime(time)| time),
-        before_ms: call.params.before.map(|Before(place)| place),
+        before_ms: call.params.before.map(|Before(cursor)| cursor),
         limit: app.settings.page.list,
     };
     let subjects = [Subject::Messages(viewer)];

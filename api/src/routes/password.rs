@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{base::Code, user::ChangePasswordRequest};
 
 use super::register::Session;
@@ -38,7 +38,10 @@ pub fn route() -> Route {
         .refuses(&[Code::WRONG_NAME_OR_PASSWORD])
 }
 
-async fn change(app: Arc<App>, call: Call<Holder, PasswordChange>) -> Result<Session, ApiError> {
+async fn change(
+    app: Arc<App>,
+    call: Call<TokenSubject, PasswordChange>,
+) -> Result<Session, ApiError> {
     let user_id = call.user.user_id;
     rate_limit::write(&app, user_id)?;
     let user = app.accounts.user(&call.user).await?;
@@ -50,6 +53,6 @@ async fn change(app: Arc<App>, call: Call<Holder, PasswordChange>) -> Result<Ses
         new_password: call.params.new_password.0.into(),
     };
     let changed = app.user.change_password(request).await?;
-    app.accounts.forget(user_id);
+    app.accounts.invalidate(user_id);
     Session::start(&app, user_id, changed.created_ms, changed.token_epoch)
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use bytes::Bytes;
 use idl::{
     base::Code,
@@ -63,7 +63,7 @@ pub fn route() -> Route {
 
 async fn profile(
     app: Arc<App>,
-    streamed: Streamed<Holder, ProfileChange>,
+    streamed: Streamed<TokenSubject, ProfileChange>,
 ) -> Result<Profile, ApiError> {
     let (parts, body) = streamed.request.into_parts();
     let request = Head {
@@ -74,21 +74,21 @@ async fn profile(
     let query = parts.uri.query().unwrap_or_default();
     let mut params = Params::from_head(query, &parts.headers)?;
     // Who is known not to be allowed need not send anything.
-    Option::<Holder>::read(&app, &params)?;
-    let mut sent = Sent::default();
+    Option::<TokenSubject>::read(&app, &params)?;
+    let mut pictures = UploadedPictures::default();
     let read = match multipart_type(&parts.headers) {
         Some(content_type) => {
-            let largest = 2 * MAX_PICTURE as u64 + (1 << 20);
-            if content_length(&parts.headers).is_some_and(|length| length > largest) {
+            let max_bytes = 2 * MAX_PICTURE as u64 + (1 << 20);
+            if content_length(&parts.headers).is_some_and(|length| length > max_bytes) {
                 return Err(ApiError::too_large());
             }
             let _reading = metrics::in_queue(PICTURES);
-            let turn = app.picture_slots.try_acquire();
-            let Ok(_turn) = turn else {
+            let permit = app.picture_slots.try_acquire();
+            let Ok(_permit) = permit else {
                 metrics::semaphore_refused(PICTURES);
                 return Err(ApiError::new(Code::TOO_MANY_REQUESTS));
             };
-            sent.read(&mut params, content_type, body).await
+            pictures.read(&mut params, content_type, body).await
         }
         None => {
             params
@@ -98,11 +98,11 @@ async fn profile(
     };
     request.count(&app, &params)?;
     read?;
-    let holder = Holder::read(&app, &params)?;
+    let holder = TokenSubject::read(&app, &params)?;
     request.admission.admitted();
     rate_limit::write(&app, holder.user_id)?;
     app.accounts.must_exist(&holder).await?;
-    change(&app, holder.user_id, &params, sent).await
+    change(&app, holder.user_id, &params, pictures).await
 }
 
 /// What is known of a request before its body.
@@ -125,12 +125,12 @@ impl Head {
 
 /// The pictures of a request.
 #[derive(Default)]
-struct Sent {
+struct UploadedPictures {
     avatar: Option<Vec<u8>>,
     background_image: Option<Vec<u8>>,
 }
 
-impl Sent {
+impl UploadedPictures {
     /// Reads all parts: pictures are kept here, all others go to the parameters.
     async fn read(
         &mut self,
@@ -170,15 +170,20 @@ impl Sent {
     }
 }
 
-async fn change(app: &App, user_id: i64, params: &Params, sent: Sent) -> Result<Profile, ApiError> {
+async fn change(
+    app: &App,
+    user_id: i64,
+    params: &Params,
+    pictures: UploadedPictures,
+) -> Result<Profile, ApiError> {
     let signature = ProfileChange::read(params)?.signature;
-    if signature.is_none() && sent.avatar.is_none() && sent.background_image.is_none() {
+    if signature.is_none() && pictures.avatar.is_none() && pictures.background_image.is_none() {
         return Err(ApiError::missing("signature"));
     }
-    let avatar_key = add(app, user_id, AVATAR, PictureKind::AVATAR, sent.avatar);
+    let avatar_key = add(app, user_id, AVATAR, PictureKind::AVATAR, pictures.avatar);
     let avatar_key = avatar_key.await?;
     let (name, kind) = (BACKGROUND_IMAGE, PictureKind::BACKGROUND);
-    let background_image_key = add(app, user_id, name, kind, sent.background_image).await?;
+    let background_image_key = add(app, user_id, name, kind, pictures.background_image).await?;
     let request = SetProfileRequest {
         user_id,
         avatar_key,
@@ -186,9 +191,9 @@ async fn change(app: &App, user_id: i64, params: &Params, sent: Sent) -> Result<
         signature: signature.map(|Signature(text)| text.into()),
     };
     let row = app.user.set_profile(request).await?.user;
-    // What this process remembers is what it was.
+    // What this process has cached is what it was.
     app.users.insert(row.id, row.clone());
-    app.accounts.remember(row.clone());
+    app.accounts.insert(row.clone());
     Ok(Profile {
         user: page::counted(app, row).await,
     })

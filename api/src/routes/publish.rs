@@ -5,7 +5,7 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use auth::Holder;
+use auth::TokenSubject;
 use bytes::Bytes;
 use futures::Stream;
 use idl::{base::Code, video::PublishRequest};
@@ -57,7 +57,7 @@ pub fn route() -> Route {
 
 async fn publish(
     app: Arc<App>,
-    streamed: Streamed<Holder, PublishAction>,
+    streamed: Streamed<TokenSubject, PublishAction>,
 ) -> Result<Empty, ApiError> {
     let upload = metrics::Upload::begin();
     let result = receive(app, streamed.request).await;
@@ -79,7 +79,7 @@ async fn receive(app: Arc<App>, request: Request) -> Result<Empty, ApiError> {
         params
             .add_body(&headers, body, PublishAction::keeps, None)
             .await?;
-        Holder::read(&app, &params)?;
+        TokenSubject::read(&app, &params)?;
         return Err(ApiError::missing(FILE));
     };
     let max_bytes = max_body_bytes(app.settings.upload.max_bytes);
@@ -164,29 +164,29 @@ impl Form<'_> {
         }
     }
 
-    fn author(&self) -> Result<Option<Holder>, ApiError> {
-        Option::<Holder>::read(self.app, &self.params)
+    fn author(&self) -> Result<Option<TokenSubject>, ApiError> {
+        Option::<TokenSubject>::read(self.app, &self.params)
     }
 
-    /// Counts this upload, and tells the connection: for its author, whose account must exist, as soon as they are known; until then once
-    /// for the address.
-    async fn admit(&mut self, author: Option<Holder>) -> Result<(), ApiError> {
+    /// Counts this upload for the rate limit, and tells the connection. Until the author is known it counts once for the address, then for
+    /// the author. The author's account must exist.
+    async fn admit(&mut self, author: Option<TokenSubject>) -> Result<(), ApiError> {
         let (app, client) = (self.app, self.client);
         if let Some(pending) = &self.pending {
             pending.count(app, client, author.map(|author| author.user_id))?;
         }
         match (self.admitted, author) {
             (Admitted::Nobody, None) => {
-                rate_limit::publish_of_stranger(app, client).await?;
+                rate_limit::publish_unauthenticated(app, client).await?;
                 self.admitted = Admitted::Address;
                 self.admission.counted();
             }
             (Admitted::Nobody | Admitted::Address, Some(author)) => {
                 rate_limit::publish(app, author.user_id).await?;
-                app.accounts.look_up(&author).await?;
+                app.accounts.refresh(&author).await?;
                 self.admitted = Admitted::Author;
                 self.admission.admitted();
-                self.spool_claim.keep();
+                self.spool_claim.pin();
             }
             _ => {}
         }
@@ -228,7 +228,7 @@ impl Form<'_> {
 
     /// Checks the other parameters, and stores a file that waited for its token.
     async fn complete(&mut self) -> Result<(i64, PublishAction), ApiError> {
-        let author = Holder::read(self.app, &self.params)?;
+        let author = TokenSubject::read(self.app, &self.params)?;
         let author_id = author.user_id;
         let params = PublishAction::read(&self.params)?;
         self.admit(Some(author)).await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{base::Code, video::DeleteVideoRequest};
 
 use crate::{
@@ -33,7 +33,7 @@ pub fn route() -> Route {
         .refuses(&[Code::NO_SUCH_VIDEO, Code::NOT_YOURS])
 }
 
-async fn delete(app: Arc<App>, call: Call<Holder, DeleteVideo>) -> Result<Empty, ApiError> {
+async fn delete(app: Arc<App>, call: Call<TokenSubject, DeleteVideo>) -> Result<Empty, ApiError> {
     let user_id = call.user.user_id;
     rate_limit::write(&app, user_id)?;
     app.accounts.must_exist(&call.user).await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{base::Code, video::ListByAuthorRequest};
 use marks::Subject;
 
@@ -12,7 +12,7 @@ use crate::{
     error::ApiError,
     flights::{self, ANONYMOUS, Viewers},
     objects::{Video, VideoPage},
-    page::{self, Brought},
+    page::{self, IncludedCounts},
     params::{
         parameters,
         types::{Before, UserId},
@@ -54,13 +54,13 @@ pub fn route() -> Route {
 
 async fn publish_list(
     app: Arc<App>,
-    call: Call<Option<Holder>, VideoList>,
+    call: Call<Option<TokenSubject>, VideoList>,
 ) -> Result<Shared<VideoPage>, ApiError> {
     let viewer = call.user.map(|holder| holder.user_id);
     let author_id = list_owner(call.params.user_id, viewer)?;
     let is_own = viewer == Some(author_id);
     let viewer = viewer.unwrap_or(ANONYMOUS);
-    let before = call.params.before.map(|Before(place)| place);
+    let before = call.params.before.map(|Before(cursor)| cursor);
     let reader = app.clone();
     let read = async move |viewers: Viewers| {
         // All pages of a list are of one replica.
@@ -69,7 +69,7 @@ async fn publish_list(
         let read = || works(&reader, author_id, before, is_own);
         SharedPage::render(
             reader
-                .reading_for_all(&name, &subjects, viewers, read)
+                .read_shared_page(&name, &subjects, viewers, read)
                 .await,
         )
     };
@@ -103,7 +103,8 @@ async fn works(
     if list.videos.is_empty() && page::users(app, vec![author_id]).await?.is_empty() {
         return Err(ApiError::new(Code::NO_SUCH_USER));
     }
-    let video_list = page::videos(app, list.videos, Brought::new(list.author_counts)).await?;
+    let video_list =
+        page::videos(app, list.videos, IncludedCounts::new(list.author_counts)).await?;
     Ok(VideoPage {
         video_list,
         has_more: list.has_more,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{
     base::Code,
     relation::{ListFollowsRequest, ListFollowsResponse},
@@ -13,9 +13,9 @@ use crate::{
     app::App,
     call::{Call, list_owner},
     error::ApiError,
-    flags::{Flagged as _, Flags},
+    flags::{Flags, HasFlags as _},
     objects::{User, UserPage},
-    page::{self, Brought},
+    page::{self, IncludedCounts},
     params::{
         parameters,
         types::{Before, UserId},
@@ -52,13 +52,13 @@ pub fn route() -> Route {
 
 async fn follow_list(
     app: Arc<App>,
-    call: Call<Option<Holder>, UserList>,
+    call: Call<Option<TokenSubject>, UserList>,
 ) -> Result<UserPage, ApiError> {
     let viewer = call.user.map(|holder| holder.user_id);
     let owner = list_owner(call.params.user_id, viewer)?;
     let request = ListFollowsRequest {
         user_id: owner,
-        before: call.params.before.map(|Before(place)| place),
+        before: call.params.before.map(|Before(cursor)| cursor),
         limit: app.settings.page.list,
     };
     let follows = async {
@@ -83,16 +83,16 @@ pub async fn listed(
     let flags = async {
         match viewer {
             Some(viewer) => {
-                let sees = service::reader().sees;
-                page::flags(app, viewer, sees, Vec::new(), ids).await
+                let consistency = service::reader().consistency;
+                page::flags(app, viewer, consistency, Vec::new(), ids).await
             }
             None => Flags::default(),
         }
     };
-    let users = page::users_in_order(app, list.user_ids, Brought::new(list.user_counts));
+    let users = page::users_in_order(app, list.user_ids, IncludedCounts::new(list.user_counts));
     let (users, flags) = futures::future::join(users, flags).await;
     let mut user_list = users?;
-    user_list.flag(&flags);
+    user_list.set_flags(&flags);
     Ok(UserPage {
         user_list,
         has_more: list.has_more,

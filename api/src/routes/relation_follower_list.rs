@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{base::Code, relation::ListFollowersRequest};
 use marks::Subject;
 
@@ -25,13 +25,13 @@ pub fn route() -> Route {
 
 async fn follower_list(
     app: Arc<App>,
-    call: Call<Option<Holder>, UserList>,
+    call: Call<Option<TokenSubject>, UserList>,
 ) -> Result<UserPage, ApiError> {
     let viewer = call.user.map(|holder| holder.user_id);
     let owner = list_owner(call.params.user_id, viewer)?;
     let request = ListFollowersRequest {
         user_id: owner,
-        before: call.params.before.map(|Before(place)| place),
+        before: call.params.before.map(|Before(cursor)| cursor),
         limit: app.settings.page.list,
     };
     let followers = async {

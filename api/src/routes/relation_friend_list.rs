@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{
     base::Code,
     message::{LatestMessagesRequest, Message},
@@ -44,12 +44,15 @@ pub fn route() -> Route {
         .refuses(&[Code::NOT_YOURS])
 }
 
-async fn friend_list(app: Arc<App>, call: Call<Holder, UserList>) -> Result<FriendPage, ApiError> {
+async fn friend_list(
+    app: Arc<App>,
+    call: Call<TokenSubject, UserList>,
+) -> Result<FriendPage, ApiError> {
     let viewer = call.user.user_id;
     if call.params.user_id.is_some_and(|UserId(id)| id != viewer) {
         return Err(ApiError::new(Code::NOT_YOURS));
     }
-    let before = call.params.before.map(|Before(place)| place);
+    let before = call.params.before.map(|Before(cursor)| cursor);
     let subjects = [
         Subject::User(viewer),
         Subject::Followers(viewer),
@@ -66,25 +69,25 @@ async fn friends(app: &App, viewer: i64, before: Option<i64>) -> Result<FriendPa
     };
     let friends = app.relation.list_friends(request).await?.friends;
     let mut latest = latest_messages(app, viewer, &friends).await?;
-    // The time of a message is greater than the id of any follow, which is a place, too.
-    let mut places: Vec<(i64, i64)> = friends
+    // The time of a message is greater than the id of any follow, which is a sort key, too.
+    let mut sort_keys: Vec<(i64, i64)> = friends
         .iter()
         .map(|friend| {
             let message = latest.get(&friend.user_id);
-            let place = message.map_or(friend.place, |message| message.created_ms);
-            (place, friend.user_id)
+            let sort_key = message.map_or(friend.place, |message| message.created_ms);
+            (sort_key, friend.user_id)
         })
-        .filter(|(place, _)| before.is_none_or(|before| *place < before))
+        .filter(|(sort_key, _)| before.is_none_or(|before| *sort_key < before))
         .collect();
-    places.sort_unstable_by_key(|place| Reverse(*place));
+    sort_keys.sort_unstable_by_key(|sort_key| Reverse(*sort_key));
     let limit = usize::try_from(app.settings.page.list).unwrap_or_default();
-    let has_more = places.len() > limit;
-    places.truncate(limit);
-    let last = places.last().filter(|_| has_more);
-    let next_before = last.map_or(0, |(place, _)| *place);
-    let ids = places.iter().map(|(_, id)| *id).collect();
+    let has_more = sort_keys.len() > limit;
+    sort_keys.truncate(limit);
+    let last = sort_keys.last().filter(|_| has_more);
+    let next_before = last.map_or(0, |(sort_key, _)| *sort_key);
+    let ids = sort_keys.iter().map(|(_, id)| *id).collect();
     let mut users = page::users(app, ids).await?;
-    let user_list = places.into_iter().filter_map(|(_, id)| {
+    let user_list = sort_keys.into_iter().filter_map(|(_, id)| {
         let mut user = users.remove(&id)?;
         user.set_follow(true);
         let (message, msg_type) = match latest.remove(&id) {

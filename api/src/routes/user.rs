@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use futures::future::join;
 use idl::base::Code;
 use marks::Subject;
@@ -49,7 +49,10 @@ pub fn route() -> Route {
         .refuses(&[Code::NOT_LOGGED_IN, Code::NO_SUCH_USER])
 }
 
-async fn user(app: Arc<App>, call: Call<Option<Holder>, UserQuery>) -> Result<Profile, ApiError> {
+async fn user(
+    app: Arc<App>,
+    call: Call<Option<TokenSubject>, UserQuery>,
+) -> Result<Profile, ApiError> {
     let viewer = call.user.map(|holder| holder.user_id);
     let user_id = list_owner(call.params.user_id, viewer)?;
     let found = async {
@@ -74,7 +77,7 @@ async fn follows(app: &App, viewer: Option<i64>, user_id: i64) -> bool {
     let Some(viewer) = viewer.filter(|viewer| *viewer != user_id) else {
         return false;
     };
-    let sees = app.sees(&[Subject::User(viewer)]).await;
-    let flags = page::flags(app, viewer, sees, Vec::new(), vec![user_id]).await;
+    let consistency = app.consistency(&[Subject::User(viewer)]).await;
+    let flags = page::flags(app, viewer, consistency, Vec::new(), vec![user_id]).await;
     flags.followed.contains(&user_id)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use idl::{base::Code, video::MGetVideosRequest};
 use marks::Subject;
 use serde::Serialize;
@@ -50,11 +50,11 @@ pub fn route() -> Route {
 
 async fn video(
     app: Arc<App>,
-    call: Call<Option<Holder>, VideoQuery>,
+    call: Call<Option<TokenSubject>, VideoQuery>,
 ) -> Result<OneVideo, ApiError> {
     let viewer = call.user.map(|holder| holder.user_id);
     let VideoId(video_id) = call.params.video_id;
-    let video = shown(&app, video_id, viewer).await?;
+    let video = video_for_viewer(&app, video_id, viewer).await?;
     Ok(OneVideo { video })
 }
 
@@ -62,7 +62,11 @@ async fn video(
 ///
 /// # Errors
 /// [`Code::NO_SUCH_VIDEO`]: it isn't there, or isn't ready and somebody else's.
-pub async fn shown(app: &App, video_id: i64, viewer: Option<i64>) -> Result<Video, ApiError> {
+pub async fn video_for_viewer(
+    app: &App,
+    video_id: i64,
+    viewer: Option<i64>,
+) -> Result<Video, ApiError> {
     let of_viewer = viewer.map(Subject::User);
     // Whether it was deleted a moment ago is seen by everybody.
     let subjects: Vec<Subject> = [Subject::Video(video_id)]

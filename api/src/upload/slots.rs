@@ -53,9 +53,9 @@ pub struct SpoolClaim {
 }
 
 /// It may be evicted.
-const WAITS: u8 = 0;
+const EVICTABLE: u8 = 0;
 /// Its token was verified.
-const KEPT: u8 = 1;
+const PINNED: u8 = 1;
 /// It was evicted.
 const EVICTED: u8 = 2;
 
@@ -115,16 +115,16 @@ impl SpoolSlots {
 
     fn evict_for(&self, client: u64) -> bool {
         let held = self.held();
-        let waits = || held.iter().filter(|held| held.claim.waits());
+        let evictable = || held.iter().filter(|held| held.claim.is_evictable());
         let mut counts: HashMap<u64, usize> = HashMap::new();
-        for held in waits() {
+        for held in evictable() {
             *counts.entry(held.claim.client).or_default() += 1;
         }
         let own = counts.get(&client).copied().unwrap_or_default();
         let max = counts.values().copied().max().unwrap_or_default();
         // Then it still holds as many as the client of this upload does.
         let is_fair = max >= own + 2;
-        let victim = waits()
+        let victim = evictable()
             .filter(|held| counts.get(&held.claim.client) == Some(&max))
             .filter(|held| is_fair || held.is_slow(self.slow_rate))
             .min_by_key(|held| held.rate());
@@ -155,14 +155,14 @@ impl SpoolClaim {
         Arc::new(Self {
             client: client_network(client),
             bytes: AtomicU64::new(0),
-            state: AtomicU8::new(WAITS),
+            state: AtomicU8::new(EVICTABLE),
             evicted: Notify::new(),
         })
     }
 
     /// Its token was verified: from now on it can't be evicted.
-    pub fn keep(&self) {
-        self.step(KEPT);
+    pub fn pin(&self) {
+        self.transition(PINNED);
     }
 
     /// Returns when it is evicted.
@@ -171,20 +171,20 @@ impl SpoolClaim {
     }
 
     fn evict(&self) -> bool {
-        let done = self.step(EVICTED);
+        let done = self.transition(EVICTED);
         if done {
             self.evicted.notify_one();
         }
         done
     }
 
-    fn waits(&self) -> bool {
-        self.state.load(Ordering::Acquire) == WAITS
+    fn is_evictable(&self) -> bool {
+        self.state.load(Ordering::Acquire) == EVICTABLE
     }
 
-    fn step(&self, to: u8) -> bool {
+    fn transition(&self, to: u8) -> bool {
         self.state
-            .compare_exchange(WAITS, to, Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(EVICTABLE, to, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
     }
 }
@@ -222,7 +222,7 @@ mod tests {
         }
         let is_evicted = slots.evict_for(client_network(newcomer.parse().unwrap()));
         let held = slots.held();
-        let at = held.iter().position(|held| !held.claim.waits());
+        let at = held.iter().position(|held| !held.claim.is_evictable());
         assert_eq!(at.is_some(), is_evicted);
         at
     }
@@ -262,9 +262,9 @@ mod tests {
     async fn a_newcomer_gets_the_slot_of_an_evicted_upload_but_not_of_a_verified_one() {
         let slots = SpoolSlots::new(2, MIN_RATE);
         let claim = |address: &str| SpoolClaim::new(address.parse().unwrap());
-        let (kept, waiting) = (claim("192.0.2.1"), claim("192.0.2.1"));
-        let _kept_slot = slots.take(&kept).await.unwrap();
-        kept.keep();
+        let (pinned, waiting) = (claim("192.0.2.1"), claim("192.0.2.1"));
+        let _pinned_slot = slots.take(&pinned).await.unwrap();
+        pinned.pin();
         let slot = slots.take(&waiting).await.unwrap();
         for held in slots.held().iter_mut() {
             held.since -= 2 * SLOW_AFTER;
@@ -276,6 +276,6 @@ mod tests {
         };
         let (taken, ()) = tokio::join!(slots.take(&newcomer), give_way);
         assert!(taken.is_some());
-        assert_eq!(kept.state.load(Ordering::Acquire), KEPT);
+        assert_eq!(pinned.state.load(Ordering::Acquire), PINNED);
     }
 }

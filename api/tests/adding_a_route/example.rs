@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::Holder;
+use auth::TokenSubject;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -48,7 +48,7 @@ pub fn route() -> Route {
         .described("Greet a user", "Warmly, unless told otherwise.")
 }
 
-async fn greet(_: Arc<App>, call: Call<Option<Holder>, Greet>) -> Result<Greeting, ApiError> {
+async fn greet(_: Arc<App>, call: Call<Option<TokenSubject>, Greet>) -> Result<Greeting, ApiError> {
     let UserId(user_id) = call.params.user_id;
     let greeting = match call.params.action_type {
         Some(Switch::Off) => format!("Hello, user {user_id}."),

@@ -8,7 +8,7 @@ use testkit::{Account, Client, Reply, System, eventually};
 
 use crate::{
     feed::{access_log_line, field, seed},
-    scene::{counts, film, ids, seen_by},
+    scene::{counts, ids, publish_video, seen_by},
     shapes::{added, assert_reply, comments, feed_page, videos},
     shared_system, system_builder,
 };
@@ -44,7 +44,7 @@ async fn the_flow_of_the_public_tests_passes_twice_on_the_same_data() {
     let system = system_builder().start().await;
     let client = system.client();
     let author = client.new_account().await;
-    film(&client, &author).await;
+    publish_video(&client, &author).await;
     client.register("douyinTestUserA", "douyin").await.ok();
     for _ in 0..2 {
         let login = client.login("douyinTestUserA", "douyin").await.ok();
@@ -79,7 +79,7 @@ async fn a_comment_comes_back_as_it_was_written_without_white_space_at_its_edges
     let system = shared_system().await;
     let client = system.client();
     let (author, fan) = (client.new_account().await, client.new_account().await);
-    let video_id = film(&client, &author).await;
+    let video_id = publish_video(&client, &author).await;
     for text in [
         "很好看！".to_owned(),
         "好".repeat(500),
@@ -107,7 +107,7 @@ async fn a_text_of_no_characters_or_more_than_500_is_refused_and_changes_nothing
     let system = shared_system().await;
     let client = system.client();
     let author = client.new_account().await;
-    let video_id = film(&client, &author).await;
+    let video_id = publish_video(&client, &author).await;
     for text in [
         "x".repeat(501),
         "好".repeat(501),
@@ -135,7 +135,10 @@ async fn a_comment_is_deleted_by_its_writer_or_the_videos_author_and_by_nobody_e
     let client = system.client();
     let (author, fan) = (client.new_account().await, client.new_account().await);
     let stranger = client.new_account().await;
-    let (video_id, other) = (film(&client, &author).await, film(&client, &author).await);
+    let (video_id, other) = (
+        publish_video(&client, &author).await,
+        publish_video(&client, &author).await,
+    );
     let own = write(&client, &fan, video_id, "by the fan, deleted by the fan").await;
     let rude = write(&client, &fan, video_id, "by the fan, deleted by the author").await;
     let kept = write(&client, &author, video_id, "by the author").await;
@@ -217,7 +220,7 @@ async fn a_comment_comes_in_every_form_that_parameters_have() {
     let system = shared_system().await;
     let client = system.client();
     let author = client.new_account().await;
-    let video_id = film(&client, &author).await;
+    let video_id = publish_video(&client, &author).await;
     let id = video_id.to_string();
     let token = author.token.as_str();
     let text = "100 % + 1 = 很好";
@@ -262,7 +265,7 @@ async fn what_is_no_comment_is_refused_and_changes_nothing() {
     let system = shared_system().await;
     let client = system.client();
     let author = client.new_account().await;
-    let video_id = film(&client, &author).await;
+    let video_id = publish_video(&client, &author).await;
     let comment_id = write(&client, &author, video_id, "stays").await;
     let (id, comment) = (video_id.to_string(), comment_id.to_string());
     let full = [
@@ -337,7 +340,7 @@ async fn a_warm_comment_or_like_costs_one_rpc_and_at_most_two_trips_to_the_datab
     let client = system.client();
     let account = client.new_account().await;
     let token = &account.token;
-    let video_id = film(&client, &account).await;
+    let video_id = publish_video(&client, &account).await;
     // Until the processes know the account, the author and the counts; and on a busy machine Redis may miss a deadline.
     eventually(Duration::from_secs(20), "a cheap comment", async || {
         let reply = client.comment(token, video_id, "好").await;
@@ -361,7 +364,7 @@ async fn of_many_comments_at_once_the_one_under_no_video_fails_alone() {
     let system = shared_system().await;
     let client = system.client();
     let account = client.new_account().await;
-    let video_id = film(&client, &account).await;
+    let video_id = publish_video(&client, &account).await;
     let all = (0..24).map(|n| {
         let (client, token) = (client.clone(), account.token.clone());
         let video_id = if n % 8 == 0 { NOTHING } else { video_id };

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::Value;
 use testkit::Client;
 
-use crate::{scene::film, shapes::videos, shared_system};
+use crate::{scene::publish_video, shapes::videos, shared_system};
 
 /// The JSON of a reply that came in gzip.
 fn unpacked(packed: &[u8]) -> Value {
@@ -37,7 +37,7 @@ async fn a_large_reply_comes_in_gzip_to_who_takes_it() {
     let client = system.client();
     let author = client.new_account().await;
     for _ in 0..2 {
-        film(&client, &author).await;
+        publish_video(&client, &author).await;
     }
     let path = format!("/douyin/publish/list/?user_id={}", author.user_id);
     let (coding, plain) = fetch(&client, &path, "identity, gzip;q=0").await;

@@ -7,7 +7,7 @@ use testkit::{Account, Client, FOLD_PERIOD, Metrics, System, eventually};
 
 use crate::{
     faulty::SERVICES,
-    scene::{counts, film, ids, seen_by, user_counts},
+    scene::{counts, ids, publish_video, seen_by, user_counts},
     shapes::{added, comments, feed_page, videos},
     shared_system, system_builder,
 };
@@ -29,7 +29,7 @@ async fn counts_and_flags_are_exact_in_the_very_next_request_from_any_connection
     let client = system.client();
     let (author, fan) = (client.new_account().await, client.new_account().await);
     let other = client.new_account().await;
-    let video_id = film(&client, &author).await;
+    let video_id = publish_video(&client, &author).await;
     let mut comment_ids = Vec::new();
     for round in 1..=5 {
         for (likes, who) in [(1, &fan), (2, &other)] {
@@ -71,7 +71,7 @@ async fn works_are_counted_at_once() {
     let system = shared_system().await;
     let author = system.client().new_account().await;
     for works in 1..=3 {
-        film(&system.client(), &author).await;
+        publish_video(&system.client(), &author).await;
         assert_eq!(user_counts(&system, &author).await, (0, 0, works));
     }
 }
@@ -81,7 +81,7 @@ async fn simultaneous_likes_of_one_video_are_each_counted_once() {
     let system = shared_system().await;
     let client = system.client();
     let author = client.new_account().await;
-    let video_id = film(&client, &author).await;
+    let video_id = publish_video(&client, &author).await;
     let fans = futures::future::join_all((0..20).map(|_| client.new_account())).await;
     for (liked, likes) in [(true, 20), (false, 0)] {
         // Each three times at once.
@@ -104,7 +104,7 @@ async fn simultaneous_likes_of_one_video_are_each_counted_once() {
 
 /// A film with two likes and a comment, one of them the author's own.
 async fn popular_film(client: &Client, author: &Account, fan: &Account) -> i64 {
-    let video_id = film(client, author).await;
+    let video_id = publish_video(client, author).await;
     client.like(&author.token, video_id).await.ok();
     client.like(&fan.token, video_id).await.ok();
     client.comment(&fan.token, video_id, "好").await.ok();
@@ -218,7 +218,7 @@ async fn without_redis_all_works_exactly_and_waits_once_and_it_is_right_when_it_
     let client = system.client();
     let (author, fan) = (client.new_account().await, client.new_account().await);
     let other = client.new_account().await;
-    let video_id = film(&client, &author).await;
+    let video_id = publish_video(&client, &author).await;
     client.like(&other.token, video_id).await.ok();
     let all_works = async || assert_all_works(&system, &author, &fan, video_id).await;
     all_works().await;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use testkit::{Account, Client, Reply, System, eventually};
 
 use crate::{
-    scene::{film, ids, user_counts},
+    scene::{ids, publish_video, user_counts},
     shapes::{feed_page, videos},
     shared_system, system_builder,
 };
@@ -22,7 +22,7 @@ async fn delete(client: &Client, token: &str, video_id: i64) -> Reply {
 
 /// A video with a like and a comment.
 async fn beloved(client: &Client, author: &Account, fan: &Account) -> i64 {
-    let video_id = film(client, author).await;
+    let video_id = publish_video(client, author).await;
     client.like(&fan.token, video_id).await.ok();
     client.comment(&fan.token, video_id, "Nice").await.ok();
     video_id

@@ -181,15 +181,15 @@ async fn a_client_that_only_listens_any_more_sees_its_refusal() {
 
 #[tokio::test]
 async fn a_refused_body_is_the_first_to_give_up_its_place() {
-    const PLACES: usize = 20;
+    const MAX_CONNECTIONS: usize = 20;
     let system = system_builder()
-        .set("http.max_connections", PLACES)
+        .set("http.max_connections", MAX_CONNECTIONS)
         .start()
         .await;
     let feed = b"GET /douyin/feed/?latest_time=1 HTTP/1.1\r\nhost: x\r\n\r\n";
     // Idle for longer than it.
     let mut idle = Vec::new();
-    for _ in 0..PLACES - 1 {
+    for _ in 0..MAX_CONNECTIONS - 1 {
         let mut raw = Raw::connect(system.http()).await;
         raw.send(feed).await;
         assert_eq!(raw.answer().await.unwrap().http, 200);

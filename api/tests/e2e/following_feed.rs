@@ -5,7 +5,7 @@ use testkit::{Account, System};
 
 use crate::{
     feed::seed,
-    scene::{film, ids},
+    scene::{ids, publish_video},
     shapes::feed_page,
     system_builder,
 };
@@ -32,7 +32,7 @@ async fn it_has_the_videos_of_those_who_are_followed_and_no_others_newest_first(
     let (eve, fan) = (client.new_account().await, client.new_account().await);
     let mut films = Vec::new();
     for author in [&ann, &eve, &bob, &ann] {
-        films.push(film(&client, author).await);
+        films.push(publish_video(&client, author).await);
     }
     let (nothing, next_time) = following(&system, &fan, "").await;
     assert!(nothing.is_empty());

@@ -6,7 +6,7 @@ use serde_json::Value;
 use testkit::{Account, Client, System};
 
 use crate::{
-    scene::{film, ids},
+    scene::{ids, publish_video},
     shapes::{comments, feed_page, friends, users, videos},
     shared_system, system_builder,
 };
@@ -120,7 +120,7 @@ async fn every_user_of_every_reply_says_whether_the_viewer_follows_them() {
     let system = system_builder().start().await;
     let client = system.client();
     let [author, fan, stranger] = accounts(&client).await;
-    let video_id = film(&client, &author).await;
+    let video_id = publish_video(&client, &author).await;
     client.comment(&author.token, video_id, "Mine").await.ok();
     client.like(&fan.token, video_id).await.ok();
     let author_id = author.user_id.to_string();

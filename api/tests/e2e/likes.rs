@@ -6,7 +6,7 @@ use testkit::{Account, Client, Reply};
 
 use crate::{
     feed::seed,
-    scene::{counts, film, ids, seen_by, user_counts},
+    scene::{counts, ids, publish_video, seen_by, user_counts},
     shapes::{assert_reply, videos},
     shared_system, system_builder,
 };
@@ -34,7 +34,10 @@ async fn likes_and_unlikes_are_idempotent_and_a_like_keeps_its_place() {
     let system = shared_system().await;
     let client = system.client();
     let (author, fan) = (client.new_account().await, client.new_account().await);
-    let (first, second) = (film(&client, &author).await, film(&client, &author).await);
+    let (first, second) = (
+        publish_video(&client, &author).await,
+        publish_video(&client, &author).await,
+    );
 
     assert_reply(&client.like(&fan.token, first).await.ok());
     client.like(&fan.token, second).await.ok();
@@ -66,7 +69,7 @@ async fn a_list_of_likes_is_everybodys_to_see_with_the_flags_of_the_viewer() {
     let system = shared_system().await;
     let client = system.client();
     let (author, fan) = (client.new_account().await, client.new_account().await);
-    let video_id = film(&client, &author).await;
+    let video_id = publish_video(&client, &author).await;
     client.like(&fan.token, video_id).await.ok();
     let fan_id = fan.user_id.to_string();
     let of_fan = ("user_id", fan_id.as_str());
@@ -174,7 +177,7 @@ async fn a_like_comes_in_every_form_that_parameters_have() {
     let system = shared_system().await;
     let client = system.client();
     let (author, fan) = (client.new_account().await, client.new_account().await);
-    let video_id = film(&client, &author).await;
+    let video_id = publish_video(&client, &author).await;
     let id = video_id.to_string();
     let pairs = |action: &'static str| {
         [
@@ -211,7 +214,7 @@ async fn what_is_no_like_is_refused_and_changes_nothing() {
     let system = shared_system().await;
     let client = system.client();
     let (author, fan) = (client.new_account().await, client.new_account().await);
-    let video_id = film(&client, &author).await;
+    let video_id = publish_video(&client, &author).await;
     client.like(&fan.token, video_id).await.ok();
     client.like(&fan.token, NO_VIDEO).await.refused(10007);
     client.unlike(&fan.token, NO_VIDEO).await.refused(10007);

@@ -8,7 +8,7 @@ use reqwest::{
 };
 use testkit::{Account, Client, Metrics, Reply, eventually, media};
 
-use crate::{scene::film, shapes::assert_no_session, system_builder};
+use crate::{scene::publish_video, shapes::assert_no_session, system_builder};
 
 const TOO_MANY: i64 = 10012;
 
@@ -145,7 +145,7 @@ async fn behind_a_trusted_proxy_each_client_and_each_user_has_limits_of_their_ow
     assert_eq!(login["user_id"], known.user_id);
 
     // The quota lets an upload begin while anything is left.
-    let video_id = film(&client, &known).await;
+    let video_id = publish_video(&client, &known).await;
     let again = client.publish(&known.token, "More", media::mp4()).await;
     let long = Duration::from_secs(1_000_000) * 86_400;
     assert!(is_refused(&again, long), "{}", again.text);
@@ -155,7 +155,7 @@ async fn behind_a_trusted_proxy_each_client_and_each_user_has_limits_of_their_ow
         .parse()
         .unwrap();
     assert!(wait > 86_400, "a day for each byte of a film: {wait}");
-    film(&client, &other).await;
+    publish_video(&client, &other).await;
 
     // Whoever shows no token is counted before a byte of the file is kept.
     let mut uploads = 0;

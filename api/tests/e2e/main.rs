@@ -9,7 +9,7 @@
     missing_docs
 )]
 
-mod account_care;
+mod account_management;
 mod accounts;
 mod broken_uploads;
 mod browser;
@@ -45,8 +45,8 @@ mod numbers;
 mod one_video;
 mod operations;
 mod ownership;
+mod pages;
 mod parameters;
-mod places;
 mod primary_away;
 mod profile;
 mod protobuf;

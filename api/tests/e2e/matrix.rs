@@ -8,7 +8,7 @@ use testkit::{System, eventually, media};
 use crate::{
     browser::{drive, is_there},
     shapes::videos,
-    store::films,
+    store::video_objects,
     system_builder,
 };
 
@@ -317,7 +317,7 @@ async fn assert_nothing_is_left(system: &System) {
     let known: Vec<String> = system.database().column(keys).await;
     let name = |key: &str| key.split(['/', '.']).nth(1).unwrap_or_default().to_owned();
     let known: Vec<String> = known.iter().map(|key| name(key)).collect();
-    let keys = films(system).await;
+    let keys = video_objects(system).await;
     let left: Vec<&String> = keys
         .iter()
         .filter(|key| !known.contains(&name(key)))

@@ -1,7 +1,7 @@
 //! One video, as a link leads to it.
 
 use crate::{
-    scene::{film, seen_by},
+    scene::{publish_video, seen_by},
     shapes::assert_video,
     shared_system,
 };
@@ -11,7 +11,7 @@ async fn a_link_shows_the_video_as_its_lists_do_with_what_was_just_written() {
     let system = shared_system().await;
     let client = system.client();
     let (author, fan) = (client.new_account().await, client.new_account().await);
-    let video_id = film(&client, &author).await;
+    let video_id = publish_video(&client, &author).await;
     client.like(&fan.token, video_id).await.ok();
     client.comment(&fan.token, video_id, "Seen").await.ok();
     for viewer in [&author, &fan] {

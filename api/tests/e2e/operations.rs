@@ -6,7 +6,7 @@ use serde_json::Value;
 use telemetry::metrics::FAMILIES;
 use testkit::{Client, Process, eventually, media};
 
-use crate::{scene::film, system_builder};
+use crate::{scene::publish_video, system_builder};
 
 /// By when each process has folded, or looked at what it depends on.
 const SOON: Duration = Duration::from_secs(20);
@@ -78,7 +78,7 @@ async fn each_family_is_there_and_moves_with_what_happens() {
         .await;
     let client = system.client();
     let account = client.new_account().await;
-    let video_id = film(&client, &account).await;
+    let video_id = publish_video(&client, &account).await;
     let broken = client
         .publish(&account.token, "No film", b"no film".to_vec())
         .await;

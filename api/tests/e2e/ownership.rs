@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use testkit::{Account, Client, Reply, media};
 
 use crate::{
-    scene::film,
-    shapes::{comments, messages, unsigned, users, videos},
+    scene::publish_video,
+    shapes::{comments, messages, users, videos, without_signatures},
     shared_system,
 };
 
@@ -30,7 +30,7 @@ struct Scene {
 impl Scene {
     async fn set(client: Client) -> Self {
         let (victim, attacker) = (client.new_account().await, client.new_account().await);
-        let film = film(&client, &victim).await;
+        let film = publish_video(&client, &victim).await;
         client.like(&victim.token, film).await.ok();
         let friend = client.new_account().await;
         client.follow(&victim.token, friend.user_id).await.ok();
@@ -71,7 +71,7 @@ impl Scene {
             .chat(token, self.friend.user_id, None)
             .await
             .ok();
-        unsigned(
+        without_signatures(
             json!({ "user": user["user"], "works": works, "likes": likes, "comments": comments,
             "friends": without_counts(users(&friends)), "chat": messages(&chat) }),
         )
@@ -232,7 +232,7 @@ fn comment<'a>(scene: &'a Scene, path: &'static str) -> BoxFuture<'a, ()> {
         let delete = [("action_type", "2")];
         scene.send(Method::POST, path, &delete).await.refused(10009);
         let (client, token) = (&scene.client, &scene.attacker.token);
-        let own = film(client, &scene.attacker).await;
+        let own = publish_video(client, &scene.attacker).await;
         let elsewhere = client.delete_comment(token, own, scene.comment);
         elsewhere.await.refused(10008);
 

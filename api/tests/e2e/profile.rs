@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testkit::{Account, Client, Reply, eventually};
 
 use crate::{
-    shapes::{assert_user, unsigned},
+    shapes::{assert_user, without_signatures},
     shared_system, system_builder,
 };
 
@@ -72,12 +72,12 @@ async fn a_profile_is_changed_for_its_owner_at_once_and_for_others_soon() {
     assert_user(&changed);
     assert_eq!(changed["signature"], "你好，世界");
     let own = seen_by(&owner).await;
-    assert_eq!(unsigned(own.clone()), unsigned(changed));
+    assert_eq!(without_signatures(own.clone()), without_signatures(changed));
     eventually(SEEN, "others see the new profile", async || {
-        (unsigned(seen_by(&other).await) == unsigned(own.clone())).then_some(())
+        (without_signatures(seen_by(&other).await) == without_signatures(own.clone())).then_some(())
     })
     .await;
-    let avatar = |user: &Value| unsigned(user["avatar"].clone());
+    let avatar = |user: &Value| without_signatures(user["avatar"].clone());
     assert_ne!(avatar(&before), avatar(&own));
     for (name, expected) in [("avatar", (512, 300)), ("background_image", (1500, 600))] {
         let (status, kind, bytes) = fetch(&client, &own[name]).await;
@@ -91,7 +91,7 @@ async fn a_profile_is_changed_for_its_owner_at_once_and_for_others_soon() {
     let parts = form(&owner).part("avatar", file(picture("mjpeg", "100x100")));
     let again = change(&client, parts).await.ok()["user"].take();
     assert_eq!(again["signature"], own["signature"]);
-    let background = |user: &Value| unsigned(user["background_image"].clone());
+    let background = |user: &Value| without_signatures(user["background_image"].clone());
     assert_eq!(background(&again), background(&own));
     assert_eq!(fetch(&client, &own["avatar"]).await.0, 404);
     let (_, _, bytes) = fetch(&client, &again["avatar"]).await;
@@ -141,7 +141,8 @@ async fn what_is_wrong_with_a_profile_is_named_and_nothing_changes() {
     let system = shared_system().await;
     let client = system.client();
     let account = client.new_account().await;
-    let profile = async || unsigned(client.user(account.user_id, &account.token).await.ok());
+    let profile =
+        async || without_signatures(client.user(account.user_id, &account.token).await.ok());
     let before = profile().await;
     let good = || file(picture("png", "64x64"));
     for (form, says) in [

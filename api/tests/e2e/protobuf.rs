@@ -11,7 +11,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use testkit::Client;
 
-use crate::{scene::film, shared_system};
+use crate::{scene::publish_video, shared_system};
 
 const PROTOBUF: &str = "application/x-protobuf";
 
@@ -132,7 +132,7 @@ async fn both_forms_of_every_reply_are_equal_as_protoc_decodes_them() {
     let system = shared_system().await;
     let client = system.client();
     let (author, fan) = (client.new_account().await, client.new_account().await);
-    let video_id = film(&client, &author).await;
+    let video_id = publish_video(&client, &author).await;
     client.like(&fan.token, video_id).await.ok();
     client
         .comment(&fan.token, video_id, "好 \"quoted\" \\ \n🎬")
@@ -251,7 +251,7 @@ async fn a_request_in_protobuf_is_read_like_one_in_json() {
     let login = message(&[(1, &account.name), (2, &account.password)]);
     let session = send("/douyin/user/login/", login.clone()).await.ok();
     assert_eq!(session["user_id"], account.user_id);
-    let video_id = film(&client, &account).await;
+    let video_id = publish_video(&client, &account).await;
     let mut like = message(&[(1, &account.token)]);
     like.extend(
         [

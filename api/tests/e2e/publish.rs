@@ -8,7 +8,7 @@ use crate::{
     MAX_UPLOAD,
     shapes::videos,
     shared_system,
-    store::{assert_empty, assert_films},
+    store::{assert_empty, assert_video_objects},
     system_builder,
 };
 
@@ -78,7 +78,7 @@ async fn what_is_no_whole_video_is_refused_and_leaves_nothing() {
         .publish(&account.token, "A film", with_tail)
         .await
         .ok();
-    assert_films(&system, 1).await;
+    assert_video_objects(&system, 1).await;
 
     // An index may name another file. Whatever becomes of the film, that file is not opened.
     let elsewhere = media::dref(&tripwire.url("x.mp4"));
@@ -277,7 +277,7 @@ async fn a_file_may_have_the_largest_size_and_not_a_byte_more() {
         publish(&client, token, media::mp4_of_size(MAX_UPLOAD), chunked)
             .await
             .ok();
-        assert_films(&system, count).await;
+        assert_video_objects(&system, count).await;
     }
 }
 

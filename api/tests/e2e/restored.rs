@@ -7,8 +7,8 @@ use settings::Secret;
 use testkit::{Account, Client, JWT_KEYS, System, media};
 
 use crate::{
-    scene::{film, seen_by},
-    store::Holdings,
+    scene::{publish_video, seen_by},
+    store::StoredState,
     system_builder,
 };
 
@@ -19,7 +19,7 @@ async fn forget(system: &System, account: &Account) {
     system.database().replicas_caught_up().await;
 }
 
-async fn rows(system: &System) -> (i64, i64, Holdings) {
+async fn rows(system: &System) -> (i64, i64, StoredState) {
     let count = async |table: &str| {
         let sql = format!("SELECT COUNT(*) FROM {table}");
         system.database().value::<i64>(&sql).await
@@ -27,7 +27,7 @@ async fn rows(system: &System) -> (i64, i64, Holdings) {
     (
         count("favorites").await,
         count("comments").await,
-        Holdings::of(system).await,
+        StoredState::of(system).await,
     )
 }
 
@@ -56,7 +56,7 @@ async fn a_token_of_a_user_who_is_not_there_writes_nothing() {
     let system = system_builder().start().await;
     let client = system.client();
     let (author, lost) = (client.new_account().await, client.new_account().await);
-    let video_id = film(&client, &author).await;
+    let video_id = publish_video(&client, &author).await;
     let comment = client.comment(&author.token, video_id, "说").await.ok();
     let comment_id = comment["comment"]["id"].as_i64().unwrap();
     forget(&system, &lost).await;
@@ -72,7 +72,7 @@ async fn a_token_is_nobody_elses_when_its_id_is_given_once_more() {
     let system = system_builder().start().await;
     let client = system.client();
     let (author, lost) = (client.new_account().await, client.new_account().await);
-    let video_id = film(&client, &author).await;
+    let video_id = publish_video(&client, &author).await;
     client.like(&lost.token, video_id).await.ok();
     client.unlike(&lost.token, video_id).await.ok();
     forget(&system, &lost).await;
@@ -105,7 +105,7 @@ async fn an_older_token_is_good_for_an_account_that_was_there_when_it_was_issued
     let system = system_builder().start().await;
     let client = system.client();
     let account = client.new_account().await;
-    let video_id = film(&client, &account).await;
+    let video_id = publish_video(&client, &account).await;
     let older = older_token(account.user_id);
     client.like(&older, video_id).await.ok();
     client.comment(&older, video_id, "说").await.ok();

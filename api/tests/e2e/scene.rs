@@ -5,8 +5,8 @@ use testkit::{Account, Client, System, media};
 
 use crate::shapes::{feed_page, videos};
 
-/// The id of a film that `author` has just published.
-pub async fn film(client: &Client, author: &Account) -> i64 {
+/// Publishes a video of `author`, and gives its id.
+pub async fn publish_video(client: &Client, author: &Account) -> i64 {
     client
         .publish(&author.token, "A film to like", media::mp4())
         .await

@@ -6,7 +6,7 @@ use reqwest::{Method, RequestBuilder, multipart};
 use serde_json::json;
 use testkit::{Account, Client, JWT_KEYS, Process, RPC_SECRET, Reply, System, environment, media};
 
-use crate::{MAX_UPLOAD, scene::film, shapes::videos, system_builder};
+use crate::{MAX_UPLOAD, scene::publish_video, shapes::videos, system_builder};
 
 const SOON: Duration = Duration::from_secs(20);
 const SERVICES: [&str; 5] = ["api", "user", "video", "favorite", "comment"];
@@ -174,7 +174,7 @@ async fn films(client: &Client, account: &Account, asked: &mut Asked) -> i64 {
         let reply = client.publish(token, "No film", file).await;
         assert_eq!(reply.code(), code, "{}", reply.text);
     }
-    film(client, account).await
+    publish_video(client, account).await
 }
 
 /// Likes, comments, and every list; the films fetched by their URLs, good and tampered with.

@@ -114,7 +114,7 @@ pub fn videos(reply: &Value) -> Vec<Value> {
 }
 
 /// The same value with the queries of presigned URLs cut off: the signatures in them change every half hour.
-pub fn unsigned(mut reply: Value) -> Value {
+pub fn without_signatures(mut reply: Value) -> Value {
     match &mut reply {
         Value::String(text) => {
             if let Some(at) = text.find("?X-Amz-") {
@@ -123,10 +123,10 @@ pub fn unsigned(mut reply: Value) -> Value {
         }
         Value::Array(items) => items
             .iter_mut()
-            .for_each(|item| *item = unsigned(item.take())),
+            .for_each(|item| *item = without_signatures(item.take())),
         Value::Object(members) => members
             .values_mut()
-            .for_each(|member| *member = unsigned(member.take())),
+            .for_each(|member| *member = without_signatures(member.take())),
         _ => {}
     }
     reply

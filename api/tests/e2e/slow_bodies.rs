@@ -18,7 +18,7 @@ use crate::{store::assert_empty_soon, system_builder};
 
 /// Enough for anything that is to happen soon, on a busy machine.
 const SOON: Duration = Duration::from_secs(60);
-const PLACES: usize = 50;
+const MAX_CONNECTIONS: usize = 50;
 const SLOTS: usize = 8;
 /// Longer than a test: it isn't the pace that helps.
 const LONG_S: u64 = 600;
@@ -100,7 +100,7 @@ type AddressOf = fn(u8) -> Ipv4Addr;
 #[tokio::test]
 async fn more_dripping_uploads_than_places_leave_everybody_else_served() {
     let system = system_builder()
-        .set("http.max_connections", PLACES)
+        .set("http.max_connections", MAX_CONNECTIONS)
         .set("http.admission_timeout_s", LONG_S)
         .start()
         .await;
@@ -112,17 +112,17 @@ async fn more_dripping_uploads_than_places_leave_everybody_else_served() {
     ];
     for (what, address) in cases {
         let mut drips = JoinSet::new();
-        for n in 0..PLACES + 5 {
+        for n in 0..MAX_CONNECTIONS + 5 {
             let from = address(u8::try_from(n).unwrap());
             drip(&mut drips, to, from, head("", "")).await;
         }
         println!("{what}");
-        until_used(&system, "connections", PLACES).await;
+        until_used(&system, "connections", MAX_CONNECTIONS).await;
         serves(&system, &account).await;
         // Those that are still closing would take places of the next case.
         drips.shutdown().await;
         eventually(SOON, "connections that are closed", async || {
-            (used(&system, "connections").await <= PLACES / 10).then_some(())
+            (used(&system, "connections").await <= MAX_CONNECTIONS / 10).then_some(())
         })
         .await;
     }
@@ -131,7 +131,7 @@ async fn more_dripping_uploads_than_places_leave_everybody_else_served() {
 #[tokio::test]
 async fn behind_a_trusted_proxy_its_client_with_the_most_places_gives_one_up() {
     let system = system_builder()
-        .set("http.max_connections", PLACES)
+        .set("http.max_connections", MAX_CONNECTIONS)
         .set("http.admission_timeout_s", LONG_S)
         .set("http.min_body_rate_after_s", LONG_S)
         .set("upload.stall_timeout_s", LONG_S)
@@ -160,11 +160,11 @@ async fn behind_a_trusted_proxy_its_client_with_the_most_places_gives_one_up() {
     })
     .await;
     let mut drips = JoinSet::new();
-    for _ in 0..PLACES + 5 {
+    for _ in 0..MAX_CONNECTIONS + 5 {
         let begin = head("", "x-forwarded-for: 192.0.2.1\r\n");
         drip(&mut drips, to, host(9), begin).await;
     }
-    until_used(&system, "connections", PLACES).await;
+    until_used(&system, "connections", MAX_CONNECTIONS).await;
     serves(&system, &account).await;
     honest.write_all(rest).await.unwrap();
     let (status, json) = reply(&mut honest).await;

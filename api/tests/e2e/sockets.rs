@@ -19,7 +19,7 @@ const RECOVERY: Duration = Duration::from_secs(5);
 /// Enough for anything that is to happen soon, on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
 /// How long processor time is counted for, and how much of it a process that does nothing may use.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 const IDLE: Duration = Duration::from_millis(100);
 
 /// Processor time that a process has used.
@@ -38,7 +38,7 @@ fn processor_time(process: &Process) -> Duration {
 async fn until_idle(process: &Process) {
     eventually(SOON, "an idle process", async || {
         let before = processor_time(process);
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         (processor_time(process) - before < IDLE).then_some(())
     })
     .await;

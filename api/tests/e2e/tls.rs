@@ -10,7 +10,7 @@ use testkit::{
     eventually,
 };
 
-use crate::{scene::film, shapes::videos, system_builder};
+use crate::{scene::publish_video, shapes::videos, system_builder};
 
 /// By when a process has looked at what it depends on, or sent what it collected.
 const SOON: Duration = Duration::from_secs(30);
@@ -48,7 +48,7 @@ async fn the_system_works_with_tls_behind_it_and_says_what_it_does_not_trust() {
         .await;
     let client = system.client();
     let account = client.new_account().await;
-    let video_id = film(&client, &account).await;
+    let video_id = publish_video(&client, &account).await;
     client.like(&account.token, video_id).await.ok();
     client.comment(&account.token, video_id, "Well").await.ok();
     let feed = client.feed(&[("token", &account.token)]).await;

@@ -6,7 +6,7 @@ use testkit::{Process, System, eventually, media};
 
 use crate::{
     shapes::{feed_page, videos},
-    store::films,
+    store::video_objects,
     system_builder,
 };
 
@@ -103,7 +103,7 @@ async fn a_video_that_is_not_ready_is_there_for_its_author_alone_who_may_delete_
     assert_eq!(user["user"]["work_count"], 0);
     assert_eq!(count(&system, "jobs").await, 0);
     eventually(SOON, "the files gone, too", async || {
-        films(&system).await.is_empty().then_some(())
+        video_objects(&system).await.is_empty().then_some(())
     })
     .await;
 }
@@ -137,7 +137,7 @@ async fn whenever_a_transcoder_is_killed_another_makes_the_video_ready_and_nothi
     assert_eq!(user["user"]["work_count"], 3);
     reap(&system).await;
     assert_eq!(count(&system, "uploads").await, 0);
-    let keys = films(&system).await;
+    let keys = video_objects(&system).await;
     assert_eq!(keys.len(), 3 * 3, "a video and two covers each: {keys:?}");
     assert_eq!(system.bucket().open_uploads().await, [""; 0]);
 }
@@ -183,6 +183,6 @@ async fn a_transcoder_that_was_stopped_past_its_lease_changes_nothing_when_it_go
     let user = client.user(author.user_id, &author.token).await.ok();
     assert_eq!(user["user"]["work_count"], 1);
     reap(&system).await;
-    let keys = films(&system).await;
+    let keys = video_objects(&system).await;
     assert_eq!(keys.len(), 3, "{keys:?}");
 }

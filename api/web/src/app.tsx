@@ -1,4 +1,4 @@
-// The whole page: the place one is in, the menu to go elsewhere, and what lies above.
+// The whole page: the screen of the route, the menu to go elsewhere, and what lies above.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 
@@ -8,8 +8,8 @@ import { logIn } from "./model/login";
 import { FeedScreen, FollowingScreen, WatchScreen } from "./screens/feeds";
 import { NotFound } from "./screens/not-found";
 import { Menu } from "./menu";
-import { open, place, sheets, topSheet } from "./router/router";
-import type { Place, Sheet } from "./router/places";
+import { open, route, sheets, topSheet } from "./router/router";
+import type { Route, Sheet } from "./router/routes";
 import { UploadPill } from "./sheets/queue";
 import { Offline } from "./toasts";
 
@@ -35,7 +35,7 @@ export function App() {
     <div class={panel ? "shell has-panel" : "shell"}>
       <Menu />
       <main>
-        <Screen place={place.value} />
+        <Screen route={route.value} />
         <UploadPill />
       </main>
       {panel?.name === "comments" && <CommentsPanel id={panel.id} />}
@@ -45,20 +45,20 @@ export function App() {
   );
 }
 
-function Screen({ place }: { place: Place }) {
-  switch (place.name) {
+function Screen({ route }: { route: Route }) {
+  switch (route.name) {
     case "feed":
       return <FeedScreen />;
     case "following":
       return <FollowingScreen />;
     case "video":
-      return <WatchScreen id={place.id} />;
+      return <WatchScreen id={route.id} />;
     case "profile":
-      return <ProfileScreen key={place.id} id={place.id} tab={place.tab} />;
+      return <ProfileScreen key={route.id} id={route.id} tab={route.tab} />;
     case "messages":
       return <MessagesScreen />;
     case "chat":
-      return <ChatScreen id={place.id} />;
+      return <ChatScreen id={route.id} />;
     case "unknown":
       return (
         <div class="screen">

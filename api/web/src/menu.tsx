@@ -8,8 +8,8 @@ import { userOf } from "./model/store";
 import { Avatar } from "./looks/avatar";
 import { Brand } from "./looks/brand";
 import { Icon, type IconName } from "./looks/icon";
-import { open, place, sheets } from "./router/router";
-import { paths } from "./router/places";
+import { open, route, sheets } from "./router/router";
+import { paths } from "./router/routes";
 import { t } from "./words";
 
 interface LinkProps {
@@ -33,7 +33,7 @@ function Link({ to, icon, on, label, isHere, testid, onClick }: LinkProps) {
 
 /** Home again, at home: from the top. */
 function goHome() {
-  if (place.value.name === "feed" && !sheets.value.length) void listOf(keys.home).restart();
+  if (route.value.name === "feed" && !sheets.value.length) void listOf(keys.home).restart();
 }
 
 function toPublish() {
@@ -45,7 +45,7 @@ function toPublish() {
 
 export function Menu() {
   const me = session.value;
-  const where = place.value;
+  const where = route.value;
   const wide = isWide.value;
   const user = userOf(me?.userId ?? 0);
   const isHome = where.name === "feed" || (!wide && where.name === "following");

@@ -17,7 +17,7 @@ import * as looks from "./browser/looks.mjs";
 import { ask, newUser, PICTURES, publish } from "./browser/page.mjs";
 import { aPersonBegins } from "./browser/person.mjs";
 import { wordsAreForPeople } from "./browser/people.mjs";
-import { aVideoOfAProfileCloses, backLeadsWhereOneWas, linksWorkForGuestsAndWrongOnesSaySo } from "./browser/places.mjs";
+import { aVideoOfAProfileCloses, backLeadsWhereOneWas, linksWorkForGuestsAndWrongOnesSaySo } from "./browser/routes.mjs";
 import * as playback from "./browser/playback.mjs";
 import {
   aFingerSeeksAndPauses,

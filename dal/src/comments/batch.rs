@@ -15,8 +15,9 @@ use crate::{
     tombstones::{self, Deleted, Tombstones},
 };
 
-/// How often a batch is begun anew: a key in it was used before, a video in it is deleted, or the clock isn't what it was taken for.
-const MAX_BEGINNINGS: usize = 4;
+/// How often a batch is tried before it fails. It is tried again if a key in it was used before, a video in it is deleted, or the known
+/// clock was wrong.
+const MAX_ATTEMPTS: usize = 4;
 /// The primary's clock, once a batch; and what is between two ids of an insert. (An insert of a known number of rows gives them one after
 /// the other in every lock mode of InnoDB.)
 const STAMP: &str = "SET @written_ms = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
@@ -58,7 +59,7 @@ impl Op for CommentOp {
             may_be_gone: false,
         };
         let mut begin = attempt.begin().await?;
-        for _ in 0..MAX_BEGINNINGS {
+        for _ in 0..MAX_ATTEMPTS {
             match batch.commit(attempt, begin).await {
                 Ok(Some(committed)) => return Ok((batch.outcomes.all()?, committed)),
                 Ok(None) => {}
@@ -66,7 +67,7 @@ impl Op for CommentOp {
                 Err(DalError::Duplicate) => {
                     batch
                         .outcomes
-                        .take_out_repeats(attempt, CommentOp::made)
+                        .resolve_duplicates(attempt, CommentOp::made)
                         .await?;
                 }
                 Err(error) => return Err(error),
@@ -97,7 +98,7 @@ impl Batch<'_> {
         let mut decided: Vec<(usize, Deletion)> = Vec::new();
         let deletes = self.deletes().next().is_some();
         if deletes || self.may_be_gone {
-            let there = self.look(attempt, begin).await?;
+            let there = self.lock_rows(attempt, begin).await?;
             statements.clear();
             let mut gone = HashSet::new();
             for (at, delete) in self.deletes() {
@@ -126,7 +127,7 @@ impl Batch<'_> {
                 && let Some(video_id) = self.ops.first().map(|op| op.video_id())
             {
                 // They make up for each other, and must be committed all the same.
-                deltas = Deltas::unmoved(Counter::VideoComments(video_id));
+                deltas = Deltas::zero(Counter::VideoComments(video_id));
             }
             // Behind the rows: of two at once, either this finds the tombstone, or the sweep finds the rows.
             let refers_to = adds.iter().flat_map(|(_, comment)| comment.refers_to());
@@ -162,7 +163,7 @@ impl Batch<'_> {
     }
 
     /// Which of the rows to delete are there, locked: video and writer by id. Takes out what refers to something deleted. One trip.
-    async fn look(
+    async fn lock_rows(
         &mut self,
         attempt: &mut Attempt<'_>,
         begin: Begin,
@@ -173,19 +174,19 @@ impl Batch<'_> {
             .collect();
         let refers_to: BTreeSet<Deleted> = self
             .outcomes
-            .open()
+            .undecided()
             .flat_map(|(_, op)| op.refers_to())
             .collect();
-        let deleted = Tombstones::Comments.question(&refers_to);
+        let deleted = Tombstones::Comments.select_sql(&refers_to);
         let (rows, deleted) = match ids.is_empty() {
-            true => (Vec::new(), attempt.ask(begin, &deleted).await?),
+            true => (Vec::new(), attempt.query(begin, &deleted).await?),
             false => {
                 let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-                let look = format!(
+                let select = format!(
                     "SELECT id, video_id, user_id FROM comments WHERE id IN ({}) FOR UPDATE",
                     ids.join(", ")
                 );
-                let [rows, deleted] = attempt.ask_all(begin, [&look, &deleted]).await?;
+                let [rows, deleted] = attempt.query_all(begin, [&select, &deleted]).await?;
                 (rows, deleted)
             }
         };
@@ -202,14 +203,14 @@ impl Batch<'_> {
 
     /// New comments that are no repeats.
     fn adds(&self) -> impl Iterator<Item = (usize, &NewComment)> {
-        self.outcomes.open().filter_map(|(at, op)| match op {
+        self.outcomes.undecided().filter_map(|(at, op)| match op {
             CommentOp::Add(comment) => Some((at, comment)),
             CommentOp::Delete(_) => None,
         })
     }
 
     fn deletes(&self) -> impl Iterator<Item = (usize, &DeleteComment)> {
-        self.outcomes.open().filter_map(|(at, op)| match op {
+        self.outcomes.undecided().filter_map(|(at, op)| match op {
             CommentOp::Delete(comment) => Some((at, comment)),
             CommentOp::Add(_) => None,
         })

@@ -19,7 +19,7 @@ use crate::{
 };
 use batch::{CommentOp, Written};
 pub use comment::{Comment, DeleteComment, Deletion, NewComment};
-pub use sweep::{bury, sweep};
+pub use sweep::{set_tombstone, sweep};
 pub use take_down::take_down;
 
 /// Adds and deletes comments, together with whoever does at the same moment. Cheap to clone; one a process.

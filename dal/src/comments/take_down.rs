@@ -36,12 +36,12 @@ impl Transaction for TakeDown {
     type Output = Counted<bool>;
 
     async fn run(&self, transaction: &DatabaseTransaction) -> Result<Self::Output, DalError> {
-        let look = Statement::from_sql_and_values(
+        let select = Statement::from_sql_and_values(
             DbBackend::MySql,
             "SELECT video_id, user_id FROM comments WHERE id = ? FOR UPDATE",
             [self.comment_id.into()],
         );
-        let Some(row) = transaction.query_one_raw(look).await? else {
+        let Some(row) = transaction.query_one_raw(select).await? else {
             return Ok(Counted {
                 output: false,
                 deltas: Deltas::default(),

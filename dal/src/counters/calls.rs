@@ -17,13 +17,13 @@ impl Counters {
         &self,
         counters: &[Counter],
     ) -> Result<Vec<(Counter, Entry)>, Unavailable> {
-        let look_up = async |(link, counters): (&Arc<Client>, Vec<Counter>)| {
+        let look_up = async |(client, counters): (&Arc<Client>, Vec<Counter>)| {
             let groups = self.groups(counters);
             let calls: Vec<ScriptCall> = groups
                 .iter()
                 .map(|group| self.look_up_call(group))
                 .collect();
-            let replies = link.get_by_script(&LOOK_UP_SCRIPT, &calls).await?;
+            let replies = client.get_by_script(&LOOK_UP_SCRIPT, &calls).await?;
             let mut entries = Vec::new();
             for (group, reply) in groups.into_iter().zip(replies) {
                 let Ok(Value::Array(texts)) = reply else {
@@ -36,7 +36,7 @@ impl Counters {
             }
             Ok(entries)
         };
-        let [favorites, comments] = self.by_link(counters);
+        let [favorites, comments] = self.by_client(counters);
         let (favorites, comments) = tokio::join!(look_up(favorites), look_up(comments));
         let mut entries: Vec<(Counter, Entry)> = favorites?;
         entries.extend(comments?);
@@ -58,7 +58,7 @@ impl Counters {
     fn look_up_call(&self, counters: &[Counter]) -> ScriptCall {
         let bucket = counters.first().map(|first| {
             self.keys
-                .trusted_by(entry::database(*first), self.keys.bucket(*first))
+                .lease_bucket(entry::database(*first), self.keys.bucket(*first))
         });
         let trust = bucket.into_iter().flat_map(|b| [b.epoch, b.leases]);
         let keys = trust.chain(self.keys_of(counters)).collect();
@@ -70,15 +70,15 @@ impl Counters {
         &self,
         counters: &[Counter],
     ) -> Result<Vec<(Counter, Bytes)>, Unavailable> {
-        let get = async |(link, counters): (&Arc<Client>, Vec<Counter>)| {
+        let get = async |(client, counters): (&Arc<Client>, Vec<Counter>)| {
             if counters.is_empty() {
                 return Ok(Vec::new());
             }
-            let texts = link.get_all(self.keys_of(&counters)).await?;
+            let texts = client.get_all(self.keys_of(&counters)).await?;
             let present = counters.into_iter().zip(texts);
             Ok(present.filter_map(|(c, text)| Some((c, text?))).collect())
         };
-        let [favorites, comments] = self.by_link(counters);
+        let [favorites, comments] = self.by_client(counters);
         let (favorites, comments) = tokio::join!(get(favorites), get(comments));
         let mut texts: Vec<(Counter, Bytes)> = favorites?;
         texts.extend(comments?);
@@ -92,7 +92,7 @@ impl Counters {
         counters: &[Counter],
         call: impl Fn(Counter, String) -> ScriptCall,
     ) -> Result<Vec<(Counter, redis_client::Reply<Value>)>, Unavailable> {
-        let [(favorites, likes), (comments, others)] = self.by_link(counters);
+        let [(favorites, likes), (comments, others)] = self.by_client(counters);
         let (likes, others) = tokio::join!(
             self.scripted(favorites, script, &likes, &call),
             self.scripted(comments, script, &others, &call)
@@ -104,7 +104,7 @@ impl Counters {
 
     pub(super) async fn scripted(
         &self,
-        link: &Arc<Client>,
+        client: &Arc<Client>,
         script: &Script,
         counters: &[Counter],
         call: impl Fn(Counter, String) -> ScriptCall,
@@ -113,26 +113,26 @@ impl Counters {
             .iter()
             .map(|counter| call(*counter, self.keys.of(*counter)))
             .collect();
-        let replies = link.run_script(script, &calls).await?;
+        let replies = client.run_script(script, &calls).await?;
         Ok(counters.iter().copied().zip(replies).collect())
     }
 
-    pub(super) fn links(&self) -> [&Arc<Client>; 2] {
+    pub(super) fn clients(&self) -> [&Arc<Client>; 2] {
         [&self.favorites, &self.comments]
     }
 
     /// The database of a counter.
-    pub(super) fn link(&self, counter: Counter) -> &Arc<Client> {
+    pub(super) fn client(&self, counter: Counter) -> &Arc<Client> {
         match counter {
             Counter::VideoComments(_) => &self.comments,
             _ => &self.favorites,
         }
     }
 
-    pub(super) fn by_link(&self, counters: &[Counter]) -> [(&Arc<Client>, Vec<Counter>); 2] {
-        self.links().map(|link| {
-            let of_link = |counter: &&Counter| Arc::ptr_eq(self.link(**counter), link);
-            (link, counters.iter().filter(of_link).copied().collect())
+    pub(super) fn by_client(&self, counters: &[Counter]) -> [(&Arc<Client>, Vec<Counter>); 2] {
+        self.clients().map(|client| {
+            let of_client = |counter: &&Counter| Arc::ptr_eq(self.client(**counter), client);
+            (client, counters.iter().filter(of_client).copied().collect())
         })
     }
 

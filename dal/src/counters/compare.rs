@@ -7,7 +7,7 @@ use telemetry::metrics::{self, Repair};
 
 use super::{
     Counters,
-    entry::{Entry, now_s, shown},
+    entry::{Entry, clamped, now_s},
     scripts::REPAIR_SCRIPT,
 };
 use crate::{
@@ -34,8 +34,8 @@ pub struct Pass {
     pub repaired: usize,
 }
 
-/// A key whose value differs from MySQL.
-pub(super) struct Wrong {
+/// A key in Redis whose value differs from MySQL.
+pub(super) struct Mismatch {
     pub(super) counter: Counter,
     pub(super) exact: i64,
     /// None: no entry at all.
@@ -69,10 +69,10 @@ impl Counters {
     pub async fn scan_pass(&self, position: Position) -> Result<Pass, DalError> {
         let mut pass = Pass::default();
         let mut later = Vec::new();
-        for link in self.links() {
+        for client in self.clients() {
             let mut cursor = "0".to_owned();
             loop {
-                let page = link
+                let page = client
                     .scan_page(&cursor, &self.keys.pattern(), AT_ONCE as u32)
                     .await?;
                 let counters: Vec<Counter> = page
@@ -80,7 +80,7 @@ impl Counters {
                     .iter()
                     .filter_map(|key| self.keys.parse(std::str::from_utf8(key).ok()?))
                     // A key in the wrong database is no counter.
-                    .filter(|counter| std::ptr::eq(self.link(*counter), link))
+                    .filter(|counter| std::ptr::eq(self.client(*counter), client))
                     .collect();
                 for counters in counters.chunks(AT_ONCE) {
                     let exact = counts::exact(&self.db, counters).await?;
@@ -117,13 +117,13 @@ impl Counters {
             let mut wrong = Vec::new();
             for (counter, text) in self.texts(counters).await? {
                 let found = Entry::parse(&text);
-                let exact = shown(exact.get(&counter).copied().unwrap_or_default());
+                let exact = clamped(exact.get(&counter).copied().unwrap_or_default());
                 match found {
                     Some(entry) if entry.seq > position.seq => {
                         total.later.push((counter, entry.seq));
                     }
                     Some(entry) if entry.count == exact => {}
-                    _ => wrong.push(Wrong {
+                    _ => wrong.push(Mismatch {
                         counter,
                         exact,
                         found,
@@ -141,9 +141,10 @@ impl Counters {
     pub(super) async fn replace(
         &self,
         position: Position,
-        wrong: &[Wrong],
+        wrong: &[Mismatch],
     ) -> Result<usize, DalError> {
-        let by_counter: HashMap<Counter, &Wrong> = wrong.iter().map(|w| (w.counter, w)).collect();
+        let by_counter: HashMap<Counter, &Mismatch> =
+            wrong.iter().map(|w| (w.counter, w)).collect();
         let counters: Vec<Counter> = wrong.iter().map(|wrong| wrong.counter).collect();
         let (now, expiry) = (now_s().to_string(), self.expiry_ms());
         let replies = self
@@ -160,7 +161,7 @@ impl Counters {
                 (vec![key], arguments)
             })
             .await?;
-        let repaired: Vec<&Wrong> = replies
+        let repaired: Vec<&Mismatch> = replies
             .iter()
             .filter(|(_, reply)| matches!(reply, Ok(Value::Integer(1))))
             .filter_map(|(counter, _)| by_counter.get(counter).copied())
@@ -201,13 +202,13 @@ impl Counters {
                 "counts in Redis are of commits that the database doesn't have; deleted"
             );
             self.tally.repaired.add(future.len());
-            self.forget(&future).await;
+            self.invalidate(&future).await;
         }
         Ok(future.len())
     }
 }
 
-impl std::fmt::Display for Wrong {
+impl std::fmt::Display for Mismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
             counter,

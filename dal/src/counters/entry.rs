@@ -52,7 +52,7 @@ pub(super) fn database(counter: Counter) -> char {
 }
 
 /// The count to show and store: never below 0.
-pub(super) fn shown(count: i64) -> i64 {
+pub(super) fn clamped(count: i64) -> i64 {
     count.max(0)
 }
 
@@ -84,7 +84,7 @@ impl Keys {
     }
 
     /// The keys of a bucket of the database whose name begins with this letter.
-    pub(super) fn trusted_by(&self, database: char, bucket: usize) -> Bucket {
+    pub(super) fn lease_bucket(&self, database: char, bucket: usize) -> Bucket {
         let Self { prefix, is_cluster } = self;
         Bucket::new(&match is_cluster {
             true => format!("{prefix}{{{database}{bucket}}}"),
@@ -243,7 +243,7 @@ mod tests {
         ] {
             assert_eq!(keys.of(counter), key);
             assert_eq!(keys.parse(key), Some(counter));
-            let bucket = keys.trusted_by(database(counter), keys.bucket(counter));
+            let bucket = keys.lease_bucket(database(counter), keys.bucket(counter));
             assert_eq!(bucket.leases, leases);
         }
         for foreign in ["p:{f2}:v65:favorites", "p:{v65}:favorites", "p:{f1}:epoch"] {

@@ -10,7 +10,7 @@ use tracing::Instrument as _;
 
 use super::{
     Counters,
-    entry::{Entry, Keys, now_s, shown, without_value},
+    entry::{Entry, Keys, clamped, now_s, without_value},
     scripts::{ACQUIRE_SCRIPT, LOADED_SCRIPT},
 };
 use crate::{
@@ -104,7 +104,7 @@ impl Counters {
         match tokio::spawn(cost::scope(load).in_current_span()).await {
             Ok((exact, spent)) => {
                 cost::add(spent);
-                Ok(exact?.into_iter().map(|(c, n)| (c, shown(n))).collect())
+                Ok(exact?.into_iter().map(|(c, n)| (c, clamped(n))).collect())
             }
             Err(_) => Err(DalError::Other(DbErr::Custom("a load ended early".into()))),
         }
@@ -122,7 +122,7 @@ impl Counters {
             let lock = Keys::lock(&key);
             let mut arguments = vec![token.to_owned()];
             if let Some(exact) = exact {
-                let count = shown(exact.get(&counter).copied().unwrap_or_default());
+                let count = clamped(exact.get(&counter).copied().unwrap_or_default());
                 arguments.extend([count.to_string(), now.clone(), expiry.clone()]);
             }
             (vec![key, lock], arguments)

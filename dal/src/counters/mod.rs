@@ -103,7 +103,7 @@ use crate::{
     counts::{self, Counter},
     position::Position,
 };
-use entry::{Keys, now_s, shown, without_value};
+use entry::{Keys, clamped, now_s, without_value};
 use purge::Owner;
 use scripts::{COMMIT_SCRIPT, RENEW_SCRIPT};
 use stats::Tally;
@@ -142,13 +142,13 @@ impl Counters {
             prefix: redis.key_prefix.clone(),
             is_cluster: favorites.is_cluster(),
         };
-        db.is_writer();
+        db.start_registration();
         let leases = [(&favorites, FAVORITES, 'f'), (&comments, COMMENTS, 'c')];
-        let leases = leases.map(|(link, name, database)| {
-            let bucket = |bucket| keys.trusted_by(database, bucket);
+        let leases = leases.map(|(client, name, database)| {
+            let bucket = |bucket| keys.lease_bucket(database, bucket);
             let buckets: Vec<Bucket> = (0..keys.buckets()).map(bucket).collect();
-            let leases = Leases::new(link.clone(), name, buckets, Duration::ZERO);
-            let owner = Owner::new(db.clone(), link.clone(), keys.clone());
+            let leases = Leases::new(client.clone(), name, buckets, Duration::ZERO);
+            let owner = Owner::new(db.clone(), client.clone(), keys.clone());
             vital::spawn(
                 "keeper of counters",
                 Leases::keep(Arc::downgrade(&leases), owner),
@@ -182,24 +182,28 @@ impl Counters {
         }
     }
 
-    /// Tells Redis what a commit has made of these counters: `exact_now` was read after it, in one statement, and `position` is
-    /// the commit's. Called before the commit is acknowledged to whoever asked for it. False: what Redis has is old, until the
-    /// deletion that is owed now is paid. Takes at most the time of one command.
-    pub async fn committed(&self, position: Position, exact_now: &HashMap<Counter, i64>) -> bool {
+    /// Sends the counts after a commit to Redis. `position` is that of the commit. `exact_now` was read after it, in one statement. Call
+    /// this before the commit is acknowledged. False: Redis may hold old counts until the deletion that is now pending is done. Takes at
+    /// most the deadline of one command.
+    pub async fn publish_commit(
+        &self,
+        position: Position,
+        exact_now: &HashMap<Counter, i64>,
+    ) -> bool {
         let counters: Vec<Counter> = exact_now.keys().copied().collect();
         let (now, expiry) = (now_s().to_string(), self.expiry_ms());
         let call = |counters: &[Counter]| {
             let head = [position.seq.to_string(), now.clone(), expiry.clone()];
             let counts = counters.iter().map(|counter| {
-                shown(exact_now.get(counter).copied().unwrap_or_default()).to_string()
+                clamped(exact_now.get(counter).copied().unwrap_or_default()).to_string()
             });
             let arguments = head.into_iter().chain(counts).collect();
             (self.keys_of(counters), arguments)
         };
-        let tell = async |(link, counters): (&Arc<Client>, Vec<Counter>)| {
+        let tell = async |(client, counters): (&Arc<Client>, Vec<Counter>)| {
             let groups = self.groups(counters);
             let calls: Vec<_> = groups.iter().map(|group| call(group)).collect();
-            let replies = link.run_script(&COMMIT_SCRIPT, &calls).await;
+            let replies = client.run_script(&COMMIT_SCRIPT, &calls).await;
             // A call that has failed may have set some of its counters.
             let failed: Vec<Counter> = match replies {
                 Ok(replies) => groups
@@ -211,17 +215,17 @@ impl Counters {
                 Err(Unavailable) => groups.into_iter().flatten().collect(),
             };
             if !failed.is_empty() {
-                link.invalidate_later(self.with_locks(&failed));
+                client.invalidate_later(self.with_locks(&failed));
             }
             failed.is_empty()
         };
-        let [favorites, comments] = self.by_link(&counters);
+        let [favorites, comments] = self.by_client(&counters);
         let told = tokio::join!(tell(favorites), tell(comments));
         told == (true, true)
     }
 
-    /// Waits until nobody can read what Redis couldn't be told of a commit that was made before this call; whether that is so. A
-    /// process that has never reached Redis can't tell: the comparison after the fold is what there is then.
+    /// Waits until no reader can get counts from Redis that lack an earlier commit. Returns whether that is certain. A process that has
+    /// never reached Redis returns true without waiting; there the comparison after the fold repairs the counts.
     pub(crate) async fn settled(&self) -> Result<bool, DalError> {
         let settled = async |leases: &Leases, name| {
             if !leases.is_registered() {
@@ -245,32 +249,32 @@ impl Counters {
     pub(crate) async fn leave(&self) {
         let leave = async |leases: &Leases, name| {
             if leases.leave().await {
-                self.db.has_left(name).await;
+                self.db.deregister(name).await;
             }
         };
         let [favorites, comments] = &self.leases;
         tokio::join!(leave(favorites, FAVORITES), leave(comments, COMMENTS));
     }
 
-    /// Deletes these counters from Redis, for whoever doesn't know what a commit made of them; later, if Redis is away.
-    pub async fn forget(&self, counters: &[Counter]) {
-        let [favorites, comments] = self.by_link(counters);
-        let forget = async |(link, counters): (&Arc<Client>, Vec<Counter>)| {
+    /// Deletes these counters from Redis, after a commit whose outcome or counts are unknown. If Redis is away, they are deleted later.
+    pub async fn invalidate(&self, counters: &[Counter]) {
+        let [favorites, comments] = self.by_client(counters);
+        let invalidate = async |(client, counters): (&Arc<Client>, Vec<Counter>)| {
             if !counters.is_empty() {
-                link.invalidate(self.with_locks(&counters)).await;
+                client.invalidate(self.with_locks(&counters)).await;
             }
         };
-        tokio::join!(forget(favorites), forget(comments));
+        tokio::join!(invalidate(favorites), invalidate(comments));
     }
 
     /// For a server without GTIDs: deletes these, and ends the trust in all others. No epoch is made there.
-    pub(crate) async fn distrust(&self, counters: &[Counter]) {
-        self.forget(counters).await;
+    pub(crate) async fn revoke_trust(&self, counters: &[Counter]) {
+        self.invalidate(counters).await;
         let databases = [(&self.favorites, 'f'), (&self.comments, 'c')];
-        let end = databases.map(|(link, database)| {
+        let end = databases.map(|(client, database)| {
             let buckets = 0..self.keys.buckets();
-            let trust = buckets.map(|bucket| self.keys.trusted_by(database, bucket).trust());
-            link.invalidate(trust.collect())
+            let trust = buckets.map(|bucket| self.keys.lease_bucket(database, bucket).trust());
+            client.invalidate(trust.collect())
         });
         futures::future::join_all(end).await;
     }
@@ -330,7 +334,7 @@ impl Counters {
     async fn exact(&self, counters: &[Counter]) -> Result<HashMap<Counter, i64>, DalError> {
         let exact = counts::exact(&self.db, counters).await?;
         self.tally.exact_reads.add(exact.len());
-        Ok(exact.into_iter().map(|(c, n)| (c, shown(n))).collect())
+        Ok(exact.into_iter().map(|(c, n)| (c, clamped(n))).collect())
     }
 }
 

@@ -18,20 +18,20 @@ const PAGE: u32 = 512;
 /// Keeps the leases on one of the databases.
 pub(super) struct Owner {
     db: Db,
-    link: Arc<Client>,
+    client: Arc<Client>,
     keys: Keys,
 }
 
 impl Owner {
-    pub(super) fn new(db: Db, link: Arc<Client>, keys: Keys) -> Self {
-        Self { db, link, keys }
+    pub(super) fn new(db: Db, client: Arc<Client>, keys: Keys) -> Self {
+        Self { db, client, keys }
     }
 
     /// Deletes all counts, each atomically with its lock, so that no running load stores an old one.
     async fn purge(&self) -> Result<(), redis_client::Unavailable> {
         let mut cursor = "0".to_owned();
         loop {
-            let (next, names) = (self.link)
+            let (next, names) = (self.client)
                 .scan_page(&cursor, &self.keys.pattern(), PAGE)
                 .await?;
             let counters: BTreeSet<&str> = names
@@ -45,7 +45,7 @@ impl Owner {
                 .map(|key| vec![Keys::lock(key), key.to_owned()])
                 .collect();
             if !keys.is_empty() {
-                self.link.delete(&keys).await?;
+                self.client.delete(&keys).await?;
             }
             if next == "0" {
                 return Ok(());

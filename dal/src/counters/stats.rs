@@ -46,15 +46,15 @@ impl Default for Tally {
 
 impl Tally {
     /// With what happened on the connections.
-    pub(super) fn stats(&self, links: [redis_client::Stats; 2]) -> Stats {
+    pub(super) fn stats(&self, clients: [redis_client::Stats; 2]) -> Stats {
         Stats {
             hits: self.hits.get(),
             loads: self.loads.get(),
             exact_reads: self.exact_reads.get(),
             renewals: self.renewals.get(),
             repaired: self.repaired.get(),
-            invalidated: links.iter().map(|link| link.invalidated).sum(),
-            round_trips: links.iter().map(|link| link.round_trips).sum(),
+            invalidated: clients.iter().map(|client| client.invalidated).sum(),
+            round_trips: clients.iter().map(|client| client.round_trips).sum(),
         }
     }
 }

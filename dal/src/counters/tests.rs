@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use testkit::Redis;
 
-use super::{compare::Wrong, entry::Entry, *};
+use super::{compare::Mismatch, entry::Entry, *};
 
 const HOT: Counter = Counter::VideoFavorites(1);
 const KEY: &str = "{v1}:favorites";
@@ -67,7 +67,9 @@ async fn acquires(counters: &Counters, token: &str) -> bool {
 #[tokio::test]
 async fn nothing_is_trusted_while_a_lease_has_run_out_or_a_key_of_the_trust_is_missing() {
     let (redis, counters) = counters().await;
-    counters.committed(Position { seq: 5 }, &exact(8)).await;
+    counters
+        .publish_commit(Position { seq: 5 }, &exact(8))
+        .await;
     let takes_away: [&[&str]; 4] = [
         &["ZADD", "counts:leases", "1", "a writer"],
         &["DEL", "counts:leases"],
@@ -105,7 +107,9 @@ async fn one_loader_at_a_time_and_none_once_the_key_is_there() {
 async fn a_load_that_began_before_a_commit_does_not_replace_its_count() {
     let (_redis, counters) = counters().await;
     assert!(acquires(&counters, "a").await);
-    counters.committed(Position { seq: 5 }, &exact(8)).await;
+    counters
+        .publish_commit(Position { seq: 5 }, &exact(8))
+        .await;
     counters.store(&[HOT], Some(&exact(7)), "a").await;
     assert_eq!(held(&counters).await, Some(8));
 }
@@ -116,18 +120,22 @@ async fn a_loaded_count_yields_to_every_commit() {
     assert!(acquires(&counters, "a").await);
     counters.store(&[HOT], Some(&exact(7)), "a").await;
     assert_eq!(held(&counters).await, Some(7));
-    counters.committed(Position { seq: 1 }, &exact(8)).await;
+    counters
+        .publish_commit(Position { seq: 1 }, &exact(8))
+        .await;
     assert_eq!(held(&counters).await, Some(8));
 }
 
 #[tokio::test]
 async fn a_load_does_not_survive_a_deletion() {
     let (redis, counters) = counters().await;
-    for delete in ["forget", "flushall", "the lock's life ends"] {
+    for delete in ["invalidate", "flushall", "the lock's life ends"] {
         assert!(acquires(&counters, "a").await, "{delete}");
-        counters.committed(Position { seq: 5 }, &exact(8)).await;
+        counters
+            .publish_commit(Position { seq: 5 }, &exact(8))
+            .await;
         match delete {
-            "forget" => counters.forget(&[HOT]).await,
+            "invalidate" => counters.invalidate(&[HOT]).await,
             "flushall" => {
                 redis.command(DATABASE, &["FLUSHALL"]);
                 trust(&redis);
@@ -147,7 +155,7 @@ async fn a_comparison_replaces_only_what_it_found() {
     let position = Position { seq: 10 };
     // Gone: not created again. Loaded anew, or brought by a writer: better than ours.
     for (found, now) in [("6 3 1", ""), ("6 0 1", "8 0 1"), ("6 3 1", "8 4 1")] {
-        let wrong = Wrong {
+        let wrong = Mismatch {
             counter: HOT,
             exact: 7,
             found: Entry::parse(found.as_bytes()),
@@ -161,7 +169,7 @@ async fn a_comparison_replaces_only_what_it_found() {
     }
     // Renewed only: still as wrong.
     redis.command(DATABASE, &["SET", KEY, "6 3 99"]);
-    let wrong = Wrong {
+    let wrong = Mismatch {
         counter: HOT,
         exact: 7,
         found: Entry::parse(b"6 3 1"),

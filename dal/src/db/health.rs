@@ -19,7 +19,7 @@ impl Db {
     pub async fn has_gtids(self) -> Result<(), DalError> {
         let primary = &self.primary;
         let dialect = self.dialect(primary).await?;
-        match dialect.ask(primary, dialect.newest()).await? {
+        match dialect.query(primary, dialect.newest()).await? {
             Some(_) => Ok(()),
             None => {
                 let reason = format!(
@@ -44,7 +44,7 @@ impl Db {
     }
 
     /// Registers the metrics of the pools and of the rotation, until the pools are closed.
-    pub(super) fn show(&self) {
+    pub(super) fn register_metrics(&self) {
         for server in self.servers() {
             let Some(connection) = server.connection() else {
                 continue;
@@ -55,7 +55,7 @@ impl Db {
                 (!pool.is_closed()).then(|| (pool.size(), pool.num_idle()))
             });
         }
-        self.fallback.show();
+        self.fallback.register_metrics();
         for (index, replica) in self.rotation.all().iter().enumerate() {
             let replica = std::sync::Arc::downgrade(replica);
             metrics::watch_replica(index, move || {
@@ -77,7 +77,8 @@ impl Server {
         self.which == metrics::Server::Primary
     }
 
-    /// Whether it answers; the primary, also whether it takes writes; a replica, also whether reads go there. Bounded by the wait for a connection alone.
+    /// Whether it answers. For the primary, also whether it takes writes. For a replica, also whether reads go there. Only the wait for a
+    /// connection bounds it.
     pub async fn ping(self) -> Result<(), DalError> {
         let Some(connection) = self.connection() else {
             return Ok(());
@@ -87,8 +88,9 @@ impl Server {
             return self.check_rotation();
         }
         let sql = "SELECT @@global.read_only AS read_only";
-        let ask = Statement::from_string(DbBackend::MySql, sql);
-        let row = retry_broken_connection(connection, |c| c.query_one_raw(ask.clone())).await?;
+        let statement = Statement::from_string(DbBackend::MySql, sql);
+        let row =
+            retry_broken_connection(connection, |c| c.query_one_raw(statement.clone())).await?;
         let read_only: i64 = row.map_or(Ok(0), |row| row.try_get("", "read_only"))?;
         if read_only == 0 {
             Ok(())

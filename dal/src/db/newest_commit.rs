@@ -52,17 +52,17 @@ impl NewestCommit {
     /// read-only.
     pub(super) async fn newest(&self) -> Option<Commit> {
         shared(&self.asked, &self.last, || async {
-            within(DEADLINE, self.ask()).await.ok().flatten()
+            within(DEADLINE, self.query()).await.ok().flatten()
         })
         .await
     }
 
-    async fn ask(&self) -> Result<Option<Commit>, DbErr> {
+    async fn query(&self) -> Result<Option<Commit>, DbErr> {
         let dialect = known_dialect(&self.dialect, &self.primary).await?;
         let newest = dialect.newest();
         let sql = format!("SELECT {newest} AS position, @@global.read_only AS read_only");
-        let ask = Statement::from_string(DbBackend::MySql, sql);
-        let row = self.primary.query_one_raw(ask).await?;
+        let statement = Statement::from_string(DbBackend::MySql, sql);
+        let row = self.primary.query_one_raw(statement).await?;
         let read_only: i64 = row
             .as_ref()
             .map_or(Ok(0), |row| row.try_get("", "read_only"))?;
@@ -73,8 +73,8 @@ impl NewestCommit {
     }
 }
 
-/// The answer of one `ask` that starts after this call; all callers that came before its start share it.
-async fn shared<F>(asked: &AtomicU64, last: &Mutex<Answer>, ask: impl Fn() -> F) -> Option<Commit>
+/// The answer of one `query` that starts after this call; all callers that came before its start share it.
+async fn shared<F>(asked: &AtomicU64, last: &Mutex<Answer>, query: impl Fn() -> F) -> Option<Commit>
 where
     F: Future<Output = Option<Commit>>,
 {
@@ -83,7 +83,7 @@ where
     let mut last = last.lock().await;
     if last.good_for <= ticket {
         let good_for = asked.load(Ordering::SeqCst);
-        let commit = ask().await;
+        let commit = query().await;
         *last = Answer { good_for, commit };
     }
     last.commit.clone()

@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::future::join_all;
-use marks::{Commit, Reader, Sees, Why};
+use marks::{Commit, Consistency, Reader, StrictReason};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     prelude::async_trait,
@@ -59,13 +59,15 @@ impl Db {
 
     /// Reads for `reader`: on a replica that has the commits that the reader must see, or on the primary.
     pub(crate) fn read<'a>(&'a self, reader: &'a Reader) -> Read<'a> {
-        let (wanted, alone) = match &reader.sees {
-            Sees::All(Why::Decides) => return self.read_own_writes(),
+        let (wanted, alone) = match &reader.consistency {
+            Consistency::All(StrictReason::Decides) => return self.read_own_writes(),
             // The primary has no GTIDs, so commits can't be compared.
-            Sees::All(Why::Marked) => (None, Routing::Marked),
-            Sees::All(Why::Unknown) => (Some(Required::Newest), Routing::MarksUnknown),
-            Sees::Any => (Some(Required::Nothing), Routing::NoReplica),
-            Sees::UpTo { commit, marked } => {
+            Consistency::All(StrictReason::Marked) => (None, Routing::Marked),
+            Consistency::All(StrictReason::Unknown) => {
+                (Some(Required::Newest), Routing::MarksUnknown)
+            }
+            Consistency::Any => (Some(Required::Nothing), Routing::NoReplica),
+            Consistency::UpTo { commit, marked } => {
                 self.rotation.observe(commit);
                 let wanted = Required::Commit(commit, *marked);
                 (Some(wanted), Routing::NoReplica)

@@ -17,8 +17,9 @@ use crate::{
     tombstones::{self, Deleted, Tombstones},
 };
 
-/// How often a batch looks again: another process was faster, or likes are stamped anew whose moment another like of the user has.
-const MAX_LOOKS: usize = 3;
+/// How often a batch reads and writes before it fails. It repeats when another process was faster, or when another like of the user has the
+/// same time stamp.
+const MAX_ATTEMPTS: usize = 3;
 /// The primary's clock, in microseconds.
 const NOW_US: &str = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
 
@@ -38,25 +39,25 @@ impl Op for FavoriteOp {
         Some(self.pair())
     }
 
-    /// Whether each changed a row. A row that was counted for another author than the op names is found by the look, as is what was deleted:
-    /// of that the outcome is [`DalError::NotFound`].
+    /// Whether each changed a row. [`lock_rows`] finds a row that was counted for another author than the op names. It also finds what was
+    /// deleted; the outcome of such an op is [`DalError::NotFound`].
     async fn commit(
         ops: &[&Self],
         attempt: &mut Attempt<'_>,
     ) -> Result<(Vec<Result<bool, DalError>>, Committed), DalError> {
         let mut begin = attempt.begin().await?;
         let all = Changes::of(ops.iter().map(|op| **op));
-        let expects = attempt.expects(ops.len());
-        if expects {
+        let is_optimistic = attempt.is_optimistic(ops.len());
+        if is_optimistic {
             let committed = all.commit(attempt, begin, ops, 0).await?;
-            attempt.found(ops.len(), committed.is_some());
+            attempt.record_outcome(ops.len(), committed.is_some());
             match committed {
                 Some(committed) => return Ok((ops.iter().map(|_| Ok(true)).collect(), committed)),
                 None => begin = BEGIN_ANEW,
             }
         }
-        for look in 0..MAX_LOOKS {
-            let (there, gone) = look_at(ops, attempt, begin).await?;
+        for repeat in 0..MAX_ATTEMPTS {
+            let (there, gone) = lock_rows(ops, attempt, begin).await?;
             let is_gone = |op: &FavoriteOp| op.refers_to().iter().any(|to| gone.contains(to));
             let is_change =
                 |op: &&FavoriteOp| !is_gone(op) && there.contains_key(&op.pair()) != op.liked;
@@ -65,11 +66,15 @@ impl Op for FavoriteOp {
             let committed = match changes.is_empty() {
                 true => Some(attempt.nothing_to_commit(marked(ops)).await?),
                 // Later each time: also where the clock stands still.
-                false => changes.commit(attempt, &[], ops, look * ops.len()).await?,
+                false => {
+                    changes
+                        .commit(attempt, &[], ops, repeat * ops.len())
+                        .await?
+                }
             };
             if let Some(committed) = committed {
-                if !expects {
-                    attempt.found(ops.len(), ops.iter().all(&is_change));
+                if !is_optimistic {
+                    attempt.record_outcome(ops.len(), ops.iter().all(&is_change));
                 }
                 let output = |op: &&FavoriteOp| match is_gone(op) {
                     true => Err(DalError::NotFound),
@@ -99,17 +104,17 @@ fn referred_to<'a>(ops: impl Iterator<Item = &'a FavoriteOp>) -> BTreeSet<Delete
 }
 
 /// Which rows are there, locked, and the author that each was counted for; and what is deleted of that to which the ops refer.
-async fn look_at(
+async fn lock_rows(
     ops: &[&FavoriteOp],
     attempt: &mut Attempt<'_>,
     begin: Begin,
 ) -> Result<(HashMap<(i64, i64), i64>, BTreeSet<Deleted>), DbErr> {
-    let look = format!(
+    let select = format!(
         "SELECT user_id, video_id, author_id FROM favorites FORCE INDEX (PRIMARY) WHERE {} FOR UPDATE",
         pairs(ops.iter().copied())
     );
-    let deleted = Tombstones::Favorites.question(&referred_to(ops.iter().copied()));
-    let [rows, deleted] = attempt.ask_all(begin, [&look, &deleted]).await?;
+    let deleted = Tombstones::Favorites.select_sql(&referred_to(ops.iter().copied()));
+    let [rows, deleted] = attempt.query_all(begin, [&select, &deleted]).await?;
     let there = rows.iter().map(|row| {
         let pair = (row.try_get("", "user_id")?, row.try_get("", "video_id")?);
         Ok((pair, row.try_get("", "author_id")?))
@@ -168,7 +173,7 @@ impl Changes {
             Outcome::Committed(committed) => Ok(Some(committed)),
             Outcome::Refused(answers) if !self.is_all(&answers) => Ok(None),
             Outcome::Refused(_) if attempt.is_too_late() => Err(DalError::TimedOut),
-            // The clock wasn't what it was taken for, or something is deleted. Both are asked for now.
+            // The known clock was wrong, or something is deleted. The next attempt reads both.
             Outcome::Refused(_) => Ok(None),
         }
     }
@@ -192,7 +197,7 @@ impl Changes {
         match self.likes.iter().chain(&self.unlikes).next() {
             // They make up for each other, and must be committed all the same.
             Some((_, op)) if deltas.is_empty() => {
-                Deltas::unmoved(Counter::VideoFavorites(op.video_id))
+                Deltas::zero(Counter::VideoFavorites(op.video_id))
             }
             _ => deltas,
         }
@@ -204,7 +209,7 @@ fn insert(likes: &[(usize, FavoriteOp)], later: usize) -> String {
     let batch: i64 = rand::random();
     let rows: Vec<String> = likes
         .iter()
-        .map(|(place, op)| {
+        .map(|(index, op)| {
             let FavoriteOp {
                 user_id,
                 video_id,
@@ -212,7 +217,7 @@ fn insert(likes: &[(usize, FavoriteOp)], later: usize) -> String {
                 ..
             } = op;
             // Whole numbers: nothing to escape.
-            format!("({user_id}, {video_id}, {author_id}, {NOW_US} + {place} + {later}, {batch})")
+            format!("({user_id}, {video_id}, {author_id}, {NOW_US} + {index} + {later}, {batch})")
         })
         .collect();
     format!(

@@ -18,7 +18,7 @@ use crate::{
     id_list::{self, Page},
     tombstones::Deleted,
 };
-pub use sweep::{bury, sweep};
+pub use sweep::{set_tombstone, sweep};
 
 /// Writes likes, together with whoever likes at the same moment. Cheap to clone; one a process.
 #[derive(Clone)]

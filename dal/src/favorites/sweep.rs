@@ -15,13 +15,14 @@ use crate::{
     tombstones::{Deleted, Tombstones},
 };
 
-/// Nobody likes what is deleted, or as who is, from now on; [`sweep`] then takes away what is there. Idempotent.
-pub async fn bury(db: &Db, deleted: Deleted) -> Result<(), DalError> {
+/// Sets the tombstone of a deleted video or user. From now on nobody can like this video, and this user can't like anything. [`sweep`] then
+/// deletes the existing likes. Idempotent.
+pub async fn set_tombstone(db: &Db, deleted: Deleted) -> Result<(), DalError> {
     Tombstones::Favorites.set(db, deleted).await
 }
 
-/// Takes away at most `limit` likes of a video, or by a user, that was buried; returns how many. Fewer than `limit`: none are left. Counts and marks
-/// follow as with an unlike.
+/// Deletes at most `limit` likes of a deleted video or by a deleted user, and returns how many. Fewer than `limit`: none are left. Counts
+/// and marks follow as with an unlike. [`set_tombstone`] must have been called.
 pub async fn sweep(
     db: &Db,
     counters: &Counters,
@@ -49,8 +50,8 @@ impl Transaction for Sweep {
             "SELECT user_id, video_id, author_id FROM favorites FORCE INDEX ({index}) WHERE {column} = ? LIMIT ? FOR UPDATE"
         );
         let values = [id.into(), self.limit.into()];
-        let look = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
-        let rows = transaction.query_all_raw(look).await?;
+        let select = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
+        let rows = transaction.query_all_raw(select).await?;
         let (mut deltas, mut marked) = (Deltas::default(), BTreeSet::new());
         let mut pairs = String::new();
         for row in &rows {

@@ -24,7 +24,7 @@ pub struct Compared {
     /// Whether Redis was away; the next round compares them.
     pub redis_away: bool,
 }
-use marks::{Reader, Sees};
+use marks::{Consistency, Reader};
 
 /// Counters compared with Redis at once.
 const PAGE: usize = 500;
@@ -72,13 +72,13 @@ pub(super) async fn round(
         let known: Vec<Counter> = known.collect();
         let Some(commit) = &commit else {
             // Without GTIDs nothing in Redis can be ordered, so nothing is there.
-            counters.forget(&known).await;
+            counters.invalidate(&known).await;
             continue;
         };
         // A replica that has the commit will do: what is compared includes it.
         let reader = Reader {
             affinity: None,
-            sees: Sees::UpTo {
+            consistency: Consistency::UpTo {
                 commit: commit.clone(),
                 marked: false,
             },

@@ -46,9 +46,9 @@ async fn pages(connection: &DatabaseConnection, query: Statement) -> u64 {
 /// MySQL counts the pages of the whole server: of several runs of the query the one with the least of what others did.
 async fn pages_of_server(connection: &DatabaseConnection, query: Statement) -> u64 {
     let count = async || {
-        let ask = "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_read_requests'";
-        let ask = Statement::from_string(DbBackend::MySql, ask);
-        let row = connection.query_one_raw(ask).await.unwrap().unwrap();
+        let sql = "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_read_requests'";
+        let statement = Statement::from_string(DbBackend::MySql, sql);
+        let row = connection.query_one_raw(statement).await.unwrap().unwrap();
         let value: String = row.try_get("", "Value").unwrap();
         value.parse::<u64>().unwrap()
     };

@@ -17,11 +17,11 @@ use crate::{
     tombstones::{self, Deleted, Tombstones},
 };
 
-/// A batch up to this size is sent at once, as if each op changed something; a larger one looks first, for one that doesn't is likely in
-/// it, and would cost the others a trip more.
-const MAX_UNSEEN: usize = 16;
-/// How often a batch looks again, because another process was faster.
-const MAX_LOOKS: usize = 3;
+/// Up to this size a batch writes without reading first. A larger batch probably contains an op that changes nothing. Such an op would cost
+/// the whole batch another round trip, so a larger batch reads first.
+const MAX_OPTIMISTIC_BATCH: usize = 16;
+/// How often a batch reads and writes before it fails. It repeats when another process was faster.
+const MAX_ATTEMPTS: usize = 3;
 
 /// What is to be written of a batch, in the order of the keys, so that batches at once rarely lock crosswise.
 struct Changes {
@@ -46,14 +46,14 @@ impl Op for FollowOp {
     ) -> Result<(Vec<Result<bool, DalError>>, Committed), DalError> {
         let mut begin = attempt.begin().await?;
         let all = Changes::of(ops.iter().map(|op| **op));
-        if ops.len() <= MAX_UNSEEN {
+        if ops.len() <= MAX_OPTIMISTIC_BATCH {
             match all.commit(attempt, begin, ops).await? {
                 Some(committed) => return Ok((ops.iter().map(|_| Ok(true)).collect(), committed)),
                 None => begin = BEGIN_ANEW,
             }
         }
-        for _ in 0..MAX_LOOKS {
-            let found = look_at(ops, attempt, begin).await?;
+        for _ in 0..MAX_ATTEMPTS {
+            let found = lock_rows(ops, attempt, begin).await?;
             let is_change = |op: &&FollowOp| {
                 found.refusal(op).is_none() && found.there.contains(&op.pair()) != op.followed
             };
@@ -114,19 +114,19 @@ fn refers_to(op: &FollowOp) -> [Deleted; 2] {
 }
 
 /// Which rows are there; and what refuses a follow.
-async fn look_at(
+async fn lock_rows(
     ops: &[&FollowOp],
     attempt: &mut Attempt<'_>,
     begin: Begin,
 ) -> Result<Found, DbErr> {
-    let look = format!(
+    let select = format!(
         "SELECT user_id, followed_id FROM follows FORCE INDEX (follows_pair) WHERE {} FOR UPDATE",
         pairs(ops.iter().copied())
     );
     let gone = ops.iter().flat_map(|op| refers_to(op)).collect();
-    let gone = Tombstones::Follows.question(&gone);
-    let blocked = blocks::question(&ops.iter().map(|op| op.pair()).collect());
-    let [rows, gone, blocked] = attempt.ask_all(begin, [&look, &gone, &blocked]).await?;
+    let gone = Tombstones::Follows.select_sql(&gone);
+    let blocked = blocks::select_sql(&ops.iter().map(|op| op.pair()).collect());
+    let [rows, gone, blocked] = attempt.query_all(begin, [&select, &gone, &blocked]).await?;
     let there = rows
         .iter()
         .map(|row| Ok((row.try_get("", "user_id")?, row.try_get("", "followed_id")?)));
@@ -184,7 +184,7 @@ impl Changes {
             Outcome::Committed(committed) => Ok(Some(committed)),
             Outcome::Refused(answers) if !self.is_all(&answers) => Ok(None),
             Outcome::Refused(_) if attempt.is_too_late() => Err(DalError::TimedOut),
-            // The clock wasn't what it was taken for, or something refuses a follow. Both are asked for now.
+            // The known clock was wrong, or something refuses a follow. The next attempt reads both.
             Outcome::Refused(_) => Ok(None),
         }
     }
@@ -206,7 +206,7 @@ impl Changes {
         }
         match self.follows.iter().chain(&self.unfollows).next() {
             // They make up for each other, and must be committed all the same.
-            Some(op) if deltas.is_empty() => Deltas::unmoved(Counter::UserFollows(op.user_id)),
+            Some(op) if deltas.is_empty() => Deltas::zero(Counter::UserFollows(op.user_id)),
             _ => deltas,
         }
     }

@@ -22,7 +22,7 @@ use crate::{
     id_list::{self, Page},
 };
 
-pub use sweep::{bury, sweep};
+pub use sweep::{set_tombstone, sweep};
 
 /// The latest follows of a user among which friends are looked for.
 const MAX_LOOKED_AT: u64 = 10_000;

@@ -15,13 +15,14 @@ use crate::{
     tombstones::{Deleted, Tombstones},
 };
 
-/// The user follows nobody, and nobody follows them, from now on; [`sweep`] then takes away what is there. Idempotent.
-pub async fn bury(db: &Db, user_id: i64) -> Result<(), DalError> {
+/// Sets the tombstone of a deleted user. From now on this user can't follow anybody, and nobody can follow them. [`sweep`] then deletes the
+/// existing follows. Idempotent.
+pub async fn set_tombstone(db: &Db, user_id: i64) -> Result<(), DalError> {
     Tombstones::Follows.set(db, Deleted::User(user_id)).await
 }
 
-/// Takes away at most `limit` follows of or by a user that was buried; returns how many. Fewer than `limit`: none are left. Counts and marks follow as
-/// with an unfollow.
+/// Deletes at most `limit` follows of or by a deleted user, and returns how many. Fewer than `limit`: none are left. Counts and marks
+/// follow as with an unfollow. [`set_tombstone`] must have been called.
 pub async fn sweep(
     db: &Db,
     counters: &Counters,
@@ -52,8 +53,8 @@ impl Transaction for Sweep {
                 "SELECT id, user_id, followed_id FROM follows FORCE INDEX ({index}) WHERE {column} = ? ORDER BY id LIMIT ? FOR UPDATE"
             );
             let values = [self.user_id.into(), left.into()];
-            let look = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
-            for row in transaction.query_all_raw(look).await? {
+            let select = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
+            for row in transaction.query_all_raw(select).await? {
                 let (user_id, followed_id) =
                     (row.try_get("", "user_id")?, row.try_get("", "followed_id")?);
                 deltas.add(Counter::UserFollows(user_id), -1);

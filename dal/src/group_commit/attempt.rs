@@ -1,4 +1,5 @@
-//! One attempt to commit a batch: its statements, what they count, and the question what the counts are now, in one trip.
+//! One attempt to commit a batch. One round trip carries its statements, their deltas for the ledger, the COMMIT, and the query for the new
+//! counts.
 
 use std::{collections::HashMap, time::Instant};
 
@@ -11,7 +12,7 @@ use crate::{
     counts::{self, Counter},
     error,
     gtid::Dialect,
-    ledger::{self, Changes, Deltas, Exact},
+    ledger::{self, Deltas, Exact, RedisUpdate},
     pool,
 };
 
@@ -26,7 +27,7 @@ pub(crate) struct Attempt<'a> {
     pub(super) dialect: Dialect,
     /// It commits before that or not at all.
     pub(super) deadline: Instant,
-    pub(super) changes: &'a mut Changes,
+    pub(super) update: &'a mut RedisUpdate,
 }
 
 /// What came of [`Attempt::commit`].
@@ -54,33 +55,33 @@ impl Attempt<'_> {
         })
     }
 
-    /// Whether a batch of so many ops is expected to change something by each.
-    pub(crate) fn expects(&self, ops: usize) -> bool {
-        self.session.expects(ops)
+    /// Whether a batch of so many ops writes without reading first.
+    pub(crate) fn is_optimistic(&self, ops: usize) -> bool {
+        self.session.is_optimistic(ops)
     }
 
-    /// Notes whether each of so many ops has changed something.
-    pub(crate) fn found(&mut self, ops: usize, each: bool) {
-        self.session.found(ops, each);
+    /// Records whether each op of a batch of so many changed a row.
+    pub(crate) fn record_outcome(&mut self, ops: usize, each: bool) {
+        self.session.record_outcome(ops, each);
     }
 
-    /// Begins a transaction and asks something in it: the rows.
-    pub(crate) async fn ask(
+    /// Begins a transaction, runs a query in it and returns the rows.
+    pub(crate) async fn query(
         &mut self,
         begin: &[&str],
-        question: &str,
+        select: &str,
     ) -> Result<Vec<QueryResult>, DbErr> {
-        let [rows] = self.ask_all(begin, [question]).await?;
+        let [rows] = self.query_all(begin, [select]).await?;
         Ok(rows)
     }
 
-    /// As [`Self::ask`], with several questions in one trip.
-    pub(crate) async fn ask_all<const N: usize>(
+    /// Like [`Self::query`], with several queries in one round trip.
+    pub(crate) async fn query_all<const N: usize>(
         &mut self,
         begin: &[&str],
-        questions: [&str; N],
+        selects: [&str; N],
     ) -> Result<[Vec<QueryResult>; N], DbErr> {
-        let statements = [begin, &questions].concat();
+        let statements = [begin, &selects].concat();
         let Sent { answers, result } = self.session.send(statements.join("; ")).await;
         result?;
         let mut rows = answers.into_iter().skip(begin.len());
@@ -98,19 +99,19 @@ impl Attempt<'_> {
         deltas: &Deltas,
         marked: Vec<Subject>,
     ) -> Result<Outcome, DalError> {
-        let not_after = self.not_after().await?;
+        let deadline_condition = self.deadline_condition().await?;
         let condition = match condition {
-            Some(condition) => format!("{condition} AND {not_after}"),
-            None => not_after,
+            Some(condition) => format!("{condition} AND {deadline_condition}"),
+            None => deadline_condition,
         };
         // Before those whose rows the condition counts.
         statements.insert(0, ledger::GENERATION.to_owned());
         let before = statements.len();
         statements.extend(ledger::append(deltas, Some(&condition)));
         statements.push("COMMIT".to_owned());
-        let moved = deltas.counters();
-        statements.extend(self.read_behind(&moved));
-        *self.changes = Changes { moved, marked };
+        let counters = deltas.counters();
+        statements.extend(self.read_behind(&counters));
+        *self.update = RedisUpdate { counters, marked };
         let Sent {
             mut answers,
             result,
@@ -132,7 +133,7 @@ impl Attempt<'_> {
         match result {
             Err(e) if error::is_null_refused(&e) && is_whole => {
                 // Whatever it was: nothing was committed.
-                *self.changes = Changes::default();
+                *self.update = RedisUpdate::default();
                 Ok(Outcome::Refused(answers))
             }
             Err(e) => Err(e.into()),
@@ -146,10 +147,10 @@ impl Attempt<'_> {
         marked: Vec<Subject>,
     ) -> Result<Committed, DalError> {
         let newest = self.position(self.dialect.newest());
-        let rows = self.ask(&["ROLLBACK"], &newest).await;
+        let rows = self.query(&["ROLLBACK"], &newest).await;
         self.session.closed();
-        *self.changes = Changes {
-            moved: Vec::new(),
+        *self.update = RedisUpdate {
+            counters: Vec::new(),
             marked,
         };
         let exact = match rows {
@@ -160,37 +161,37 @@ impl Attempt<'_> {
         Ok(Committed { answers, exact })
     }
 
-    /// What a refusal means whose condition held: the deadline has passed, or the clock isn't what it was taken for, which is asked for
-    /// again then.
+    /// Call this after a refused commit whose statements changed what they should. True: the deadline has passed. False: something that the
+    /// batch refers to is deleted or blocked, or the known clock may be wrong. Either way the clock is read again before the next commit.
     pub(crate) fn is_too_late(&mut self) -> bool {
         self.session.forget_clock();
         Instant::now() >= self.deadline
     }
 
-    async fn not_after(&mut self) -> Result<String, DbErr> {
-        if self.session.not_after(self.deadline).is_none() {
-            let rows = self.ask(&[], &format!("SELECT {NOW}")).await?;
-            self.session.heard(rows.first())?;
+    async fn deadline_condition(&mut self) -> Result<String, DbErr> {
+        if self.session.deadline_condition(self.deadline).is_none() {
+            let rows = self.query(&[], &format!("SELECT {NOW}")).await?;
+            self.session.record_clock(rows.first())?;
         }
-        let not_after = self.session.not_after(self.deadline);
-        not_after.ok_or_else(|| pool::protocol_error("no time was told"))
+        let deadline_condition = self.session.deadline_condition(self.deadline);
+        deadline_condition.ok_or_else(|| pool::protocol_error("no time was told"))
     }
 
     fn position(&self, expression: &str) -> String {
         format!("SELECT {expression} AS position, {NOW}")
     }
 
-    /// What is asked behind a commit: its position and the clock, then the counts as of then or later. MariaDB tells a session's own commit, so one
-    /// statement will do: the commit has changed at least one of the counts. (As [`counts::after_commit`].)
-    fn read_behind(&self, moved: &[Counter]) -> Vec<String> {
+    /// The queries after a commit: for its position and the clock, then for the counts as of then or later. MariaDB reports a session's own
+    /// commit, so one statement is enough if the commit has changed at least one of the counts. (As [`counts::after_commit`].)
+    fn read_behind(&self, counters: &[Counter]) -> Vec<String> {
         match self.dialect {
-            Dialect::MariaDb if !moved.is_empty() => {
+            Dialect::MariaDb if !counters.is_empty() => {
                 let columns = format!("{} AS position, {NOW}, ", self.dialect.last_commit());
-                vec![counts::parts_text(moved, &columns)]
+                vec![counts::parts_text(counters, &columns)]
             }
             _ => vec![
                 self.position(self.dialect.last_commit()),
-                counts::parts_text(moved, ""),
+                counts::parts_text(counters, ""),
             ],
         }
     }
@@ -203,8 +204,8 @@ impl Attempt<'_> {
             _ => return Err(pool::protocol_error("answers are missing")),
         };
         let row = about.rows.first();
-        self.session.heard(row)?;
-        let values = counts::values(&self.changes.moved, &counted.rows)?;
+        self.session.record_clock(row)?;
+        let values = counts::values(&self.update.counters, &counted.rows)?;
         Ok((self.dialect.commit(row)?, values))
     }
 }

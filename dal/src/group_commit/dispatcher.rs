@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     op::{Op, QueuedOp},
-    overlap::{Newest, Number},
+    overlap::{BatchNumber, LatestBatch},
     worker::Worker,
 };
 use crate::{Db, counters::Counters};
@@ -24,8 +24,8 @@ const MAX_WORKERS: usize = 4;
 const MAX_BATCH: usize = 256;
 /// Ops that are looked at for a batch: more than it takes, so that many that conflict don't keep out the others.
 const LOOK_AHEAD: usize = 4 * MAX_BATCH;
-/// Batches that are committed and of which Redis isn't told yet, at most.
-const MAX_UNTOLD: usize = 16;
+/// Batches in progress at most: being committed, or committed and not yet published to Redis.
+const MAX_UNPUBLISHED: usize = 16;
 /// When nothing happens for so long, the connections are given back.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -38,10 +38,10 @@ pub(super) struct Dispatcher<O: Op> {
     free: Vec<Worker>,
     in_flight: HashSet<O::Conflict>,
     /// The batch that the next one waits for.
-    newest: Newest,
-    untold: Arc<Semaphore>,
-    /// Of the next batch.
-    turn: Option<OwnedSemaphorePermit>,
+    latest: LatestBatch,
+    publish_permits: Arc<Semaphore>,
+    /// The permit of the next batch.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl<O: Op> Dispatcher<O> {
@@ -54,16 +54,16 @@ impl<O: Op> Dispatcher<O> {
             waiting: VecDeque::new(),
             free: (0..workers).map(|_| Worker::new(db, counters)).collect(),
             in_flight: HashSet::new(),
-            newest: Newest::default(),
-            untold: Arc::new(Semaphore::new(MAX_UNTOLD)),
-            turn: None,
+            latest: LatestBatch::default(),
+            publish_permits: Arc::new(Semaphore::new(MAX_UNPUBLISHED)),
+            permit: None,
         }
     }
 
     /// Ends when nobody can send any more and nothing waits.
     pub(super) async fn run(mut self) {
         let workers = self.workers;
-        let (done, mut ended) = mpsc::channel::<(Number, Worker, Vec<O::Conflict>)>(workers);
+        let (done, mut ended) = mpsc::channel::<(BatchNumber, Worker, Vec<O::Conflict>)>(workers);
         loop {
             while self.waiting.len() < LOOK_AHEAD
                 && let Ok(queued) = self.queue.try_recv()
@@ -73,19 +73,19 @@ impl<O: Op> Dispatcher<O> {
             // Asked once a round: what keeps a batch from starting now must also wake this up.
             let is_waiting = !self.waiting.is_empty();
             let overlap = is_waiting
-                .then(|| self.newest.is_waited_for(Instant::now()))
+                .then(|| self.latest.wait_until(Instant::now()))
                 .flatten();
             if overlap.is_none()
-                && let Some((mut worker, batch, turn)) = self.next()
+                && let Some((mut worker, batch, permit)) = self.next()
             {
                 let conflicts: Vec<O::Conflict> =
                     batch.iter().filter_map(QueuedOp::conflict).collect();
                 self.in_flight
                     .extend(batch.iter().filter_map(QueuedOp::conflict));
-                let number = self.newest.starts(Instant::now());
+                let number = self.latest.starts(Instant::now());
                 let done = done.clone();
                 vital::spawn(O::QUEUE, async move {
-                    worker.settle(batch, turn).await;
+                    worker.process_batch(batch, permit).await;
                     // An error would be the end of the dispatcher.
                     let _ = done.send((number, worker, conflicts)).await;
                 });
@@ -100,7 +100,7 @@ impl<O: Op> Dispatcher<O> {
                     self.waiting.extend(queued);
                 }
                 Some((number, worker, conflicts)) = ended.recv() => {
-                    self.newest.ended(number);
+                    self.latest.ended(number);
                     for conflict in &conflicts {
                         self.in_flight.remove(conflict);
                     }
@@ -109,8 +109,8 @@ impl<O: Op> Dispatcher<O> {
                     }
                     self.free.push(worker);
                 }
-                Ok(turn) = self.untold.clone().acquire_owned(), if self.turn.is_none() => {
-                    self.turn = Some(turn);
+                Ok(permit) = self.publish_permits.clone().acquire_owned(), if self.permit.is_none() => {
+                    self.permit = Some(permit);
                 }
                 // Then the next one may start.
                 () = sleep_until(overlap.unwrap_or_else(Instant::now)), if overlap.is_some() => {}
@@ -125,14 +125,14 @@ impl<O: Op> Dispatcher<O> {
 
     /// A worker and what it is to commit; none as long as there is nothing to commit, or nobody to do it.
     fn next(&mut self) -> Option<(Worker, Vec<QueuedOp<O>>, OwnedSemaphorePermit)> {
-        if self.free.is_empty() || self.turn.is_none() {
+        if self.free.is_empty() || self.permit.is_none() {
             return None;
         }
         let batch = next_batch(&mut self.waiting, &self.in_flight);
         if batch.is_empty() {
             return None;
         }
-        Some((self.free.pop()?, batch, self.turn.take()?))
+        Some((self.free.pop()?, batch, self.permit.take()?))
     }
 }
 
@@ -145,7 +145,7 @@ fn next_batch<O: Op>(
     let mut seen = HashSet::new();
     let mut batch = Vec::new();
     let mut rest = VecDeque::new();
-    for queued in waiting.drain(..).filter_map(QueuedOp::still_wanted) {
+    for queued in waiting.drain(..).filter_map(QueuedOp::unless_expired) {
         let is_free = queued.conflict().is_none_or(|conflict| {
             // Whoever comes after one that must wait waits, too.
             !in_flight.contains(&conflict) & seen.insert(conflict)

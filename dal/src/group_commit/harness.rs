@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Attempt, Op, session::Session};
-use crate::{DalError, Db, ledger::Changes};
+use crate::{DalError, Db, ledger::RedisUpdate};
 
 /// Commits batches one by one.
 pub(crate) struct Harness {
@@ -33,7 +33,7 @@ impl Harness {
             session: &mut self.session,
             dialect,
             deadline,
-            changes: &mut Changes::default(),
+            update: &mut RedisUpdate::default(),
         };
         let ops: Vec<&O> = ops.iter().collect();
         Ok(O::commit(&ops, &mut attempt).await?.0)

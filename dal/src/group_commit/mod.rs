@@ -1,9 +1,10 @@
-//! Group commit: while a batch commits, the next one fills, and a lone op goes at once. Each batch has a fixed cost
-//! on both servers, so few large ones save processor time. One that is held up isn't waited for.
+//! Group commit: many ops share one transaction. While a batch commits, the next one fills. An op that finds no batch running is committed
+//! at once. Each batch has a fixed cost on both servers, so a few large batches save processor time. After 50 ms the next batch no longer
+//! waits for a slow one.
 //!
-//! Ops that conflict ([`Op::conflict`]) keep their order: of each conflict one is being committed, and a later one goes with a later batch.
-//! Whoever is answered has been committed, and Redis knows; a failure that leaves that open is told as such, and nothing is repeated.
-//! What Redis is told of one batch is told while the next one commits.
+//! Ops that conflict ([`Op::conflict`]) keep their order: they are never in the same batch or in two running batches. A caller gets its
+//! answer when its op is committed and published to Redis. If the outcome is unknown, the error says so and nothing is retried. Publishing
+//! one batch overlaps with the commit of the next.
 
 mod attempt;
 mod dispatcher;
@@ -57,11 +58,11 @@ impl<O: Op> Queue<O> {
         Self(sender)
     }
 
-    /// Commits `op`, for somebody who waits no longer than `limit`. When this returns, it is committed, counted, and in Redis. A call
-    /// that is dropped may still be carried out, within its limit and never later.
+    /// Commits `op` within `limit`. On success it is committed and counted, and Redis has the counts. If the caller drops this future, the
+    /// op may still run, but not after `limit`.
     ///
-    /// [`DalError::Unavailable`] and [`DalError::TimedOut`]: it may or may not have happened, except that too many ops waiting is
-    /// `Unavailable` too; but it doesn't happen any more.
+    /// After [`DalError::Unavailable`] or [`DalError::TimedOut`] the outcome is unknown, but the op doesn't run later. A full queue also
+    /// returns `Unavailable`; then the op never ran.
     pub(crate) async fn commit(&self, op: O, limit: Duration) -> Result<O::Output, DalError> {
         let limit = limit.min(WRITE_DEADLINE);
         let deadline = Instant::now() + limit;

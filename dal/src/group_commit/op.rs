@@ -1,4 +1,4 @@
-//! What is committed together with others of its kind, and who waits for it.
+//! An operation that is committed in a batch, and the caller that waits for it.
 
 use std::{
     hash::Hash,
@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 use super::{Attempt, Committed};
 use crate::DalError;
 
-/// Whoever waits for no longer than this isn't taken into a batch: their deadline would be that of all others in it.
-const LAST_CALL: Duration = Duration::from_millis(300);
+/// An op with less time left than this isn't taken into a batch, because its deadline would be the deadline of the whole batch.
+const MIN_TIME_LEFT: Duration = Duration::from_millis(300);
 
 /// Something to write, together with others of its kind.
 pub(crate) trait Op: Send + Sync + Sized + 'static {
@@ -50,12 +50,12 @@ impl<O: Op> QueuedOp<O> {
         self.op.conflict()
     }
 
-    /// None when whoever asked has gone, or is about to: what was given up must not be carried out later.
-    pub(super) fn still_wanted(self) -> Option<Self> {
+    /// Returns `None` if the caller has given up or its deadline is too near. An op that was given up must not run later.
+    pub(super) fn unless_expired(self) -> Option<Self> {
         if self.done.is_closed() {
             return None;
         }
-        if self.deadline <= Instant::now() + LAST_CALL {
+        if self.deadline <= Instant::now() + MIN_TIME_LEFT {
             self.answer(Err(DalError::TimedOut), Cost::default());
             return None;
         }

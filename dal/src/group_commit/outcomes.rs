@@ -1,4 +1,4 @@
-//! What becomes of the ops of a batch that are decided one by one: some before the commit, the others with it.
+//! The outcome of each op in a batch. Some outcomes are known before the commit, the others with it.
 
 use sea_orm::DbErr;
 
@@ -23,20 +23,20 @@ impl<'a, O: Op> Outcomes<'a, O> {
         }
     }
 
-    /// Those whose outcome isn't known, with their places in the batch.
-    pub(crate) fn open(&self) -> impl Iterator<Item = (usize, &'a O)> {
+    /// The ops whose outcome isn't known yet, with their index in the batch.
+    pub(crate) fn undecided(&self) -> impl Iterator<Item = (usize, &'a O)> {
         let all = self.ops.iter().zip(&self.known).enumerate();
         all.filter_map(|(at, (op, known))| known.is_none().then_some((at, *op)))
     }
 
-    /// Of the op at this place.
+    /// Sets the outcome of the op at this index.
     pub(crate) fn set(&mut self, at: usize, outcome: Result<O::Output, DalError>) {
         if let Some(known) = self.known.get_mut(at) {
             *known = Some(outcome);
         }
     }
 
-    /// Refuses the open ops for which `is_refused` holds.
+    /// Refuses the undecided ops for which `is_refused` holds.
     pub(crate) fn refuse(&mut self, is_refused: impl Fn(&O) -> bool, error: fn() -> DalError) {
         for (op, known) in self.ops.iter().zip(&mut self.known) {
             if known.is_none() && is_refused(op) {
@@ -54,20 +54,21 @@ impl<'a, O: Op> Outcomes<'a, O> {
 
 /// Of requests with one key the second must find what the first has made, so they conflict.
 impl<O: Op<Conflict = Key>> Outcomes<'_, O> {
-    /// Ends the open transaction and looks for keys that were used before. What those made, by `made`, is what became of their ops.
-    pub(crate) async fn take_out_repeats(
+    /// Ends the open transaction and looks for keys that were used before. The outcome of such an op is what its key made the first time,
+    /// as `made` builds it.
+    pub(crate) async fn resolve_duplicates(
         &mut self,
         attempt: &mut Attempt<'_>,
         made: impl Fn(&O, First) -> Option<O::Output>,
     ) -> Result<(), DalError> {
         let keyed: Vec<(usize, &O, Key)> = self
-            .open()
+            .undecided()
             .filter_map(|(at, op)| Some((at, op, op.conflict()?)))
             .collect();
         let keys = keyed.iter().map(|(_, _, key)| key);
-        let look = idempotency::find(keys).ok_or(DalError::Duplicate)?;
+        let select = idempotency::find(keys).ok_or(DalError::Duplicate)?;
         let mut found = Vec::new();
-        for row in &attempt.ask(&["ROLLBACK"], &look).await? {
+        for row in &attempt.query(&["ROLLBACK"], &select).await? {
             for (at, op, key) in &keyed {
                 match key.first_in(row)? {
                     Some(Ok(first)) => {

@@ -13,24 +13,24 @@ use sea_orm::{
 
 use crate::{Db, error, pool};
 
-/// A connection is given back to its pool after this, which looks whether it may still be used.
-const MAX_KEPT: Duration = Duration::from_secs(1);
+/// A connection is given back to its pool after this. The pool checks whether it may still be used.
+const MAX_HOLD_TIME: Duration = Duration::from_secs(1);
 
-/// A connection that was heard of so lately counts as whole. One that isn't is found out by a BEGIN of its own, which is repeated on
-/// another.
-const WHOLE: Duration = Duration::from_millis(50);
-/// A column that [`Session::heard`] reads: the primary's clock.
+/// A connection that answered this recently is used without a check. Otherwise a separate BEGIN checks it. If it is broken, another
+/// connection is tried.
+const MAX_UNCHECKED_AGE: Duration = Duration::from_millis(50);
+/// A column that [`Session::record_clock`] reads: the primary's clock.
 pub(crate) const NOW: &str = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED) AS now_us";
 /// By how much two clocks may drift apart while a connection is kept.
 const DRIFT_US: i64 = 1_000;
 
-/// Connections that may turn out to be broken, one after the other: as many as a pool may have.
-const MAX_BROKEN: usize = 1024;
+/// How many broken connections in a row are replaced: as many as a pool may have.
+const MAX_RECONNECTS: usize = 1024;
 
-/// A batch up to this size is always sent as if each op changed something, for one that doesn't is hardly in it; a larger one as long as
-/// those before have been so.
-const MIN_EXPECTED: usize = 16;
-const MAX_EXPECTED: usize = 256;
+/// The limits of an optimistic batch, which writes without reading first. Up to the minimum, every batch is optimistic. Above it, a batch
+/// is optimistic if each op of the earlier batches changed a row.
+const MIN_OPTIMISTIC_BATCH: usize = 16;
+const MAX_OPTIMISTIC_BATCH: usize = 256;
 
 /// What one statement answered.
 #[derive(Default)]
@@ -52,8 +52,8 @@ pub(crate) struct Sent {
 pub(crate) struct Session {
     db: Db,
     kept: Option<Kept>,
-    /// Ops of which a batch is expected to change something each. See [`Session::expects`].
-    expected: usize,
+    /// The largest batch that is optimistic now. See [`Session::is_optimistic`].
+    max_optimistic: usize,
 }
 
 struct Kept {
@@ -61,16 +61,16 @@ struct Kept {
     taken_out: Instant,
     /// Whether a transaction may be open, or an answer under way. Such a connection must not go back to the pool.
     is_open: bool,
-    told: Option<Told>,
+    clock: Option<ClockReading>,
 }
 
-/// What the primary's clock said, on this connection. (As with leases: clocks are slewed, not set.)
+/// A reading of the primary's clock on this connection. (As with leases: clocks are slewed, not set.)
 #[derive(Clone, Copy)]
-struct Told {
+struct ClockReading {
     /// UTC.
     now_us: i64,
-    /// Later than it was said.
-    heard: Instant,
+    /// This process's time when the answer arrived, so slightly later than the reading.
+    read_at: Instant,
 }
 
 impl Session {
@@ -78,21 +78,23 @@ impl Session {
         Self {
             db,
             kept: None,
-            expected: MIN_EXPECTED,
+            max_optimistic: MIN_OPTIMISTIC_BATCH,
         }
     }
 
-    /// Whether a batch of so many ops is expected to change something by each, so that looking first would be a trip for nothing.
-    pub(crate) fn expects(&self, ops: usize) -> bool {
-        ops <= self.expected
+    /// Whether a batch of so many ops is optimistic: each op probably changes a row, so reading first would only cost a round trip.
+    pub(crate) fn is_optimistic(&self, ops: usize) -> bool {
+        ops <= self.max_optimistic
     }
 
-    /// What came of a batch of so many ops: whether each has changed something.
-    pub(crate) fn found(&mut self, ops: usize, each: bool) {
-        self.expected = match each {
-            true => self.expected.max(ops.saturating_mul(2).min(MAX_EXPECTED)),
-            false if ops >= MIN_EXPECTED => (ops / 2).max(MIN_EXPECTED),
-            false => self.expected,
+    /// Records the outcome of a batch of so many ops: whether each op changed a row.
+    pub(crate) fn record_outcome(&mut self, ops: usize, each: bool) {
+        self.max_optimistic = match each {
+            true => self
+                .max_optimistic
+                .max(ops.saturating_mul(2).min(MAX_OPTIMISTIC_BATCH)),
+            false if ops >= MIN_OPTIMISTIC_BATCH => (ops / 2).max(MIN_OPTIMISTIC_BATCH),
+            false => self.max_optimistic,
         };
     }
 
@@ -122,13 +124,13 @@ impl Session {
         Ok(())
     }
 
-    /// Sees to a connection that is whole and whose clock is known; whether a transaction was begun for that.
+    /// Makes sure that the connection works and that the server's clock is known. Returns whether this began a transaction.
     pub(crate) async fn begin(&mut self) -> Result<bool, DbErr> {
-        let told = self.connection().await?.told;
-        if told.is_some_and(|told| told.heard.elapsed() < WHOLE) {
+        let clock = self.connection().await?.clock;
+        if clock.is_some_and(|clock| clock.read_at.elapsed() < MAX_UNCHECKED_AGE) {
             return Ok(false);
         }
-        let mut repeats = MAX_BROKEN;
+        let mut repeats = MAX_RECONNECTS;
         loop {
             let Sent { answers, result } = self.send(format!("BEGIN; SELECT {NOW}")).await;
             match result {
@@ -139,30 +141,30 @@ impl Session {
                 result => {
                     result?;
                     let row = answers.last().and_then(|answer| answer.rows.first());
-                    self.heard(row)?;
+                    self.record_clock(row)?;
                     return Ok(true);
                 }
             }
         }
     }
 
-    /// Takes note of a row with [`NOW`] that was just answered.
-    pub(crate) fn heard(&mut self, row: Option<&QueryResult>) -> Result<(), DbErr> {
+    /// Records the clock from a row with [`NOW`] that has just arrived.
+    pub(crate) fn record_clock(&mut self, row: Option<&QueryResult>) -> Result<(), DbErr> {
         let row = row.ok_or_else(|| pool::protocol_error("no time was told"))?;
-        let told = Told {
+        let clock = ClockReading {
             now_us: row.try_get("", "now_us")?,
-            heard: Instant::now(),
+            read_at: Instant::now(),
         };
         if let Some(kept) = &mut self.kept {
-            kept.told = Some(told);
+            kept.clock = Some(clock);
         }
         Ok(())
     }
 
-    /// A condition in SQL: it isn't later than `deadline` on the primary. None when its clock isn't known.
-    pub(crate) fn not_after(&self, deadline: Instant) -> Option<String> {
-        let Told { now_us, heard } = self.kept.as_ref()?.told?;
-        let left = deadline.saturating_duration_since(heard).as_micros();
+    /// The SQL condition that `deadline` hasn't passed on the primary. None if its clock isn't known.
+    pub(crate) fn deadline_condition(&self, deadline: Instant) -> Option<String> {
+        let ClockReading { now_us, read_at } = self.kept.as_ref()?.clock?;
+        let left = deadline.saturating_duration_since(read_at).as_micros();
         let until = now_us.saturating_add(i64::try_from(left).unwrap_or(i64::MAX)) - DRIFT_US;
         Some(format!("UNIX_TIMESTAMP(NOW(6)) * 1000000 <= {until}"))
     }
@@ -170,7 +172,7 @@ impl Session {
     /// The clock isn't what it was taken for.
     pub(crate) fn forget_clock(&mut self) {
         if let Some(kept) = &mut self.kept {
-            kept.told = None;
+            kept.clock = None;
         }
     }
 
@@ -197,7 +199,7 @@ impl Session {
 
     /// Gives back a connection that was kept for long enough.
     pub(crate) fn release_old(&mut self) {
-        let is_old = |kept: &Kept| kept.taken_out.elapsed() >= MAX_KEPT;
+        let is_old = |kept: &Kept| kept.taken_out.elapsed() >= MAX_HOLD_TIME;
         if self.kept.as_ref().is_some_and(is_old) {
             self.release();
         }
@@ -216,7 +218,7 @@ impl Session {
     async fn connection(&mut self) -> Result<&mut Kept, DbErr> {
         let is_usable = |kept: &Kept| {
             let age = kept.taken_out.elapsed();
-            kept.is_open || (age < MAX_KEPT && self.db.may_keep(age))
+            kept.is_open || (age < MAX_HOLD_TIME && self.db.may_keep(age))
         };
         if !self.kept.as_ref().is_some_and(is_usable) {
             self.release();
@@ -227,7 +229,7 @@ impl Session {
                 connection: self.db.connection().await?,
                 taken_out: Instant::now(),
                 is_open: false,
-                told: None,
+                clock: None,
             })),
         }
     }

@@ -1,4 +1,4 @@
-//! Commits a batch, has Redis told, and answers everyone in it.
+//! Commits a batch, publishes it to Redis, and replies to its callers.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::{
     DalError, Db,
     counters::Counters,
     db::MAX_RETRIES,
-    ledger::{self, Changes},
+    ledger::{self, RedisUpdate},
     observe::on_primary,
     pool::within,
 };
@@ -48,42 +48,46 @@ impl Worker {
         self.session.release_old();
     }
 
-    /// Commits a batch, by the deadline of who is in the greatest hurry, and has everyone in it answered. Where the batch as a whole is
-    /// refused, each op goes alone: a bad one fails by itself.
-    pub(super) async fn settle<O: Op>(
+    /// Commits a batch by the earliest deadline in it, and replies to all callers. If the whole batch fails with a known outcome, each op
+    /// is committed alone, so only the bad one fails.
+    pub(super) async fn process_batch<O: Op>(
         &mut self,
         batch: Vec<QueuedOp<O>>,
-        turn: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
     ) {
-        let tried = self.commit(&batch).await;
-        match tried.result {
+        let batch_result = self.commit(&batch).await;
+        match batch_result.result {
             Err(ref error) if batch.len() > 1 && !is_unknown(error) => {
                 tracing::warn!(%error, queue = O::QUEUE, ops = batch.len(), "a batch failed; its ops go one by one");
-                self.settle_one_by_one(batch).await;
+                self.process_one_by_one(batch).await;
             }
-            _ => self.tell(batch, tried, Some(turn)),
+            _ => self.publish_and_reply(batch, batch_result, Some(permit)),
         }
     }
 
-    async fn settle_one_by_one<O: Op>(&mut self, batch: Vec<QueuedOp<O>>) {
+    async fn process_one_by_one<O: Op>(&mut self, batch: Vec<QueuedOp<O>>) {
         let mut rest = batch.into_iter();
         while let Some(queued) = rest.next() {
-            let Some(queued) = queued.still_wanted() else {
+            let Some(queued) = queued.unless_expired() else {
                 continue;
             };
-            let tried = self.commit(std::slice::from_ref(&queued)).await;
-            match &tried.result {
+            let batch_result = self.commit(std::slice::from_ref(&queued)).await;
+            match &batch_result.result {
                 // The others would find out the same, one deadline after the other.
                 Err(error) if is_unknown(error) => {
-                    self.tell(std::iter::once(queued).chain(rest).collect(), tried, None);
+                    self.publish_and_reply(
+                        std::iter::once(queued).chain(rest).collect(),
+                        batch_result,
+                        None,
+                    );
                     return;
                 }
-                _ => self.tell(vec![queued], tried, None),
+                _ => self.publish_and_reply(vec![queued], batch_result, None),
             }
         }
     }
 
-    async fn commit<O: Op>(&mut self, batch: &[QueuedOp<O>]) -> Tried<O> {
+    async fn commit<O: Op>(&mut self, batch: &[QueuedOp<O>]) -> BatchResult<O> {
         let ops: Vec<&O> = batch.iter().map(|queued| &queued.op).collect();
         let now = Instant::now();
         let deadline = batch
@@ -91,10 +95,10 @@ impl Worker {
             .map(|queued| queued.deadline)
             .min()
             .unwrap_or(now);
-        let mut changes = Changes::default();
+        let mut update = RedisUpdate::default();
         let attempts = async {
             let limit = deadline.saturating_duration_since(now);
-            let attempts = within(limit, self.attempts(&ops, deadline, &mut changes));
+            let attempts = within(limit, self.attempts(&ops, deadline, &mut update));
             on_primary(Verb::Write, attempts).await
         };
         let (result, spent) = cost::scope(attempts).await;
@@ -102,9 +106,9 @@ impl Worker {
             // Whatever is open, or under way.
             self.session.reset(false).await;
         }
-        Tried {
+        BatchResult {
             result,
-            changes,
+            update,
             spent,
         }
     }
@@ -113,17 +117,17 @@ impl Worker {
         &mut self,
         ops: &[&O],
         deadline: Instant,
-        changes: &mut Changes,
+        update: &mut RedisUpdate,
     ) -> Result<Done<O>, DalError> {
         let dialect = self.db.primary_dialect().await?;
         let mut repeats = 0;
         loop {
-            *changes = Changes::default();
+            *update = RedisUpdate::default();
             let mut attempt = Attempt {
                 session: &mut self.session,
                 dialect,
                 deadline,
-                changes,
+                update,
             };
             let result = O::commit(ops, &mut attempt).await;
             if let Err(error) = &result {
@@ -137,39 +141,39 @@ impl Worker {
         }
     }
 
-    /// Tells Redis of a commit, and then everyone of it; the next batch doesn't wait for that. Everyone is told the whole cost. Whoever
-    /// has gone doesn't mind.
-    fn tell<O: Op>(
+    /// Publishes the commit to Redis, then replies to the callers, in a task of its own. The next batch doesn't wait for this task. Each
+    /// caller is charged the cost of the whole batch.
+    fn publish_and_reply<O: Op>(
         &self,
         batch: Vec<QueuedOp<O>>,
-        tried: Tried<O>,
-        turn: Option<OwnedSemaphorePermit>,
+        batch_result: BatchResult<O>,
+        permit: Option<OwnedSemaphorePermit>,
     ) {
         let (db, counters) = (self.db.clone(), self.counters.clone());
-        let tell = async move {
-            let Tried {
+        let task = async move {
+            let BatchResult {
                 result,
-                changes,
+                update,
                 mut spent,
-            } = tried;
+            } = batch_result;
             let publish = async {
                 match result {
                     Ok((outputs, committed)) => {
-                        if !changes.is_nothing(&db) {
-                            ledger::publish(&db, &counters, committed.exact, &changes).await?;
+                        if !update.is_empty(&db) {
+                            ledger::publish(&db, &counters, committed.exact, &update).await?;
                         }
                         Ok(outputs)
                     }
                     Err(error) => {
-                        ledger::retract(&db, &counters, &changes).await;
+                        ledger::invalidate(&db, &counters, &update).await;
                         Err(error)
                     }
                 }
             };
-            let (told, more) = cost::scope(publish).await;
+            let (published, more) = cost::scope(publish).await;
             spent.sql = spent.sql.saturating_add(more.sql);
-            drop(turn);
-            match told {
+            drop(permit);
+            match published {
                 Ok(outputs) => {
                     for (queued, output) in batch.into_iter().zip(outputs) {
                         queued.answer(output, spent);
@@ -182,14 +186,14 @@ impl Worker {
                 }
             }
         };
-        tokio::spawn(tell);
+        tokio::spawn(task);
     }
 }
 
-/// What came of a batch.
-struct Tried<O: Op> {
+/// The outcome of a batch, the update that Redis needs, and the cost.
+struct BatchResult<O: Op> {
     result: Result<Done<O>, DalError>,
-    changes: Changes,
+    update: RedisUpdate,
     spent: Cost,
 }
 

@@ -46,9 +46,9 @@ pub async fn extend(db: &Db, job: &Job, lease: Duration, progress: i8) -> Result
     Ok(true)
 }
 
-/// Takes back the count of an attempt whose end could not be noted: its process lives, and the video wasn't to blame. Repeating it allows one
-/// attempt more. Ok also if there is no such job any more.
-pub async fn uncount(db: &Db, job: &Job) -> Result<(), DalError> {
+/// Takes one attempt off the job's count. For an attempt whose end couldn't be recorded although the process is alive and the video isn't
+/// at fault. Not idempotent: a repeated call allows one more attempt. Succeeds if the job is gone.
+pub async fn refund_attempt(db: &Db, job: &Job) -> Result<(), DalError> {
     let sql = "UPDATE jobs SET attempts = attempts - 1 WHERE id = ? AND attempts > 0";
     write(&db.write(), sql, [job.id.into()]).await?;
     Ok(())

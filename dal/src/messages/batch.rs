@@ -17,8 +17,8 @@ use crate::{
     ledger::Deltas,
 };
 
-/// How often a batch is begun anew: a key in it was used before, or the clock isn't what it was taken for.
-const MAX_BEGINNINGS: usize = 4;
+/// How often a batch is tried before it fails. It is tried again if a key in it was used before, or the known clock was wrong.
+const MAX_ATTEMPTS: usize = 4;
 /// The primary's clock, once a batch.
 const STAMP: &str = "SET @sent_ms = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
 
@@ -42,14 +42,14 @@ impl Op for NewMessage {
             may_be_blocked: false,
         };
         let mut begin = attempt.begin().await?;
-        for _ in 0..MAX_BEGINNINGS {
+        for _ in 0..MAX_ATTEMPTS {
             match batch.commit(attempt, begin).await {
                 Ok(Some(committed)) => return Ok((batch.outcomes.all()?, committed)),
                 Ok(None) => {}
                 // The transaction is open.
                 Err(DalError::Duplicate) => {
                     let made = |message: &NewMessage, first| Some(message.made(first));
-                    batch.outcomes.take_out_repeats(attempt, made).await?;
+                    batch.outcomes.resolve_duplicates(attempt, made).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -76,17 +76,17 @@ impl Batch<'_> {
     ) -> Result<Option<Committed>, DalError> {
         let mut begin = begin;
         if self.may_be_blocked {
-            self.take_out_blocked(attempt, begin).await?;
+            self.refuse_blocked(attempt, begin).await?;
             begin = &[];
         }
-        let open: Vec<(usize, &NewMessage)> = self.outcomes.open().collect();
-        let Some((_, first)) = open.first() else {
+        let undecided: Vec<(usize, &NewMessage)> = self.outcomes.undecided().collect();
+        let Some((_, first)) = undecided.first() else {
             return Ok(Some(attempt.nothing_to_commit(self.marked()).await?));
         };
         let none_is_blocked = blocks::none_of(&self.senders());
         // A message moves no count; the commit needs a row in the ledger, which has its deadline.
-        let deltas = Deltas::unmoved(Counter::UserFollows(first.from_id));
-        let sending = Sending::of(&open);
+        let deltas = Deltas::zero(Counter::UserFollows(first.from_id));
+        let sending = Sending::of(&undecided);
         let mut statements: Vec<String> = begin.iter().map(|word| (*word).to_owned()).collect();
         statements.extend(sending.statements());
         let outcome = attempt
@@ -108,19 +108,19 @@ impl Batch<'_> {
 
     fn senders(&self) -> BTreeSet<blocks::Sender> {
         self.outcomes
-            .open()
+            .undecided()
             .map(|(_, message)| (message.from_id, message.to_id))
             .collect()
     }
 
     /// Begins a transaction, and refuses who is blocked.
-    async fn take_out_blocked(
+    async fn refuse_blocked(
         &mut self,
         attempt: &mut Attempt<'_>,
         begin: Begin,
     ) -> Result<(), DbErr> {
         let rows = attempt
-            .ask(begin, &blocks::question(&self.senders()))
+            .query(begin, &blocks::select_sql(&self.senders()))
             .await?;
         let blocked = blocks::found(&rows)?;
         let is_blocked = |message: &NewMessage| blocked.contains(&(message.from_id, message.to_id));
@@ -146,10 +146,10 @@ struct Sending<'a> {
 }
 
 impl<'a> Sending<'a> {
-    fn of(open: &[(usize, &'a NewMessage)]) -> Self {
+    fn of(undecided: &[(usize, &'a NewMessage)]) -> Self {
         let mut conversations = BTreeMap::new();
         let mut messages: Vec<(usize, &NewMessage, i64)> = Vec::new();
-        for (at, message) in open.iter().rev() {
+        for (at, message) in undecided.iter().rev() {
             let behind = conversations.entry(message.pair()).or_insert(0);
             messages.push((*at, message, *behind));
             *behind += 1;

@@ -53,7 +53,7 @@ impl ReadPool {
     }
 
     /// Registers the metrics of the permits.
-    pub(crate) fn show(&self) {
+    pub(crate) fn register_metrics(&self) {
         metrics::watch_semaphore(self.name, &self.permits, self.permits.available_permits());
     }
 

@@ -109,11 +109,15 @@ pub async fn fix(db: &Db) -> Result<Vec<Difference>, DalError> {
     Ok(all)
 }
 
-/// Calls `found` for each counter that differs, and repairs them if `mend`. One process at a time: two would add the same difference twice.
-pub async fn visit(db: &Db, mend: bool, mut found: impl FnMut(Difference)) -> Result<(), DalError> {
+/// Calls `found` for each counter that differs, and repairs them if `repair`. One process at a time: two would add the same difference twice.
+pub async fn visit(
+    db: &Db,
+    repair: bool,
+    mut found: impl FnMut(Difference),
+) -> Result<(), DalError> {
     let lock = Lock::take(db, "reconcile").await?;
     let lock = lock.ok_or_else(busy)?;
-    let result = compare(&lock.session, mend, &mut found).await;
+    let result = compare(&lock.session, repair, &mut found).await;
     lock.release().await;
     result
 }
@@ -125,7 +129,7 @@ pub(crate) fn busy() -> DalError {
 
 async fn compare(
     session: &DatabaseTransaction,
-    mend: bool,
+    repair: bool,
     found: &mut impl FnMut(Difference),
 ) -> Result<(), DalError> {
     for table in &TABLES {
@@ -146,11 +150,11 @@ async fn compare(
                     };
                     found(difference);
                     batch.push(difference);
-                    if mend && batch.len() >= REPAIRS {
+                    if repair && batch.len() >= REPAIRS {
                         within(PAGE_DEADLINE, append(session, &batch)).await?;
                         batch.clear();
                     }
-                    if !mend {
+                    if !repair {
                         batch.clear();
                     }
                 }
@@ -232,11 +236,11 @@ impl Table {
             .collect();
         let columns = columns.join(", ");
         let order = key.0.join(", ");
-        let mut place: Option<Vec<i64>> = None;
+        let mut cursor: Option<Vec<i64>> = None;
         loop {
-            let (behind, values) = key.behind(place.as_deref());
+            let (after, values) = key.after(cursor.as_deref());
             let sql = format!(
-                "SELECT {columns} FROM {name} FORCE INDEX (PRIMARY) WHERE {behind} AND {only} ORDER BY {order} LIMIT {PAGE}"
+                "SELECT {columns} FROM {name} FORCE INDEX (PRIMARY) WHERE {after} AND {only} ORDER BY {order} LIMIT {PAGE}"
             );
             let page = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
             let page = read(session, page).await?;
@@ -249,7 +253,7 @@ impl Table {
                 return Ok(());
             };
             let last = (0..key.0.len()).map(|n| last.try_get_by_index(n));
-            place = Some(last.collect::<Result<_, DbErr>>()?);
+            cursor = Some(last.collect::<Result<_, DbErr>>()?);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The two sides of the counters of a range of ids, of which each has a fixed place: so the rows of a table may come in any order.
+//! Compares counters with counted rows, for one range of ids. Each id has a fixed slot in memory, so the rows may arrive in any order.
 //!
-//! The range isn't known beforehand: it is that of the lowest id that comes. What is above is left to the next scan.
+//! The range starts at the block of the lowest id that arrives. Ids above it are left to the next scan.
 
 /// Ids of a window, 24 MiB.
 const IDS: i64 = 1 << 21;
@@ -20,7 +20,7 @@ struct Held {
     block: i64,
     shown: Vec<i64>,
     rows: Vec<u32>,
-    /// Places above were not touched.
+    /// Slots from this one on were not touched.
     used: usize,
 }
 
@@ -38,8 +38,8 @@ impl Window {
 
     /// Adds to what a counter shows; false if it is above the window.
     pub(super) fn show(&mut self, id: i64, value: i64) -> bool {
-        if let Some((held, place)) = self.place(id)
-            && let Some(shown) = held.shown.get_mut(place)
+        if let Some((held, slot)) = self.slot(id)
+            && let Some(shown) = held.shown.get_mut(slot)
         {
             *shown = shown.saturating_add(value);
             return true;
@@ -50,8 +50,8 @@ impl Window {
 
     /// Counts a row.
     pub(super) fn count(&mut self, id: i64) {
-        if let Some((held, place)) = self.place(id)
-            && let Some(rows) = held.rows.get_mut(place)
+        if let Some((held, slot)) = self.slot(id)
+            && let Some(rows) = held.rows.get_mut(slot)
         {
             *rows = rows.saturating_add(1);
         }
@@ -62,8 +62,8 @@ impl Window {
         self.held.iter().flat_map(|held| {
             let first = held.block.saturating_mul(IDS);
             let sides = held.shown.iter().zip(&held.rows).take(held.used);
-            sides.enumerate().filter_map(move |(place, (shown, rows))| {
-                let id = first.saturating_add(i64::try_from(place).ok()?);
+            sides.enumerate().filter_map(move |(slot, (shown, rows))| {
+                let id = first.saturating_add(i64::try_from(slot).ok()?);
                 let rows = i64::from(*rows);
                 (*shown != rows).then_some((id, *shown, rows))
             })
@@ -79,7 +79,7 @@ impl Window {
         self.is_more = false;
     }
 
-    fn place(&mut self, id: i64) -> Option<(&mut Held, usize)> {
+    fn slot(&mut self, id: i64) -> Option<(&mut Held, usize)> {
         let block = id.div_euclid(IDS);
         if self.is_done || self.from.is_some_and(|from| block < from) {
             return None;
@@ -102,10 +102,10 @@ impl Window {
                 });
             }
         }
-        let place = usize::try_from(id.rem_euclid(IDS)).ok()?;
+        let slot = usize::try_from(id.rem_euclid(IDS)).ok()?;
         let held = self.held.as_mut()?;
-        held.used = held.used.max(place + 1);
-        Some((held, place))
+        held.used = held.used.max(slot + 1);
+        Some((held, slot))
     }
 }
 

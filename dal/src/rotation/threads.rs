@@ -64,8 +64,8 @@ async fn first_understood(
 ) -> Result<Option<QueryResult>, DbErr> {
     let mut outcome = Ok(None);
     for sql in statements {
-        let ask = Statement::from_string(DbBackend::MySql, *sql);
-        outcome = session.query_one_raw(ask).await;
+        let statement = Statement::from_string(DbBackend::MySql, *sql);
+        outcome = session.query_one_raw(statement).await;
         match &outcome {
             Err(error) if error::is_syntax_error(error) => {}
             _ => break,

@@ -81,7 +81,7 @@ impl Watch {
                 }
                 last_server_id = server_id;
                 // A failure leaves the metrics as they are until the next poll.
-                let _ = within(POLL_DEADLINE, semi_sync::show(&self.primary)).await;
+                let _ = within(POLL_DEADLINE, semi_sync::update_metrics(&self.primary)).await;
             }
             self.poll_replicas(&rotation, &mut history, primary.ok())
                 .await;
@@ -94,8 +94,8 @@ impl Watch {
         let sql = format!(
             "SELECT {newest} AS position, @@global.read_only AS read_only, CAST(@@global.server_id AS SIGNED) AS server_id"
         );
-        let ask = Statement::from_string(DbBackend::MySql, sql);
-        let row = self.primary.query_one_raw(ask).await?;
+        let statement = Statement::from_string(DbBackend::MySql, sql);
+        let row = self.primary.query_one_raw(statement).await?;
         let number = |column: &str| {
             row.as_ref()
                 .map_or(Ok(0), |row| row.try_get::<i64>("", column))
@@ -166,13 +166,13 @@ impl Watch {
         has_gtids: bool,
     ) -> Result<Result<ReplicaStatus, String>, DbErr> {
         let dialect = known_dialect(&self.dialect, session).await?;
-        let applied = dialect.ask(session, dialect.applied()).await?;
+        let applied = dialect.query(session, dialect.applied()).await?;
         let applied = applied.map(|commit| Gtids::parse(dialect, &commit.gtid));
         let status = threads::status(session).await?;
         if let Some(thread) = threads::stopped(status.as_ref(), primary_answers)? {
             return Ok(Err(format!("its {thread} thread doesn't run")));
         }
-        if let Some(why) = commit_order::why_loose(session, dialect).await? {
+        if let Some(why) = commit_order::reason_out_of_order(session, dialect).await? {
             return Ok(Err(why.to_owned()));
         }
         let lag = if primary_answers && !has_gtids {

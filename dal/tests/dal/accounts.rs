@@ -88,8 +88,8 @@ async fn the_account_on_the_replica_reads_and_sees_replication_and_nothing_else(
         "SHOW REPLICA STATUS",
         &format!("SELECT {}", Engine::of_tests().applied()),
     ] {
-        let ask = Statement::from_string(DbBackend::MySql, sql);
-        let rows = connection.query_all_raw(ask).await.unwrap();
+        let statement = Statement::from_string(DbBackend::MySql, sql);
+        let rows = connection.query_all_raw(statement).await.unwrap();
         assert_eq!(rows.len(), 1, "{sql}");
     }
     connection.close().await.unwrap();

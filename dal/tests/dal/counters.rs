@@ -85,7 +85,7 @@ async fn of_two_commits_the_later_one_wins_in_whatever_order_they_arrive() {
     let stage = Stage::set(2000).await;
     let tell = async |seq: u64, count: i64| {
         let counts = HashMap::from([(HOT, count), (VideoComments(1), count)]);
-        stage.counters.committed(at(seq), &counts).await;
+        stage.counters.publish_commit(at(seq), &counts).await;
         assert_eq!(stage.read(HOT).await, stage.read(VideoComments(1)).await);
         stage.read(HOT).await
     };
@@ -119,7 +119,7 @@ async fn whatever_is_no_count_is_replaced() {
         stage.favorites(&["DEL", KEY]);
         stage.favorites(make_wrong);
         let counts = HashMap::from([(HOT, 8)]);
-        stage.counters.committed(at(1), &counts).await;
+        stage.counters.publish_commit(at(1), &counts).await;
         assert!(stage.favorites(&["GET", KEY]).starts_with("8 1 "));
         stage.favorites(&["DEL", KEY]);
     }
@@ -132,7 +132,7 @@ async fn no_count_is_below_0() {
     assert_eq!(stage.read(HOT).await, 0);
     assert_eq!(stage.read(HOT).await, 0);
     let counts = HashMap::from([(HOT, -3)]);
-    stage.counters.committed(position, &counts).await;
+    stage.counters.publish_commit(position, &counts).await;
     assert_eq!(stage.read(HOT).await, 0);
     assert_eq!(stage.pass().await.repaired, 0);
     stage.redis.kill();
@@ -210,7 +210,7 @@ async fn a_comparison_mends_what_is_wrong_and_leaves_the_rest() {
     let counts = HashMap::from([(wrong, 8)]);
     stage
         .counters
-        .committed(at(position.seq + 1), &counts)
+        .publish_commit(at(position.seq + 1), &counts)
         .await;
     assert_eq!(stage.read(wrong).await, 8);
     assert_eq!(stage.counters.compare(position, &exact).await.unwrap(), 0);
@@ -233,7 +233,10 @@ async fn a_writer_that_comes_during_a_comparison_is_not_undone() {
         (stage.counters.stats().round_trips > before).then_some(())
     })
     .await;
-    stage.counters.committed(at(position.seq + 1), &newer).await;
+    stage
+        .counters
+        .publish_commit(at(position.seq + 1), &newer)
+        .await;
     comparison.await.unwrap();
     assert_eq!(stage.read(HOT).await, 2);
 }
@@ -331,7 +334,7 @@ async fn counts_are_right_again_after_flushall_and_after_script_flush() {
     let before = stage.counters.stats();
     stage.favorites(&["SCRIPT", "FLUSH"]);
     let counts = HashMap::from([(HOT, 8), (VideoFavorites(2), 1), (VideoComments(2), 1)]);
-    stage.counters.committed(position, &counts).await;
+    stage.counters.publish_commit(position, &counts).await;
     assert_eq!(stage.read(HOT).await, 8);
     assert_eq!(since(&stage.counters, before).exact_reads, 0);
 }

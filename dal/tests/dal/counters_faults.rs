@@ -52,7 +52,7 @@ async fn writers_and_comparisons_give_up_in_time(stage: &Stage) {
     let position = stage.count(HOT, 1).await;
     let counts = HashMap::from([(HOT, 8), (VideoComments(1), 0)]);
     without_waiting(async || {
-        stage.counters.committed(position, &counts).await;
+        stage.counters.publish_commit(position, &counts).await;
         let compared = stage.counters.compare(position, &counts).await;
         assert!(matches!(compared, Err(DalError::Unavailable(_))));
     })
@@ -100,7 +100,7 @@ async fn redis_set_back_is_right_after_a_pass() {
     let backup = stage.redis.backup();
     let position = stage.count(HOT, 1).await;
     let counts = HashMap::from([(HOT, 8)]);
-    stage.counters.committed(position, &counts).await;
+    stage.counters.publish_commit(position, &counts).await;
     assert_eq!(stage.read(HOT).await, 8);
     stage.redis.restart_from(&backup).await;
     answers_without_forgetting(&stage.counters).await;
@@ -126,7 +126,7 @@ async fn the_folder_notices_that_redis_runs_anew_and_mends_what_it_brings_back()
     let folder = Folder::start(stage.db.clone(), stage.counters.clone(), &settings);
     let position = stage.count(HOT, 1).await;
     let counts = HashMap::from([(HOT, 8)]);
-    stage.counters.committed(position, &counts).await;
+    stage.counters.publish_commit(position, &counts).await;
     // Folded and compared: from now on nothing but a complete pass looks at it.
     eventually(PATIENCE, "the fold", async || {
         let open =
@@ -181,7 +181,7 @@ async fn a_writer_that_timed_out_leaves_nothing_wrong_behind() {
     let position = stage.count(HOT, 1).await;
     let start = Instant::now();
     let counts = HashMap::from([(HOT, 8)]);
-    stage.counters.committed(position, &counts).await;
+    stage.counters.publish_commit(position, &counts).await;
     assert!(start.elapsed() < LONGEST, "{:?}", start.elapsed());
     assert_eq!(stage.counters.stats().invalidated, 3, "2 by the stage");
     stage.redis.thaw();
@@ -225,7 +225,7 @@ async fn one_that_has_lost_redis_is_no_burden_to_others() {
     let lost = Counters::connect(&settings, stage.db.clone()).unwrap();
     let position = stage.count(HOT, 1).await;
     let counts = HashMap::from([(HOT, 8)]);
-    lost.committed(position, &counts).await;
+    lost.publish_commit(position, &counts).await;
     assert_eq!(lost.read(&[HOT]).await.unwrap()[&HOT], 8);
     // Redis hasn't heard of it: this is what the comparison after the fold is for.
     assert_eq!(stage.read(HOT).await, 7);

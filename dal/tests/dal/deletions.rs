@@ -75,8 +75,12 @@ async fn a_write_that_finds_the_tombstone_of_a_later_deletion_is_refused() {
     let liked = tokio::spawn(async move { liking.set(like(2, VIDEO)).await });
     let added = tokio::spawn(async move { commenting.add(comment(2, VIDEO)).await });
     wait_for_locks(&database, 2).await;
-    favorites::bury(&db, Deleted::Video(VIDEO)).await.unwrap();
-    comments::bury(&db, Deleted::Video(VIDEO)).await.unwrap();
+    favorites::set_tombstone(&db, Deleted::Video(VIDEO))
+        .await
+        .unwrap();
+    comments::set_tombstone(&db, Deleted::Video(VIDEO))
+        .await
+        .unwrap();
     drop(held);
     assert!(matches!(liked.await.unwrap(), Err(DalError::NotFound)));
     assert!(matches!(added.await.unwrap(), Err(DalError::NotFound)));
@@ -93,7 +97,9 @@ async fn a_sweep_waits_for_a_write_that_looked_before_the_tombstone_was_set() {
         "INSERT INTO favorites (user_id, video_id, author_id, liked_us, batch) VALUES (2, {VIDEO}, {author_id}, 5, 0)"
     );
     let under_way = database.hold(&row).await;
-    favorites::bury(&db, Deleted::Video(VIDEO)).await.unwrap();
+    favorites::set_tombstone(&db, Deleted::Video(VIDEO))
+        .await
+        .unwrap();
     let sweeping = db.clone();
     let sweep = tokio::spawn(async move {
         let counters = fixture::without_redis(&sweeping);
@@ -110,7 +116,9 @@ async fn a_sweep_waits_for_a_write_that_looked_before_the_tombstone_was_set() {
         "INSERT INTO comments (video_id, user_id, content, created_ms) VALUES ({VIDEO}, 2, 'x', 5)"
     );
     let under_way = database.hold(&row).await;
-    comments::bury(&db, Deleted::Video(VIDEO)).await.unwrap();
+    comments::set_tombstone(&db, Deleted::Video(VIDEO))
+        .await
+        .unwrap();
     let sweeping = db.clone();
     let sweep = tokio::spawn(async move {
         let counters = fixture::without_redis(&sweeping);
@@ -143,8 +151,12 @@ async fn assert_nothing_is_left(database: &Database, db: &Db) {
 #[tokio::test]
 async fn who_comes_later_is_refused_alone_whatever_else_is_in_the_batch() {
     let (database, db, favorites, comments) = scene().await;
-    favorites::bury(&db, Deleted::Video(VIDEO)).await.unwrap();
-    comments::bury(&db, Deleted::Video(VIDEO)).await.unwrap();
+    favorites::set_tombstone(&db, Deleted::Video(VIDEO))
+        .await
+        .unwrap();
+    comments::set_tombstone(&db, Deleted::Video(VIDEO))
+        .await
+        .unwrap();
     sweep_all(&db, Deleted::Video(VIDEO)).await;
     // More than are sent unseen, and fewer.
     for users in [100..103, 200..260] {
@@ -216,8 +228,8 @@ async fn a_deleted_user_writes_nothing_and_what_they_wrote_goes_in_bounded_batch
         write.await.unwrap();
     }
     let (user, counters) = (Deleted::User(2), fixture::without_redis(&db));
-    favorites::bury(&db, user).await.unwrap();
-    comments::bury(&db, user).await.unwrap();
+    favorites::set_tombstone(&db, user).await.unwrap();
+    comments::set_tombstone(&db, user).await.unwrap();
     let refused = favorites.set(like(2, 90)).await;
     assert!(matches!(refused, Err(DalError::NotFound)), "{refused:?}");
     let refused = comments.add(comment(2, 90)).await;
@@ -295,7 +307,7 @@ async fn a_deleted_author_publishes_no_more() {
     let counters = fixture::without_redis(&db);
     let video = fixture::publish(&db, 5, "k").await;
     dal::uploads::record(&db, "l", 5).await.unwrap();
-    deletions::bury_author(&db, 5).await.unwrap();
+    deletions::set_author_tombstone(&db, 5).await.unwrap();
     let refused = videos::publish(&db, &counters, &fixture::new_video(5, "l")).await;
     assert!(matches!(refused, Err(DalError::NotFound)), "{refused:?}");
     assert_eq!(deletions::works(&db, 5, 10).await.unwrap(), [video.id]);

@@ -11,9 +11,8 @@ use dal::{
     fold::{Folded, fold_once},
 };
 use marks::{
-    Sees,
+    Consistency, StrictReason,
     Subject::{self, User, Video},
-    Why,
 };
 use testkit::{Engine, PlainDatabase, Refusal, TcpProxy, eventually};
 use tokio::runtime::Runtime;
@@ -68,7 +67,7 @@ impl Process {
         let before = self.counters.stats().exact_reads;
         let counters = [VideoFavorites(99), VideoComments(99)];
         self.counters.read(&counters).await.ok()?;
-        let is_known = self.marks.read(&all).await != Sees::All(Why::Unknown);
+        let is_known = self.marks.read(&all).await != Consistency::All(StrictReason::Unknown);
         (is_known && self.counters.stats().exact_reads == before).then_some(())
     }
 
@@ -100,7 +99,10 @@ async fn everything_is_seen(writer: &Process, reader: &Process, from: i64, to: i
 /// Whoever reads anything through `reader` must see everything.
 async fn nothing_is_trusted(reader: &Process) {
     for subjects in [&[Video(1)][..], &[User(77)], &[]] {
-        assert_eq!(reader.marks.read(subjects).await, Sees::All(Why::Unknown));
+        assert_eq!(
+            reader.marks.read(subjects).await,
+            Consistency::All(StrictReason::Unknown)
+        );
     }
     let before = reader.counters.stats();
     reader.count(HOT).await;
@@ -180,10 +182,10 @@ async fn a_writer_that_dies_with_debts_leaves_no_wrong_count_and_no_missing_mark
     eventually(PATIENCE, "trust", async || reader.trusts().await).await;
     assert_eq!(reader.count(HOT).await, 5);
     assert_eq!(reader.count(VideoComments(1)).await, 5);
-    let sees = reader.marks.read(&[Video(1)]).await;
+    let consistency = reader.marks.read(&[Video(1)]).await;
     assert!(
-        matches!(&sees, Sees::UpTo { commit, .. } if commit.seq > last.seq),
-        "{sees:?} misses {last:?}"
+        matches!(&consistency, Consistency::UpTo { commit, .. } if commit.seq > last.seq),
+        "{consistency:?} misses {last:?}"
     );
     let rows = "SELECT COUNT(*) FROM writers WHERE state <> 0";
     eventually(PATIENCE, "its rows removed", async || {

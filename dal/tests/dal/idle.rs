@@ -26,7 +26,7 @@ async fn connections_that_the_server_ended_for_being_idle_cost_no_request() {
             .await
             .unwrap();
         assert!(favorites.set(like(user, 1)).await.unwrap());
-        for reader in [Reader::STRICT, Reader::ANYBODY] {
+        for reader in [Reader::STRICT, Reader::ANY_REPLICA] {
             let found = users::mget(&db, &[user], &reader).await.unwrap();
             assert_eq!(found.len(), 1, "{reader:?}");
         }
@@ -45,9 +45,9 @@ async fn connections_that_the_server_ended_for_being_idle_cost_no_request() {
 async fn ended(servers: &Replicated) -> i64 {
     let url = servers.url(0);
     let session = sea_orm::Database::connect(url).await.unwrap();
-    let ask = "SHOW GLOBAL STATUS LIKE 'Aborted_clients'";
-    let ask = sea_orm::Statement::from_string(sea_orm::DbBackend::MySql, ask);
-    let row = session.query_one_raw(ask).await.unwrap().unwrap();
+    let sql = "SHOW GLOBAL STATUS LIKE 'Aborted_clients'";
+    let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::MySql, sql);
+    let row = session.query_one_raw(statement).await.unwrap().unwrap();
     session.close().await.unwrap();
     row.try_get::<String>("", "Value").unwrap().parse().unwrap()
 }

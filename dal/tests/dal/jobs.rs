@@ -65,7 +65,7 @@ async fn an_attempt_whose_end_could_not_be_noted_is_taken_back() {
     let second = again("second").await;
     assert_eq!((second.attempt, second.was_abandoned), (2, true));
     // Also when the job is another attempt's by now.
-    jobs::uncount(&db, &first).await.unwrap();
+    jobs::refund_attempt(&db, &first).await.unwrap();
     let third = again("third").await;
     assert_eq!((third.attempt, third.was_abandoned), (2, true));
     // One that was noted isn't abandoned.

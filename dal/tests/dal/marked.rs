@@ -10,9 +10,8 @@ use dal::{
     videos,
 };
 use marks::{
-    Commit, Sees,
+    Commit, Consistency, StrictReason,
     Subject::{self, User, Video},
-    Why,
 };
 use telemetry::cost;
 use testkit::{Engine, TcpProxy, eventually};
@@ -42,7 +41,7 @@ async fn marked() -> (Stage, Db, Counters, Marks) {
 async fn known(marks: &Marks) {
     let all: Vec<Subject> = (0..64).map(User).collect();
     eventually(PATIENCE, "marks that can be read", async || {
-        (marks.read(&all).await != Sees::All(Why::Unknown)).then_some(())
+        (marks.read(&all).await != Consistency::All(StrictReason::Unknown)).then_some(())
     })
     .await;
 }
@@ -81,20 +80,23 @@ async fn what_could_not_be_marked_is_on_the_replicas_before_it_is_acknowledged()
         }
         let reader = Reader {
             affinity: None,
-            sees: others.read(&[Video(n)]).await,
+            consistency: others.read(&[Video(n)]).await,
         };
         let list = comments::list(&reading, n, None, 1, &reader).await.unwrap();
-        assert_eq!(list.entries, [comment], "{:?}", reader.sees);
+        assert_eq!(list.entries, [comment], "{:?}", reader.consistency);
     }
 }
 
 /// Whoever reads these; they must be marked.
 async fn reader_of(marks: &Marks, subject: Subject) -> Reader {
-    let sees = marks.read(&[subject]).await;
-    assert!(matches!(sees, Sees::UpTo { marked: true, .. }), "{sees:?}");
+    let consistency = marks.read(&[subject]).await;
+    assert!(
+        matches!(consistency, Consistency::UpTo { marked: true, .. }),
+        "{consistency:?}"
+    );
     Reader {
         affinity: None,
-        sees,
+        consistency,
     }
 }
 
@@ -154,7 +156,7 @@ async fn a_like_that_was_there_already_marks_its_user_too() {
     favorites.set(like(3, 5)).await.unwrap();
     let first = marks.read(&[User(3)]).await;
     assert!(!favorites.set(like(3, 5)).await.unwrap());
-    let (Sees::UpTo { commit: first, .. }, Sees::UpTo { commit: again, .. }) =
+    let (Consistency::UpTo { commit: first, .. }, Consistency::UpTo { commit: again, .. }) =
         (first, marks.read(&[User(3)]).await)
     else {
         panic!("no marks");
@@ -172,7 +174,7 @@ async fn what_no_replica_has_is_read_on_the_primary() {
     replica.replicas_caught_up().await;
     let of = |seq: u64, marked| Reader {
         affinity: Some(1),
-        sees: Sees::UpTo {
+        consistency: Consistency::UpTo {
             commit: Commit {
                 seq,
                 gtid: match Engine::of_tests() {
@@ -183,7 +185,7 @@ async fn what_no_replica_has_is_read_on_the_primary() {
             marked,
         },
     };
-    let anybody = favorites::liked_among(&db, 1, &[7], &Reader::ANYBODY).await;
+    let anybody = favorites::liked_among(&db, 1, &[7], &Reader::ANY_REPLICA).await;
     assert_eq!(anybody.unwrap(), [7], "the replica has it");
     for reader in [
         of(u64::MAX / 2, true),
@@ -229,7 +231,7 @@ async fn a_replica_that_does_not_answer_leaves_the_rotation_and_returns_by_itsel
     for fault in [TcpProxy::stall, TcpProxy::shut] {
         fault(&proxy);
         // Reads go on meanwhile.
-        let read = favorites::liked_among(&db, 1, &[1], &Reader::ANYBODY).await;
+        let read = favorites::liked_among(&db, 1, &[1], &Reader::ANY_REPLICA).await;
         assert_eq!(read.unwrap(), [0_i64; 0]);
         let out = async || (!matches!(replica().await, Ok(Ok(())))).then_some(());
         eventually(PATIENCE, "the replica out of rotation", out).await;

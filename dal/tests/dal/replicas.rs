@@ -7,7 +7,7 @@ use dal::{
     comments::{self, Comments, NewComment},
     favorites, users,
 };
-use marks::{Sees, Why};
+use marks::{Consistency, StrictReason};
 use sea_orm::ConnectionTrait as _;
 use testkit::{Database, Engine, Replicated, TcpProxy, eventually};
 
@@ -19,7 +19,7 @@ use crate::{
 /// Whoever reads while the marks can't be read.
 const UNKNOWN: Reader = Reader {
     affinity: None,
-    sees: Sees::All(Why::Unknown),
+    consistency: Consistency::All(StrictReason::Unknown),
 };
 
 /// A primary and so many replicas of the test's own, migrated.
@@ -51,7 +51,7 @@ async fn likes(db: &Db, user_id: i64, reader: &Reader) -> Result<Vec<i64>, DalEr
 fn reader(user_id: i64) -> Reader {
     Reader {
         affinity: Some(user_id),
-        sees: Sees::Any,
+        consistency: Consistency::Any,
     }
 }
 
@@ -98,7 +98,7 @@ async fn a_process_that_has_just_started_reads_nothing_from_a_replica_that_is_la
         let db = Db::connect(&mysql).unwrap();
         let until = Instant::now() + Duration::from_secs(1);
         while Instant::now() < until {
-            assert_eq!(likes(&db, 7, &Reader::ANYBODY).await.unwrap(), [1]);
+            assert_eq!(likes(&db, 7, &Reader::ANY_REPLICA).await.unwrap(), [1]);
         }
         eventually(PATIENCE, "the replica out for being late", async || {
             why_out(&db, 1).await?.contains("catch up").then_some(())
@@ -109,7 +109,7 @@ async fn a_process_that_has_just_started_reads_nothing_from_a_replica_that_is_la
     let db = Db::connect(&mysql).unwrap();
     servers.delay(1, 0).await;
     in_rotation(&db, 1).await;
-    assert_eq!(likes(&db, 7, &Reader::ANYBODY).await.unwrap(), [1]);
+    assert_eq!(likes(&db, 7, &Reader::ANY_REPLICA).await.unwrap(), [1]);
 }
 
 #[tokio::test]
@@ -145,14 +145,14 @@ async fn without_the_primary_reads_go_on_where_the_replica_is_known_to_be_comple
             .then_some(reason)
     })
     .await;
-    let refused = likes(&started, 7, &Reader::ANYBODY).await;
+    let refused = likes(&started, 7, &Reader::ANY_REPLICA).await;
     assert!(
         matches!(refused, Err(DalError::Unavailable(_))),
         "{refused:?}, {reason}"
     );
     primary.open();
     in_rotation(&started, 1).await;
-    assert_eq!(likes(&started, 7, &Reader::ANYBODY).await.unwrap(), [1]);
+    assert_eq!(likes(&started, 7, &Reader::ANY_REPLICA).await.unwrap(), [1]);
 }
 
 #[tokio::test]
@@ -233,7 +233,7 @@ async fn a_switchover_with_the_old_primary_alive_costs_no_write_and_leaves_no_co
         }
     }
     servers.switch(0, 1).await;
-    proxy.lead_to(&servers.address(1));
+    proxy.set_target(&servers.address(1));
     // Every kind of write, and its own read at once.
     let user = users::create(&db, "bob", "hash").await.unwrap();
     let found = users::mget(&db, &[user], &Reader::STRICT).await.unwrap();
@@ -304,7 +304,7 @@ async fn a_replica_that_may_commit_in_another_order_than_the_primary_is_not_aske
         why_out(&db, 1).await.filter(|why| why.contains(what))
     })
     .await;
-    assert_eq!(likes(&db, 7, &Reader::ANYBODY).await.unwrap(), [2, 1]);
+    assert_eq!(likes(&db, 7, &Reader::ANY_REPLICA).await.unwrap(), [2, 1]);
     servers.execute(1, serial).await;
     in_rotation(&db, 1).await;
 }
@@ -332,11 +332,14 @@ async fn one_slow_query_ejects_no_replica() {
     let admin = servers.url(1).replace("app:app", "admin:admin");
     let slow = lock(&admin, "favorites").await;
     // The primary answers in its place.
-    assert_eq!(likes(&db, 7, &Reader::ANYBODY).await.unwrap(), [0_i64; 0]);
+    assert_eq!(
+        likes(&db, 7, &Reader::ANY_REPLICA).await.unwrap(),
+        [0_i64; 0]
+    );
     assert_eq!(why_out(&db, 1).await, None, "after one slow query");
     // But when it answers nothing any more others are asked, and then it isn't waited for.
     eventually(PATIENCE, "the replica out of rotation", async || {
-        likes(&db, 7, &Reader::ANYBODY).await.unwrap();
+        likes(&db, 7, &Reader::ANY_REPLICA).await.unwrap();
         why_out(&db, 1).await
     })
     .await;
@@ -394,7 +397,7 @@ async fn a_burst_that_fills_the_pool_of_a_replica_is_shed_and_neither_ejects_it_
 
 fn burst(db: &Db) -> tokio::task::JoinHandle<Result<(), DalError>> {
     let db = db.clone();
-    tokio::spawn(async move { likes(&db, 7, &Reader::ANYBODY).await.map(|_| ()) })
+    tokio::spawn(async move { likes(&db, 7, &Reader::ANY_REPLICA).await.map(|_| ()) })
 }
 
 #[tokio::test]

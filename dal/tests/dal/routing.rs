@@ -21,18 +21,19 @@ async fn what_the_replica_lacks_is_asked_once_more_on_the_primary() {
 
     // On a busy machine a replica may take too long, and the primary answers alone.
     testkit::eventually(PATIENCE, "the replica, then the primary", async || {
-        let (found, spent) = cost::scope(users::mget(&db, &[user, user], &Reader::ANYBODY)).await;
+        let (found, spent) =
+            cost::scope(users::mget(&db, &[user, user], &Reader::ANY_REPLICA)).await;
         assert_eq!(found.unwrap()[0].id, user);
         (spent.sql == 2).then_some(())
     })
     .await;
     let all = [video];
-    let found = videos::mget(&db, &[all[0].id], &Reader::ANYBODY)
+    let found = videos::mget(&db, &[all[0].id], &Reader::ANY_REPLICA)
         .await
         .unwrap();
     assert_eq!(found, all);
     // An empty feed is worth a second look.
-    let feed = videos::feed_page(&db, None, 30, &Reader::ANYBODY)
+    let feed = videos::feed_page(&db, None, 30, &Reader::ANY_REPLICA)
         .await
         .unwrap();
     assert_eq!(feed, all);
@@ -60,7 +61,7 @@ async fn reads_that_may_be_old_go_to_the_replica() {
         .execute("INSERT INTO users (name, password_hash) VALUES ('only there', 'x')")
         .await;
     testkit::eventually(PATIENCE, "a row that only the replica has", async || {
-        let (found, spent) = cost::scope(users::mget(&db, &[1], &Reader::ANYBODY)).await;
+        let (found, spent) = cost::scope(users::mget(&db, &[1], &Reader::ANY_REPLICA)).await;
         let name = found.unwrap().pop()?.name;
         assert_eq!((name.as_str(), spent.sql), ("only there", 1));
         Some(())
@@ -80,7 +81,7 @@ async fn a_statement_counts_once_and_no_ids_cost_none() {
     let db = Db::connect(&fixture::mysql(database.primary_url(), &[])).unwrap();
     let (_, spent) = cost::scope(users::create(&db, "a", "h")).await;
     assert_eq!(spent.sql, 1);
-    let (_, spent) = cost::scope(users::mget(&db, &[], &Reader::ANYBODY)).await;
+    let (_, spent) = cost::scope(users::mget(&db, &[], &Reader::ANY_REPLICA)).await;
     assert_eq!(spent.sql, 0);
     let (_, spent) = cost::scope(videos::feed_page(&db, None, 30, &Reader::STRICT)).await;
     assert_eq!(spent.sql, 1);
@@ -110,7 +111,7 @@ async fn a_dead_replica_stops_neither_the_start_nor_a_read() {
     let db = Db::connect(&fixture::mysql(database.primary_url(), &[DEAD])).unwrap();
     let user = users::create(&db, "bob", "hash").await.unwrap();
     assert_eq!(
-        users::mget(&db, &[user], &Reader::ANYBODY)
+        users::mget(&db, &[user], &Reader::ANY_REPLICA)
             .await
             .unwrap()
             .len(),
@@ -120,7 +121,7 @@ async fn a_dead_replica_stops_neither_the_start_nor_a_read() {
     let started = Instant::now();
     for _ in 0..20 {
         assert_eq!(
-            users::mget(&db, &[user], &Reader::ANYBODY)
+            users::mget(&db, &[user], &Reader::ANY_REPLICA)
                 .await
                 .unwrap()
                 .len(),
@@ -145,7 +146,7 @@ async fn a_replica_without_the_schema_is_passed_over() {
     .unwrap();
     let user = users::create(&db, "bob", "hash").await.unwrap();
     assert_eq!(
-        users::mget(&db, &[user], &Reader::ANYBODY)
+        users::mget(&db, &[user], &Reader::ANY_REPLICA)
             .await
             .unwrap()
             .len(),
@@ -167,7 +168,7 @@ async fn a_replica_comes_back_by_itself() {
     ))
     .unwrap();
     assert!(
-        users::mget(&db, &[1], &Reader::ANYBODY)
+        users::mget(&db, &[1], &Reader::ANY_REPLICA)
             .await
             .unwrap()
             .is_empty()
@@ -184,7 +185,7 @@ async fn a_replica_comes_back_by_itself() {
         Duration::from_secs(10),
         "the replica back in rotation",
         async || {
-            users::mget(&db, &[1], &Reader::ANYBODY)
+            users::mget(&db, &[1], &Reader::ANY_REPLICA)
                 .await
                 .unwrap()
                 .pop()
@@ -295,15 +296,15 @@ async fn every_call_can_be_made_in_a_spawned_task() {
         dal::uploads::find(&db, "a").await?;
         dal::uploads::remove(&db, "a").await?;
         dal::uploads::stale(&db, 0, 1).await?;
-        dal::leftovers::known(&db, &["a".to_owned()]).await?;
+        dal::reaper::known(&db, &["a".to_owned()]).await?;
         videos::by_object_key(&db, "a").await?;
         dal::idempotency::forget_old(&db, 1).await?;
         let user_id = users::create(&db, "bob", "hash").await?;
         users::credentials_by_name(&db, "bob").await?;
         users::set_password_hash(&db, user_id, "hash").await?;
-        users::mget(&db, &[user_id], &Reader::ANYBODY).await?;
-        videos::mget(&db, &[1], &Reader::ANYBODY).await?;
-        videos::feed_page(&db, None, 1, &Reader::ANYBODY).await?;
+        users::mget(&db, &[user_id], &Reader::ANY_REPLICA).await?;
+        videos::mget(&db, &[1], &Reader::ANY_REPLICA).await?;
+        videos::feed_page(&db, None, 1, &Reader::ANY_REPLICA).await?;
         videos::by_author(&db, 1, None, 1, false, &Reader::STRICT).await?;
         videos::authors_of(&db, &[1], &Reader::STRICT).await?;
         let favorites = favorites::Favorites::start(db.clone(), counters.clone());

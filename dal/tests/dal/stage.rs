@@ -112,5 +112,5 @@ pub async fn answers(counters: &Counters) {
         (counters.stats().exact_reads == before).then_some(())
     })
     .await;
-    counters.forget(&[HOT, VideoComments(1)]).await;
+    counters.invalidate(&[HOT, VideoComments(1)]).await;
 }

@@ -59,9 +59,9 @@ async fn a_key_is_known_while_an_upload_or_a_video_has_it() {
     uploads::record(&db, "under way", 1).await.unwrap();
     fixture::publish(&db, 1, "published").await;
     let keys = ["published", "nobody's", "under way"].map(str::to_owned);
-    let known = dal::leftovers::known(&db, &keys).await.unwrap();
+    let known = dal::reaper::known(&db, &keys).await.unwrap();
     assert_eq!(known, ["under way", "published"].map(str::to_owned).into());
-    assert!(dal::leftovers::known(&db, &[]).await.unwrap().is_empty());
+    assert!(dal::reaper::known(&db, &[]).await.unwrap().is_empty());
     let published = dal::videos::by_object_key(&db, "published").await.unwrap();
     assert_eq!(published.unwrap().object_key, "published");
     let under_way = dal::videos::by_object_key(&db, "under way").await.unwrap();

@@ -9,7 +9,7 @@ mod passwords;
 mod tokens;
 
 pub use passwords::Passwords;
-pub use tokens::{Holder, TokenError, Tokens};
+pub use tokens::{TokenError, TokenSubject, Tokens};
 
 /// The rules of bcrypt for a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -21,7 +21,7 @@ use crate::{AuthError, hs256};
 /// How long an expired token is still accepted.
 const LEEWAY_S: u64 = 5;
 /// How far in the future a token may have been issued: the largest difference between two clocks.
-const CLOCKS_APART_S: u64 = 60;
+const MAX_CLOCK_SKEW_S: u64 = 60;
 /// Longest token that is decoded, in bytes; ours have about 250.
 const MAX_BYTES: usize = 1024;
 /// Verified tokens that are remembered at most: some 400 bytes each, 4 MB in all.
@@ -51,12 +51,12 @@ struct Inner {
     audience: String,
     ttl: Duration,
     /// Tokens that were verified, whole, with the second when each expires. None stays valid longer for being here.
-    verified: Cache<Box<str>, (Holder, f64)>,
+    verified: Cache<Box<str>, (TokenSubject, f64)>,
 }
 
 /// The account that a valid token names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holder {
+pub struct TokenSubject {
     /// From 1 up.
     pub user_id: i64,
     /// When the account was created; `None` in a token from before this claim existed.
@@ -67,14 +67,14 @@ pub struct Holder {
     pub epoch: i64,
 }
 
-impl Holder {
+impl TokenSubject {
     /// Whether the token was issued to the account with this id that was created at `created_ms`. A token without a creation time is
     /// accepted if the account was created before the token.
-    pub fn is_of(&self, created_ms: i64) -> bool {
+    pub fn was_issued_to(&self, created_ms: i64) -> bool {
         match self.created_ms {
             Some(named) => named == created_ms,
             None => {
-                let by_then_s = self.issued_s.saturating_add(CLOCKS_APART_S);
+                let by_then_s = self.issued_s.saturating_add(MAX_CLOCK_SKEW_S);
                 i64::try_from(by_then_s.saturating_mul(1000)).is_ok_and(|then| created_ms <= then)
             }
         }
@@ -89,7 +89,7 @@ struct Claims<'a> {
     /// When the subject was made, in ms. (`_ms`, for `iat` and `exp` are seconds.)
     #[serde(skip_serializing_if = "Option::is_none")]
     sub_created_ms: Option<i64>,
-    /// See [`Holder::epoch`].
+    /// See [`TokenSubject::epoch`].
     #[serde(skip_serializing_if = "is_first")]
     sub_epoch: i64,
     iat: u64,
@@ -175,15 +175,15 @@ impl Tokens {
     }
 
     /// The account that a valid token names.
-    pub fn verify(&self, token: &str) -> Result<Holder, TokenError> {
+    pub fn verify(&self, token: &str) -> Result<TokenSubject, TokenError> {
         if token.len() > MAX_BYTES {
             return Err(TokenError::Invalid);
         }
         let verified = self.0.verified.get(token);
-        if let Some((holder, expires_s)) = verified
+        if let Some((subject, expires_s)) = verified
             && (get_current_timestamp() as f64) < expires_s
         {
-            return Ok(holder);
+            return Ok(subject);
         }
         let kid = decode_header(token)
             .ok()
@@ -208,19 +208,19 @@ impl Tokens {
             })?
             .claims;
         // The library doesn't check `iat`. A token is never issued further in the future than clocks differ.
-        if iat > get_current_timestamp().saturating_add(CLOCKS_APART_S) {
+        if iat > get_current_timestamp().saturating_add(MAX_CLOCK_SKEW_S) {
             return Err(TokenError::Invalid);
         }
         match sub.parse() {
             Ok(user_id) if user_id >= 1 => {
-                let holder = Holder {
+                let subject = TokenSubject {
                     user_id,
                     created_ms: sub_created_ms,
                     issued_s: iat,
                     epoch: sub_epoch,
                 };
-                self.0.verified.insert(token.into(), (holder, exp));
-                Ok(holder)
+                self.0.verified.insert(token.into(), (subject, exp));
+                Ok(subject)
             }
             _ => Err(TokenError::Invalid),
         }

@@ -1,7 +1,7 @@
-//! Cached facts: what never changes, or may be shown for a moment after it did, kept by the process that needs it.
+//! Caches in the process: values that never change, or that may be shown for a moment after they have changed.
 //!
-//! Bounded by entries, so that memory is; hits and misses are in the metrics. That something is missing is never a fact: it may come.
-//! Nor is anything that decides a write.
+//! Each cache is bounded by its number of entries. Hits and misses are in the metrics. The absence of something is never cached, because it
+//! may come into being. A value that decides a write is never cached either.
 
 use std::{
     collections::HashMap,

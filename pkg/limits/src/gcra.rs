@@ -34,9 +34,9 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// The new theoretical arrival time, given the old one (`used_up`); or how long to wait.
-    pub(crate) fn take(self, used_up: u64, now: u64) -> Result<u64, Duration> {
-        let after = self.charge(used_up, now);
+    /// The new theoretical arrival time, given the old one; or how long to wait.
+    pub(crate) fn take(self, arrival_us: u64, now: u64) -> Result<u64, Duration> {
+        let after = self.charge(arrival_us, now);
         match after.saturating_sub(now).saturating_sub(self.window) {
             0 => Ok(after),
             wait => Err(Duration::from_micros(wait)),
@@ -44,8 +44,8 @@ impl Step {
     }
 
     /// As [`take`](Self::take), for what has happened already: it is never refused.
-    pub(crate) fn charge(self, used_up: u64, now: u64) -> u64 {
-        used_up.max(now).saturating_add(self.cost)
+    pub(crate) fn charge(self, arrival_us: u64, now: u64) -> u64 {
+        arrival_us.max(now).saturating_add(self.cost)
     }
 }
 
@@ -68,14 +68,14 @@ mod tests {
     #[test]
     fn a_window_s_worth_goes_at_once_and_then_one_as_the_rate_has_it() {
         let now = 1_000_000_000;
-        let mut used_up = 0;
+        let mut arrival_us = 0;
         for _ in 0..5 {
-            used_up = step(1).take(used_up, now).unwrap();
+            arrival_us = step(1).take(arrival_us, now).unwrap();
         }
-        assert_eq!(step(1).take(used_up, now), Err(Duration::from_secs(12)));
+        assert_eq!(step(1).take(arrival_us, now), Err(Duration::from_secs(12)));
         let later = now + 12_000_000;
-        used_up = step(1).take(used_up, later).unwrap();
-        let wait = step(1).take(used_up, later + 1_000_000);
+        arrival_us = step(1).take(arrival_us, later).unwrap();
+        let wait = step(1).take(arrival_us, later + 1_000_000);
         assert_eq!(
             wait,
             Err(Duration::from_secs(11)),
@@ -85,9 +85,9 @@ mod tests {
 
     #[test]
     fn more_than_a_window_s_worth_may_have_happened_and_is_waited_for() {
-        let used_up = step(10).charge(0, 0);
-        assert_eq!(step(1).take(used_up, 0), Err(Duration::from_secs(72)));
-        assert!(step(1).take(used_up, 72_000_000).is_ok());
+        let arrival_us = step(10).charge(0, 0);
+        assert_eq!(step(1).take(arrival_us, 0), Err(Duration::from_secs(72)));
+        assert!(step(1).take(arrival_us, 72_000_000).is_ok());
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Limits {
         let mut too_much = None;
         for (claim, answer) in claims.iter().zip(answers) {
             let Some(answer) = answer else { continue };
-            self.0.local.learn(*claim, answer.used_up_for);
+            self.0.local.learn(*claim, answer.exhausted_for);
             if !answer.wait.is_zero() {
                 too_much.get_or_insert((*claim, answer.wait));
             }
@@ -178,7 +178,7 @@ impl Inner {
             };
             for ((claim, ..), answer) in steps.iter().zip(answers) {
                 if let Some(answer) = answer {
-                    self.local.learn(*claim, answer.used_up_for);
+                    self.local.learn(*claim, answer.exhausted_for);
                 }
             }
         }

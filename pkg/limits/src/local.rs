@@ -15,7 +15,7 @@ const SHARDS: usize = 16;
 /// Most subjects in a shard. When it is full, further subjects are counted in Redis alone.
 const MAX_SUBJECTS: usize = 8192;
 
-/// Until when each subject has used up what it may do, in µs since the start.
+/// The theoretical arrival time of each subject, in µs since the start: until then it has used up what it may do.
 pub(crate) struct Local {
     start: Instant,
     shards: [Mutex<HashMap<Claim, u64>>; SHARDS],
@@ -33,35 +33,35 @@ impl Local {
     pub(crate) fn take(&self, claim: Claim, step: Step) -> Result<(), Duration> {
         let now = self.now();
         let mut shard = self.shard(claim);
-        let used_up = shard.get(&claim).copied().unwrap_or_default();
-        let after = step.take(used_up, now)?;
-        remember(&mut shard, claim, after, now);
+        let arrival_us = shard.get(&claim).copied().unwrap_or_default();
+        let after = step.take(arrival_us, now)?;
+        store(&mut shard, claim, after, now);
         Ok(())
     }
 
     /// How long to wait for it; takes nothing.
     pub(crate) fn wait(&self, claim: Claim, step: Step) -> Duration {
         let now = self.now();
-        let used_up = self.shard(claim).get(&claim).copied().unwrap_or_default();
-        step.take(used_up, now).err().unwrap_or_default()
+        let arrival_us = self.shard(claim).get(&claim).copied().unwrap_or_default();
+        step.take(arrival_us, now).err().unwrap_or_default()
     }
 
     /// Counts what has happened.
     pub(crate) fn charge(&self, claim: Claim, step: Step) {
         let now = self.now();
         let mut shard = self.shard(claim);
-        let used_up = shard.get(&claim).copied().unwrap_or_default();
-        remember(&mut shard, claim, step.charge(used_up, now), now);
+        let arrival_us = shard.get(&claim).copied().unwrap_or_default();
+        store(&mut shard, claim, step.charge(arrival_us, now), now);
     }
 
-    /// Takes over what Redis knows: the subject's allowance is used up for at least this long from now on.
-    pub(crate) fn learn(&self, claim: Claim, used_up_for: Duration) {
+    /// Takes over what Redis knows: the subject's allowance is exhausted for at least this long from now on.
+    pub(crate) fn learn(&self, claim: Claim, exhausted_for: Duration) {
         let now = self.now();
-        let known = now.saturating_add(micros(used_up_for));
+        let known = now.saturating_add(micros(exhausted_for));
         let mut shard = self.shard(claim);
-        let used_up = shard.get(&claim).copied().unwrap_or_default();
-        if known > used_up {
-            remember(&mut shard, claim, known, now);
+        let arrival_us = shard.get(&claim).copied().unwrap_or_default();
+        if known > arrival_us {
+            store(&mut shard, claim, known, now);
         }
     }
 
@@ -76,15 +76,15 @@ impl Local {
     }
 }
 
-fn remember(shard: &mut HashMap<Claim, u64>, claim: Claim, used_up: u64, now: u64) {
+fn store(shard: &mut HashMap<Claim, u64>, claim: Claim, arrival_us: u64, now: u64) {
     if shard.len() >= MAX_SUBJECTS && !shard.contains_key(&claim) {
         // What is over says as little as what was forgotten.
-        shard.retain(|_, used_up| *used_up > now);
+        shard.retain(|_, arrival_us| *arrival_us > now);
         if shard.len() >= MAX_SUBJECTS {
             return;
         }
     }
-    shard.insert(claim, used_up);
+    shard.insert(claim, arrival_us);
 }
 
 fn micros(time: Duration) -> u64 {

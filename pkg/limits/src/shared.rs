@@ -11,7 +11,7 @@ use crate::{Claim, gcra::Step};
 
 /// [`Step::take`] and [`Step::charge`] by the clock of Redis, which all processes share; a key ends when it says nothing any more.
 /// KEYS: one. ARGV: cost, window, both in µs, 1 to charge what has happened, how long ago in µs. How long to wait, then for how long it
-/// is used up, in µs.
+/// is exhausted, in µs.
 static STEP: LazyLock<Script> = LazyLock::new(|| {
     Script::from_lua(
         "
@@ -44,7 +44,7 @@ pub(crate) enum When {
 pub(crate) struct Answer {
     /// How long to wait; zero: the step was taken.
     pub(crate) wait: Duration,
-    pub(crate) used_up_for: Duration,
+    pub(crate) exhausted_for: Duration,
 }
 
 #[derive(Clone)]
@@ -101,6 +101,6 @@ fn parse(reply: Value) -> Option<Answer> {
         .map(|part| part.into_string()?.parse().ok().map(Duration::from_micros));
     Some(Answer {
         wait: parts.next()??,
-        used_up_for: parts.next()??,
+        exhausted_for: parts.next()??,
     })
 }

@@ -1,12 +1,12 @@
 //! Marks of recent writes in Redis: they send the next read to a server that has the write.
 //!
 //! After a commit, the user who wrote and the subjects of the write are *marked* in Redis with that commit. A read of a marked user or
-//! subject must see the commit ([`Sees::UpTo`]); the data layer chooses the server. Marks carry no data and decide no write, so losing all
+//! subject must see the commit ([`Consistency::UpTo`]); the data layer chooses the server. Marks carry no data and decide no write, so losing all
 //! of them costs only time. These rules keep a lost mark from causing a stale read:
 //!
 //! * *FLUSHALL, a restart with older data, a failover.* Beside the marks is an *epoch*: the run id of the Redis server, and a commit that
 //!   is newer than every commit whose mark may be lost. One script reads the epoch and the marks together. If the epoch is missing or has
-//!   another run id, everything counts as marked ([`Sees::All`]) until a keeper ([`Marks::keep`]) has made a new epoch. Where commits
+//!   another run id, everything counts as marked ([`Consistency::All`]) until a keeper ([`Marks::keep`]) has made a new epoch. Where commits
 //!   can't be compared ([`settings::ReadsAfterWrites::Mark`]), the new epoch waits for [`Marks::ttl`] instead.
 //! * *A mark that couldn't be written.* This process deletes the epoch of the bucket before it uses Redis again. Other processes may reach
 //!   Redis in the meantime and must not trust it. So each writer holds a lease ([`redis_client::leases`]), and the script that reads trusts
@@ -34,7 +34,7 @@ use settings::ReadsAfterWrites;
 
 pub use redis_client::leases;
 
-pub use reader::{Commit, Reader, Sees, Why, page_affinity};
+pub use reader::{Commit, Consistency, Reader, StrictReason, page_affinity};
 use scripts::{MARK_SCRIPT, READ_SCRIPT};
 
 /// Buckets of marks, each with an epoch of its own.
@@ -78,7 +78,7 @@ impl Marks {
     /// The name of the leases.
     pub const NAME: &'static str = "marks";
 
-    /// Connects in the background, for ever: Redis may be away, then everyone reads [`Sees::All`]. Must be called in a tokio runtime.
+    /// Connects in the background, for ever: Redis may be away, then everyone reads [`Consistency::All`]. Must be called in a tokio runtime.
     ///
     /// # Errors
     /// The URL can't be read.
@@ -187,14 +187,14 @@ impl Marks {
 
     /// What a read of these subjects must see, in one round trip. Without subjects any replica will do, as long as every writer is able to
     /// mark.
-    pub async fn read(&self, subjects: &[Subject]) -> Sees {
+    pub async fn read(&self, subjects: &[Subject]) -> Consistency {
         let each = self.read_each(subjects).await;
-        each.into_iter().fold(Sees::Any, Sees::and)
+        each.into_iter().fold(Consistency::Any, Consistency::and)
     }
 
     /// What a read that shows one of these subjects must see, for each of them in their order, in one round trip. Without subjects it
     /// is one entry: what anybody must see.
-    pub async fn read_each(&self, subjects: &[Subject]) -> Vec<Sees> {
+    pub async fn read_each(&self, subjects: &[Subject]) -> Vec<Consistency> {
         let mut buckets: BTreeMap<u64, Vec<Subject>> = BTreeMap::new();
         for subject in subjects {
             buckets.entry(subject.bucket()).or_default().push(*subject);
@@ -211,8 +211,8 @@ impl Marks {
         };
         let calls: Vec<redis_client::ScriptCall> = buckets.iter().map(call).collect();
         let replies = self.client.get_by_script_of_run(&READ_SCRIPT, &calls).await;
-        let mut anybody = Sees::All(Why::Unknown);
-        let mut each: HashMap<Subject, Sees> = HashMap::new();
+        let mut anybody = Consistency::All(StrictReason::Unknown);
+        let mut each: HashMap<Subject, Consistency> = HashMap::new();
         for (subjects, reply) in buckets.values().zip(replies.unwrap_or_default()) {
             // What isn't found out stays unknown.
             let Some(found) = reply.ok().and_then(Found::parse) else {
@@ -226,33 +226,33 @@ impl Marks {
         if subjects.is_empty() {
             return vec![anybody];
         }
-        let sees = |subject| each.get(subject).cloned();
+        let consistency = |subject| each.get(subject).cloned();
         subjects
             .iter()
-            .map(|subject| sees(subject).unwrap_or(Sees::All(Why::Unknown)))
+            .map(|subject| consistency(subject).unwrap_or(Consistency::All(StrictReason::Unknown)))
             .collect()
     }
 
     /// What a reader must see of whom this was found.
-    fn seen_by(&self, epoch: &str, mark: Option<&str>) -> Sees {
+    fn seen_by(&self, epoch: &str, mark: Option<&str>) -> Consistency {
         let marked = mark.is_some();
         if self.mode == ReadsAfterWrites::Mark {
             return if marked {
-                Sees::All(Why::Marked)
+                Consistency::All(StrictReason::Marked)
             } else {
-                Sees::Any
+                Consistency::Any
             };
         }
         let mut newest = Commit::default();
         for text in std::iter::once(epoch).chain(mark) {
             match Commit::parse(text) {
                 // Written in the other mode, or by another program.
-                None => return Sees::All(Why::Unknown),
+                None => return Consistency::All(StrictReason::Unknown),
                 Some(commit) if commit.seq >= newest.seq => newest = commit,
                 Some(_) => {}
             }
         }
-        Sees::UpTo {
+        Consistency::UpTo {
             commit: newest,
             marked,
         }

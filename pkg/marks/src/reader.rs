@@ -23,7 +23,7 @@ impl Commit {
 
 /// What a read must see.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sees {
+pub enum Consistency {
     /// Nothing in particular: any replica will do.
     Any,
     /// All commits up to this one.
@@ -34,15 +34,15 @@ pub enum Sees {
         marked: bool,
     },
     /// Every commit that was acknowledged before the read began.
-    All(Why),
+    All(StrictReason),
 }
 
-impl Sees {
+impl Consistency {
     /// Whether a mark demands more than everybody must see.
     pub fn is_marked(&self) -> bool {
         matches!(
             self,
-            Self::UpTo { marked: true, .. } | Self::All(Why::Marked)
+            Self::UpTo { marked: true, .. } | Self::All(StrictReason::Marked)
         )
     }
 
@@ -73,7 +73,7 @@ impl Sees {
 
 /// Why a read must see everything; the greater ones are met by fewer servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Why {
+pub enum StrictReason {
     /// The marks can't be read.
     Unknown,
     /// It shows what was just written, and commits can't be compared.
@@ -89,26 +89,26 @@ pub struct Reader {
     /// [hash](page_affinity) of a page that many are shown; none: anybody.
     pub affinity: Option<i64>,
     /// What they must see.
-    pub sees: Sees,
+    pub consistency: Consistency,
 }
 
 impl Reader {
     /// A read that must see everything: it decides a write, or its reader is unknown.
     pub const STRICT: Self = Self {
         affinity: None,
-        sees: Sees::All(Why::Decides),
+        consistency: Consistency::All(StrictReason::Decides),
     };
     /// A read that any replica may answer.
-    pub const ANYBODY: Self = Self {
+    pub const ANY_REPLICA: Self = Self {
         affinity: None,
-        sees: Sees::Any,
+        consistency: Consistency::Any,
     };
 
     /// For rows that never change: any replica may answer, and missing rows are asked for once more on the primary.
     #[must_use]
-    pub fn of_fixed_rows(self) -> Self {
+    pub fn for_immutable_rows(self) -> Self {
         Self {
-            sees: Sees::Any,
+            consistency: Consistency::Any,
             ..self
         }
     }
@@ -118,12 +118,12 @@ impl Reader {
         let user = self
             .affinity
             .map_or_else(|| "-".to_owned(), |id| id.to_string());
-        match &self.sees {
-            Sees::Any => format!("{user} any"),
-            Sees::All(Why::Decides) => format!("{user} all"),
-            Sees::All(Why::Marked) => format!("{user} all-marked"),
-            Sees::All(Why::Unknown) => format!("{user} all-unknown"),
-            Sees::UpTo { commit, marked } => {
+        match &self.consistency {
+            Consistency::Any => format!("{user} any"),
+            Consistency::All(StrictReason::Decides) => format!("{user} all"),
+            Consistency::All(StrictReason::Marked) => format!("{user} all-marked"),
+            Consistency::All(StrictReason::Unknown) => format!("{user} all-unknown"),
+            Consistency::UpTo { commit, marked } => {
                 let why = if *marked { "marked" } else { "upto" };
                 format!("{user} {why} {} {}", commit.seq, commit.gtid)
             }
@@ -136,23 +136,26 @@ impl Reader {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let (user, sees) = text.split_once(' ')?;
+        let (user, consistency) = text.split_once(' ')?;
         let affinity = match user {
             "-" => None,
             id => Some(id.parse().ok()?),
         };
-        let sees = match sees.split_once(' ') {
-            None if sees == "any" => Sees::Any,
-            None if sees == "all" => Sees::All(Why::Decides),
-            None if sees == "all-marked" => Sees::All(Why::Marked),
-            None if sees == "all-unknown" => Sees::All(Why::Unknown),
-            Some((why @ ("marked" | "upto"), commit)) => Sees::UpTo {
+        let consistency = match consistency.split_once(' ') {
+            None if consistency == "any" => Consistency::Any,
+            None if consistency == "all" => Consistency::All(StrictReason::Decides),
+            None if consistency == "all-marked" => Consistency::All(StrictReason::Marked),
+            None if consistency == "all-unknown" => Consistency::All(StrictReason::Unknown),
+            Some((why @ ("marked" | "upto"), commit)) => Consistency::UpTo {
                 commit: Commit::parse(commit)?,
                 marked: why == "marked",
             },
             _ => return None,
         };
-        Some(Self { affinity, sees })
+        Some(Self {
+            affinity,
+            consistency,
+        })
     }
 }
 
@@ -172,19 +175,19 @@ mod tests {
     #[test]
     fn a_reader_survives_the_journey() {
         for affinity in [None, Some(7), Some(page_affinity("feed"))] {
-            for sees in [
-                Sees::Any,
-                Sees::All(Why::Decides),
-                Sees::All(Why::Marked),
-                Sees::All(Why::Unknown),
-                Sees::UpTo {
+            for consistency in [
+                Consistency::Any,
+                Consistency::All(StrictReason::Decides),
+                Consistency::All(StrictReason::Marked),
+                Consistency::All(StrictReason::Unknown),
+                Consistency::UpTo {
                     commit: Commit {
                         seq: 123,
                         gtid: "0-1-123".to_owned(),
                     },
                     marked: true,
                 },
-                Sees::UpTo {
+                Consistency::UpTo {
                     commit: Commit {
                         seq: 9,
                         gtid: "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-9".to_owned(),
@@ -192,7 +195,10 @@ mod tests {
                     marked: false,
                 },
             ] {
-                let reader = Reader { affinity, sees };
+                let reader = Reader {
+                    affinity,
+                    consistency,
+                };
                 assert_eq!(Reader::from_header(Some(&reader.to_header())), reader);
             }
         }
@@ -209,22 +215,38 @@ mod tests {
 
     #[test]
     fn together_they_must_see_what_the_strictest_must() {
-        let up_to = |seq: u64, marked| Sees::UpTo {
+        let up_to = |seq: u64, marked| Consistency::UpTo {
             commit: Commit {
                 seq,
                 gtid: format!("0-1-{seq}"),
             },
             marked,
         };
-        let all = Sees::All;
+        let all = Consistency::All;
         for (one, other, both) in [
-            (Sees::Any, Sees::Any, Sees::Any),
-            (Sees::Any, up_to(1, false), up_to(1, false)),
+            (Consistency::Any, Consistency::Any, Consistency::Any),
+            (Consistency::Any, up_to(1, false), up_to(1, false)),
             (up_to(2, false), up_to(1, true), up_to(2, true)),
-            (up_to(2, true), all(Why::Unknown), all(Why::Unknown)),
-            (all(Why::Marked), all(Why::Unknown), all(Why::Marked)),
-            (all(Why::Decides), Sees::Any, all(Why::Decides)),
-            (all(Why::Decides), all(Why::Marked), all(Why::Decides)),
+            (
+                up_to(2, true),
+                all(StrictReason::Unknown),
+                all(StrictReason::Unknown),
+            ),
+            (
+                all(StrictReason::Marked),
+                all(StrictReason::Unknown),
+                all(StrictReason::Marked),
+            ),
+            (
+                all(StrictReason::Decides),
+                Consistency::Any,
+                all(StrictReason::Decides),
+            ),
+            (
+                all(StrictReason::Decides),
+                all(StrictReason::Marked),
+                all(StrictReason::Decides),
+            ),
         ] {
             assert_eq!(one.clone().and(other.clone()), both);
             assert_eq!(other.and(one), both);

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_in_two_ways_is_malformed() {
+    fn what_is_ambiguous_is_malformed() {
         for value in [
             "form-data; name=a; name=b",
             "form-data; name=a; NAME=a",

@@ -24,9 +24,9 @@ use volo_thrift::{
 };
 
 use crate::{
-    attempts::{AttemptsLayer, Shared},
     budget::RetryBudget,
     reply::make_client_codec,
+    retry::{RetryLayer, Shared},
     secret::Prover,
 };
 
@@ -115,7 +115,7 @@ impl Clients {
             // The limit of a call depends on its method. The layer below keeps it, for reading and writing, too: the
             // framework's own limit for those is a socket option that does nothing on an asynchronous socket.
             .disable_timeout_layer()
-            .mk_load_balance(CustomLayer(AttemptsLayer::new(Shared {
+            .mk_load_balance(CustomLayer(RetryLayer::new(Shared {
                 balancer: Balancer::new(instances),
                 policy,
                 prover: self.prover.clone(),

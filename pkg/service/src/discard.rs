@@ -1,8 +1,9 @@
-//! Reads and throws away what is left of a request's body before the answer goes out: most clients read no answer while they send, and
-//! one that finds the connection closed loses it.
+//! Reads and discards the rest of a request's body before the answer is sent. Most clients read no answer while they send, and lose it when
+//! they find the connection closed.
 //!
-//! Up to a size, and at the pace that [`RequestBody`] asks for; beyond that the answer goes out with `Connection: close`. Where it would
-//! come too late (the client waits for `100 Continue`, or has announced too much), it goes out first.
+//! The rest is read up to a size, and must come at the rate that [`RequestBody`] demands. Beyond that the answer is sent with
+//! `Connection: close`. The answer is sent first where it would come too late: the client waits for `100 Continue`, or has announced too
+//! much.
 
 use std::{
     future::pending,
@@ -37,13 +38,14 @@ pub struct Discarder {
     is_stopping: IsStopping,
 }
 
-/// A body that is lent to the handler, and taken back when the answer is there.
-pub struct LentBody {
-    loan: Arc<Mutex<Loan>>,
+/// The body as a handler gets it. It is taken back when the answer is there.
+pub struct RecoverableBody {
+    shared: Arc<Mutex<SharedBody>>,
     admission: Admission,
 }
 
-struct Loan {
+/// A body that the handler and the [`Discarder`] share.
+struct SharedBody {
     /// None: taken back.
     body: Option<RequestBody>,
     /// The handler has asked for it: a client that waits for `100 Continue` sends it now.
@@ -54,9 +56,9 @@ struct Loan {
     has_failed: bool,
 }
 
-/// What is known of a request whose body is lent.
-pub struct Lending {
-    loan: Arc<Mutex<Loan>>,
+/// What is known of a request while a handler has its body.
+pub struct BodyState {
+    shared: Arc<Mutex<SharedBody>>,
     admission: Admission,
     awaits_continue: bool,
     announced: u64,
@@ -72,12 +74,12 @@ struct Rest {
 pub struct Answer<B> {
     body: B,
     /// What is left then.
-    rest: Option<(Rest, Then)>,
+    rest: Option<(Rest, AfterResponse)>,
 }
 
 /// What happens to the rest of a request whose answer is out.
 #[derive(Debug, Clone, Copy)]
-enum Then {
+enum AfterResponse {
     /// All of it is thrown away.
     Discard,
     /// What comes in a moment is thrown away.
@@ -93,78 +95,80 @@ impl Discarder {
         }
     }
 
-    /// The request with a body that [`Self::settle`] takes back. None: it has no body.
-    pub fn lend(
+    /// The request with a body that [`Self::discard_rest`] takes back, and what that needs. None: it has no body.
+    pub fn split_body(
         &self,
         request: Request<RequestBody>,
-    ) -> (Request<Option<LentBody>>, Option<Lending>) {
+    ) -> (Request<Option<RecoverableBody>>, Option<BodyState>) {
         if request.body().is_end_stream() {
             return (request.map(|_| None), None);
         }
         let (parts, body) = request.into_parts();
-        let loan = Arc::new(Mutex::new(Loan {
+        let shared = Arc::new(Mutex::new(SharedBody {
             body: Some(body),
             is_wanted: false,
             has_ended: false,
             has_failed: false,
         }));
-        let lending = Lending {
-            loan: loan.clone(),
+        let state = BodyState {
+            shared: shared.clone(),
             admission: Admission::of(&parts.extensions),
             awaits_continue: awaits_continue(parts.version, &parts.headers),
             announced: content_length(&parts.headers).unwrap_or(0),
         };
-        let lent = LentBody {
-            loan,
-            admission: lending.admission.clone(),
+        let recoverable = RecoverableBody {
+            shared,
+            admission: state.admission.clone(),
         };
-        let request = Request::from_parts(parts, Some(lent));
-        (request, Some(lending))
+        let request = Request::from_parts(parts, Some(recoverable));
+        (request, Some(state))
     }
 
     /// Throws away what is left of the request, before the answer goes out or afterwards.
-    pub async fn settle<B>(
+    pub async fn discard_rest<B>(
         &self,
-        lending: Option<Lending>,
+        state: Option<BodyState>,
         answer: Response<B>,
     ) -> Response<Answer<B>> {
-        let Some(lending) = lending else {
-            return whole(answer);
+        let Some(state) = state else {
+            return without_rest(answer);
         };
         let (body, is_wanted, has_failed) = {
-            let mut loan = lock(&lending.loan);
-            let body = loan.body.take();
-            let body = body.filter(|body| !loan.has_ended && !body.is_end_stream());
-            (body, loan.is_wanted, loan.has_failed)
+            let mut shared = lock(&state.shared);
+            let body = shared.body.take();
+            let body = body.filter(|body| !shared.has_ended && !body.is_end_stream());
+            (body, shared.is_wanted, shared.has_failed)
         };
         let Some(body) = body else {
-            return whole(answer);
+            return without_rest(answer);
         };
-        lending.admission.discarding();
+        state.admission.discarding();
         let mut rest = Rest {
             body,
             discarder: self.clone(),
         };
         if has_failed {
-            return rest.after(answer, Then::Linger);
+            return rest.after(answer, AfterResponse::Linger);
         }
-        let is_useless = lending.announced > self.max_bytes;
-        if is_useless || (lending.awaits_continue && !is_wanted) {
-            return rest.after(answer, Then::Discard);
+        let is_useless = state.announced > self.max_bytes;
+        if is_useless || (state.awaits_continue && !is_wanted) {
+            return rest.after(answer, AfterResponse::Discard);
         }
         match rest.discard().await {
-            DiscardOutcome::Whole if !(self.is_stopping)() => whole(answer),
-            DiscardOutcome::Whole | DiscardOutcome::Broken => whole(closing(answer)),
-            _ => rest.after(answer, Then::Linger),
+            DiscardOutcome::Whole if !(self.is_stopping)() => without_rest(answer),
+            DiscardOutcome::Whole | DiscardOutcome::Broken => {
+                without_rest(with_connection_close(answer))
+            }
+            _ => rest.after(answer, AfterResponse::Linger),
         }
     }
 }
 
 impl Rest {
     /// Sends the answer first.
-    fn after<B>(self, answer: Response<B>, then: Then) -> Response<Answer<B>> {
+    fn after<B>(self, answer: Response<B>, then: AfterResponse) -> Response<Answer<B>> {
         let rest = Some((self, then));
-        closing(answer).map(|body| Answer { body, rest })
+        with_connection_close(answer).map(|body| Answer { body, rest })
     }
 
     /// Reads to the end of the body, of the connection, or of what is allowed.
@@ -222,8 +226,8 @@ fn awaits_continue(version: Version, headers: &HeaderMap) -> bool {
         && expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// An answer to a request that is read to its end.
-fn whole<B>(answer: Response<B>) -> Response<Answer<B>> {
+/// An answer to a request that is read to its end: nothing is left to discard.
+fn without_rest<B>(answer: Response<B>) -> Response<Answer<B>> {
     answer.map(|body| Answer { body, rest: None })
 }
 
@@ -233,17 +237,17 @@ pub fn content_length(headers: &HeaderMap) -> Option<u64> {
     value.to_str().ok()?.parse().ok()
 }
 
-fn closing<B>(mut answer: Response<B>) -> Response<B> {
+fn with_connection_close<B>(mut answer: Response<B>) -> Response<B> {
     let close = HeaderValue::from_static("close");
     answer.headers_mut().insert(header::CONNECTION, close);
     answer
 }
 
-fn lock(loan: &Mutex<Loan>) -> MutexGuard<'_, Loan> {
-    loan.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(shared: &Mutex<SharedBody>) -> MutexGuard<'_, SharedBody> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Body for LentBody {
+impl Body for RecoverableBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -251,37 +255,37 @@ impl Body for LentBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let mut loan = lock(&self.loan);
-        loan.is_wanted = true;
-        let Some(body) = loan.body.as_mut() else {
+        let mut shared = lock(&self.shared);
+        shared.is_wanted = true;
+        let Some(body) = shared.body.as_mut() else {
             // Taken back: the answer is there. An end would look like the end of the body.
             return Poll::Ready(Some(Err(BodyError::TooSlow)));
         };
         let polled = Pin::new(body).poll_frame(cx);
         match &polled {
-            Poll::Ready(None) => loan.has_ended = true,
-            Poll::Ready(Some(Err(_))) => loan.has_failed = true,
+            Poll::Ready(None) => shared.has_ended = true,
+            Poll::Ready(Some(Err(_))) => shared.has_failed = true,
             _ => {}
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        let loan = lock(&self.loan);
-        loan.body.as_ref().is_some_and(RequestBody::is_end_stream)
+        let shared = lock(&self.shared);
+        shared.body.as_ref().is_some_and(RequestBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let loan = lock(&self.loan);
-        let hint = loan.body.as_ref().map(RequestBody::size_hint);
+        let shared = lock(&self.shared);
+        let hint = shared.body.as_ref().map(RequestBody::size_hint);
         hint.unwrap_or_default()
     }
 }
 
 /// A handler that drops the body has all that it needs of it.
-impl Drop for LentBody {
+impl Drop for RecoverableBody {
     fn drop(&mut self) {
-        if lock(&self.loan).body.is_some() {
+        if lock(&self.shared).body.is_some() {
             self.admission.admitted();
         }
     }
@@ -313,12 +317,12 @@ impl<B> Drop for Answer<B> {
         if let Some((mut rest, then)) = self.rest.take() {
             tokio::spawn(async move {
                 match then {
-                    Then::Discard => match rest.discard().await {
+                    AfterResponse::Discard => match rest.discard().await {
                         DiscardOutcome::Whole | DiscardOutcome::Broken => {}
                         // Some clients read the answer only when a write waits.
                         _ => rest.linger().await,
                     },
-                    Then::Linger => rest.linger().await,
+                    AfterResponse::Linger => rest.linger().await,
                 }
             });
         }

@@ -14,19 +14,19 @@ use tracing::Instrument as _;
 use volo::context::Context as _;
 use volo_thrift::{BizError, ServerError, context::ServerContext};
 
-use crate::{RpcError, header, reply::Reply, secret::Gate};
+use crate::{RpcError, header, reply::Reply, secret::CallAuthenticator};
 
 /// Refuses a call without a valid proof. Sets the request id and counts the cost, writes the request's log line, and turns a panic or an
 /// unexpected error into an answer without internals.
 #[derive(Clone)]
 pub(crate) struct InboundLayer {
-    gate: Arc<Gate>,
+    authenticator: Arc<CallAuthenticator>,
 }
 
 impl InboundLayer {
-    pub(crate) fn new(gate: Gate) -> Self {
+    pub(crate) fn new(authenticator: CallAuthenticator) -> Self {
         Self {
-            gate: Arc::new(gate),
+            authenticator: Arc::new(authenticator),
         }
     }
 }
@@ -37,14 +37,14 @@ impl<S> volo::Layer<S> for InboundLayer {
     fn layer(self, inner: S) -> Self::Service {
         Inbound {
             inner,
-            gate: self.gate,
+            authenticator: self.authenticator,
         }
     }
 }
 
 pub(crate) struct Inbound<S> {
     inner: S,
-    gate: Arc<Gate>,
+    authenticator: Arc<CallAuthenticator>,
 }
 
 impl<S, Req> volo::Service<ServerContext, Req> for Inbound<S>
@@ -57,7 +57,7 @@ where
     type Error = ServerError;
 
     async fn call(&self, cx: &mut ServerContext, req: Req) -> Result<Self::Response, ServerError> {
-        let result = match self.gate.admit(cx) {
+        let result = match self.authenticator.authenticate(cx) {
             Ok(()) => {
                 accept_timeout(cx);
                 let id = METAINFO.try_with(|meta| meta.borrow().get_persistent(header::REQUEST_ID));

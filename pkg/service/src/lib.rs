@@ -5,7 +5,6 @@
 //! port. This crate knows no domain.
 
 mod admin;
-mod attempts;
 mod budget;
 mod client;
 mod connections;
@@ -18,6 +17,7 @@ mod process;
 mod reader;
 mod readiness;
 mod reply;
+mod retry;
 mod secret;
 mod server;
 mod signals;
@@ -26,7 +26,7 @@ pub use admin::{ADMIN_PATHS, Admin, HEALTH_PATH};
 pub use client::Clients;
 pub use connections::{Admission, BodyError, RequestBody};
 use connections::{Closer, Listener};
-pub use discard::{Answer, Discarder, Lending, LentBody, content_length};
+pub use discard::{Answer, BodyState, Discarder, RecoverableBody, content_length};
 pub use error::{RpcError, internal, overloaded, timed_out, unavailable};
 pub use process::{Process, run};
 pub use reader::{deadline, reader, reading};

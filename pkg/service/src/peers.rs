@@ -31,7 +31,7 @@ pub(crate) async fn ask(instances: Instances) -> Outcome {
     let known = instances.current();
     let asked: Vec<&Instance> = known.iter().take(MAX_ASKED).collect();
     let answers = join_all(asked.into_iter().map(ask_one)).await;
-    together(answers)
+    combine(answers)
 }
 
 async fn ask_one(instance: &Instance) -> Result<Report, String> {
@@ -81,7 +81,7 @@ async fn get_report(admin: SocketAddr) -> Result<Report, BoxError> {
     }
 }
 
-fn together(answers: Vec<Result<Report, String>>) -> Outcome {
+fn combine(answers: Vec<Result<Report, String>>) -> Outcome {
     if answers.is_empty() {
         return (
             State::Down,
@@ -96,7 +96,7 @@ fn together(answers: Vec<Result<Report, String>>) -> Outcome {
         match answer {
             Ok(report) => {
                 if report.state != State::Up {
-                    reason = reason.or_else(|| Some(words(&report)));
+                    reason = reason.or_else(|| Some(worst_reason(&report)));
                 }
                 states.push(report.state);
                 for (name, finding) in report.checks {
@@ -124,7 +124,7 @@ fn together(answers: Vec<Result<Report, String>>) -> Outcome {
 }
 
 /// The reason why an instance isn't up: its worst finding.
-fn words(report: &Report) -> String {
+fn worst_reason(report: &Report) -> String {
     let worst = report
         .checks
         .iter()

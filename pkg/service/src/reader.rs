@@ -9,7 +9,7 @@ use std::{
 use marks::Reader;
 use metainfo::{Forward as _, METAINFO};
 
-use crate::{attempts::forwarded, header};
+use crate::{header, retry::forwarded};
 
 /// Who reads, as the caller says; [`Reader::STRICT`] if it doesn't. Call it in the task of the call.
 pub fn reader() -> Reader {

@@ -54,7 +54,7 @@ impl Prover {
 }
 
 /// Authenticates the calls to an instance.
-pub(crate) struct Gate {
+pub(crate) struct CallAuthenticator {
     service: String,
     address: SocketAddr,
     verifier: Verifier,
@@ -62,7 +62,7 @@ pub(crate) struct Gate {
     clear: Vec<FastStr>,
 }
 
-impl Gate {
+impl CallAuthenticator {
     /// For the instance of `service` that is registered at `address`.
     pub(crate) fn new(settings: &Settings, service: &str, address: SocketAddr) -> Self {
         let accepts = settings.rpc.clear_secret != ClearSecret::Refuse;
@@ -78,7 +78,7 @@ impl Gate {
     ///
     /// # Errors
     /// What the call lacks, in words for the developer of the caller.
-    pub(crate) fn admit(&self, cx: &ServerContext) -> Result<(), String> {
+    pub(crate) fn authenticate(&self, cx: &ServerContext) -> Result<(), String> {
         if self.verifier.is_empty() {
             return Ok(());
         }

@@ -13,7 +13,7 @@ use crate::{
     admin::reachable,
     connections::{Connections, rpc},
     inbound::InboundLayer,
-    secret::Gate,
+    secret::CallAuthenticator,
 };
 
 /// The weight of an instance. All of ours are equal; this is Kitex's default.
@@ -141,7 +141,7 @@ where
     };
     // Boxed to keep the types, and with them compile time, small.
     let handler = idl::ValidateLayer.layer(BoxService::new(handler));
-    let inbound = InboundLayer::new(Gate::new(settings, service, address));
+    let inbound = InboundLayer::new(CallAuthenticator::new(settings, service, address));
     let handler = Arc::new(inbound.layer(handler));
     let connections = Connections::new(settings.rpc.max_connections);
     let serve = move |connection| rpc::serve(connection, handler.clone());

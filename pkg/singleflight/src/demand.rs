@@ -1,4 +1,4 @@
-//! What those who join a flight demand of it.
+//! The demands of the callers that join a flight.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Those who share one flight, and how many flights of a key run.
+//! The callers that share one flight, and the number of running flights of a key.
 
 use std::{panic::AssertUnwindSafe, pin::Pin};
 

@@ -1,8 +1,8 @@
-//! Shared reads: whoever asks for a key while a read of it runs joins the *next* read, which starts afterwards.
+//! Singleflight: concurrent reads of a key share one flight. A caller that arrives while a flight runs joins the *next* flight, which
+//! starts later. So a result is at least as fresh as a read of the caller's own. Results aren't cached.
 //!
-//! So a result shows at least what a read of one's own would have shown, and none outlives its flight: this is no cache. What those who
-//! join demand is merged before their flight starts. At most two flights of a key run, and at most one waits, so a slow flight delays
-//! nobody by more than one more. Nothing is kept of a key that nobody asks for.
+//! The demands of all callers are merged before their flight starts. At most two flights of a key run and one waits, so a slow flight
+//! delays a caller by at most one more flight. No state is kept for a key that nobody asks for.
 
 mod demand;
 mod flight;

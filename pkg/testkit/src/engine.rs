@@ -1,5 +1,5 @@
-//! The kind of database server that the tests run on: MariaDB, or the MySQL that `DATABASE=mysql make test` names. Has the words that the
-//! two don't share; `own_server` starts one. What the services themselves ask is in `dal`, in both kinds of words.
+//! The kind of database server that the tests run on: MariaDB, or the MySQL that `DATABASE=mysql make test` names. It has the statements of
+//! the tests that differ between the two. `own_server` starts a server. The statements of the services are in `dal`, for both kinds.
 
 use std::path::PathBuf;
 

@@ -31,7 +31,7 @@ const MAX_HEAD: usize = 4096;
 #[derive(Debug)]
 pub struct EtcdCluster {
     members: Vec<Member>,
-    /// Who is cut off: its place and its id, as etcd writes it.
+    /// Who is cut off: its index and its id, as etcd writes it.
     cut: watch::Sender<Option<(usize, String)>>,
 }
 
@@ -89,21 +89,21 @@ impl EtcdCluster {
         let peers: Vec<String> = listeners
             .iter()
             .enumerate()
-            .map(|(place, listener)| {
+            .map(|(index, listener)| {
                 let address = listener.local_addr().expect("the port");
-                format!("{}=http://{address}", name(place))
+                format!("{}=http://{address}", name(index))
             })
             .collect();
         let all = peers.join(",");
         let mut members = Vec::new();
-        for (place, listener) in listeners.into_iter().enumerate() {
+        for (index, listener) in listeners.into_iter().enumerate() {
             let data = tempfile::tempdir().expect("a directory for etcd");
             let (client_port, peer_port) = (free_port(), free_port());
             let advertised = listener.local_addr().expect("the port");
             let client = format!("http://127.0.0.1:{client_port}");
             let mut command = Command::new("etcd");
             command
-                .args(["--name", &name(place), "--logger", "zap"])
+                .args(["--name", &name(index), "--logger", "zap"])
                 .arg("--data-dir")
                 .arg(data.path().join("data"))
                 .args(["--listen-client-urls", &client])
@@ -117,7 +117,7 @@ impl EtcdCluster {
             members.push(Member {
                 _process: Process::spawn("etcd", command),
                 client_port,
-                proxy: tokio::spawn(run_proxy(listener, place, target, cut.subscribe()))
+                proxy: tokio::spawn(run_proxy(listener, index, target, cut.subscribe()))
                     .abort_handle(),
                 _data: data,
             });
@@ -144,19 +144,19 @@ impl EtcdCluster {
     }
 }
 
-fn name(place: usize) -> String {
-    format!("member{place}")
+fn name(index: usize) -> String {
+    format!("member{index}")
 }
 
 type Cut = watch::Receiver<Option<(usize, String)>>;
 
-async fn run_proxy(listener: TcpListener, place: usize, target: SocketAddr, cut: Cut) {
+async fn run_proxy(listener: TcpListener, index: usize, target: SocketAddr, cut: Cut) {
     while let Ok((stream, _)) = listener.accept().await {
         let mut changes = cut.clone();
         tokio::spawn(async move {
             let now = changes.borrow_and_update().clone();
             tokio::select! {
-                () = pass(stream, place, target, now) => {}
+                () = pass(stream, index, target, now) => {}
                 // Whoever may come again does.
                 _ = changes.changed() => {}
             }
@@ -164,9 +164,9 @@ async fn run_proxy(listener: TcpListener, place: usize, target: SocketAddr, cut:
     }
 }
 
-async fn pass(mut from: TcpStream, place: usize, target: SocketAddr, cut: Option<(usize, String)>) {
+async fn pass(mut from: TcpStream, index: usize, target: SocketAddr, cut: Option<(usize, String)>) {
     if let Some((cut, id)) = cut {
-        let is_let_in = cut != place && sender(&from).await.is_some_and(|from| from != id);
+        let is_let_in = cut != index && sender(&from).await.is_some_and(|from| from != id);
         if !is_let_in {
             return;
         }

@@ -1,4 +1,4 @@
-//! A database server for one test: its data directory, its start and its end. Of the kind that all tests run on.
+//! A database server for one test, of the kind that all tests run on: its data directory, its start and its end.
 
 use std::{
     path::{Path, PathBuf},

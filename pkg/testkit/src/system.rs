@@ -22,7 +22,7 @@ pub const JWT_KEYS: &str = "test:a-secret-for-tests-only-32-bytes-or-more";
 /// `rpc.secret` of every test system.
 pub const RPC_SECRET: &str = "a-secret-of-calls-for-tests-only-32-bytes-or-more";
 /// The highest limit that the settings take, per minute.
-const FREELY: &str = "1000000";
+const UNLIMITED: &str = "1000000";
 /// How often the counts of a test system are folded.
 pub const FOLD_PERIOD: Duration = Duration::from_secs(1);
 
@@ -229,7 +229,7 @@ impl Builder {
         self
     }
 
-    /// Where the services find the primary, host:port: a way to it that can be led elsewhere.
+    /// Where the services find the primary, host:port: a proxy whose target the test can change.
     pub fn primary_at(mut self, address: &str) -> Self {
         self.primary = Some(address.to_owned());
         self
@@ -346,7 +346,7 @@ impl System {
         // Whose tables are on servers of the test's own says itself what it has found.
         let has_own_tables = self.variables.contains_key(&variable("mysql.migrate_url"));
         if has_own_tables {
-            self.says_that_it_is_up().await;
+            self.wait_until_up().await;
         }
         // They write, for which the user must be there.
         let writes =
@@ -378,7 +378,7 @@ impl System {
         }
     }
 
-    async fn says_that_it_is_up(&self) {
+    async fn wait_until_up(&self) {
         for api in self.instances("api") {
             let admin = Client::new(&format!("http://{}", api.admin_address().await));
             eventually(READY_LIMIT, "a system that is up", async || {
@@ -471,15 +471,15 @@ fn defaults(
         ("auth.jwt_keys", JWT_KEYS),
         ("auth.bcrypt_cost", "4"),
         // Tests come from one address, as fast as they can; those of the limits set their own.
-        ("limits.login_per_address", FREELY),
-        ("limits.login_per_name", FREELY),
-        ("limits.register_per_address", FREELY),
-        ("limits.publish_per_address", FREELY),
-        ("limits.publish_per_user", FREELY),
-        ("limits.write_per_user", FREELY),
-        ("limits.message_per_user", FREELY),
-        ("limits.request_per_address", FREELY),
-        ("limits.request_per_user", FREELY),
+        ("limits.login_per_address", UNLIMITED),
+        ("limits.login_per_name", UNLIMITED),
+        ("limits.register_per_address", UNLIMITED),
+        ("limits.publish_per_address", UNLIMITED),
+        ("limits.publish_per_user", UNLIMITED),
+        ("limits.write_per_user", UNLIMITED),
+        ("limits.message_per_user", UNLIMITED),
+        ("limits.request_per_address", UNLIMITED),
+        ("limits.request_per_user", UNLIMITED),
         // However busy the machine is, what every browser plays is ready when it is published.
         ("media.remux_always_bytes", "1073741824"),
         ("transcoder.threads", "1"),

@@ -21,7 +21,7 @@ use tokio::{
 /// What is read at once of an answer that comes late, in bytes.
 const CHUNK: usize = 16 << 10;
 /// Chunks on their way to a client at most.
-const ON_THEIR_WAY: usize = 1 << 10;
+const MAX_CHUNKS_IN_FLIGHT: usize = 1 << 10;
 /// What a slow link holds of what its clients send, in bytes: without a bound the system takes megabytes at once.
 const LINK_BUFFER: u32 = 64 << 10;
 /// By how much a link that was kept from working may be late without slowing down.
@@ -108,7 +108,7 @@ impl TcpProxy {
     }
 
     /// From now on new connections go to another server; those that are open stay where they are.
-    pub fn lead_to(&self, target: &str) {
+    pub fn set_target(&self, target: &str) {
         self.target.send_replace(target.to_owned());
     }
 
@@ -149,7 +149,7 @@ impl Drop for TcpProxy {
     }
 }
 
-/// A connection lives as long as the proxy is as it was when it came; except that a stall holds it, too.
+/// Forwards one connection. It ends when the state of the proxy changes. A stall doesn't close it; the next change does.
 async fn pass(
     mut client: TcpStream,
     target: String,
@@ -165,7 +165,7 @@ async fn pass(
             return;
         };
         tokio::select! {
-            _ = both_ways(&mut client, &mut server, &shaping) => return,
+            _ = copy_bidirectional(&mut client, &mut server, &shaping) => return,
             changed = states.changed() => {
                 if changed.is_err() || *states.borrow_and_update() == State::Shut {
                     return;
@@ -177,8 +177,8 @@ async fn pass(
     let _ = states.changed().await;
 }
 
-/// Until both have said all, or one breaks.
-async fn both_ways(
+/// Copies both directions until both ends have closed, or one fails.
+async fn copy_bidirectional(
     client: &mut TcpStream,
     server: &mut TcpStream,
     shaping: &Shaping,
@@ -191,18 +191,21 @@ async fn both_ways(
     let there = async {
         match shaping.bytes_per_s {
             Some(rate) => {
-                copy_slowly(&mut from_client, &mut to_server, rate).await?;
+                copy_throttled(&mut from_client, &mut to_server, rate).await?;
                 to_server.shutdown().await
             }
-            None => copy_late(from_client, to_server, &shaping.requests_delay_ms).await,
+            None => copy_delayed(from_client, to_server, &shaping.requests_delay_ms).await,
         }
     };
-    tokio::try_join!(there, copy_late(from_server, to_client, &shaping.delay_ms))?;
+    tokio::try_join!(
+        there,
+        copy_delayed(from_server, to_client, &shaping.delay_ms)
+    )?;
     Ok(())
 }
 
 /// Takes no more than so many bytes a second.
-async fn copy_slowly(
+async fn copy_throttled(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
     bytes_per_s: u32,
@@ -223,12 +226,12 @@ async fn copy_slowly(
 }
 
 /// Delays what comes, not how much comes.
-async fn copy_late(
+async fn copy_delayed(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     delay_ms: &AtomicU64,
 ) -> io::Result<()> {
-    let (sender, mut chunks) = mpsc::channel::<(Instant, Vec<u8>)>(ON_THEIR_WAY);
+    let (sender, mut chunks) = mpsc::channel::<(Instant, Vec<u8>)>(MAX_CHUNKS_IN_FLIGHT);
     let read = async move {
         loop {
             let mut chunk = vec![0; CHUNK];

@@ -6,10 +6,10 @@ use dal::{
     idempotency::{Key, Kind},
 };
 use idl::comment::{AddCommentRequest, AddCommentResponse};
-use rpc_server::{counts_limit, counts_within, user_counts};
+use rpc_server::{counts_timeout, counts_within, user_counts};
 use volo_thrift::ServerError;
 
-use crate::{CommentService, shown, time_left};
+use crate::{CommentService, time_left, to_api};
 
 impl CommentService {
     pub(crate) async fn add(
@@ -31,11 +31,11 @@ impl CommentService {
         let (user_id, video_id) = (comment.user_id, comment.video_id);
         let added = self.comments.add_within(comment, time_left(deadline));
         let wanted = UserCounts::counters(user_id);
-        let counts = counts_within(&self.counters, &wanted, counts_limit(deadline));
+        let counts = counts_within(&self.counters, &wanted, counts_timeout(deadline));
         // The comment moves none of them.
         let (added, counts) = tokio::join!(added, counts);
         Ok(AddCommentResponse {
-            comment: shown(self.authors.written(video_id, added)?),
+            comment: to_api(self.authors.map_write_error(video_id, added)?),
             user_counts: counts.map(|values| user_counts(user_id, &values)),
         })
     }

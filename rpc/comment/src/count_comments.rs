@@ -4,7 +4,7 @@ use dal::counts::Counter;
 use idl::comment::{CountCommentsRequest, CountCommentsResponse};
 use volo_thrift::ServerError;
 
-use crate::{CommentService, fault};
+use crate::{CommentService, to_server_error};
 
 impl CommentService {
     pub(crate) async fn count(
@@ -16,7 +16,11 @@ impl CommentService {
             .iter()
             .map(|id| Counter::VideoComments(*id))
             .collect();
-        let counts = self.counters.read(&counters).await.map_err(fault)?;
+        let counts = self
+            .counters
+            .read(&counters)
+            .await
+            .map_err(to_server_error)?;
         let count_of = |id: &i64| {
             (
                 *id,

@@ -24,7 +24,10 @@ impl CommentService {
             video_author_id,
         };
         let deleted = self.comments.delete_within(comment, time_left(deadline));
-        match self.authors.written(request.video_id, deleted.await)? {
+        match self
+            .authors
+            .map_write_error(request.video_id, deleted.await)?
+        {
             Deletion::Deleted => Ok(DeleteCommentResponse {}),
             Deletion::NoSuchComment => Err(biz(Code::NO_SUCH_COMMENT, "").into()),
             Deletion::NotYours => Err(biz(Code::NOT_YOURS, "").into()),

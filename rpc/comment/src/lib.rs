@@ -11,7 +11,7 @@ mod take_down_comment;
 
 use dal::{Db, comments::Comments, counters::Counters};
 use idl::{comment as api, video::VideoServiceClient};
-use rpc_server::{Authors, fault, time_left};
+use rpc_server::{Authors, time_left, to_server_error};
 use volo_thrift::ServerError;
 
 /// Handles the calls of `comment.thrift`.
@@ -79,7 +79,7 @@ impl api::CommentService for CommentService {
     }
 }
 
-fn shown(comment: dal::comments::Comment) -> api::Comment {
+fn to_api(comment: dal::comments::Comment) -> api::Comment {
     api::Comment {
         id: comment.id,
         user_id: comment.user_id,

@@ -12,27 +12,27 @@ use idl::{
     comment::{ListCommentsRequest, ListCommentsResponse},
 };
 use pilota::AHashMap;
-use rpc_server::{counts_limit, counts_within, fault, user_counts};
+use rpc_server::{counts_timeout, counts_within, to_server_error, user_counts};
 use volo_thrift::ServerError;
 
-use crate::{CommentService, shown};
+use crate::{CommentService, to_api};
 
 impl CommentService {
     pub(crate) async fn list(
         &self,
         request: ListCommentsRequest,
     ) -> Result<ListCommentsResponse, ServerError> {
-        let wait = counts_limit(service::deadline());
+        let wait = counts_timeout(service::deadline());
         let limit = u64::from(request.limit.unsigned_abs());
         let reader = service::reader();
         let page = dal::comments::list(&self.db, request.video_id, request.before, limit, &reader);
         let Page {
             entries,
             next_before,
-        } = page.await.map_err(fault)?;
+        } = page.await.map_err(to_server_error)?;
         let user_counts = self.counts_of_writers(&entries, wait).await;
         Ok(ListCommentsResponse {
-            comments: entries.into_iter().map(shown).collect(),
+            comments: entries.into_iter().map(to_api).collect(),
             has_more: next_before.is_some(),
             next_before,
             user_counts: Some(user_counts),

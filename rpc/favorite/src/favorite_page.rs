@@ -10,7 +10,7 @@ use idl::favorite::{FavoritePageRequest, FavoritePageResponse};
 use rpc_server::user_counts;
 use volo_thrift::ServerError;
 
-use crate::{FavoriteService, fault};
+use crate::{FavoriteService, to_server_error};
 
 impl FavoriteService {
     pub(crate) async fn page(
@@ -53,7 +53,7 @@ impl FavoriteService {
                 false => self.counters.read(&counters).await,
             }
         };
-        let (counts, flags) = tokio::try_join!(counts, flags).map_err(fault)?;
+        let (counts, flags) = tokio::try_join!(counts, flags).map_err(to_server_error)?;
         let counted = |ids: Vec<i64>| ids.into_iter().filter(|_| with_counts);
         Ok(FavoritePageResponse {
             liked_video_ids: flags.liked_video_ids,

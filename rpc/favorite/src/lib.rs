@@ -10,7 +10,7 @@ mod set_favorite;
 
 use dal::{Db, counters::Counters, favorites::Favorites};
 use idl::{favorite as api, video::VideoServiceClient};
-use rpc_server::{Authors, fault, time_left};
+use rpc_server::{Authors, time_left, to_server_error};
 use volo_thrift::ServerError;
 
 /// Handles the calls of `favorite.thrift`.

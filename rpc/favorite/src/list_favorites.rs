@@ -4,7 +4,7 @@ use dal::Page;
 use idl::favorite::{ListFavoritesRequest, ListFavoritesResponse};
 use volo_thrift::ServerError;
 
-use crate::{FavoriteService, fault};
+use crate::{FavoriteService, to_server_error};
 
 impl FavoriteService {
     pub(crate) async fn liked_videos(
@@ -17,7 +17,7 @@ impl FavoriteService {
         let Page {
             entries,
             next_before,
-        } = page.await.map_err(fault)?;
+        } = page.await.map_err(to_server_error)?;
         Ok(ListFavoritesResponse {
             video_ids: entries,
             has_more: next_before.is_some(),

@@ -4,7 +4,7 @@ use dal::flags::{Shown, of_viewers};
 use idl::favorite::{Flags, MGetFlagsRequest, MGetFlagsResponse};
 use volo_thrift::ServerError;
 
-use crate::{FavoriteService, fault};
+use crate::{FavoriteService, to_server_error};
 
 impl FavoriteService {
     pub(crate) async fn flags(
@@ -21,7 +21,7 @@ impl FavoriteService {
         let reader = service::reader();
         let flags = of_viewers(&self.db, &shown.collect(), &reader)
             .await
-            .map_err(fault)?;
+            .map_err(to_server_error)?;
         let flags = flags.into_iter().map(|(viewer, flags)| {
             let flags = Flags {
                 liked_video_ids: flags.liked_video_ids,

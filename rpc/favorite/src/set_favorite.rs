@@ -26,7 +26,7 @@ impl FavoriteService {
         };
         // What was given up isn't carried out later: the user may have done the opposite elsewhere meanwhile.
         let set = self.favorites.set_within(op, time_left(deadline));
-        let changed = self.authors.written(video_id, set.await)?;
+        let changed = self.authors.map_write_error(video_id, set.await)?;
         Ok(SetFavoriteResponse { changed })
     }
 }

@@ -3,7 +3,7 @@
 use idl::message::{LatestMessagesRequest, LatestMessagesResponse};
 use volo_thrift::ServerError;
 
-use crate::{MessageService, fault, shown};
+use crate::{MessageService, to_api, to_server_error};
 
 impl MessageService {
     pub(crate) async fn latest(
@@ -14,9 +14,9 @@ impl MessageService {
         let reader = service::reader();
         let messages = dal::messages::latest(&self.db, user_id, &peer_ids, &reader)
             .await
-            .map_err(fault)?;
+            .map_err(to_server_error)?;
         Ok(LatestMessagesResponse {
-            messages: messages.into_iter().map(shown).collect(),
+            messages: messages.into_iter().map(to_api).collect(),
         })
     }
 }

@@ -8,7 +8,7 @@ mod send_message;
 
 use dal::{Db, counters::Counters, messages::Messages};
 use idl::{message as api, user::UserServiceClient};
-use rpc_server::{Users, fault, time_left};
+use rpc_server::{Users, time_left, to_server_error};
 use volo_thrift::ServerError;
 
 /// Handles the calls of `message.thrift`.
@@ -53,7 +53,7 @@ impl api::MessageService for MessageService {
     }
 }
 
-fn shown(message: dal::messages::Message) -> api::Message {
+fn to_api(message: dal::messages::Message) -> api::Message {
     api::Message {
         id: message.id,
         from_user_id: message.from_id,

@@ -4,7 +4,7 @@ use dal::Page;
 use idl::message::{ListMessagesRequest, ListMessagesResponse};
 use volo_thrift::ServerError;
 
-use crate::{MessageService, fault, shown};
+use crate::{MessageService, to_api, to_server_error};
 
 impl MessageService {
     pub(crate) async fn list(
@@ -18,7 +18,7 @@ impl MessageService {
                 let before_ms = request.before_ms;
                 let later =
                     dal::messages::later(&self.db, users, after_ms, before_ms, limit, &reader);
-                let (messages, has_more) = later.await.map_err(fault)?;
+                let (messages, has_more) = later.await.map_err(to_server_error)?;
                 (messages, has_more, None)
             }
             None => {
@@ -27,12 +27,12 @@ impl MessageService {
                 let Page {
                     entries,
                     next_before,
-                } = newest.await.map_err(fault)?;
+                } = newest.await.map_err(to_server_error)?;
                 (entries, next_before.is_some(), next_before)
             }
         };
         Ok(ListMessagesResponse {
-            messages: messages.into_iter().map(shown).collect(),
+            messages: messages.into_iter().map(to_api).collect(),
             has_more,
             next_before,
         })

@@ -11,7 +11,7 @@ use idl::{
 };
 use volo_thrift::ServerError;
 
-use crate::{MessageService, fault, shown, time_left};
+use crate::{MessageService, time_left, to_api, to_server_error};
 
 impl MessageService {
     pub(crate) async fn send(
@@ -35,7 +35,7 @@ impl MessageService {
         };
         let sent = self.messages.send_within(message, time_left(deadline));
         Ok(SendMessageResponse {
-            message: shown(sent.await.map_err(fault)?),
+            message: to_api(sent.await.map_err(to_server_error)?),
         })
     }
 }

@@ -3,7 +3,7 @@
 use idl::relation::{FollowedAmongRequest, FollowedAmongResponse};
 use volo_thrift::ServerError;
 
-use crate::{RelationService, fault};
+use crate::{RelationService, to_server_error};
 
 impl RelationService {
     pub(crate) async fn followed_of_these(
@@ -14,7 +14,7 @@ impl RelationService {
         let reader = service::reader();
         let user_ids = dal::follows::followed_among(&self.db, user_id, &user_ids, &reader)
             .await
-            .map_err(fault)?;
+            .map_err(to_server_error)?;
         Ok(FollowedAmongResponse { user_ids })
     }
 }

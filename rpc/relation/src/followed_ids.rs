@@ -3,7 +3,7 @@
 use idl::relation::{FollowedIdsRequest, FollowedIdsResponse};
 use volo_thrift::ServerError;
 
-use crate::{RelationService, fault};
+use crate::{RelationService, to_server_error};
 
 impl RelationService {
     pub(crate) async fn all_followed(
@@ -14,7 +14,7 @@ impl RelationService {
         let reader = service::reader();
         let user_ids = dal::follows::followed_ids(&self.db, request.user_id, limit, &reader)
             .await
-            .map_err(fault)?;
+            .map_err(to_server_error)?;
         Ok(FollowedIdsResponse { user_ids })
     }
 }

@@ -1,11 +1,11 @@
 //! Sets the tombstone of a deleted user, then deletes their follows in batches for about a second. The caller repeats while `has_more`.
 
-use dal::follows::{bury, sweep};
+use dal::follows::{set_tombstone, sweep};
 use idl::relation::{ForgetFollowsRequest, ForgetFollowsResponse};
-use rpc_server::Sweeping;
+use rpc_server::Sweep;
 use volo_thrift::ServerError;
 
-use crate::{RelationService, fault};
+use crate::{RelationService, to_server_error};
 
 impl RelationService {
     pub(crate) async fn forget(
@@ -13,9 +13,11 @@ impl RelationService {
         request: ForgetFollowsRequest,
     ) -> Result<ForgetFollowsResponse, ServerError> {
         let user_id = request.user_id;
-        bury(&self.db, user_id).await.map_err(fault)?;
+        set_tombstone(&self.db, user_id)
+            .await
+            .map_err(to_server_error)?;
         let batch = |limit| sweep(&self.db, &self.counters, user_id, limit);
-        let has_more = Sweeping::begin().run(batch).await.map_err(fault)?;
+        let has_more = Sweep::begin().run(batch).await.map_err(to_server_error)?;
         Ok(ForgetFollowsResponse { has_more })
     }
 }

@@ -11,7 +11,7 @@ mod set_follow;
 
 use dal::{Db, counters::Counters, follows::Follows};
 use idl::{relation as api, user::UserServiceClient};
-use rpc_server::{Users, fault, time_left};
+use rpc_server::{Users, time_left, to_server_error};
 use volo_thrift::ServerError;
 
 /// Handles the calls of `relation.thrift`.

@@ -11,17 +11,17 @@ use idl::{
     relation::{ListFollowersRequest, ListFollowsRequest, ListFollowsResponse},
 };
 use pilota::AHashMap;
-use rpc_server::{counts_limit, counts_within, user_counts};
+use rpc_server::{counts_timeout, counts_within, user_counts};
 use volo_thrift::ServerError;
 
-use crate::{RelationService, fault};
+use crate::{RelationService, to_server_error};
 
 impl RelationService {
     pub(crate) async fn follows_of(
         &self,
         request: ListFollowsRequest,
     ) -> Result<ListFollowsResponse, ServerError> {
-        let wait = counts_limit(service::deadline());
+        let wait = counts_timeout(service::deadline());
         let (limit, reader) = (u64::from(request.limit.unsigned_abs()), service::reader());
         let page =
             dal::follows::list_follows(&self.db, request.user_id, request.before, limit, &reader);
@@ -32,7 +32,7 @@ impl RelationService {
         &self,
         request: ListFollowersRequest,
     ) -> Result<ListFollowsResponse, ServerError> {
-        let wait = counts_limit(service::deadline());
+        let wait = counts_timeout(service::deadline());
         let (limit, reader) = (u64::from(request.limit.unsigned_abs()), service::reader());
         let page =
             dal::follows::list_followers(&self.db, request.user_id, request.before, limit, &reader);
@@ -47,7 +47,7 @@ impl RelationService {
         let Page {
             entries,
             next_before,
-        } = page.map_err(fault)?;
+        } = page.map_err(to_server_error)?;
         let user_counts = self.counts_of(&entries, wait).await;
         Ok(ListFollowsResponse {
             user_ids: entries,

@@ -3,7 +3,7 @@
 use idl::relation::{Friend, ListFriendsRequest, ListFriendsResponse};
 use volo_thrift::ServerError;
 
-use crate::{RelationService, fault};
+use crate::{RelationService, to_server_error};
 
 impl RelationService {
     pub(crate) async fn friends_of(
@@ -14,7 +14,7 @@ impl RelationService {
         let reader = service::reader();
         let friends = dal::follows::list_friends(&self.db, request.user_id, limit, &reader)
             .await
-            .map_err(fault)?;
+            .map_err(to_server_error)?;
         let friends = friends.into_iter().map(|friend| Friend {
             user_id: friend.user_id,
             place: friend.place,

@@ -8,7 +8,7 @@ use idl::{
 };
 use volo_thrift::ServerError;
 
-use crate::{RelationService, fault, time_left};
+use crate::{RelationService, time_left, to_server_error};
 
 impl RelationService {
     pub(crate) async fn follow_or_unfollow(
@@ -35,7 +35,7 @@ impl RelationService {
         let changed = set.await.map_err(|error| match error {
             // Deleted since they were found.
             DalError::NotFound => biz(Code::NO_SUCH_USER, "").into(),
-            error => fault(error),
+            error => to_server_error(error),
         })?;
         Ok(SetFollowResponse { changed })
     }

@@ -1,5 +1,6 @@
-//! The authors of videos: asked of the video service once and cached, because the author of a video never changes. A deleted video may be cached for ever; a write to it is
-//! refused by the data layer.
+//! The authors of videos: asked of the video service once and cached, because the author of a video never changes.
+//!
+//! A deleted video may be cached for ever: the data layer refuses a write to it.
 
 use dal::DalError;
 use facts::Facts;
@@ -11,7 +12,7 @@ use idl::{
 use service::RpcError;
 use volo_thrift::ServerError;
 
-use crate::fault;
+use crate::to_server_error;
 
 /// Cached videos: some 50 bytes each, 5 MB in all.
 const MAX_CACHED: usize = 100_000;
@@ -31,18 +32,22 @@ impl Authors {
         }
     }
 
-    /// What a write came to that needed this video's author. The data layer finds that a video is deleted, whatever is cached here: then it is
-    /// `NO_SUCH_VIDEO`, and asked for again next time.
+    /// Maps the error of a write that used this video's author. If the data layer finds the video deleted, the cached author is
+    /// invalidated, and the error is `NO_SUCH_VIDEO`.
     ///
     /// # Errors
-    /// As [`fault()`] has it.
-    pub fn written<T>(&self, video_id: i64, result: Result<T, DalError>) -> Result<T, ServerError> {
+    /// All others are those of [`to_server_error`].
+    pub fn map_write_error<T>(
+        &self,
+        video_id: i64,
+        result: Result<T, DalError>,
+    ) -> Result<T, ServerError> {
         result.map_err(|error| match error {
             DalError::NotFound => {
                 self.cache.remove(&video_id);
                 biz(Code::NO_SUCH_VIDEO, "").into()
             }
-            error => fault(error),
+            error => to_server_error(error),
         })
     }
 

@@ -1,4 +1,4 @@
-//! Exact counts for a reply that can do without them: then it has those of the last fold.
+//! Reads exact counts within a timeout. Without them, a reply has the counts of the last fold.
 
 use std::{collections::HashMap, time::Duration};
 

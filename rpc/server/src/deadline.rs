@@ -1,9 +1,10 @@
-//! How long a write may take: what its caller gave up isn't carried out later. And how long a page waits for what it can do without.
+//! Deadlines: a write ends at its caller's deadline, so work that was given up is never carried out later. Optional counts get half of the
+//! remaining time.
 
 use std::time::{Duration, Instant};
 
 /// Longest wait for counts.
-const MAX_COUNTS: Duration = Duration::from_secs(1);
+const MAX_COUNTS_WAIT: Duration = Duration::from_secs(1);
 
 /// The time until a [`service::deadline`]; no limit without one, but that of the data layer.
 pub fn time_left(deadline: Option<Instant>) -> Duration {
@@ -12,6 +13,6 @@ pub fn time_left(deadline: Option<Instant>) -> Duration {
 }
 
 /// How long a page waits for counts, which it can do without: half of the time until a [`service::deadline`], and a second at most.
-pub fn counts_limit(deadline: Option<Instant>) -> Duration {
-    MAX_COUNTS.min(time_left(deadline) / 2)
+pub fn counts_timeout(deadline: Option<Instant>) -> Duration {
+    MAX_COUNTS_WAIT.min(time_left(deadline) / 2)
 }

@@ -12,19 +12,20 @@ use volo_thrift::ServerError;
 /// Rows in a batch: a transaction of some ten milliseconds, which others can wait for.
 const BATCH: u64 = 200;
 /// After this no further batch is begun. The caller comes again.
-const LIMIT: Duration = Duration::from_secs(1);
+const MAX_SWEEP_TIME: Duration = Duration::from_secs(1);
 
 /// A sweep, from its beginning.
-pub struct Sweeping(Instant);
+pub struct Sweep(Instant);
 
-impl Sweeping {
+impl Sweep {
     /// From now on.
     pub fn begin() -> Self {
         Self(Instant::now())
     }
 
-    /// Runs batches until one isn't full or the time is over; whether something is left. A batch is given how many rows it may take, and says how many
-    /// it took.
+    /// Runs batches until one isn't full or the time is over. Returns whether something is left.
+    ///
+    /// A batch is given the number of rows that it may take, and returns how many it took.
     ///
     /// # Errors
     /// Those of a batch.
@@ -32,7 +33,7 @@ impl Sweeping {
     where
         F: Future<Output = Result<u64, DalError>>,
     {
-        while self.0.elapsed() < LIMIT {
+        while self.0.elapsed() < MAX_SWEEP_TIME {
             if batch(BATCH).await? < BATCH {
                 return Ok(false);
             }

@@ -1,4 +1,4 @@
-//! Whether somebody exists who is followed or written to: asked of the user service, and remembered for a short time.
+//! Whether somebody exists who is followed or written to: asked of the user service, and cached for a short time.
 
 use std::time::Duration;
 
@@ -11,32 +11,32 @@ use idl::{
 use service::RpcError;
 use volo_thrift::ServerError;
 
-/// Users that are remembered: some 50 bytes each, 5 MB in all.
-const MAX_REMEMBERED: usize = 100_000;
+/// Cached users: some 50 bytes each, 5 MB in all.
+const MAX_CACHED: usize = 100_000;
 /// How long a user who was found isn't asked for again: after the restore of an older dump they may be gone.
 const TTL: Duration = Duration::from_secs(30);
 
-/// The users that were found lately.
+/// The users that exist, cached in the process.
 pub struct Users {
     user: UserServiceClient,
-    found: Facts<i64, ()>,
+    cache: Facts<i64, ()>,
 }
 
 impl Users {
-    /// None is remembered yet.
+    /// With an empty cache.
     pub fn new(user: UserServiceClient) -> Self {
         Self {
             user,
-            found: Facts::new("users", MAX_REMEMBERED, Some(TTL)),
+            cache: Facts::new("users", MAX_CACHED, Some(TTL)),
         }
     }
 
-    /// This user must exist, or have existed a moment ago. That somebody is missing isn't remembered: they may register yet.
+    /// This user must exist, or have existed a moment ago. That somebody is missing isn't cached: they may register yet.
     ///
     /// # Errors
     /// `NO_SUCH_USER` when there is nobody; what the user service answers when it fails.
     pub async fn must_exist(&self, user_id: i64) -> Result<(), ServerError> {
-        if self.found.get(&user_id).is_some() {
+        if self.cache.get(&user_id).is_some() {
             return Ok(());
         }
         let request = MGetUsersRequest {
@@ -51,7 +51,7 @@ impl Users {
         if answer.users.is_empty() {
             return Err(biz(Code::NO_SUCH_USER, "").into());
         }
-        self.found.insert(user_id, ());
+        self.cache.insert(user_id, ());
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use idl::{
     biz,
     user::{ListBlocksRequest, ListBlocksResponse, SetBlockRequest, SetBlockResponse},
 };
-use rpc_server::fault;
+use rpc_server::to_server_error;
 use volo_thrift::ServerError;
 
 use crate::UserService;
@@ -23,12 +23,12 @@ impl UserService {
         } = request;
         // An account that is gone may be unblocked, and nobody is helped by blocking one.
         let there = dal::users::mget(&self.db, &[blocked_id], &dal::Reader::STRICT).await;
-        if there.map_err(fault)?.is_empty() {
+        if there.map_err(to_server_error)?.is_empty() {
             return Err(biz(Code::NO_SUCH_USER, "").into());
         }
         let set = blocks::set(&self.db, &self.counters, user_id, blocked_id, blocked).await;
         Ok(SetBlockResponse {
-            changed: set.map_err(fault)?,
+            changed: set.map_err(to_server_error)?,
         })
     }
 
@@ -42,7 +42,7 @@ impl UserService {
         let Page {
             entries,
             next_before,
-        } = page.await.map_err(fault)?;
+        } = page.await.map_err(to_server_error)?;
         Ok(ListBlocksResponse {
             user_ids: entries,
             has_more: next_before.is_some(),

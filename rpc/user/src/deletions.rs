@@ -17,7 +17,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Between two passes: what a killed process leaves waits no longer.
+/// Time between two passes: the longest wait before another process resumes a deletion.
 const PERIOD: Duration = Duration::from_secs(2);
 /// Deletions that are read at once.
 const PAGE: u64 = 20;
@@ -52,13 +52,13 @@ impl Deletions {
         }
     }
 
-    /// One was just begun in this process.
-    pub(crate) fn begun(&self) {
+    /// Starts a pass at once: a deletion was just begun in this process.
+    pub(crate) fn wake(&self) {
         self.more.notify_one();
     }
 
-    /// Carries one on to its end.
-    async fn carry_on(&self, user_id: i64) -> Result<(), BoxError> {
+    /// Resumes one and completes it.
+    async fn resume(&self, user_id: i64) -> Result<(), BoxError> {
         let author = || ForgetAuthorRequest { user_id };
         while self
             .video
@@ -112,7 +112,7 @@ impl Deletions {
             return Ok(());
         };
         for user_id in pending {
-            if let Err(error) = self.carry_on(user_id).await {
+            if let Err(error) = self.resume(user_id).await {
                 tracing::warn!(
                     user_id,
                     error,
@@ -125,14 +125,14 @@ impl Deletions {
     }
 }
 
-/// Carries on deletions in the background until it is stopped.
-pub struct Deleting {
+/// Resumes deletions in the background until it is stopped.
+pub struct DeletionTask {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
-impl Deleting {
-    /// Starts it, in a tokio runtime. Any number of processes may: in each round one of them works.
+impl DeletionTask {
+    /// Starts the task; needs a tokio runtime. Any number of processes may run it: a named lock lets one at a time make a pass.
     pub fn start(deletions: Deletions) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let task = vital::spawn("account deletions", async move {

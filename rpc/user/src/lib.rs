@@ -2,8 +2,8 @@
 //!
 //! One use case a file. Knows no token and no HTTP; passwords are seen here and by `auth` alone.
 
-mod account_care;
-mod auth_fault;
+mod account_management;
+mod auth_error;
 mod blocks;
 mod deletions;
 mod login;
@@ -14,7 +14,7 @@ mod set_profile;
 
 use auth::Passwords;
 use dal::{Db, counters::Counters};
-pub use deletions::{Deleting, Deletions};
+pub use deletions::{DeletionTask, Deletions};
 use idl::user::{
     AddPictureRequest, AddPictureResponse, ChangePasswordRequest, ChangePasswordResponse,
     DeleteAccountRequest, DeleteAccountResponse, EndSessionsRequest, EndSessionsResponse,
@@ -70,7 +70,7 @@ impl idl::user::UserService for UserService {
         &self,
         request: EndSessionsRequest,
     ) -> Result<EndSessionsResponse, ServerError> {
-        self.end_all(request).await
+        self.revoke_tokens(request).await
     }
 
     async fn delete_account(

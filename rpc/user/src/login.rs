@@ -1,10 +1,10 @@
 //! Login: checks name and password. A wrong name and a wrong password take the same time and get the same answer.
 
 use idl::{base::Code, biz, user::LoginResponse};
-use rpc_server::fault;
+use rpc_server::to_server_error;
 use volo_thrift::ServerError;
 
-use crate::{UserService, auth_fault::auth_fault, register::normal};
+use crate::{UserService, auth_error::auth_to_server_error, register::normal};
 
 impl UserService {
     pub(crate) async fn check_login(
@@ -15,19 +15,19 @@ impl UserService {
         let wrong = || biz(Code::WRONG_NAME_OR_PASSWORD, "");
         let Some(known) = dal::users::credentials_by_name(&self.db, &normal(name))
             .await
-            .map_err(fault)?
+            .map_err(to_server_error)?
         else {
             self.passwords
                 .verify_nobody(password)
                 .await
-                .map_err(auth_fault)?;
+                .map_err(auth_to_server_error)?;
             return Err(wrong().into());
         };
         if !self
             .passwords
             .verify(password, &known.password_hash)
             .await
-            .map_err(auth_fault)?
+            .map_err(auth_to_server_error)?
         {
             return Err(wrong().into());
         }

@@ -13,8 +13,8 @@ use idl::{
 };
 use rpc_server::DataLayer;
 use rpc_user::{
-    Deleting, Deletions, UserService,
-    pictures::{Pictures, Removing},
+    DeletionTask, Deletions, UserService,
+    pictures::{Pictures, UnusedPictureTask},
 };
 use service::Need;
 use storage::Store;
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         });
         let passwords = Passwords::new(settings.bcrypt_cost(), settings.auth.bcrypt_parallel)?;
         let pictures = Pictures::new(db.clone(), store);
-        let removing = Removing::start(pictures.clone());
+        let unused_picture_task = UnusedPictureTask::start(pictures.clone());
         let deletions = Deletions::new(
             db.clone(),
             process.client(VideoServiceClientBuilder::new("video")),
@@ -40,14 +40,14 @@ fn main() -> ExitCode {
             process.client(CommentServiceClientBuilder::new("comment")),
             process.client(RelationServiceClientBuilder::new("relation")),
         );
-        let deleting = Deleting::start(deletions.clone());
+        let deletion_task = DeletionTask::start(deletions.clone());
         let handler = UserService::new(db, counters, passwords, pictures, deletions);
         data.join().await;
         let served = process
             .serve_rpc::<_, UserServiceRequestRecv>(UserServiceServer::from_handler(handler))
             .await;
-        removing.stop().await;
-        deleting.stop().await;
+        unused_picture_task.stop().await;
+        deletion_task.stop().await;
         data.leave().await;
         served
     })

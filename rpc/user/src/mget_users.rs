@@ -1,7 +1,7 @@
 //! Users by their ids, a page at a time.
 
 use idl::user::{MGetUsersRequest, MGetUsersResponse, PictureKind, User};
-use rpc_server::fault;
+use rpc_server::to_server_error;
 use volo_thrift::ServerError;
 
 use crate::UserService;
@@ -13,18 +13,18 @@ impl UserService {
     ) -> Result<MGetUsersResponse, ServerError> {
         let reader = match request.with_changes {
             Some(true) => service::reader(),
-            _ => service::reader().of_fixed_rows(),
+            _ => service::reader().for_immutable_rows(),
         };
         let found = dal::users::mget(&self.db, &request.user_ids, &reader).await;
         let mut users = Vec::new();
-        for user in found.map_err(fault)? {
-            users.push(self.shown(user)?);
+        for user in found.map_err(to_server_error)? {
+            users.push(self.to_api(user)?);
         }
         Ok(MGetUsersResponse { users })
     }
 
     /// A user as the interface has it, with URLs that viewers can fetch.
-    pub(crate) fn shown(&self, user: dal::users::User) -> Result<User, ServerError> {
+    pub(crate) fn to_api(&self, user: dal::users::User) -> Result<User, ServerError> {
         let url = |key: &str, kind| {
             let url = self.pictures.url(key, user.id, &user.name, kind);
             url.map_err(|error| service::internal(&error))

@@ -2,11 +2,11 @@
 
 use dal::DalError;
 use idl::{base::Code, biz, user::RegisterResponse};
-use rpc_server::fault;
+use rpc_server::to_server_error;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 use volo_thrift::ServerError;
 
-use crate::{UserService, auth_fault::auth_fault};
+use crate::{UserService, auth_error::auth_to_server_error};
 
 impl UserService {
     pub(crate) async fn register_user(
@@ -14,14 +14,18 @@ impl UserService {
         name: &str,
         password: &str,
     ) -> Result<RegisterResponse, ServerError> {
-        let hash = self.passwords.hash(password).await.map_err(auth_fault)?;
+        let hash = self
+            .passwords
+            .hash(password)
+            .await
+            .map_err(auth_to_server_error)?;
         match dal::users::create(&self.db, &normal(name), &hash).await {
             Ok(user_id) => Ok(RegisterResponse {
                 user_id,
                 created_ms: self.created_ms(user_id).await,
             }),
             Err(DalError::Duplicate) => Err(biz(Code::NAME_TAKEN, "").into()),
-            Err(error) => Err(fault(error)),
+            Err(error) => Err(to_server_error(error)),
         }
     }
 

@@ -6,7 +6,7 @@ use idl::{
     biz, biz_because,
     user::{AddPictureRequest, AddPictureResponse, SetProfileRequest, SetProfileResponse},
 };
-use rpc_server::fault;
+use rpc_server::to_server_error;
 use volo_thrift::ServerError;
 
 use crate::UserService;
@@ -45,14 +45,14 @@ impl UserService {
             )
             .into(),
             DalError::NotFound => biz(Code::NO_SUCH_USER, "").into(),
-            error => fault(error),
+            error => to_server_error(error),
         })?;
         self.pictures.remove(&dropped).await;
         let users = dal::users::mget(&self.db, &[user_id], &Reader::STRICT).await;
-        let user = users.map_err(fault)?.pop();
+        let user = users.map_err(to_server_error)?.pop();
         let user = user.ok_or_else(|| ServerError::from(biz(Code::NO_SUCH_USER, "")))?;
         Ok(SetProfileResponse {
-            user: self.shown(user)?,
+            user: self.to_api(user)?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The exact counts of a page, so that whoever asked need not ask two more services: of the videos, and of their authors.
+//! Adds the exact counts of videos and authors to a page, which saves the caller calls to two other services.
 
 use std::time::Duration;
 

@@ -19,7 +19,7 @@ use idl::{
         TakeDownVideoRequest, TakeDownVideoResponse,
     },
 };
-use rpc_server::Sweeping;
+use rpc_server::Sweep;
 use service::RpcError;
 use storage::Store;
 use tokio::{
@@ -29,7 +29,7 @@ use tokio::{
 
 use crate::{VideoService, error::VideoError, object_key};
 
-/// Between two passes: what a killed process leaves waits no longer.
+/// Time between two passes: the longest wait before another process resumes a deletion.
 const PERIOD: Duration = Duration::from_secs(2);
 /// Deletions that are read at once.
 const PAGE: u64 = 100;
@@ -61,7 +61,7 @@ impl Deletions {
         }
     }
 
-    /// Deletes a video as far as nobody sees it or writes to it any more, and the rest as far as there is time.
+    /// Hides a video and refuses further writes to it. Then deletes what belongs to it, as far as time allows; the next pass does the rest.
     async fn delete(&self, counters: &Counters, video_id: i64, by: By) -> Result<(), VideoError> {
         let begun = deletions::begin(&self.db, counters, video_id, by).await?;
         let deletion = match begun {
@@ -81,7 +81,7 @@ impl Deletions {
         Ok(())
     }
 
-    /// Lets nobody like or comment on the video any more, and takes away what there is, as much as there is time for; whether something is left.
+    /// Sets the tombstones of the video, then sweeps its likes and comments for a limited time. Returns whether any are left.
     async fn forget(&self, video_id: i64) -> Result<bool, VideoError> {
         let likes = self.favorite.forget_favorites(ForgetFavoritesRequest {
             kind: Deletable::VIDEO,
@@ -114,13 +114,13 @@ impl Deletions {
         Ok(())
     }
 
-    /// Carries on a deletion to its end.
-    async fn carry_on(&self, deletion: &Deletion) -> Result<(), VideoError> {
+    /// Resumes a deletion and completes it.
+    async fn resume(&self, deletion: &Deletion) -> Result<(), VideoError> {
         while self.forget(deletion.video_id).await? {}
         self.remove(deletion).await
     }
 
-    /// Carries on every deletion that isn't complete; how many were completed, and how many could not be now. One process at a time.
+    /// Resumes every deletion that isn't complete; how many were completed, and how many could not be now. One process at a time.
     pub(crate) async fn pass(&self) -> Result<(u64, u64), VideoError> {
         let (mut done, mut failed, mut after) = (0, 0, 0);
         let mut page = deletions::pending(&self.db, after, PAGE).await?;
@@ -133,7 +133,7 @@ impl Deletions {
         while let Some(last) = page.last() {
             after = last.video_id;
             for deletion in &page {
-                match self.carry_on(deletion).await {
+                match self.resume(deletion).await {
                     Ok(()) => done += 1,
                     Err(error) => {
                         failed += 1;
@@ -155,7 +155,7 @@ impl Deletions {
 
     /// Lets a user publish no more, and begins to delete their videos, as many as there is time for; whether some are left.
     async fn forget_author(&self, counters: &Counters, user_id: i64) -> Result<bool, VideoError> {
-        deletions::bury_author(&self.db, user_id).await?;
+        deletions::set_author_tombstone(&self.db, user_id).await?;
         let batch = async |limit| {
             let works = deletions::works(&self.db, user_id, limit).await?;
             for video_id in &works {
@@ -164,7 +164,7 @@ impl Deletions {
             }
             Ok(works.len() as u64)
         };
-        let has_more = Sweeping::begin().run(batch).await?;
+        let has_more = Sweep::begin().run(batch).await?;
         self.more.notify_one();
         Ok(has_more)
     }
@@ -207,14 +207,14 @@ impl VideoService {
     }
 }
 
-/// Carries on deletions in the background until it is stopped.
-pub struct Deleting {
+/// Resumes deletions in the background until it is stopped.
+pub struct DeletionTask {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
-impl Deleting {
-    /// Starts it, in a tokio runtime. Any number of processes may: in each round one of them works.
+impl DeletionTask {
+    /// Starts the task; needs a tokio runtime. Any number of processes may run it: a named lock lets one at a time make a pass.
     pub fn start(deletions: Deletions) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let task = vital::spawn("deletions", async move {

@@ -49,7 +49,7 @@ pub(crate) enum VideoError {
     TooManyUnfinished(u64),
     /// Ends the saga, but isn't a failure for the caller: a request with the same idempotency key was answered before.
     #[error("published before, with the same idempotency key")]
-    MadeBefore(First),
+    AlreadyPublished(First),
 }
 
 impl From<Refusal> for VideoError {
@@ -105,10 +105,10 @@ impl VideoError {
             ) => {
                 return service::unavailable(&self);
             }
-            Self::Storage(_) | Self::Media(_) | Self::MadeBefore(_) => {
+            Self::Storage(_) | Self::Media(_) | Self::AlreadyPublished(_) => {
                 return service::internal(&self);
             }
-            Self::Dal(error) => return rpc_server::fault(error.clone()),
+            Self::Dal(error) => return rpc_server::to_server_error(error.clone()),
         };
         tracing::info!(code = code.inner(), error = %self, "refused");
         biz_because(code, reason, limit, self.to_string()).into()

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use dal::videos::Video;
 use idl::video::{FeedRequest, FeedResponse};
-use rpc_server::counts_limit;
+use rpc_server::counts_timeout;
 
 use crate::{VideoService, error::VideoError};
 
 impl VideoService {
     pub(crate) async fn feed_page(&self, request: FeedRequest) -> Result<FeedResponse, VideoError> {
-        let limit = counts_limit(service::deadline());
+        let limit = counts_timeout(service::deadline());
         let page = dal::videos::feed_page(
             &self.db,
             request.before_ms,
@@ -32,7 +32,7 @@ impl VideoService {
             false => None,
         };
         let counts = self.count(&mut page, limit).await;
-        let videos = page.into_iter().map(|video| self.shown(video));
+        let videos = page.into_iter().map(|video| self.to_api(video));
         Ok(FeedResponse {
             videos: videos.collect::<Result<_, _>>()?,
             now_ms,

@@ -1,7 +1,7 @@
 //! A page of the feed with the videos of certain authors alone: those whom somebody follows.
 
 use idl::video::{FeedResponse, FollowingFeedRequest};
-use rpc_server::counts_limit;
+use rpc_server::counts_timeout;
 
 use crate::{VideoService, error::VideoError};
 
@@ -10,7 +10,7 @@ impl VideoService {
         &self,
         request: FollowingFeedRequest,
     ) -> Result<FeedResponse, VideoError> {
-        let limit = counts_limit(service::deadline());
+        let limit = counts_timeout(service::deadline());
         let page = dal::following_feed::page(
             &self.db,
             &request.author_ids,

@@ -18,7 +18,7 @@ mod object_key;
 mod publish_video;
 mod reaper;
 mod saga;
-mod shown;
+mod to_api;
 mod transcoder;
 mod uploads;
 
@@ -29,11 +29,11 @@ use idl::video as api;
 use storage::Store;
 use volo_thrift::ServerError;
 
-pub use deletions::{Deleting, Deletions};
+pub use deletions::{DeletionTask, Deletions};
 use error::{Answer as _, VideoError};
 use media::Media;
-pub use reaper::{ReapError, Reaped, Reaper, Reaping};
-pub use transcoder::{Transcoder, Transcoding};
+pub use reaper::{ReapError, Reaped, Reaper, ReaperTask};
+pub use transcoder::{Transcoder, TranscoderTask};
 use uploads::Uploads;
 
 /// Handles the calls of `video.thrift`.

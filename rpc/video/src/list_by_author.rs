@@ -2,7 +2,7 @@
 
 use dal::Page;
 use idl::video::{ListByAuthorRequest, ListByAuthorResponse};
-use rpc_server::counts_limit;
+use rpc_server::counts_timeout;
 
 use crate::{VideoService, error::VideoError};
 
@@ -11,7 +11,7 @@ impl VideoService {
         &self,
         request: ListByAuthorRequest,
     ) -> Result<ListByAuthorResponse, VideoError> {
-        let limit = counts_limit(service::deadline());
+        let limit = counts_timeout(service::deadline());
         let Page {
             mut entries,
             next_before,
@@ -25,7 +25,7 @@ impl VideoService {
         )
         .await?;
         let counts = self.count(&mut entries, limit).await;
-        let videos = entries.into_iter().map(|video| self.shown(video));
+        let videos = entries.into_iter().map(|video| self.to_api(video));
         Ok(ListByAuthorResponse {
             videos: videos.collect::<Result<_, _>>()?,
             has_more: next_before.is_some(),

@@ -9,7 +9,7 @@ use idl::{
     video::{VideoServiceRequestRecv, VideoServiceServer},
 };
 use rpc_server::DataLayer;
-use rpc_video::{Deleting, Deletions, Reaper, Reaping, VideoService, media::Media};
+use rpc_video::{DeletionTask, Deletions, Reaper, ReaperTask, VideoService, media::Media};
 use service::Need;
 use storage::Store;
 
@@ -34,16 +34,16 @@ fn main() -> ExitCode {
         );
         let reaper = Reaper::new(db.clone(), store.clone(), &settings.reaper)
             .with_deletions(deletions.clone());
-        let reaping = Reaping::start(reaper, &settings.reaper);
-        let deleting = Deleting::start(deletions.clone());
+        let reaper_task = ReaperTask::start(reaper, &settings.reaper);
+        let deletion_task = DeletionTask::start(deletions.clone());
         let handler =
             VideoService::new(db, counters, store, media, settings).with_deletions(deletions);
         data.join().await;
         let served = process
             .serve_rpc::<_, VideoServiceRequestRecv>(VideoServiceServer::from_handler(handler))
             .await;
-        reaping.stop().await;
-        deleting.stop().await;
+        reaper_task.stop().await;
+        deletion_task.stop().await;
         data.leave().await;
         served
     })

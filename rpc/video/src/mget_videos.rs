@@ -18,7 +18,7 @@ impl VideoService {
         {
             videos.extend(dal::videos::own(&self.db, *id, viewer).await?);
         }
-        let videos = videos.into_iter().map(|video| self.shown(video));
+        let videos = videos.into_iter().map(|video| self.to_api(video));
         Ok(MGetVideosResponse {
             videos: videos.collect::<Result<_, _>>()?,
         })

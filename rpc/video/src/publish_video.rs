@@ -38,19 +38,19 @@ use crate::{
 };
 
 /// For all steps before the row; within the caller's deadline this leaves time for the row and for the undo.
-const PREPARE_LIMIT: Duration = Duration::from_secs(60);
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A request to the object store, with its retries.
-const STORE_LIMIT: Duration = Duration::from_secs(20);
+const STORE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Reading the structure of a file; a file of many small pieces is read completely.
-const READ_LIMIT: Duration = Duration::from_secs(30);
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// A statement. The data layer has its own, shorter deadlines; this one ends the step in any case.
-const ROW_LIMIT: Duration = Duration::from_secs(10);
+const ROW_TIMEOUT: Duration = Duration::from_secs(10);
 /// Deleting the original, after the answer is known.
-const CLEAN_LIMIT: Duration = Duration::from_secs(5);
+const CLEAN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a step leaves in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Left {
+enum PublishLeftover {
     /// The upload.
     Upload,
     /// The covers of the upload.
@@ -64,7 +64,7 @@ impl VideoService {
         &self,
         request: PublishRequest,
     ) -> Result<PublishResponse, VideoError> {
-        let mut saga = Saga::begin(PREPARE_LIMIT);
+        let mut saga = Saga::begin(PREPARE_TIMEOUT);
         let failure = match self.run_steps(&mut saga, &request).await {
             Ok(video) => {
                 self.delete_original(&request.object_key, &video).await;
@@ -77,57 +77,62 @@ impl VideoService {
         };
         self.undo(saga, &request.object_key).await;
         match failure {
-            VideoError::MadeBefore(first) => Ok(response(first)),
+            VideoError::AlreadyPublished(first) => Ok(response(first)),
             failure => Err(failure),
         }
     }
 
     async fn run_steps(
         &self,
-        saga: &mut Saga<Left>,
+        saga: &mut Saga<PublishLeftover>,
         request: &PublishRequest,
     ) -> Result<Video, VideoError> {
         let key: &str = &request.object_key;
-        let repeat_key = repeat_key(request);
-        saga.read("own upload", ROW_LIMIT, self.own_upload(request))
+        let idempotency_key = idempotency_key(request);
+        saga.read("own upload", ROW_TIMEOUT, self.check_ownership(request))
             .await?;
-        saga.take_over(Left::Upload);
-        let made_before = self.not_made_before(request.author_id, repeat_key.as_ref());
-        saga.read("not made before", ROW_LIMIT, made_before).await?;
+        saga.take_over(PublishLeftover::Upload);
+        let check = self.check_idempotency_key(request.author_id, idempotency_key.as_ref());
+        saga.read("not made before", ROW_TIMEOUT, check).await?;
         let size_bytes = saga
-            .read("size", STORE_LIMIT, self.stored_size(request))
+            .read("size", STORE_TIMEOUT, self.stored_size(request))
             .await?;
-        saga.read("whole object", READ_LIMIT, self.whole(key, size_bytes))
-            .await?;
+        saga.read(
+            "whole object",
+            READ_TIMEOUT,
+            self.check_complete(key, size_bytes),
+        )
+        .await?;
         let probe_limit = self.media.probe_url_ttl();
         let probe = saga.read("probe", probe_limit, self.probe(key)).await?;
         let derived = self.derive(saga, request, &probe, size_bytes).await?;
         if derived.is_none() {
-            let few = self.few_unfinished(request.author_id);
-            saga.read("few unfinished", ROW_LIMIT, few).await?;
+            let check = self.check_unfinished_limit(request.author_id);
+            saga.read("few unfinished", ROW_TIMEOUT, check).await?;
         }
         let cover_limit = self.media.cover_url_ttl();
         let cover = saga
             .read("cover", cover_limit, self.cover(key, &probe))
             .await?;
         let (shown, left) = match &derived {
-            Some((derived, _)) => (&**derived, Left::Derived(derived.clone())),
-            None => (key, Left::Cover),
+            Some((derived, _)) => (&**derived, PublishLeftover::Derived(derived.clone())),
+            None => (key, PublishLeftover::Cover),
         };
         let put_cover = self.uploads.put_cover(shown, cover);
         let cover_key = saga
-            .step_with_undo("cover stored", STORE_LIMIT, left, put_cover)
+            .step_with_undo("cover stored", STORE_TIMEOUT, left, put_cover)
             .await?;
         let size = derived.as_ref().map_or(size_bytes, |(_, size)| *size);
         let media = media_of(shown, cover_key, &probe, size);
-        let video = self.new_video(request, media, derived.is_some(), repeat_key);
-        saga.commit("row", ROW_LIMIT, self.row(&video)).await
+        let video = self.new_video(request, media, derived.is_some(), idempotency_key);
+        saga.commit("row", ROW_TIMEOUT, self.insert_video(&video))
+            .await
     }
 
     /// Makes and stores what viewers get, if every browser plays the streams of the upload, and it can be made at once; its key and size.
     async fn derive(
         &self,
-        saga: &mut Saga<Left>,
+        saga: &mut Saga<PublishLeftover>,
         request: &PublishRequest,
         probe: &Probe,
         size_bytes: u64,
@@ -156,12 +161,12 @@ impl VideoService {
         };
         let (key, content_type) = object_key::derived(&object_key::new_token(), remuxed.format);
         let record = self.record(&key, request.author_id);
-        let left = || Left::Derived(key.clone());
-        saga.step_with_undo("derived recorded", ROW_LIMIT, left(), record)
+        let left = || PublishLeftover::Derived(key.clone());
+        saga.step_with_undo("derived recorded", ROW_TIMEOUT, left(), record)
             .await?;
         let put = self.uploads.put_file(&key, content_type, &remuxed.file);
         let size = saga
-            .step_with_undo("derived stored", READ_LIMIT, left(), put)
+            .step_with_undo("derived stored", READ_TIMEOUT, left(), put)
             .await?;
         Ok(Some((key, size)))
     }
@@ -186,7 +191,7 @@ impl VideoService {
     }
 
     /// So that nobody waits for a cover in vain; the row is decided by the same count, under a lock.
-    async fn few_unfinished(&self, author_id: i64) -> Result<(), VideoError> {
+    async fn check_unfinished_limit(&self, author_id: i64) -> Result<(), VideoError> {
         match videos::unfinished_of(&self.db, author_id).await? < self.max_unfinished {
             true => Ok(()),
             false => Err(VideoError::TooManyUnfinished(self.max_unfinished)),
@@ -194,7 +199,7 @@ impl VideoService {
     }
 
     /// Removes what the steps have left behind. What can't be removed now is left to the reaper.
-    async fn undo(&self, saga: Saga<Left>, key: &str) {
+    async fn undo(&self, saga: Saga<PublishLeftover>, key: &str) {
         let Undo {
             leftovers,
             is_certain,
@@ -206,9 +211,9 @@ impl VideoService {
         let mut derived: Option<String> = None;
         for left in leftovers {
             match left {
-                Left::Upload => of_upload.leftovers.push(Leftover::Object),
-                Left::Cover => of_upload.leftovers.push(Leftover::Cover),
-                Left::Derived(key) => derived = Some(key),
+                PublishLeftover::Upload => of_upload.leftovers.push(Leftover::Object),
+                PublishLeftover::Cover => of_upload.leftovers.push(Leftover::Cover),
+                PublishLeftover::Derived(key) => derived = Some(key),
             }
         }
         if let Some(derived) = derived {
@@ -217,7 +222,7 @@ impl VideoService {
                 is_certain,
             };
             let removed = self.uploads.remove(&derived, &everything).await;
-            self.tell(removed.map(drop), &derived);
+            self.log_failed_undo(removed.map(drop), &derived);
         }
         if of_upload.leftovers.is_empty() {
             return;
@@ -231,10 +236,10 @@ impl VideoService {
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
-        self.tell(undone, key);
+        self.log_failed_undo(undone, key);
     }
 
-    fn tell(&self, undone: Result<(), VideoError>, key: &str) {
+    fn log_failed_undo(&self, undone: Result<(), VideoError>, key: &str) {
         if let Err(error) = undone {
             tracing::warn!(object_key = key, %error, "not removed; left to the reaper");
         }
@@ -245,9 +250,9 @@ impl VideoService {
         if self.keep_originals || video.object_key == key {
             return;
         }
-        let removed = tokio::time::timeout(CLEAN_LIMIT, self.uploads.remove_whole(key)).await;
+        let removed = tokio::time::timeout(CLEAN_TIMEOUT, self.uploads.remove_whole(key)).await;
         let removed = removed.unwrap_or(Err(VideoError::TimedOut("original deleted")));
-        self.tell(removed, key);
+        self.log_failed_undo(removed, key);
     }
 
     /// The cover belongs to the video if another publish of this upload was faster. After an abort it belongs to nothing: the abort ran before
@@ -260,7 +265,7 @@ impl VideoService {
         Ok(())
     }
 
-    async fn own_upload(&self, request: &PublishRequest) -> Result<(), VideoError> {
+    async fn check_ownership(&self, request: &PublishRequest) -> Result<(), VideoError> {
         let age = object_key::age(&request.object_key).ok_or(VideoError::NoSuchUpload)?;
         let upload = dal::uploads::find(&self.db, &request.object_key).await?;
         let is_own =
@@ -272,10 +277,14 @@ impl VideoService {
         }
     }
 
-    async fn not_made_before(&self, author_id: i64, key: Option<&Key>) -> Result<(), VideoError> {
+    async fn check_idempotency_key(
+        &self,
+        author_id: i64,
+        key: Option<&Key>,
+    ) -> Result<(), VideoError> {
         let Some(key) = key else { return Ok(()) };
         match videos::by_key(&self.db, &self.counters, author_id, key).await? {
-            Some(first) => Err(VideoError::MadeBefore(first)),
+            Some(first) => Err(VideoError::AlreadyPublished(first)),
             None => Ok(()),
         }
     }
@@ -287,7 +296,7 @@ impl VideoService {
             .ok_or(VideoError::OtherSize)
     }
 
-    async fn whole(&self, key: &str, size_bytes: u64) -> Result<(), VideoError> {
+    async fn check_complete(&self, key: &str, size_bytes: u64) -> Result<(), VideoError> {
         let object = StoredObject {
             store: &self.store,
             key,
@@ -305,7 +314,7 @@ impl VideoService {
         Ok(self.media.cover(&url, video).await?)
     }
 
-    async fn row(&self, video: &NewVideo) -> Result<Video, VideoError> {
+    async fn insert_video(&self, video: &NewVideo) -> Result<Video, VideoError> {
         let failure = match videos::publish(&self.db, &self.counters, video).await {
             Ok(video) => return Ok(video),
             Err(failure) => failure,
@@ -315,7 +324,7 @@ impl VideoService {
             DalError::TooManyUnfinished => Err(VideoError::TooManyUnfinished(self.max_unfinished)),
             // Another publish with the same key was faster.
             DalError::Duplicate => {
-                self.not_made_before(video.author_id, video.key.as_ref())
+                self.check_idempotency_key(video.author_id, video.key.as_ref())
                     .await?;
                 Err(failure.into())
             }
@@ -358,7 +367,7 @@ impl VideoService {
 }
 
 /// Two publishes with one key are the same if author, title and bytes are.
-fn repeat_key(request: &PublishRequest) -> Option<Key> {
+fn idempotency_key(request: &PublishRequest) -> Option<Key> {
     let key = request.idempotency_key.as_deref()?;
     let content = [&*request.title, &*request.sha256];
     Some(Key::new(request.author_id, Kind::Publish, key, &content))

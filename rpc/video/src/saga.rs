@@ -1,7 +1,7 @@
 //! A saga: steps in order, each with a deadline, and what they leave behind, which is removed in reverse when a later step fails.
 //!
-//! Knows nothing of videos. A step whose outcome is unknown isn't undone: it may still be running, and its compensation could come before
-//! it. Whoever runs the saga asks later what became of it, or leaves it to the reaper.
+//! It knows nothing of videos. A step whose outcome is unknown isn't compensated: it may still be running and finish after its
+//! compensation. The caller looks up the outcome later, or leaves it to the reaper.
 
 use std::time::{Duration, Instant};
 

@@ -9,7 +9,7 @@ use crate::{
     error::ApiError,
     i18n::Rule,
     params::{
-        parameter::{Parameter, Place},
+        parameter::{Parameter, ParameterLocation},
         values::{IDEMPOTENCY_KEY, Params},
     },
 };
@@ -120,7 +120,7 @@ const IDEMPOTENCY_KEY_RULES: (&str, &str) = ("PublishRequest", "idempotency_key"
 pub struct IdempotencyKey(pub String);
 
 impl Parameter for IdempotencyKey {
-    const PLACE: Place = Place::Header(IDEMPOTENCY_KEY);
+    const LOCATION: ParameterLocation = ParameterLocation::Header(IDEMPOTENCY_KEY);
 
     fn read(params: &Params, _: &str) -> Result<Self, ApiError> {
         let value = params.idempotency_key();

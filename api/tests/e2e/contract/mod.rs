@@ -1,6 +1,6 @@
-//! The whole contract by tables: each route, each place of a parameter, each way to be wrong; and its steps as clients take them.
+//! The whole contract by tables: each route, each location of a parameter, each way to be wrong; and its steps as clients take them.
 
-mod places;
+mod locations;
 mod publish_table;
 mod route;
 mod social_table;

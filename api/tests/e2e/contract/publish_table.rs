@@ -1,4 +1,4 @@
-//! The upload: each place and order of its parts, each way to be wrong; and nothing stays.
+//! The upload: each location and order of its parts, each way to be wrong; and nothing stays.
 
 use reqwest::{Method, RequestBuilder, multipart};
 use testkit::{Client, media};

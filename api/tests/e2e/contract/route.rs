@@ -2,10 +2,10 @@
 
 use reqwest::Method;
 
-use super::{places::Pairs, wrong::Wrong};
+use super::{locations::Pairs, wrong::Wrong};
 
 /// An id that is nobody's.
-pub const NOBODYS: &str = "9007199254740991";
+pub const UNUSED_ID: &str = "9007199254740991";
 
 pub struct Route {
     pub method: Method,

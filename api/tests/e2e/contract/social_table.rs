@@ -4,7 +4,7 @@ use reqwest::Method;
 use testkit::Account;
 
 use super::{
-    route::{NOBODYS, Route},
+    route::{Route, UNUSED_ID},
     wrong::{missing, no_action, no_id, no_token, too_long, value},
 };
 
@@ -40,7 +40,7 @@ pub fn routes(fan: &Account, author: &Account) -> Vec<Route> {
                 no_action(),
                 no_token(true),
                 vec![
-                    value("to_user_id", NOBODYS, 10006, ""),
+                    value("to_user_id", UNUSED_ID, 10006, ""),
                     value("to_user_id", &oneself, 10001, "must not be you"),
                 ],
             ]
@@ -89,12 +89,12 @@ pub fn routes(fan: &Account, author: &Account) -> Vec<Route> {
             path: "/douyin/message/action/",
             right: vec![
                 token(),
-                pair("to_user_id", NOBODYS),
+                pair("to_user_id", UNUSED_ID),
                 pair("action_type", "1"),
                 pair("content", "Hello?"),
             ],
             wrong: vec![
-                value("to_user_id", NOBODYS, 10006, ""),
+                value("to_user_id", UNUSED_ID, 10006, ""),
                 value("to_user_id", &oneself, 10001, "must not be you"),
             ],
         },
@@ -112,7 +112,7 @@ pub fn routes(fan: &Account, author: &Account) -> Vec<Route> {
                     value("pre_msg_time", "1.5", 10001, "must be a whole number"),
                     value("pre_msg_time", "1e19", 10001, "is out of range"),
                     value("pre_msg_time", "now", 10001, "is not a number"),
-                    value("to_user_id", NOBODYS, 10006, ""),
+                    value("to_user_id", UNUSED_ID, 10006, ""),
                     value("to_user_id", &oneself, 10001, "must not be you"),
                 ],
             ]

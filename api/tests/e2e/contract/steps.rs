@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::Value;
 use testkit::{Client, Reply, media};
 
-use super::places::{Pairs, Place};
+use super::locations::{Location, Pairs};
 use crate::{
     scene::ids,
     shapes::{
@@ -14,40 +14,40 @@ use crate::{
     system_builder,
 };
 
-/// A client, by its habits.
-struct Habits {
+/// How a client writes its requests.
+struct ClientStyle {
     name: &'static str,
     /// Of a POST.
-    writes: Place,
+    writes: Location,
     /// Of a GET.
-    reads: Place,
+    reads: Location,
     /// How it writes the id of something.
     id: fn(i64) -> String,
 }
 
-const CLIENTS: [Habits; 3] = [
-    Habits {
+const CLIENTS: [ClientStyle; 3] = [
+    ClientStyle {
         name: "reference",
-        writes: Place::QueryAndForm,
-        reads: Place::Form,
+        writes: Location::QueryAndForm,
+        reads: Location::Form,
         // It went through float64.
         id: |id| format!("{id}.0"),
     },
-    Habits {
+    ClientStyle {
         name: "query",
-        writes: Place::Query,
-        reads: Place::Query,
+        writes: Location::Query,
+        reads: Location::Query,
         id: |id| format!("{id}e+00"),
     },
-    Habits {
+    ClientStyle {
         name: "json",
-        writes: Place::JsonTexts,
-        reads: Place::JsonTexts,
+        writes: Location::JsonTexts,
+        reads: Location::JsonTexts,
         id: |id| id.to_string(),
     },
 ];
 
-impl Habits {
+impl ClientStyle {
     async fn post(&self, client: &Client, path: &str, pairs: Pairs) -> Reply {
         let request = self.writes.request(client, &Method::POST, path, &pairs);
         client.send(request).await
@@ -65,24 +65,24 @@ fn entry(list: &[Value], id: i64) -> &Value {
 }
 
 /// All steps once.
-async fn walk(client: &Client, habits: &Habits, round: usize) {
-    let name = format!("{}-{round}", habits.name);
+async fn walk(client: &Client, style: &ClientStyle, round: usize) {
+    let name = format!("{}-{round}", style.name);
     let session = || {
         vec![
             ("username", name.clone()),
             ("password", "123456".to_owned()),
         ]
     };
-    let registered = habits
+    let registered = style
         .post(client, "/douyin/user/register/", session())
         .await
         .ok();
     assert_session(&registered);
-    let again = habits
+    let again = style
         .post(client, "/douyin/user/register/", session())
         .await;
     assert_no_session(&again.refused(10005));
-    let login = habits
+    let login = style
         .post(client, "/douyin/user/login/", session())
         .await
         .ok();
@@ -92,10 +92,7 @@ async fn walk(client: &Client, habits: &Habits, round: usize) {
     let token = || ("token", login["token"].as_str().unwrap().to_owned());
 
     // By the token alone.
-    let user = habits
-        .get(client, "/douyin/user/", vec![token()])
-        .await
-        .ok();
+    let user = style.get(client, "/douyin/user/", vec![token()]).await.ok();
     assert_user(&user["user"]);
     assert_eq!(
         (&user["user"]["id"], &user["user"]["name"]),
@@ -106,9 +103,9 @@ async fn walk(client: &Client, habits: &Habits, round: usize) {
         .publish(&token().1, &format!("Film of {name}"), media::mp4())
         .await
         .ok();
-    let whose = || vec![token(), ("user_id", (habits.id)(user_id))];
+    let whose = || vec![token(), ("user_id", (style.id)(user_id))];
     let works = videos(
-        &habits
+        &style
             .get(client, "/douyin/publish/list/", whose())
             .await
             .ok(),
@@ -116,24 +113,20 @@ async fn walk(client: &Client, habits: &Habits, round: usize) {
     assert_eq!(works.len(), 1);
     assert_eq!(works[0]["title"], format!("Film of {name}"));
     let video_id = works[0]["id"].as_i64().unwrap();
-    let (page, next_time) = feed_page(
-        &habits
-            .get(client, "/douyin/feed/", vec![token()])
-            .await
-            .ok(),
-    );
+    let (page, next_time) =
+        feed_page(&style.get(client, "/douyin/feed/", vec![token()]).await.ok());
     assert_eq!(page[0]["id"], video_id);
     assert_eq!(page.last().unwrap()["create_time"], next_time);
 
-    let which = || ("video_id", (habits.id)(video_id));
-    let like = |action: i64| vec![token(), which(), ("action_type", (habits.id)(action))];
+    let which = || ("video_id", (style.id)(video_id));
+    let like = |action: i64| vec![token(), which(), ("action_type", (style.id)(action))];
     for _ in 0..2 {
-        habits
+        style
             .post(client, "/douyin/favorite/action/", like(1))
             .await
             .ok();
         let liked = videos(
-            &habits
+            &style
                 .get(client, "/douyin/favorite/list/", whose())
                 .await
                 .ok(),
@@ -153,7 +146,7 @@ async fn walk(client: &Client, habits: &Habits, round: usize) {
         ("comment_text", text.clone()),
     ];
     let comment = added(
-        &habits
+        &style
             .post(client, "/douyin/comment/action/", write)
             .await
             .ok(),
@@ -165,44 +158,39 @@ async fn walk(client: &Client, habits: &Habits, round: usize) {
     let comment_id = comment["id"].as_i64().unwrap();
     let under = || vec![token(), which()];
     let list = comments(
-        &habits
+        &style
             .get(client, "/douyin/comment/list/", under())
             .await
             .ok(),
     );
     assert_eq!(ids(&list), [comment_id]);
-    let (page, _) = feed_page(
-        &habits
-            .get(client, "/douyin/feed/", vec![token()])
-            .await
-            .ok(),
-    );
+    let (page, _) = feed_page(&style.get(client, "/douyin/feed/", vec![token()]).await.ok());
     assert_eq!(entry(&page, video_id)["comment_count"], 1);
     let delete = vec![
         token(),
         which(),
         ("action_type", "2".to_owned()),
-        ("comment_id", (habits.id)(comment_id)),
+        ("comment_id", (style.id)(comment_id)),
     ];
-    habits
+    style
         .post(client, "/douyin/comment/action/", delete)
         .await
         .ok();
     let list = comments(
-        &habits
+        &style
             .get(client, "/douyin/comment/list/", under())
             .await
             .ok(),
     );
     assert!(list.is_empty());
     for _ in 0..2 {
-        habits
+        style
             .post(client, "/douyin/favorite/action/", like(2))
             .await
             .ok();
     }
     let liked = videos(
-        &habits
+        &style
             .get(client, "/douyin/favorite/list/", whose())
             .await
             .ok(),
@@ -211,31 +199,31 @@ async fn walk(client: &Client, habits: &Habits, round: usize) {
 }
 
 /// The steps of relations and of chat: two users, registered in an earlier round or now.
-async fn walk_of_two(client: &Client, habits: &Habits) {
+async fn walk_of_two(client: &Client, style: &ClientStyle) {
     let mut sessions = Vec::new();
     for which in ["a", "b"] {
         let session = || {
             vec![
-                ("username", format!("{}-{which}", habits.name)),
+                ("username", format!("{}-{which}", style.name)),
                 ("password", "123456".to_owned()),
             ]
         };
-        habits
+        style
             .post(client, "/douyin/user/register/", session())
             .await;
-        let login = habits.post(client, "/douyin/user/login/", session()).await;
+        let login = style.post(client, "/douyin/user/login/", session()).await;
         sessions.push(login.ok());
     }
     let user_id = |n: usize| sessions[n]["user_id"].as_i64().unwrap();
     let token = |n: usize| ("token", sessions[n]["token"].as_str().unwrap().to_owned());
-    let to_b = || ("to_user_id", (habits.id)(user_id(1)));
-    let act = |action: i64| vec![token(0), to_b(), ("action_type", (habits.id)(action))];
+    let to_b = || ("to_user_id", (style.id)(user_id(1)));
+    let act = |action: i64| vec![token(0), to_b(), ("action_type", (style.id)(action))];
     let list = async |which: &str, n: usize| {
         let path = format!("/douyin/relation/{which}/list/");
-        let whose = vec![token(n), ("user_id", (habits.id)(user_id(n)))];
-        habits.get(client, &path, whose).await.ok()
+        let whose = vec![token(n), ("user_id", (style.id)(user_id(n)))];
+        style.get(client, &path, whose).await.ok()
     };
-    habits
+    style
         .post(client, "/douyin/relation/action/", act(1))
         .await
         .ok();
@@ -245,36 +233,31 @@ async fn walk_of_two(client: &Client, habits: &Habits) {
     assert_eq!(entry(&followers, user_id(0))["follow_count"], 1);
     let back = vec![
         token(1),
-        ("to_user_id", (habits.id)(user_id(0))),
+        ("to_user_id", (style.id)(user_id(0))),
         ("action_type", "1".to_owned()),
     ];
-    habits
+    style
         .post(client, "/douyin/relation/action/", back)
         .await
         .ok();
-    let text = format!("你好, {} & 100 %", habits.name);
+    let text = format!("你好, {} & 100 %", style.name);
     let send = vec![
         token(0),
         to_b(),
-        ("action_type", (habits.id)(1)),
+        ("action_type", (style.id)(1)),
         ("content", text.clone()),
     ];
-    habits
+    style
         .post(client, "/douyin/message/action/", send)
         .await
         .ok();
     let chat = async |n: usize, after: i64| {
         let pairs = vec![
             token(n),
-            ("to_user_id", (habits.id)(user_id(1 - n))),
-            ("pre_msg_time", (habits.id)(after)),
+            ("to_user_id", (style.id)(user_id(1 - n))),
+            ("pre_msg_time", (style.id)(after)),
         ];
-        messages(
-            &habits
-                .get(client, "/douyin/message/chat/", pairs)
-                .await
-                .ok(),
-        )
+        messages(&style.get(client, "/douyin/message/chat/", pairs).await.ok())
     };
     let seen = chat(1, 0).await;
     let last = seen.last().unwrap();
@@ -298,7 +281,7 @@ async fn walk_of_two(client: &Client, habits: &Habits) {
         );
     }
     for _ in 0..2 {
-        habits
+        style
             .post(client, "/douyin/relation/action/", act(2))
             .await
             .ok();
@@ -312,9 +295,9 @@ async fn the_steps_of_the_reference_suite_hold_for_every_client_twice_on_the_sam
     let system = system_builder().start().await;
     let client = system.client();
     for round in 0..2 {
-        for habits in &CLIENTS {
-            walk(&client, habits, round).await;
-            walk_of_two(&client, habits).await;
+        for style in &CLIENTS {
+            walk(&client, style, round).await;
+            walk_of_two(&client, style).await;
         }
     }
     let published: i64 = system.database().value("SELECT COUNT(*) FROM videos").await;

@@ -1,17 +1,17 @@
-//! Each route but the upload, each place, each way to be wrong: refused by its code, with the parameter and the rule named in
+//! Each route but the upload, each location, each way to be wrong: refused by its code, with the parameter and the rule named in
 //! the client's language; and nothing changes.
 
 use reqwest::Method;
 use testkit::{Account, Client, System};
 
 use super::{
-    places::{PLACES, Pairs, Place},
-    route::{NOBODYS, Route},
+    locations::{LOCATIONS, Location, Pairs},
+    route::{Route, UNUSED_ID},
     social_table,
     wrong::{Wrong, missing, no_action, no_id, no_token, too_long, value},
 };
 use crate::{
-    scene::{counts, film, ids, seen_by, user_counts},
+    scene::{counts, ids, publish_video, seen_by, user_counts},
     shapes::{added, assert_no_session, assert_reply, comments, messages, users, videos},
     shared_system,
 };
@@ -30,7 +30,7 @@ fn routes(scene: &Scene) -> Vec<Route> {
     let comment = || ("comment_id", scene.comment_id.to_string());
     let author = || ("user_id", scene.author.user_id.to_string());
     let pair = |name, value: &str| (name, value.to_owned());
-    let no_video = || value("video_id", NOBODYS, 10007, "");
+    let no_video = || value("video_id", UNUSED_ID, 10007, "");
     let list_of_a_user = |path| Route {
         method: Method::GET,
         path,
@@ -39,7 +39,7 @@ fn routes(scene: &Scene) -> Vec<Route> {
             no_id("user_id"),
             no_id("before"),
             no_token(false),
-            vec![value("user_id", NOBODYS, 10006, "")],
+            vec![value("user_id", UNUSED_ID, 10006, "")],
         ]
         .concat(),
     };
@@ -112,7 +112,7 @@ fn routes(scene: &Scene) -> Vec<Route> {
             wrong: [
                 no_id("user_id"),
                 no_token(false),
-                vec![value("user_id", NOBODYS, 10006, "")],
+                vec![value("user_id", UNUSED_ID, 10006, "")],
             ]
             .concat(),
         },
@@ -179,7 +179,7 @@ fn routes(scene: &Scene) -> Vec<Route> {
                 no_action(),
                 no_token(true),
                 vec![
-                    value("to_user_id", NOBODYS, 10006, ""),
+                    value("to_user_id", UNUSED_ID, 10006, ""),
                     value(
                         "to_user_id",
                         &scene.fan.user_id.to_string(),
@@ -258,13 +258,13 @@ fn routes(scene: &Scene) -> Vec<Route> {
                 token(),
                 video(),
                 pair("action_type", "2"),
-                pair("comment_id", NOBODYS),
+                pair("comment_id", UNUSED_ID),
             ],
             wrong: [
                 missing("comment_id"),
                 no_id("comment_id"),
                 vec![
-                    value("comment_id", NOBODYS, 10008, ""),
+                    value("comment_id", UNUSED_ID, 10008, ""),
                     no_video(),
                     // The author's own.
                     ("comment_id", Some(comment().1), 10009, ""),
@@ -320,29 +320,29 @@ fn routes(scene: &Scene) -> Vec<Route> {
 }
 
 /// The right request with one parameter wrong.
-fn spoilt(right: &Pairs, (name, text, ..): &Wrong) -> Pairs {
+fn with_wrong_value(right: &Pairs, (name, text, ..): &Wrong) -> Pairs {
     let others = right.iter().filter(|pair| pair.0 != *name).cloned();
     let wrong = text.iter().map(|text| (*name, text.clone()));
     // In front: which half of the parameters it falls into is no matter of where the table has it.
     wrong.chain(others).collect()
 }
 
-/// One entry of the table in one place; in both languages where the place is the plainest.
-async fn refused(client: &Client, route: &Route, place: Place, wrong: &Wrong) {
+/// One entry of the table in one location; in both languages where the location is the plainest.
+async fn refused(client: &Client, route: &Route, location: Location, wrong: &Wrong) {
     let (name, _, code, rule) = wrong;
-    let pairs = spoilt(&route.right, wrong);
+    let pairs = with_wrong_value(&route.right, wrong);
     // What is left out of the query is not left out of the body that would lose.
-    if place == Place::QueryOverForm && wrong.1.is_none() {
+    if location == Location::QueryOverForm && wrong.1.is_none() {
         return;
     }
-    let languages = if place == Place::Query { 2 } else { 1 };
+    let languages = if location == Location::Query { 2 } else { 1 };
     for (language, says) in ["en", "zh"].into_iter().zip(words(*code)).take(languages) {
-        let request = place.request(client, &route.method, route.path, &pairs);
+        let request = location.request(client, &route.method, route.path, &pairs);
         let reply = client
             .send(request.header("accept-language", language))
             .await;
         let what = format!(
-            "{} {place:?} {wrong:?} {language}: {}",
+            "{} {location:?} {wrong:?} {language}: {}",
             route.path, reply.text
         );
         assert_eq!((reply.http, reply.try_code()), (200, Some(*code)), "{what}");
@@ -374,7 +374,7 @@ fn words(code: i64) -> [&'static str; 2] {
 
 async fn scene(client: &Client) -> Scene {
     let (author, fan) = (client.new_account().await, client.new_account().await);
-    let video_id = film(client, &author).await;
+    let video_id = publish_video(client, &author).await;
     let comment = client
         .comment(&author.token, video_id, "by the author")
         .await;
@@ -415,9 +415,9 @@ async fn whatever_is_wrong_in_whatever_place_is_refused_by_name_and_changes_noth
     let mut cases = 0;
     for route in routes(&scene) {
         for wrong in &route.wrong {
-            let everywhere = PLACES.map(|place| refused(&client, &route, place, wrong));
+            let everywhere = LOCATIONS.map(|location| refused(&client, &route, location, wrong));
             futures::future::join_all(everywhere).await;
-            cases += PLACES.len();
+            cases += LOCATIONS.len();
         }
     }
     assert!(cases > 1500, "{cases}");
@@ -443,13 +443,13 @@ async fn what_is_right_is_right_in_every_place() {
         !writes.iter().any(|write| route.path.contains(write))
     });
     for route in reads_and_unlikes {
-        for place in PLACES {
-            let request = place.request(&client, &route.method, route.path, &route.right);
+        for location in LOCATIONS {
+            let request = location.request(&client, &route.method, route.path, &route.right);
             let reply = client.send(request).await;
             assert_eq!(
                 reply.try_code(),
                 Some(0),
-                "{} {place:?} {}",
+                "{} {location:?} {}",
                 route.path,
                 reply.text
             );
@@ -462,12 +462,12 @@ async fn what_is_right_is_right_in_every_place() {
 async fn on_the_feed_a_broken_token_is_none() {
     let system = shared_system().await;
     let client = system.client();
-    for place in PLACES {
+    for location in LOCATIONS {
         let pairs = [
             ("token", "not.a.token".to_owned()),
             ("latest_time", "1".to_owned()),
         ];
-        let request = place.request(&client, &Method::GET, "/douyin/feed/", &pairs);
+        let request = location.request(&client, &Method::GET, "/douyin/feed/", &pairs);
         assert!(videos(&client.send(request).await.ok()).is_empty());
     }
 }

@@ -4,7 +4,7 @@ import type { User } from "../api/calls";
 import { isMe } from "../model/session";
 import { userOf } from "../model/store";
 import { follow } from "../model/wishes";
-import { paths } from "../router/places";
+import { paths } from "../router/routes";
 import { t } from "../words";
 import { Avatar } from "./avatar";
 

@@ -2,7 +2,7 @@
 
 import type { User } from "../api/calls";
 import { userNamed } from "../model/store";
-import { paths } from "../router/places";
+import { paths } from "../router/routes";
 
 const WORD = "[\\p{L}\\p{N}_\\p{M}]+";
 /** A tag, or what may be a name: up to four words. */

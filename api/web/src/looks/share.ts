@@ -2,7 +2,7 @@
 
 import type { Video } from "../api/calls";
 import { say } from "../model/toasts";
-import { paths } from "../router/places";
+import { paths } from "../router/routes";
 import { t } from "../words";
 
 /** Where a page comes over plain HTTP from another machine there is no clipboard, but the old command. */

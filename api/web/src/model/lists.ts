@@ -1,9 +1,9 @@
-// The lists of videos, by the place that they belong to. A list stays while the page does, with the video that one has come to.
+// The lists of videos, by the route that they belong to. A list stays while the page does, with the video that one has come to.
 
 import { effect, signal } from "@preact/signals";
 
 import { api, type Video } from "../api/calls";
-import type { ProfileTab } from "../router/places";
+import type { ProfileTab } from "../router/routes";
 import { tab } from "./kept";
 import { Pager, type Page } from "./pager";
 import { session } from "./session";

@@ -7,8 +7,8 @@ import { hasEnded } from "../api/client";
 import { ApiError } from "../api/errors";
 import { newKey } from "../api/key";
 import { publish, type Progress, type Upload } from "../api/upload";
-import { go, place } from "../router/router";
-import { paths } from "../router/places";
+import { go, route } from "../router/router";
+import { paths } from "../router/routes";
 import { t } from "../words";
 import { whenBack } from "./connection";
 import { drafts } from "./drafts";
@@ -121,7 +121,7 @@ async function arrived(): Promise<void> {
   const watch = { label: t("watch"), run: () => void go(newest ? paths.video(newest.id) : paths.profile(me)) };
   const home = listOf(keys.home);
   if (newest?.state === "processing") say(t("publishedProcessing"), false, watch);
-  else if (place.value.name === "feed" && home.active.value === 0) {
+  else if (route.value.name === "feed" && home.active.value === 0) {
     await home.restart();
     say(t("published"));
   } else say(t("published"), false, watch);

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { Video } from "../api/calls";
 import { Rich } from "../looks/rich";
-import { paths } from "../router/places";
+import { paths } from "../router/routes";
 import { ago, t } from "../words";
 
 export function About({ video }: { video: Video }) {

@@ -8,7 +8,7 @@ import { Avatar } from "../looks/avatar";
 import { Icon } from "../looks/icon";
 import { share } from "../looks/share";
 import { close, open, sheets } from "../router/router";
-import { paths } from "../router/places";
+import { paths } from "../router/routes";
 import { count, t } from "../words";
 
 /** Opens the comments, or closes them where they lie beside. */

@@ -1,8 +1,8 @@
-// Where one is, over the browser's history: each place has a URL, and each sheet an entry of its own, so that Back closes it.
+// Where one is, over the browser's history: each route has a URL, and each sheet an entry of its own, so that Back closes it.
 
 import { computed, signal } from "@preact/signals";
 
-import { paths, placeOf, type Sheet } from "./places";
+import { paths, routeOf, type Sheet } from "./routes";
 
 /** What the history keeps of an entry. */
 interface Entry {
@@ -21,7 +21,7 @@ function entryOf(state: unknown): Entry {
 const path = signal(location.pathname);
 const entry = signal(entryOf(history.state));
 
-export const place = computed(() => placeOf(path.value));
+export const route = computed(() => routeOf(path.value));
 export const sheets = computed(() => entry.value.sheets);
 export const list = computed(() => entry.value.list);
 /** Tells entries of the history apart. */
@@ -86,7 +86,7 @@ export const topSheet = (): Sheet | undefined => entry.value.sheets.at(-1);
 /** Links within the page don't load it anew. */
 addEventListener("click", (event) => {
   const link = (event.target as Element).closest<HTMLAnchorElement>("a[href]");
-  const isOurs = link && link.origin === location.origin && !link.target && placeOf(link.pathname).name !== "unknown";
+  const isOurs = link && link.origin === location.origin && !link.target && routeOf(link.pathname).name !== "unknown";
   if (!isOurs || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   if (link.pathname === location.pathname && !entry.value.sheets.length) return;

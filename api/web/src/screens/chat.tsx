@@ -14,7 +14,7 @@ import { Icon } from "../looks/icon";
 import { Failed, Note, Spinner } from "../looks/note";
 import { Rich } from "../looks/rich";
 import { back } from "../router/router";
-import { paths } from "../router/places";
+import { paths } from "../router/routes";
 import { ago, characters, locale, t } from "../words";
 import { Guest } from "./guest";
 import { NotFound } from "./not-found";

@@ -13,7 +13,7 @@ import { Note } from "../looks/note";
 import { Videos } from "../player/list";
 import { useKeys } from "../player/keys";
 import { back, list as from, open, rename, sheets } from "../router/router";
-import { paths } from "../router/places";
+import { paths } from "../router/routes";
 import { t } from "../words";
 import { Guest } from "./guest";
 import { NotFound } from "./not-found";

@@ -6,7 +6,7 @@ import { videoOf } from "../model/store";
 import { useEnd } from "../looks/end";
 import { Icon, type IconName } from "../looks/icon";
 import { Failed, Note, Spinner } from "../looks/note";
-import { paths } from "../router/places";
+import { paths } from "../router/routes";
 import { count, t } from "../words";
 
 export function Grid({ list, name, empty, icon }: { list: VideoList; name: string; empty: string; icon: IconName }) {

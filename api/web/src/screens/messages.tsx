@@ -10,7 +10,7 @@ import { now, putUser } from "../model/store";
 import { Avatar } from "../looks/avatar";
 import { useEnd } from "../looks/end";
 import { Failed, Note, Spinner } from "../looks/note";
-import { paths } from "../router/places";
+import { paths } from "../router/routes";
 import { t } from "../words";
 import { Guest } from "./guest";
 import { useTitle } from "./title";

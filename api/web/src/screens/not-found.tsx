@@ -1,7 +1,7 @@
-// A place that isn't there.
+// The screen of a URL that leads nowhere.
 
 import { Note } from "../looks/note";
-import { paths } from "../router/places";
+import { paths } from "../router/routes";
 import { t, type Name } from "../words";
 
 export function NotFound({ title = "noSuchPage", hint = "noSuchPageHint" }: { title?: Name; hint?: Name }) {

@@ -16,7 +16,7 @@ import { FollowButton } from "../looks/people";
 import { Rich } from "../looks/rich";
 import { Tabs } from "../looks/tabs";
 import { back, go, key, open } from "../router/router";
-import { paths, type ProfileTab } from "../router/places";
+import { paths, type ProfileTab } from "../router/routes";
 import { count, t } from "../words";
 import { Grid } from "./grid";
 import { NotFound } from "./not-found";

@@ -1,6 +1,6 @@
 // Which component shows which sheet.
 
-import type { Sheet } from "../router/places";
+import type { Sheet } from "../router/routes";
 import { Account } from "./account";
 import { DeleteVideo, LogOut } from "./ask";
 import { CommentsSheet } from "./comments";

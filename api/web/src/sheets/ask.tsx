@@ -7,7 +7,7 @@ import { api } from "../api/calls";
 import { forgetVideo } from "../model/lists";
 import { session } from "../model/session";
 import { complain, say } from "../model/toasts";
-import { back, close, place } from "../router/router";
+import { back, close, route } from "../router/router";
 import { t } from "../words";
 import { Sheet } from "./sheet";
 
@@ -51,7 +51,7 @@ export function Ask({ title, hint, action, testid, isLeaving, run, children }: P
 export function DeleteVideo({ id, isLeaving }: { id: number; isLeaving: boolean }) {
   async function run() {
     await api.deleteVideo(id);
-    const where = place.value;
+    const where = route.value;
     await close();
     forgetVideo(id);
     say(t("videoDeleted"));

@@ -14,7 +14,7 @@ import { Rich } from "../looks/rich";
 import { useEnd } from "../looks/end";
 import { useKeys } from "../player/keys";
 import { close, sheets } from "../router/router";
-import { paths } from "../router/places";
+import { paths } from "../router/routes";
 import { ago, characters, count, t } from "../words";
 import { Sheet } from "./sheet";
 

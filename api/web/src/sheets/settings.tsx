@@ -8,7 +8,7 @@ import { complain, say } from "../model/toasts";
 import { Field } from "../looks/field";
 import { Icon, type IconName } from "../looks/icon";
 import { close, go, open } from "../router/router";
-import { paths, type Sheet as Opened } from "../router/places";
+import { paths, type Sheet as Opened } from "../router/routes";
 import { t, type Name } from "../words";
 import { passwordProblem } from "./account";
 import { Ask } from "./ask";

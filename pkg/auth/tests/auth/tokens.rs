@@ -24,7 +24,7 @@ fn tokens(keys: &[(&str, &str)], ttl: Duration) -> Tokens {
 
 /// The user that a token brings back.
 fn user(tokens: &Tokens, token: &str) -> Result<i64, TokenError> {
-    tokens.verify(token).map(|holder| holder.user_id)
+    tokens.verify(token).map(|subject| subject.user_id)
 }
 
 fn good_claims() -> Value {
@@ -106,26 +106,26 @@ fn a_token_brings_its_user_back() {
 #[test]
 fn a_token_is_of_the_account_that_it_was_issued_to_and_of_no_later_one_with_its_id() {
     let tokens = tokens(&[OLD], WEEK);
-    let holder = tokens
+    let subject = tokens
         .verify(&tokens.issue(42, Some(1_700_000_000_123)).unwrap())
         .unwrap();
-    assert!(holder.is_of(1_700_000_000_123));
+    assert!(subject.was_issued_to(1_700_000_000_123));
     for other in [0, 1_700_000_000_122, 1_700_000_000_124, i64::MAX] {
-        assert!(!holder.is_of(other), "{other}");
+        assert!(!subject.was_issued_to(other), "{other}");
     }
     // One of before accounts were named so: of an account that was there by then, as clocks go.
     let iat = get_current_timestamp() - 1000;
     let old = tokens.verify(&with_claims(&claims("iat", Some(json!(iat)))));
     let (old, iat_ms) = (old.unwrap(), i64::try_from(iat).unwrap() * 1000);
     assert_eq!((old.user_id, old.created_ms), (42, None));
-    for (created_ms, is_of) in [
+    for (created_ms, is_accepted) in [
         (0, true),
         (iat_ms, true),
         (iat_ms + 60_000, true),
         (iat_ms + 60_001, false),
         (iat_ms + 900_000, false),
     ] {
-        assert_eq!(old.is_of(created_ms), is_of, "{created_ms}");
+        assert_eq!(old.was_issued_to(created_ms), is_accepted, "{created_ms}");
     }
 }
 

@@ -12,7 +12,7 @@ pub struct Size {
     pub operations: usize,
     /// Accounts.
     pub users: usize,
-    /// Films.
+    /// Videos.
     pub videos: usize,
     /// Requests at once.
     pub clients: usize,
@@ -22,7 +22,7 @@ pub struct Size {
 
 /// A published video.
 #[derive(Debug, Clone, Copy)]
-pub struct Film {
+pub struct PublishedVideo {
     /// Its id.
     pub id: i64,
     /// Index of the author.
@@ -32,10 +32,10 @@ pub struct Film {
 /// Where a workload acts.
 #[derive(Debug, Clone)]
 pub struct Fixture {
-    /// All of them; the first few have published the films.
+    /// All of them; the first few have published the videos.
     pub users: Vec<Account>,
     /// In the order of their ids.
-    pub films: Vec<Film>,
+    pub videos: Vec<PublishedVideo>,
 }
 
 /// Users who publish; the rest only watches.
@@ -50,23 +50,23 @@ impl Fixture {
             .buffered(8)
             .collect::<Vec<_>>()
             .await;
-        let film = media::mp4();
+        let video = media::mp4();
         let published = stream::iter(0..size.videos).map(|n| {
             let token = &users[n % AUTHORS].token;
-            client.publish(token, "A film", film.clone())
+            client.publish(token, "A video", video.clone())
         });
         let replies: Vec<_> = published.buffer_unordered(2).collect().await;
         replies.into_iter().for_each(|reply| drop(reply.ok()));
-        let mut films = Vec::new();
+        let mut videos = Vec::new();
         for (author, account) in users.iter().enumerate().take(AUTHORS) {
             let works = client.works(account.user_id).await.ok();
             for work in works["video_list"].as_array().unwrap() {
                 let id = work["id"].as_i64().unwrap();
-                films.push(Film { id, author });
+                videos.push(PublishedVideo { id, author });
             }
         }
-        assert_eq!(films.len(), size.videos);
-        films.sort_by_key(|film| film.id);
-        Self { users, films }
+        assert_eq!(videos.len(), size.videos);
+        videos.sort_by_key(|video| video.id);
+        Self { users, videos }
     }
 }

@@ -9,7 +9,7 @@ mod reference;
 mod verdict;
 mod workload;
 
-pub use fixture::{Film, Fixture, Size};
-pub use reference::{Answer, Operation, Reference, Wrong};
+pub use fixture::{Fixture, PublishedVideo, Size};
+pub use reference::{Answer, Operation, Reference, Violation};
 pub use verdict::Verdict;
 pub use workload::Workload;

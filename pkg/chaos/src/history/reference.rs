@@ -98,14 +98,14 @@ impl Operation {
 
 /// An answer that can't be true.
 #[derive(Debug)]
-pub struct Wrong {
+pub struct Violation {
     /// When it came.
     pub at: Instant,
     /// What was shown, and what was known.
     pub what: String,
 }
 
-impl Wrong {
+impl Violation {
     /// Seen just now.
     pub fn now(what: String) -> Self {
         let at = Instant::now();
@@ -119,9 +119,9 @@ pub struct Reference {
     /// Every request, in the order of their ends.
     pub history: Vec<Operation>,
     /// What was shown without something that had been answered before.
-    pub stale: Vec<Wrong>,
+    pub stale: Vec<Violation>,
     /// What was answered as if something acknowledged weren't so.
-    pub denied: Vec<Wrong>,
+    pub denied: Vec<Violation>,
     sets: HashMap<Pair, Vec<Set>>,
     /// By text: each has its own.
     comments: BTreeMap<String, Comment>,

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     fixture::Fixture,
-    reference::{Link, Pair, Reference, Wrong},
+    reference::{Link, Pair, Reference, Violation},
 };
 
 /// By then every count must be that of the rows.
@@ -92,7 +92,7 @@ impl Verdict {
     }
 }
 
-fn whats(wrong: &[Wrong]) -> Vec<String> {
+fn whats(wrong: &[Violation]) -> Vec<String> {
     wrong.iter().map(|wrong| wrong.what.clone()).collect()
 }
 

@@ -14,11 +14,11 @@ use testkit::{Account, Client, Reply, System};
 use tokio::task::JoinSet;
 
 use super::{
-    fixture::{Film, Fixture, Size},
-    reference::{Answer, Link, Operation, Pair, Reference, Wrong},
+    fixture::{Fixture, PublishedVideo, Size},
+    reference::{Answer, Link, Operation, Pair, Reference, Violation},
 };
 
-/// Users and films that half of the likes are between, so that operations meet on the same pair.
+/// Users and videos that half of the likes are between, so that operations meet on the same pair.
 const FANS: usize = 6;
 const HITS: usize = 3;
 /// A refusal comes at once: without a rest most operations would be of the moments when a service is away.
@@ -46,7 +46,7 @@ struct Shared {
 struct Written {
     id: i64,
     text: String,
-    film: Film,
+    video: PublishedVideo,
     writer: usize,
 }
 
@@ -113,8 +113,8 @@ impl Shared {
         random_range(0..self.fixture.users.len())
     }
 
-    fn film(&self) -> Film {
-        self.fixture.films[random_range(0..self.fixture.films.len())]
+    fn video(&self) -> PublishedVideo {
+        self.fixture.videos[random_range(0..self.fixture.videos.len())]
     }
 
     fn account(&self, user: usize) -> &Account {
@@ -161,7 +161,7 @@ impl Shared {
             let mut reference = self.reference();
             if let (false, Answer::Refused(code)) = (is_write, &answer) {
                 let what = format!("{what}: {code}, though what it asks for exists");
-                reference.stale.push(Wrong::now(what));
+                reference.stale.push(Violation::now(what));
             }
             reference.history.push(Operation {
                 what,
@@ -172,7 +172,7 @@ impl Shared {
             });
             if let Some(count) = result.as_ref().ok().and_then(negative_count) {
                 let what = format!("{what}: {count}");
-                reference.denied.push(Wrong::now(what));
+                reference.denied.push(Violation::now(what));
             }
         }
         if result == Err(None) {
@@ -182,20 +182,20 @@ impl Shared {
     }
 
     fn denied(&self, what: String) {
-        self.reference().denied.push(Wrong::now(what));
+        self.reference().denied.push(Violation::now(what));
     }
 
     async fn like(&self, client: &Client, is_there: bool) {
-        let (mut user, mut film) = (self.user(), self.film());
+        let (mut user, mut video) = (self.user(), self.video());
         if rand::random() {
-            (user, film) = (user % FANS, self.fixture.films[random_range(0..HITS)]);
+            (user, video) = (user % FANS, self.fixture.videos[random_range(0..HITS)]);
         }
         let Account { token, user_id, .. } = self.account(user);
-        let pair = (Link::Like, *user_id, film.id);
+        let pair = (Link::Like, *user_id, video.id);
         let request = async {
             match is_there {
-                true => self.write("like", client.like(token, film.id)).await,
-                false => self.write("unlike", client.unlike(token, film.id)).await,
+                true => self.write("like", client.like(token, video.id)).await,
+                false => self.write("unlike", client.unlike(token, video.id)).await,
             }
         };
         if self.set(pair, is_there, request).await {
@@ -265,7 +265,7 @@ impl Shared {
             let is_there = list.iter().any(|entry| entry["id"] == pair.2);
             if !states.contains(&is_there) {
                 let what = format!("{pair:?} was shown as there = {is_there} after its answer");
-                reference.stale.push(Wrong::now(what));
+                reference.stale.push(Violation::now(what));
             }
         }
     }
@@ -296,17 +296,17 @@ impl Shared {
             .and_then(|body| body["message_list"].as_array());
         if list.is_some_and(|list| !list.iter().any(|found| found["content"] == *text)) {
             let what = format!("{text} wasn't shown after its answer");
-            self.reference().stale.push(Wrong::now(what));
+            self.reference().stale.push(Violation::now(what));
         }
     }
 
     async fn comment(&self, client: &Client) {
-        let (writer, film) = (self.user(), self.film());
+        let (writer, video) = (self.user(), self.video());
         let number = self.texts.fetch_add(1, Ordering::Relaxed);
         let text = format!("评论 {number}");
         let token = &self.account(writer).token;
         let outcome = self
-            .write("comment", client.comment(token, film.id, &text))
+            .write("comment", client.comment(token, video.id, &text))
             .await;
         let id = match &outcome {
             Ok(body) => Some(body["comment"]["id"].as_i64().unwrap()),
@@ -315,29 +315,35 @@ impl Shared {
                 return self.denied(format!("a comment was refused: {code}"));
             }
         };
-        self.reference().comment(text.clone(), film.id, id);
+        self.reference().comment(text.clone(), video.id, id);
         let Some(id) = id else { return };
         // Nobody deletes it yet.
         if rand::random() {
-            self.look_at_comments(client, film, id, true).await;
+            self.look_at_comments(client, video, id, true).await;
         }
         self.comments.lock().unwrap().push(Written {
             id,
             text,
-            film,
+            video,
             writer,
         });
     }
 
     /// Whether a comment is shown, to anybody, as it was answered.
-    async fn look_at_comments(&self, client: &Client, film: Film, id: i64, is_there: bool) {
-        let body = self.read("comment list", client.comments(film.id)).await;
+    async fn look_at_comments(
+        &self,
+        client: &Client,
+        video: PublishedVideo,
+        id: i64,
+        is_there: bool,
+    ) {
+        let body = self.read("comment list", client.comments(video.id)).await;
         let list = body
             .as_ref()
             .and_then(|body| body["comment_list"].as_array());
         if list.is_some_and(|list| list.iter().any(|found| found["id"] == id) != is_there) {
             let what = format!("comment {id} was shown as there = {}", !is_there);
-            self.reference().stale.push(Wrong::now(what));
+            self.reference().stale.push(Violation::now(what));
         }
     }
 
@@ -354,17 +360,17 @@ impl Shared {
         let Written {
             id,
             text,
-            film,
+            video,
             writer,
         } = written;
-        let by = if rand::random() { writer } else { film.author };
+        let by = if rand::random() { writer } else { video.author };
         let token = &self.account(by).token;
-        let deletion = client.delete_comment(token, film.id, id);
+        let deletion = client.delete_comment(token, video.id, id);
         match self.write("delete comment", deletion).await {
             Ok(_) => {
                 self.reference().deleted(&text, true);
                 if rand::random() {
-                    self.look_at_comments(client, film, id, false).await;
+                    self.look_at_comments(client, video, id, false).await;
                 }
             }
             Err(None) => self.reference().deleted(&text, false),
@@ -383,11 +389,11 @@ impl Shared {
             comments[random_range(0..comments.len())].clone()
         };
         let by = self.user();
-        if by == written.writer || by == written.film.author {
+        if by == written.writer || by == written.video.author {
             return;
         }
         let token = &self.account(by).token;
-        let deletion = client.delete_comment(token, written.film.id, written.id);
+        let deletion = client.delete_comment(token, written.video.id, written.id);
         match self.write("delete another's comment", deletion).await {
             // Its writer may have been faster.
             Err(Some(10008 | 10009) | None) => {}
@@ -406,11 +412,11 @@ impl Shared {
             0 => self.read("feed", client.feed(&query)).await,
             1 => self.read("user", client.user(*user_id, token)).await,
             2 => {
-                let author = self.account(self.film().author);
+                let author = self.account(self.video().author);
                 self.read("works", client.works(author.user_id)).await
             }
             3 => {
-                self.read("comment list", client.comments(self.film().id))
+                self.read("comment list", client.comments(self.video().id))
                     .await
             }
             4 => {

@@ -28,8 +28,8 @@ async fn registered(redis: &Redis, id: &str) {
 /// Nobody who asks now is told less than that commit.
 async fn nobody_misses(marks: &Marks, subjects: &[Subject], unmarked: &Commit) {
     match marks.read(subjects).await {
-        Sees::All(Why::Unknown) => {}
-        Sees::UpTo { commit, .. } if commit.seq >= unmarked.seq => {}
+        Consistency::All(StrictReason::Unknown) => {}
+        Consistency::UpTo { commit, .. } if commit.seq >= unmarked.seq => {}
         other => panic!("{other:?} misses {unmarked:?}"),
     }
 }
@@ -70,7 +70,10 @@ async fn a_process_that_stays_cut_off_ends_the_trust_of_all_until_it_is_back() {
         // Keepers have all the time that they need to make an epoch.
         for _ in 0..30 {
             for subjects in [&[User(7)][..], &[]] {
-                assert_eq!(others.read(subjects).await, Sees::All(Why::Unknown));
+                assert_eq!(
+                    others.read(subjects).await,
+                    Consistency::All(StrictReason::Unknown)
+                );
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -93,8 +96,12 @@ async fn a_redis_that_refuses_to_write_ends_the_trust_of_all_until_it_writes_aga
         assert!(!marks.set(&[User(7)], &unmarked).await, "{why:?}");
         assert_eq!(marks.settled().await, Settled::RunOut("a".to_owned()));
         for subjects in [&[User(7)][..], &[User(8)], &[]] {
-            let sees = reader.read(subjects).await;
-            assert_eq!(sees, Sees::All(Why::Unknown), "{why:?}");
+            let consistency = reader.read(subjects).await;
+            assert_eq!(
+                consistency,
+                Consistency::All(StrictReason::Unknown),
+                "{why:?}"
+            );
         }
         redis.accept_writes();
         known(&reader).await;
@@ -105,7 +112,7 @@ async fn a_redis_that_refuses_to_write_ends_the_trust_of_all_until_it_writes_aga
 #[tokio::test]
 async fn a_writer_that_is_gone_is_removed_with_a_new_epoch_only_if_it_owed_something() {
     let (redis, marks, primary) = kept().await;
-    for (id, status) in [("b", WriterStatus::Gone), ("c", WriterStatus::Owing)] {
+    for (id, status) in [("b", WriterStatus::Gone), ("c", WriterStatus::GoneDirty)] {
         let process = primary.of_process(id);
         let of_it = self::marks(&redis, ReadsAfterWrites::Gtid);
         let task = tokio::spawn(of_it.clone().keep(process));
@@ -115,7 +122,7 @@ async fn a_writer_that_is_gone_is_removed_with_a_new_epoch_only_if_it_owed_somet
         // Killed: it can't say goodbye.
         task.abort();
         eventually(PATIENCE, "the end of its lease", async || {
-            (marks.read(&[User(1)]).await == Sees::All(Why::Unknown)).then_some(())
+            (marks.read(&[User(1)]).await == Consistency::All(StrictReason::Unknown)).then_some(())
         })
         .await;
         let unmarked = primary.commit();
@@ -124,7 +131,7 @@ async fn a_writer_that_is_gone_is_removed_with_a_new_epoch_only_if_it_owed_somet
         let after = floor(&marks).await;
         assert_eq!(
             after > unmarked.seq,
-            status == WriterStatus::Owing,
+            status == WriterStatus::GoneDirty,
             "{id}: {after}"
         );
         assert_eq!(
@@ -145,7 +152,10 @@ async fn a_process_that_leaves_costs_the_others_no_trust() {
     known(&marks).await;
     assert!(leaving.leave().await);
     for _ in 0..60 {
-        assert_ne!(marks.read(&[User(1)]).await, Sees::All(Why::Unknown));
+        assert_ne!(
+            marks.read(&[User(1)]).await,
+            Consistency::All(StrictReason::Unknown)
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     // One that can't be sure that nothing is missing doesn't leave.
@@ -160,7 +170,10 @@ async fn a_set_of_leases_that_was_lost_is_no_empty_one() {
     let before = primary.commit();
     marks.set(&[User(7)], &before).await;
     redis.command(DATABASE, &["DEL", "t:{m7}:leases"]);
-    assert_eq!(marks.read(&[User(7)]).await, Sees::All(Why::Unknown));
+    assert_eq!(
+        marks.read(&[User(7)]).await,
+        Consistency::All(StrictReason::Unknown)
+    );
     known(&marks).await;
     nobody_misses(&marks, &[User(7)], &before).await;
 }

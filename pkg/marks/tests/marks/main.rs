@@ -13,9 +13,8 @@ use std::{
 };
 
 use marks::{
-    Commit, Marks, Sees, Subject,
+    Commit, Consistency, Marks, StrictReason, Subject,
     Subject::{User, Video},
-    Why,
     leases::{Cleanup, EpochBase, Registry, Settled, WriterStatus},
 };
 use settings::{ReadsAfterWrites, Secret};
@@ -77,7 +76,7 @@ impl Registry for Primary {
         ids: &[String],
     ) -> Option<Vec<(String, WriterStatus)>> {
         let writers = self.writers.lock().unwrap();
-        let status = |id: &String| *writers.get(id).unwrap_or(&WriterStatus::Owing);
+        let status = |id: &String| *writers.get(id).unwrap_or(&WriterStatus::GoneDirty);
         Some(ids.iter().map(|id| (id.clone(), status(id))).collect())
     }
 
@@ -118,8 +117,8 @@ fn commit(seq: u64) -> Commit {
     }
 }
 
-fn up_to(seq: u64, marked: bool) -> Sees {
-    Sees::UpTo {
+fn up_to(seq: u64, marked: bool) -> Consistency {
+    Consistency::UpTo {
         commit: commit(seq),
         marked,
     }
@@ -173,7 +172,7 @@ async fn kept() -> (Redis, Marks, Primary) {
 async fn known(marks: &Marks) {
     let all: Vec<_> = (0..64).map(User).collect();
     eventually(PATIENCE, "marks that can be read", async || {
-        (marks.read(&all).await != Sees::All(Why::Unknown)).then_some(())
+        (marks.read(&all).await != Consistency::All(StrictReason::Unknown)).then_some(())
     })
     .await;
 }
@@ -181,7 +180,7 @@ async fn known(marks: &Marks) {
 /// All commits up to this one must be seen by who reads these.
 async fn floor(marks: &Marks) -> u64 {
     match marks.read(&[User(1)]).await {
-        Sees::UpTo { commit, .. } => commit.seq,
+        Consistency::UpTo { commit, .. } => commit.seq,
         other => panic!("{other:?}"),
     }
 }
@@ -193,8 +192,8 @@ async fn who_wrote_and_what_they_wrote_to_are_marked_and_nobody_else() {
     let written = primary.commit();
     marks.set(&[User(7), Video(9)], &written).await;
     for subjects in [vec![User(7)], vec![Video(9)], vec![User(1), Video(9)]] {
-        let sees = marks.read(&subjects).await;
-        assert_eq!(sees, up_to(written.seq, true), "{subjects:?}");
+        let consistency = marks.read(&subjects).await;
+        assert_eq!(consistency, up_to(written.seq, true), "{subjects:?}");
     }
     for subject in [User(9), Video(7), User(15)] {
         assert_eq!(marks.read(&[subject]).await, up_to(floor, false));
@@ -213,17 +212,17 @@ async fn of_many_subjects_each_has_its_own_mark_and_a_bucket_costs_one_script() 
     marks.set(&[User(15)], &other).await;
     let asked: Vec<Subject> = (0..64).rev().map(User).collect();
     let before = scripts_run(&redis);
-    let sees = marks.read_each(&asked).await;
+    let consistency = marks.read_each(&asked).await;
     let run = scripts_run(&redis) - before;
-    for (subject, sees) in asked.iter().zip(&sees) {
+    for (subject, consistency) in asked.iter().zip(&consistency) {
         let expected = match subject {
             User(7) => up_to(one.seq, true),
             User(15) => up_to(other.seq, true),
             _ => up_to(floor, false),
         };
-        assert_eq!(*sees, expected, "{subject:?}");
+        assert_eq!(*consistency, expected, "{subject:?}");
     }
-    assert_eq!(sees.len(), asked.len());
+    assert_eq!(consistency.len(), asked.len());
     // 8 buckets; the keeper may renew its leases meanwhile.
     assert!((8..32).contains(&run), "{run} scripts");
 }
@@ -265,7 +264,10 @@ async fn after_a_flush_everyone_must_see_everything_until_an_epoch_covers_it() {
     let lost = primary.commit();
     marks.set(&[User(7)], &lost).await;
     redis.command(DATABASE, &["FLUSHALL"]);
-    assert_eq!(marks.read(&[User(7)]).await, Sees::All(Why::Unknown));
+    assert_eq!(
+        marks.read(&[User(7)]).await,
+        Consistency::All(StrictReason::Unknown)
+    );
     known(&marks).await;
     assert!(floor(&marks).await > lost.seq);
 }
@@ -276,11 +278,14 @@ async fn an_epoch_of_another_run_of_the_server_counts_as_missing() {
     let before = primary.commit();
     marks.set(&[User(7)], &before).await;
     redis.kill();
-    assert_eq!(marks.read(&[User(7)]).await, Sees::All(Why::Unknown));
+    assert_eq!(
+        marks.read(&[User(7)]).await,
+        Consistency::All(StrictReason::Unknown)
+    );
     // Its keys come back: what was marked after they were saved doesn't.
     redis.restart().await;
     known(&marks).await;
-    let Sees::UpTo { commit, .. } = marks.read(&[User(7)]).await else {
+    let Consistency::UpTo { commit, .. } = marks.read(&[User(7)]).await else {
         panic!("no commit");
     };
     assert!(commit.seq > before.seq, "{commit:?}");
@@ -292,10 +297,13 @@ async fn a_commit_that_could_not_be_marked_is_covered_by_the_next_epoch() {
     redis.freeze();
     let unmarked = primary.commit();
     marks.set(&[User(7)], &unmarked).await;
-    assert_eq!(marks.read(&[User(7)]).await, Sees::All(Why::Unknown));
+    assert_eq!(
+        marks.read(&[User(7)]).await,
+        Consistency::All(StrictReason::Unknown)
+    );
     redis.thaw();
     known(&marks).await;
-    let Sees::UpTo { commit, .. } = marks.read(&[User(7)]).await else {
+    let Consistency::UpTo { commit, .. } = marks.read(&[User(7)]).await else {
         panic!("no commit");
     };
     assert!(commit.seq >= unmarked.seq, "{commit:?}");
@@ -363,10 +371,13 @@ async fn without_comparable_commits_a_mark_means_everything_and_an_epoch_waits_i
     let started = std::time::Instant::now();
     known(&marks).await;
     assert!(started.elapsed() >= marks.ttl(), "{:?}", started.elapsed());
-    assert_eq!(marks.read(&[User(7)]).await, Sees::Any);
+    assert_eq!(marks.read(&[User(7)]).await, Consistency::Any);
     marks.set(&[User(7)], &commit(500)).await;
-    assert_eq!(marks.read(&[User(7)]).await, Sees::All(Why::Marked));
-    assert_eq!(marks.read(&[User(8)]).await, Sees::Any);
+    assert_eq!(
+        marks.read(&[User(7)]).await,
+        Consistency::All(StrictReason::Marked)
+    );
+    assert_eq!(marks.read(&[User(8)]).await, Consistency::Any);
 }
 
 #[tokio::test]
@@ -397,8 +408,8 @@ async fn on_a_redis_cluster_a_node_that_is_away_or_comes_back_empty_hides_no_com
 async fn hides_none(marks: &Marks, written: &[(Subject, Commit)]) {
     for (user, commit) in written {
         match marks.read(&[*user]).await {
-            Sees::All(Why::Unknown) => {}
-            Sees::UpTo { commit: seen, .. } if seen.seq >= commit.seq => {}
+            Consistency::All(StrictReason::Unknown) => {}
+            Consistency::UpTo { commit: seen, .. } if seen.seq >= commit.seq => {}
             other => panic!("{other:?} misses {commit:?} of {user:?}"),
         }
     }

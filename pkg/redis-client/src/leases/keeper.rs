@@ -24,7 +24,7 @@ pub enum WriterStatus {
     /// It is gone, and everything it acknowledged is in Redis.
     Gone,
     /// It is gone, and may have acknowledged something that isn't in Redis.
-    Owing,
+    GoneDirty,
 }
 
 /// The content of a new epoch.
@@ -66,7 +66,7 @@ pub trait Registry: Send + Sync + 'static {
 
 /// What the last renewal found wrong with a bucket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Wrong {
+struct BucketDefects {
     lacks_epoch: bool,
     run_out: Vec<String>,
 }
@@ -76,8 +76,8 @@ impl Leases {
     pub async fn keep(leases: Weak<Self>, registry: impl Registry) {
         let seen = watch::Sender::new(Vec::new());
         tokio::select! {
-            () = hold(&leases, &registry, &seen) => {}
-            () = mend(&leases, &registry, seen.subscribe()) => {}
+            () = renew_forever(&leases, &registry, &seen) => {}
+            () = repair(&leases, &registry, seen.subscribe()) => {}
         }
     }
 
@@ -91,10 +91,10 @@ impl Leases {
             .collect()
     }
 
-    async fn mend_once(&self, registry: &impl Registry, seen: &[Wrong]) {
+    async fn repair_once(&self, registry: &impl Registry, seen: &[BucketDefects]) {
         let mut run_out: Vec<String> = seen
             .iter()
-            .flat_map(|wrong| wrong.run_out.clone())
+            .flat_map(|defects| defects.run_out.clone())
             .collect();
         run_out.sort_unstable();
         run_out.dedup();
@@ -102,7 +102,7 @@ impl Leases {
             true => false,
             false => self.remove_dead(registry, &run_out).await,
         };
-        if lacks_by_removal || seen.iter().any(|wrong| wrong.lacks_epoch) {
+        if lacks_by_removal || seen.iter().any(|defects| defects.lacks_epoch) {
             self.make_missing(registry).await;
         }
     }
@@ -116,19 +116,19 @@ impl Leases {
             let of = statuses.iter().filter(|(_, status)| *status == wanted);
             of.map(|(id, _)| id.clone()).collect()
         };
-        let (gone, owing) = (with(WriterStatus::Gone), with(WriterStatus::Owing));
+        let (gone, dirty) = (with(WriterStatus::Gone), with(WriterStatus::GoneDirty));
         self.remove(registry, &gone, false).await;
-        if owing.is_empty() {
+        if dirty.is_empty() {
             return false;
         }
         // Until they are removed, readers trust nothing.
         match registry.clean_up().await {
             Some(Cleanup::Deleted) => {
-                self.remove(registry, &owing, false).await;
+                self.remove(registry, &dirty, false).await;
                 false
             }
             Some(Cleanup::ByEpoch) => {
-                self.remove(registry, &owing, true).await;
+                self.remove(registry, &dirty, true).await;
                 true
             }
             None => false,
@@ -182,8 +182,12 @@ impl Leases {
     }
 }
 
-/// Renews forever.
-async fn hold(leases: &Weak<Leases>, registry: &impl Registry, seen: &watch::Sender<Vec<Wrong>>) {
+/// Renews the leases until they are dropped, and reports what it found.
+async fn renew_forever(
+    leases: &Weak<Leases>,
+    registry: &impl Registry,
+    seen: &watch::Sender<Vec<BucketDefects>>,
+) {
     let mut tick = tokio::time::interval(PERIOD);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -198,28 +202,31 @@ async fn hold(leases: &Weak<Leases>, registry: &impl Registry, seen: &watch::Sen
         if is_ready {
             (found, _) = leases.renew(&id).await;
         }
-        seen.send_replace(found.into_iter().map(Wrong::of).collect());
+        seen.send_replace(found.into_iter().map(BucketDefects::of).collect());
     }
 }
 
 /// Repairs what the renewals found, forever. The renewals don't wait for it.
-async fn mend(
+async fn repair(
     leases: &Weak<Leases>,
     registry: &impl Registry,
-    mut seen: watch::Receiver<Vec<Wrong>>,
+    mut seen: watch::Receiver<Vec<BucketDefects>>,
 ) {
     while seen.changed().await.is_ok() {
-        let wrong = seen.borrow_and_update().clone();
+        let defects = seen.borrow_and_update().clone();
         let Some(leases) = Weak::upgrade(leases) else {
             return;
         };
-        if wrong.iter().any(|wrong| *wrong != Wrong::default()) {
-            leases.mend_once(registry, &wrong).await;
+        if defects
+            .iter()
+            .any(|bucket| *bucket != BucketDefects::default())
+        {
+            leases.repair_once(registry, &defects).await;
         }
     }
 }
 
-impl Wrong {
+impl BucketDefects {
     fn of(found: Option<Found>) -> Self {
         found.map_or_else(Self::default, |found| Self {
             lacks_epoch: !found.is_whole,

@@ -1,4 +1,4 @@
-//! Scripts that are told on which run of the server they run.
+//! Scripts that get the server's `run_id` as an argument.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! The phase of a connection and since when it lasts: idle, receiving, working, refused, or evicted.
+//! The phase of a connection (idle, receiving, working, refused or evicted), and when it began.
 //!
 //! It is one atomic word. After an eviction no work begins; work that has begun is never evicted.
 
@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-use super::pace::Pace;
+use super::timeouts::Timeouts;
 
 /// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ const PHASE_BITS: u32 = 3;
 #[derive(Debug)]
 pub(crate) struct Activity {
     opened: Instant,
-    pace: Pace,
+    timeouts: Timeouts,
     word: AtomicU64,
     /// The client of the connection itself, and the client of the current request.
     own_client: u64,
@@ -117,10 +117,10 @@ impl Candidate {
 
 impl Activity {
     /// Of a connection that was opened just now, by that client.
-    pub(crate) fn new(pace: Pace, client: u64) -> Self {
+    pub(crate) fn new(timeouts: Timeouts, client: u64) -> Self {
         Self {
             opened: Instant::now(),
-            pace,
+            timeouts,
             word: AtomicU64::new(Phase::Head as u64),
             own_client: client,
             client: AtomicU64::new(client),
@@ -128,8 +128,8 @@ impl Activity {
         }
     }
 
-    pub(crate) fn pace(&self) -> &Pace {
-        &self.pace
+    pub(crate) fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
     }
 
     /// The client that it counts for.
@@ -218,8 +218,8 @@ impl Activity {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let (phase, since) = self.phase_since();
         match phase {
-            Phase::Idle => Some(since + self.pace.idle),
-            Phase::Head => Some(since + self.pace.receive),
+            Phase::Idle => Some(since + self.timeouts.idle),
+            Phase::Head => Some(since + self.timeouts.receive),
             _ => None,
         }
     }
@@ -233,8 +233,8 @@ impl Activity {
     pub(crate) fn candidate(&self) -> Option<Candidate> {
         let word = self.word.load(Ordering::Acquire);
         let rank = match Phase::of(word).rank()? {
-            Rank::Idle if self.since(word).elapsed() < self.pace.recent => Rank::Recent,
-            Rank::Head if self.opened.elapsed() < self.pace.first_head => Rank::New,
+            Rank::Idle if self.since(word).elapsed() < self.timeouts.recent => Rank::Recent,
+            Rank::Head if self.opened.elapsed() < self.timeouts.first_head => Rank::New,
             rank => rank,
         };
         Some(Candidate {
@@ -288,13 +288,13 @@ impl Activity {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::pace::BodyPace, *};
+    use super::{super::timeouts::BodyRate, *};
 
-    const PACE: Pace = Pace {
+    const TIMEOUTS: Timeouts = Timeouts {
         receive: Duration::from_secs(10),
         idle: Duration::from_secs(75),
         send: Duration::from_secs(20),
-        body: BodyPace {
+        body: BodyRate {
             admission: Duration::from_secs(10),
             rate: 8 << 10,
             grace: Duration::from_secs(10),
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_request_has_its_time_from_its_first_byte_and_a_connection_from_its_last_answer() {
-        let activity = Activity::new(PACE, 1);
+        let activity = Activity::new(TIMEOUTS, 1);
         let first = activity.deadline().unwrap();
         std::thread::sleep(STEP);
         activity.received();
@@ -322,18 +322,18 @@ mod tests {
         activity.end();
         assert!(activity.is_idle());
         let idle = activity.deadline().unwrap();
-        assert!(idle + ROUNDING >= answered + PACE.idle, "{idle:?}");
+        assert!(idle + ROUNDING >= answered + TIMEOUTS.idle, "{idle:?}");
         std::thread::sleep(STEP);
         let began = Instant::now();
         activity.received();
         let second = activity.deadline().unwrap();
-        assert!(second + ROUNDING >= began + PACE.receive, "{second:?}");
+        assert!(second + ROUNDING >= began + TIMEOUTS.receive, "{second:?}");
         assert!(second < idle, "a request may take less time than idleness");
     }
 
     #[tokio::test]
     async fn what_is_thrown_away_behind_an_answer_goes_on_until_it_is_dropped() {
-        let activity = Activity::new(PACE, 1);
+        let activity = Activity::new(TIMEOUTS, 1);
         assert!(activity.begin(true));
         activity.discarding();
         activity.end();
@@ -347,7 +347,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_is_not_cut_and_nothing_begins_after_a_cut() {
-        let activity = Activity::new(PACE, 1);
+        let activity = Activity::new(TIMEOUTS, 1);
         let candidate = activity.candidate().unwrap();
         assert!(activity.begin(false));
         assert_eq!(activity.candidate(), None);
@@ -360,7 +360,7 @@ mod tests {
     }
     #[test]
     fn whose_connection_it_is_holds_for_a_request() {
-        let activity = Activity::new(PACE, 1);
+        let activity = Activity::new(TIMEOUTS, 1);
         assert_eq!(activity.set_client(2), None);
         assert_eq!(activity.client(), 2);
         assert_eq!(activity.set_client(1), Some(2));

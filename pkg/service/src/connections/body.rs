@@ -15,8 +15,8 @@ use tokio::time::Instant;
 
 use super::{
     activity::{Activity, Phase},
-    pace::BodyPace,
-    paced::Timer,
+    timeout_stream::Timer,
+    timeouts::BodyRate,
 };
 
 /// A discarded body must arrive at this rate at least, in bytes a second, and within this time.
@@ -49,11 +49,11 @@ impl<B: Body> RequestBody<B> {
     /// The body of a request that has just begun.
     pub(super) fn new(inner: B, activity: Arc<Activity>) -> Self {
         let phase = activity.phase();
-        let pace = activity.pace().body;
+        let body_rate = activity.timeouts().body;
         Self {
             inner,
             phase,
-            credit: Credit::new(phase, pace),
+            credit: Credit::new(phase, body_rate),
             activity,
             waiting: None,
             timer: Timer::default(),
@@ -64,7 +64,7 @@ impl<B: Body> RequestBody<B> {
     fn bound(&self) -> Option<Instant> {
         let (phase, since) = self.activity.phase_since();
         match phase {
-            Phase::Body => Some(since + self.activity.pace().body.admission),
+            Phase::Body => Some(since + self.activity.timeouts().body.admission),
             Phase::Discarding => Some(since + DISCARD_TIME),
             _ => None,
         }
@@ -96,7 +96,7 @@ where
         let phase = this.activity.phase();
         if phase != this.phase {
             this.phase = phase;
-            this.credit = Credit::new(phase, this.activity.pace().body);
+            this.credit = Credit::new(phase, this.activity.timeouts().body);
         }
         let now = Instant::now();
         let waiting = *this.waiting.get_or_insert(now);
@@ -148,13 +148,13 @@ struct Credit {
 }
 
 impl Credit {
-    fn new(phase: Phase, pace: BodyPace) -> Self {
+    fn new(phase: Phase, body_rate: BodyRate) -> Self {
         let (rate, max) = match phase {
-            Phase::Discarding => (DISCARD_RATE, pace.grace),
-            _ => (pace.rate, pace.stall),
+            Phase::Discarding => (DISCARD_RATE, body_rate.grace),
+            _ => (body_rate.rate, body_rate.stall),
         };
         Self {
-            left: pace.grace.min(max),
+            left: body_rate.grace.min(max),
             max,
             rate: rate.max(1),
         }
@@ -177,10 +177,10 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
     use super::*;
-    use crate::connections::{PACE, Pace};
+    use crate::connections::{TIMEOUTS, Timeouts};
 
     const KIB: usize = 1 << 10;
-    const PACED: BodyPace = BodyPace {
+    const BODY_RATE: BodyRate = BodyRate {
         admission: Duration::from_millis(100),
         rate: 8 << 10,
         grace: Duration::from_millis(100),
@@ -204,10 +204,13 @@ mod tests {
         }
     }
 
-    fn request(pace: BodyPace) -> (UnboundedSender<Bytes>, Arc<Activity>, RequestBody<Sent>) {
+    fn request(body_rate: BodyRate) -> (UnboundedSender<Bytes>, Arc<Activity>, RequestBody<Sent>) {
         let (send, sent) = unbounded_channel();
-        let pace = Pace { body: pace, ..PACE };
-        let activity = Arc::new(Activity::new(pace, 1));
+        let timeouts = Timeouts {
+            body: body_rate,
+            ..TIMEOUTS
+        };
+        let activity = Arc::new(Activity::new(timeouts, 1));
         assert!(activity.begin(true));
         let body = RequestBody::new(Sent(sent), activity.clone());
         (send, activity, body)
@@ -219,23 +222,23 @@ mod tests {
 
     #[test]
     fn a_body_must_keep_its_rate_and_what_came_faster_is_credit_for_a_pause() {
-        let pace = BodyPace {
+        let body_rate = BodyRate {
             admission: Duration::ZERO,
             rate: 8 << 10,
             grace: Duration::from_secs(10),
             stall: Duration::from_secs(20),
         };
         let second = Duration::from_secs(1);
-        let mut drip = Credit::new(Phase::Working, pace);
+        let mut drip = Credit::new(Phase::Working, body_rate);
         drip.add(9 * second, 1);
         assert!(drip.left < 2 * second, "a byte wins no time to speak of");
 
-        let mut steady = Credit::new(Phase::Working, pace);
+        let mut steady = Credit::new(Phase::Working, body_rate);
         for _ in 0..1000 {
             steady.add(second, 8 * KIB);
             assert_eq!(steady.left, 10 * second);
         }
-        let mut fast = Credit::new(Phase::Working, pace);
+        let mut fast = Credit::new(Phase::Working, body_rate);
         fast.add(second, 1024 * KIB);
         assert_eq!(fast.left, 20 * second, "and no more than that");
         for _ in 0..39 {
@@ -243,7 +246,7 @@ mod tests {
         }
         assert!(fast.left <= second, "half the rate eats it up");
 
-        let mut discarded = Credit::new(Phase::Discarding, pace);
+        let mut discarded = Credit::new(Phase::Discarding, body_rate);
         for _ in 0..10 {
             discarded.add(second, 128 * KIB);
         }
@@ -254,7 +257,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_admitted_has_its_time_however_fast_it_comes() {
-        let (send, _activity, mut body) = request(PACED);
+        let (send, _activity, mut body) = request(BODY_RATE);
         let ended = async {
             loop {
                 let frame = body.frame().await;
@@ -277,9 +280,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_admitted_body_goes_on_and_ends_when_nothing_comes() {
-        let (send, activity, mut body) = request(BodyPace {
+        let (send, activity, mut body) = request(BodyRate {
             admission: Duration::from_secs(60),
-            ..PACED
+            ..BODY_RATE
         });
         send.send(Bytes::from_static(b"token")).unwrap();
         assert!(body.frame().await.unwrap().is_ok());
@@ -290,10 +293,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_whole_is_worked_on_and_what_a_handler_takes_costs_the_client_nothing() {
-        let (send, activity, mut body) = request(PACED);
+        let (send, activity, mut body) = request(BODY_RATE);
         activity.counted();
         for _ in 0..3 {
-            tokio::time::sleep(PACED.grace * 2).await;
+            tokio::time::sleep(BODY_RATE.grace * 2).await;
             send.send(Bytes::from_static(b"x")).unwrap();
             assert!(body.frame().await.unwrap().is_ok());
         }
@@ -306,7 +309,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_body_never_gets_admitted_again_but_by_its_end() {
-        let (send, activity, mut body) = request(PACED);
+        let (send, activity, mut body) = request(BODY_RATE);
         activity.discarding();
         activity.admitted();
         assert_eq!(activity.phase(), Phase::Discarding);

@@ -8,7 +8,7 @@ use http_body::Body;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 
-use super::{Admission, Connection, RequestBody, paced::Paced};
+use super::{Admission, Connection, RequestBody, timeout_stream::TimeoutStream};
 use crate::BoxError;
 
 /// Longest head of a request, and most of its body that is buffered at once, in bytes.
@@ -37,7 +37,7 @@ where
             Ok::<_, Infallible>(response)
         }))
     });
-    let stream = TokioIo::new(Paced::new(stream, activity.clone()));
+    let stream = TokioIo::new(TimeoutStream::new(stream, activity.clone()));
     let mut builder = http1::Builder::new();
     // The stream has its own timeouts.
     builder.header_read_timeout(None).max_buf_size(BUFFER);

@@ -9,9 +9,9 @@ mod body;
 mod eviction;
 pub(crate) mod http;
 mod listener;
-mod pace;
-mod paced;
 pub(crate) mod rpc;
+mod timeout_stream;
+mod timeouts;
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
@@ -35,19 +35,19 @@ use activity::{Activity, Candidate};
 pub use admission::Admission;
 pub use body::{BodyError, RequestBody};
 pub(crate) use listener::{Closer, Listener};
-use pace::{BodyPace, Pace};
+use timeouts::{BodyRate, Timeouts};
 
 /// What the metrics call the bounds.
 const CONNECTIONS: &str = "connections";
 const CONNECTIONS_PER_ADDRESS: &str = "connections_per_address";
 
 /// How slow a connection may be. A browser that connects ahead, and a client that keeps connections, come again when one is gone.
-const PACE: Pace = Pace {
+const TIMEOUTS: Timeouts = Timeouts {
     receive: Duration::from_secs(10),
     idle: Duration::from_secs(75),
     send: Duration::from_secs(20),
     // For HTTP the settings give these. For thrift they are unused: a body is seen only when it is whole.
-    body: BodyPace {
+    body: BodyRate {
         admission: Duration::from_secs(10),
         rate: 8 << 10,
         grace: Duration::from_secs(10),
@@ -78,7 +78,7 @@ pub(crate) struct Connections {
     open: Mutex<HashMap<u64, Arc<Activity>>>,
     draining: Arc<AtomicBool>,
     closing: Notify,
-    pace: Pace,
+    timeouts: Timeouts,
     /// Each of their connections carries requests of many clients.
     trusted_proxies: Vec<Network>,
     /// The limit for each client; 0: no limit.
@@ -105,7 +105,7 @@ struct Open {
 impl Connections {
     /// At most `max`, and at most half of the file descriptors that this process may open.
     pub(crate) fn new(max: u32) -> Arc<Self> {
-        Self::with(max, PACE, Vec::new(), 0)
+        Self::with(max, TIMEOUTS, Vec::new(), 0)
     }
 
     /// With the limits of the HTTP server's settings.
@@ -114,24 +114,29 @@ impl Connections {
     /// A setting can't be used.
     pub(crate) fn for_http(settings: &Settings) -> Result<Arc<Self>, SettingsError> {
         let http = &settings.http;
-        let body = BodyPace {
+        let body = BodyRate {
             admission: Duration::from_secs(http.admission_timeout_s),
             rate: http.min_body_rate,
             grace: Duration::from_secs(http.min_body_rate_after_s),
             stall: Duration::from_secs(settings.upload.stall_timeout_s),
         };
         let proxies = settings.trusted_proxies()?;
-        let pace = Pace { body, ..PACE };
+        let timeouts = Timeouts { body, ..TIMEOUTS };
         let max_per_client = http.max_connections_per_address;
         Ok(Self::with(
             http.max_connections,
-            pace,
+            timeouts,
             proxies,
             max_per_client,
         ))
     }
 
-    fn with(max: u32, pace: Pace, trusted_proxies: Vec<Network>, max_per_client: u32) -> Arc<Self> {
+    fn with(
+        max: u32,
+        timeouts: Timeouts,
+        trusted_proxies: Vec<Network>,
+        max_per_client: u32,
+    ) -> Arc<Self> {
         let max = max.min(crate::descriptors::limit() / 2).max(1);
         let permits = Arc::new(Semaphore::new(max as usize));
         metrics::watch_semaphore(CONNECTIONS, &permits, max as usize);
@@ -141,7 +146,7 @@ impl Connections {
             open: Mutex::default(),
             draining: Arc::default(),
             closing: Notify::new(),
-            pace,
+            timeouts,
             trusted_proxies,
             max_per_client,
             counts: Mutex::default(),
@@ -168,7 +173,7 @@ impl Connections {
             let Some(permit) = self.acquire(&mut listener, &mut plan).await else {
                 break;
             };
-            let activity = Arc::new(Activity::new(self.pace_of(peer), client));
+            let activity = Arc::new(Activity::new(self.timeouts_of(peer), client));
             self.open().insert(number, activity.clone());
             let open = Open {
                 peer,
@@ -238,13 +243,13 @@ impl Connections {
 
     /// A proxy sends the head at once, so it gets no protection for a first head: until the head is read its client is unknown, and many
     /// such connections could evict older uploads.
-    fn pace_of(&self, peer: SocketAddr) -> Pace {
+    fn timeouts_of(&self, peer: SocketAddr) -> Timeouts {
         match self.is_proxy(peer) {
-            true => Pace {
+            true => Timeouts {
                 first_head: Duration::ZERO,
-                ..self.pace
+                ..self.timeouts
             },
-            false => self.pace,
+            false => self.timeouts,
         }
     }
 

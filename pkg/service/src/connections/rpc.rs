@@ -14,7 +14,7 @@ use volo_thrift::{
     transport::pingpong,
 };
 
-use super::{Connection, activity::Activity, paced::Paced};
+use super::{Connection, activity::Activity, timeout_stream::TimeoutStream};
 
 /// TTHeader, framed, binary: what generated clients speak, Kitex's too.
 type Codec = DefaultMakeCodec<MakeTTHeaderCodec<MakeFramedCodec<MakeThriftCodec>>>;
@@ -29,8 +29,8 @@ where
     let (stream, open) = connection.split();
     let (read, write) = stream.into_split();
     let (encoder, decoder) = Codec::default().make_codec(
-        Paced::new(read, open.activity.clone()),
-        Paced::new(write, open.activity.clone()),
+        TimeoutStream::new(read, open.activity.clone()),
+        TimeoutStream::new(write, open.activity.clone()),
     );
     let service = Watched {
         inner: service,

@@ -21,12 +21,12 @@ mod pressure;
 /// By when something that is to happen has happened, on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n";
-const PACE: Pace = Pace {
+const TIMEOUTS: Timeouts = Timeouts {
     receive: Duration::from_millis(400),
     idle: Duration::from_millis(1200),
     send: Duration::from_millis(400),
-    body: super::PACE.body,
-    first_head: super::PACE.first_head,
+    body: super::TIMEOUTS.body,
+    first_head: super::TIMEOUTS.first_head,
     recent: Duration::ZERO,
 };
 
@@ -41,10 +41,10 @@ struct Server {
 }
 
 /// Answers each request with `body` as soon as the gate lets it.
-fn server(max: u32, pace: Pace, body: &'static [u8]) -> Server {
+fn server(max: u32, timeouts: Timeouts, body: &'static [u8]) -> Server {
     let (listener, closer) = Listener::bind(([127, 0, 0, 1], 0).into(), false).unwrap();
     let address = listener.address();
-    let all = Connections::with(max, pace, Vec::new(), 0);
+    let all = Connections::with(max, timeouts, Vec::new(), 0);
     let gate = Arc::new(Gate::new(0));
     let begun = Arc::new(AtomicUsize::new(0));
     let (waits, count) = (gate.clone(), begun.clone());
@@ -106,7 +106,7 @@ async fn answer(stream: &mut TcpStream) -> io::Result<String> {
 
 #[tokio::test]
 async fn a_head_that_comes_byte_by_byte_and_a_connection_that_says_nothing_are_cut() {
-    let server = server(10, PACE, b"well");
+    let server = server(10, TIMEOUTS, b"well");
     let mut silent = server.connect().await;
     let mut slow = server.connect().await;
     let (mut reading, mut writing) = slow.split();
@@ -116,7 +116,7 @@ async fn a_head_that_comes_byte_by_byte_and_a_connection_that_says_nothing_are_c
             if writing.write_all(b"G").await.is_err() {
                 break;
             }
-            tokio::time::sleep(PACE.receive / 20).await;
+            tokio::time::sleep(TIMEOUTS.receive / 20).await;
         }
     };
     let mut rest = Vec::new();
@@ -131,14 +131,14 @@ async fn a_head_that_comes_byte_by_byte_and_a_connection_that_says_nothing_are_c
 
 #[tokio::test]
 async fn a_kept_connection_outlives_the_time_of_a_head_and_ends_with_that_of_idleness() {
-    let server = server(10, PACE, b"well");
+    let server = server(10, TIMEOUTS, b"well");
     server.gate.add_permits(2);
     let mut stream = server.connect().await;
     for _ in 0..2 {
         stream.write_all(REQUEST).await.unwrap();
         assert!(answer(&mut stream).await.unwrap().ends_with("well"));
         // Longer than a head may take.
-        tokio::time::sleep(PACE.receive + PACE.receive / 4).await;
+        tokio::time::sleep(TIMEOUTS.receive + TIMEOUTS.receive / 4).await;
     }
     assert!(is_closed(&mut stream).await);
     server.until_open(0).await;
@@ -147,7 +147,7 @@ async fn a_kept_connection_outlives_the_time_of_a_head_and_ends_with_that_of_idl
 #[tokio::test]
 async fn an_answer_that_nobody_reads_is_given_up() {
     static LONG: [u8; 64 << 20] = [0; 64 << 20];
-    let server = server(10, PACE, &LONG);
+    let server = server(10, TIMEOUTS, &LONG);
     server.gate.add_permits(1);
     let mut stream = server.connect().await;
     stream.write_all(REQUEST).await.unwrap();
@@ -157,11 +157,11 @@ async fn an_answer_that_nobody_reads_is_given_up() {
 
 #[tokio::test]
 async fn one_more_than_fit_takes_the_place_of_the_one_that_is_idle_for_longest() {
-    let patient = Pace {
+    let patient = Timeouts {
         receive: SOON * 2,
         idle: SOON * 2,
         send: SOON * 2,
-        ..PACE
+        ..TIMEOUTS
     };
     let server = server(2, patient, b"well");
     let mut working = server.connect().await;
@@ -184,7 +184,7 @@ async fn one_more_than_fit_takes_the_place_of_the_one_that_is_idle_for_longest()
 
 #[tokio::test]
 async fn what_is_under_way_at_the_close_is_answered_and_then_all_is_over() {
-    let server = server(10, PACE, b"well");
+    let server = server(10, TIMEOUTS, b"well");
     let mut working = server.connect().await;
     working.write_all(REQUEST).await.unwrap();
     server.until_begun(1).await;

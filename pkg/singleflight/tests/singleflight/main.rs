@@ -1,4 +1,4 @@
-//! What a shared read promises: to one reader, to a crowd, and in any order of events.
+//! What a shared read guarantees: to one caller, to many, and in any order of events.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

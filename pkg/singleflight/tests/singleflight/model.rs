@@ -1,5 +1,5 @@
-//! Writers, marks and two replicas of which one is late, in random orders: a shared read shows whatever a read of one's own that
-//! begins at the same moment would have shown.
+//! Writers, marks and two replicas, one of them late, in random orders. A shared read must be at least as fresh as a read of the caller's
+//! own that begins at the same moment.
 //!
 //! Everything happens in steps that a seed decides, so a failure is repeated by its seed.
 

@@ -10,6 +10,6 @@
 mod contributing;
 mod databases;
 mod kit;
+mod partition;
 mod rooms;
 mod scripts;
-mod ways;

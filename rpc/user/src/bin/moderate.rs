@@ -54,7 +54,7 @@ async fn moderate(arguments: &[String]) -> Result<String, Failure> {
                 video_id: id,
                 reason,
             };
-            video.take_down_video(request).await.map_err(said)?;
+            video.take_down_video(request).await.map_err(describe)?;
             Ok(format!("video {id} is taken down"))
         }
         "comment" => {
@@ -63,7 +63,7 @@ async fn moderate(arguments: &[String]) -> Result<String, Failure> {
                 comment_id: id,
                 reason,
             };
-            comment.take_down_comment(request).await.map_err(said)?;
+            comment.take_down_comment(request).await.map_err(describe)?;
             Ok(format!("comment {id} is taken down"))
         }
         "suspend" | "readmit" => {
@@ -74,7 +74,7 @@ async fn moderate(arguments: &[String]) -> Result<String, Failure> {
                 suspended,
                 reason,
             };
-            user.suspend_user(request).await.map_err(said)?;
+            user.suspend_user(request).await.map_err(describe)?;
             Ok(match suspended {
                 true => format!("user {id} is suspended; tokens end within 5 s"),
                 false => format!("user {id} may log in again"),
@@ -85,7 +85,7 @@ async fn moderate(arguments: &[String]) -> Result<String, Failure> {
 }
 
 /// In words.
-fn said(error: volo_thrift::ClientError) -> Failure {
+fn describe(error: volo_thrift::ClientError) -> Failure {
     let refusal = match RpcError::from(error) {
         RpcError::Biz(refusal) => refusal,
         failure => return failure.into(),

@@ -27,7 +27,7 @@ pub(crate) enum PictureError {
     /// The bytes are no JPEG, PNG or WebP, or damaged, or too much for the limits.
     #[error("the picture can't be read")]
     Unreadable,
-    /// No turn came in time.
+    /// No permit came in time.
     #[error("too many pictures wait to be decoded")]
     Busy,
     /// ffmpeg can't be run.

@@ -3,7 +3,7 @@
 //! A picture that was sent has a row before its object, and belongs to nobody until a profile takes it. What no profile has is removed: at once when it is
 //! replaced, else by a pass. So a process that is killed leaves nothing for ever.
 
-mod drawn;
+mod default_picture;
 mod ffmpeg;
 
 use std::{
@@ -19,7 +19,7 @@ use idl::{
     biz_because,
     user::PictureKind,
 };
-use rpc_server::fault;
+use rpc_server::to_server_error;
 use storage::{StorageError, Store};
 use tokio::{
     sync::{Semaphore, watch},
@@ -28,15 +28,15 @@ use tokio::{
 use uuid::Uuid;
 use volo_thrift::ServerError;
 
-use drawn::Drawn;
+use default_picture::DefaultPicture;
 use ffmpeg::PictureError;
 
 const JPEG: &str = "image/jpeg";
 const PNG: &str = "image/png";
 /// Processes of ffmpeg at once: each uses a core and some hundred megabytes.
 const PARALLEL: usize = 2;
-/// How long a picture waits for its turn.
-const QUEUE_LIMIT: Duration = Duration::from_secs(5);
+/// How long a picture waits for a permit.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a picture may wait for the profile that it was sent for: both come with one request.
 const UNUSED_AGE: Duration = Duration::from_secs(60 * 60);
 /// Between two passes.
@@ -76,12 +76,12 @@ impl Pictures {
             PictureKind::AVATAR => 512,
             _ => 1500,
         };
-        let turn = tokio::time::timeout(QUEUE_LIMIT, self.slots.acquire()).await;
-        let Ok(Ok(turn)) = turn else {
+        let permit = tokio::time::timeout(QUEUE_TIMEOUT, self.slots.acquire()).await;
+        let Ok(Ok(permit)) = permit else {
             return Err(service::overloaded(&PictureError::Busy));
         };
         let made = ffmpeg::encode(sent, max_width).await;
-        drop(turn);
+        drop(permit);
         let jpeg = made.map_err(|error| match error {
             PictureError::Unreadable => biz_because(
                 Code::BAD_PARAMETER,
@@ -95,7 +95,7 @@ impl Pictures {
         let key = format!("pictures/{}.jpg", Uuid::now_v7());
         profiles::record_picture(&self.db, &key, user_id)
             .await
-            .map_err(fault)?;
+            .map_err(to_server_error)?;
         let stored = self.store.put(&key, Bytes::from(jpeg), JPEG).await;
         stored.map_err(|error| service::unavailable(&error))?;
         Ok(key)
@@ -112,7 +112,7 @@ impl Pictures {
         if !key.is_empty() {
             return self.store.play_url(key);
         }
-        let drawn = Drawn::of(user_id, name);
+        let drawn = DefaultPicture::of(user_id, name);
         let key = match kind {
             PictureKind::AVATAR => drawn.avatar_key(),
             _ => drawn.background_key(),
@@ -123,7 +123,7 @@ impl Pictures {
 
     /// Draws and stores a picture, once a process, in a task of its own: nobody waits for it. Whoever is shown it first may ask for it a moment too
     /// early.
-    fn draw(&self, drawn: Drawn, kind: PictureKind, key: &str) {
+    fn draw(&self, drawn: DefaultPicture, kind: PictureKind, key: &str) {
         let key = key.to_owned();
         let is_first = |drawn: &Mutex<HashSet<String>>| match drawn.lock() {
             Ok(mut keys) => keys.insert(key.clone()),
@@ -185,13 +185,13 @@ impl Pictures {
 }
 
 /// Removes unused pictures in the background until it is stopped.
-pub struct Removing {
+pub struct UnusedPictureTask {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
-impl Removing {
-    /// Starts it, in a tokio runtime. Any number of processes may: in each round one of them works.
+impl UnusedPictureTask {
+    /// Starts the task; needs a tokio runtime. Any number of processes may run it: a named lock lets one at a time make a pass.
     pub fn start(pictures: Pictures) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let task = vital::spawn("pictures", async move {

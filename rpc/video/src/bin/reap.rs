@@ -11,9 +11,9 @@ use storage::Store;
 use tokio::time::{Instant, sleep};
 
 /// How long it waits for the pass of another process.
-const WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_secs(60);
 /// Between two attempts.
-const LOOK: Duration = Duration::from_millis(500);
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -45,7 +45,7 @@ async fn main() -> ExitCode {
 }
 
 async fn reap() -> Result<Reaped, Box<dyn std::error::Error + Send + Sync>> {
-    let accepts_bucket = match std::env::args().nth(1).as_deref() {
+    let adopts_bucket = match std::env::args().nth(1).as_deref() {
         None => false,
         Some("--adopt") => true,
         Some(other) => return Err(format!("{other} is not --adopt").into()),
@@ -62,12 +62,12 @@ async fn reap() -> Result<Reaped, Box<dyn std::error::Error + Send + Sync>> {
         clients.client(CommentServiceClientBuilder::new("comment")),
     );
     let mut reaper = Reaper::new(db, store, &settings.reaper)
-        .from_the_start()
+        .full_scan()
         .with_deletions(deletions);
-    if accepts_bucket {
-        reaper = reaper.accepting_bucket();
+    if adopts_bucket {
+        reaper = reaper.adopting_bucket();
     }
-    let deadline = Instant::now() + WAIT;
+    let deadline = Instant::now() + MAX_WAIT;
     loop {
         if let Some(reaped) = reaper.pass().await? {
             return Ok(reaped);
@@ -77,6 +77,6 @@ async fn reap() -> Result<Reaped, Box<dyn std::error::Error + Send + Sync>> {
                     .into(),
             );
         }
-        sleep(LOOK).await;
+        sleep(RETRY_INTERVAL).await;
     }
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use rpc_server::DataLayer;
-use rpc_video::{Transcoder, Transcoding};
+use rpc_video::{Transcoder, TranscoderTask};
 use service::Need;
 use storage::Store;
 
@@ -21,9 +21,9 @@ fn main() -> ExitCode {
         // A missing program must show now, not at the first job.
         transcoder.check_programs().await?;
         data.join().await;
-        let transcoding = Transcoding::start(transcoder);
+        let transcoder_task = TranscoderTask::start(transcoder);
         process.stopped().await;
-        transcoding.stop().await;
+        transcoder_task.stop().await;
         data.leave().await;
         Ok(())
     })

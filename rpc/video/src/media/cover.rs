@@ -31,12 +31,12 @@ pub struct Cover {
 
 /// How much there is to see, 0 to 255 each: the mean of the brightness, and its standard deviation.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Content {
+struct LumaStats {
     brightness: f64,
     contrast: f64,
 }
 
-impl Content {
+impl LumaStats {
     fn of(gray: &[u8]) -> Self {
         let count = gray.len().max(1) as f64;
         let brightness = gray.iter().map(|byte| f64::from(*byte)).sum::<f64>() / count;
@@ -50,20 +50,21 @@ impl Content {
     }
 
     /// Neither black nor white, nor nearly so.
-    fn is_something(self) -> bool {
+    fn has_detail(self) -> bool {
         (32.0..=224.0).contains(&self.brightness) && self.contrast >= 24.0
     }
 }
 
 /// Which of these pictures to take: the first that shows much, compared with the others. So a fade is passed over.
-fn best_of(pictures: &[Content]) -> Option<usize> {
-    let most = pictures.iter().map(|one| one.contrast).fold(0.0, f64::max);
-    let shows_much =
-        |one: &Content| one.contrast >= 0.7 * most && (24.0..=232.0).contains(&one.brightness);
+fn select_cover(pictures: &[LumaStats]) -> Option<usize> {
+    let max_contrast = pictures.iter().map(|one| one.contrast).fold(0.0, f64::max);
+    let shows_much = |one: &LumaStats| {
+        one.contrast >= 0.7 * max_contrast && (24.0..=232.0).contains(&one.brightness)
+    };
     pictures
         .iter()
         .position(shows_much)
-        .or_else(|| pictures.iter().position(|one| one.contrast >= most))
+        .or_else(|| pictures.iter().position(|one| one.contrast >= max_contrast))
 }
 
 impl Media {
@@ -81,7 +82,7 @@ impl Media {
             answered => answered?,
         };
         let (cover, content) = first;
-        if content.is_something() {
+        if content.has_detail() {
             return Ok(cover);
         }
         // A poor cover is better than none.
@@ -98,13 +99,13 @@ impl Media {
         video: &Probe,
         at: Duration,
         limit: Duration,
-    ) -> Result<(Cover, Content), MediaError> {
+    ) -> Result<(Cover, LumaStats), MediaError> {
         let (small, gray) = (self.scratch.small_file()?, self.scratch.small_file()?);
         let (small_path, gray_path) = (small.path(), gray.path());
         let at = format!("{:.3}", at.as_secs_f64());
         let stall_limit_us = Self::stall_limit_us(self.cover_limit);
-        let (width, height) = fitting(video, MAX_WIDTH);
-        let (small_width, small_height) = fitting(video, SMALL_WIDTH);
+        let (width, height) = scaled_size(video, MAX_WIDTH);
+        let (small_width, small_height) = scaled_size(video, SMALL_WIDTH);
         let filters = video.streams.filters(width, height, Target::Jpeg);
         let graph = format!(
             "[0:{}]{filters},split=3[large][half][rest];[half]scale=w={small_width}:h={small_height}[small];\
@@ -139,7 +140,7 @@ impl Media {
         if large.is_empty() || small.is_empty() {
             return Err(Refusal::Undecodable.into());
         }
-        Ok((Cover { large, small }, Content::of(&gray)))
+        Ok((Cover { large, small }, LumaStats::of(&gray)))
     }
 
     /// Where in the first seconds there is most to see; none if that can't be told in time.
@@ -156,8 +157,8 @@ impl Media {
         arguments.extend(["-f", "rawvideo", "-"]);
         let output = self.run("ffmpeg", &arguments, limit, OUTPUT_BYTES).await;
         let bytes = output.ok()?.succeeded().ok()?;
-        let pictures: Vec<Content> = bytes.chunks_exact(GRAY_BYTES).map(Content::of).collect();
-        let number = u32::try_from(best_of(&pictures)?).ok()?;
+        let pictures: Vec<LumaStats> = bytes.chunks_exact(GRAY_BYTES).map(LumaStats::of).collect();
+        let number = u32::try_from(select_cover(&pictures)?).ok()?;
         // Within the time that this picture stands for.
         let at = Duration::from_secs(1) * (2 * number + 1) / (2 * SEARCHED_FPS);
         Some(at.min(Duration::from_millis(video.duration_ms) * 9 / 10))
@@ -165,7 +166,7 @@ impl Media {
 }
 
 /// The size of the video's picture, at most so wide.
-fn fitting(video: &Probe, max_width: u32) -> (u32, u32) {
+fn scaled_size(video: &Probe, max_width: u32) -> (u32, u32) {
     let width = video.width.clamp(1, max_width);
     let height = u64::from(video.height) * u64::from(width) / u64::from(video.width.max(1));
     let even = |side: u32| side.div_ceil(2) * 2;
@@ -177,8 +178,8 @@ fn fitting(video: &Probe, max_width: u32) -> (u32, u32) {
 mod tests {
     use super::*;
 
-    fn content(brightness: f64, contrast: f64) -> Content {
-        Content {
+    fn content(brightness: f64, contrast: f64) -> LumaStats {
+        LumaStats {
             brightness,
             contrast,
         }
@@ -190,19 +191,19 @@ mod tests {
         let fading = content(40.0, 20.0);
         let scene = content(110.0, 60.0);
         let white = content(255.0, 0.0);
-        assert_eq!(best_of(&[black, fading, scene, white]), Some(2));
-        assert_eq!(best_of(&[white, black]), Some(0), "any is as good");
-        assert_eq!(best_of(&[]), None);
-        assert!(scene.is_something());
-        assert!(![black, white, fading].iter().any(|one| one.is_something()));
+        assert_eq!(select_cover(&[black, fading, scene, white]), Some(2));
+        assert_eq!(select_cover(&[white, black]), Some(0), "any is as good");
+        assert_eq!(select_cover(&[]), None);
+        assert!(scene.has_detail());
+        assert!(![black, white, fading].iter().any(|one| one.has_detail()));
     }
 
     #[test]
     fn content_is_told_by_the_brightness() {
-        assert_eq!(Content::of(&[7; 1024]), content(7.0, 0.0));
+        assert_eq!(LumaStats::of(&[7; 1024]), content(7.0, 0.0));
         let checks: Vec<u8> = (0..1024)
             .map(|n| if n % 2 == 0 { 0 } else { 200 })
             .collect();
-        assert_eq!(Content::of(&checks), content(100.0, 100.0));
+        assert_eq!(LumaStats::of(&checks), content(100.0, 100.0));
     }
 }

@@ -35,7 +35,7 @@ const H264_PROFILES: [&str; 4] = ["Constrained Baseline", "Baseline", "Main", "H
 impl Streams {
     /// What is made of an upload with these streams, which has so many bits a second.
     pub(super) fn plan(&self, bit_rate: u64, bounds: Bounds) -> Plan {
-        if !self.is_moderate() || bit_rate > bounds.bit_rate {
+        if !self.is_within_1080p60() || bit_rate > bounds.bit_rate {
             return Plan::Transcode;
         }
         let is_8_bit = ["yuv420p", "yuvj420p"].contains(&&*self.pixel_format);
@@ -58,7 +58,7 @@ impl Streams {
     }
 
     /// Within 1080p60, progressive.
-    fn is_moderate(&self) -> bool {
+    fn is_within_1080p60(&self) -> bool {
         let (long, short) = (
             self.coded_width.max(self.coded_height),
             self.coded_width.min(self.coded_height),

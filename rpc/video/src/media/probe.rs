@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{
     Media, MediaError, Plan, Refusal,
     process::Output,
-    report::{Probe, Report, bounded},
+    report::{Probe, Report, checked_duration_ms},
     streams::Streams,
 };
 
@@ -34,10 +34,10 @@ impl Media {
             Some(seconds) => seconds,
             None => {
                 let left = self.probe_limit.saturating_sub(begun.elapsed());
-                self.played(url, &video.streams, left).await?
+                self.measured_duration(url, &video.streams, left).await?
             }
         };
-        video.duration_ms = bounded(seconds, self.bounds)?;
+        video.duration_ms = checked_duration_ms(seconds, self.bounds)?;
         Ok(video)
     }
 
@@ -48,7 +48,7 @@ impl Media {
     }
 
     /// The seconds up to the end of the last packet: reads the whole file.
-    async fn played(
+    async fn measured_duration(
         &self,
         url: &str,
         streams: &Streams,

@@ -15,7 +15,7 @@ use super::error::{MediaError, Refusal};
 const STDERR_BYTES: u64 = 16 << 10;
 /// Messages of libavformat (in the C locale) that blame the transport, not the file. The file is known to be complete, so an early end or a
 /// failed read is the connection's fault.
-const TRANSPORT_MARKS: [&str; 12] = [
+const TRANSPORT_ERRORS: [&str; 12] = [
     "[http @",
     "[https @",
     "[tcp @",
@@ -30,9 +30,9 @@ const TRANSPORT_MARKS: [&str; 12] = [
     ": Input/output error",
 ];
 /// Messages of a disk that is full, or a file that has passed its limit.
-const DISK_MARKS: [&str; 1] = ["No space left on device"];
+const DISK_FULL_ERRORS: [&str; 1] = ["No space left on device"];
 /// Messages of failed allocations.
-const MEMORY_MARKS: [&str; 2] = ["Cannot allocate memory", "get_buffer() failed"];
+const OUT_OF_MEMORY_ERRORS: [&str; 2] = ["Cannot allocate memory", "get_buffer() failed"];
 
 /// The limits of a run.
 #[derive(Debug, Clone, Copy)]
@@ -71,26 +71,26 @@ impl Output {
 
     /// Whether the transport failed: then nothing that the program says about the file counts.
     pub(super) fn transport_failed(&self) -> bool {
-        self.complained_of(&TRANSPORT_MARKS)
+        self.stderr_contains(&TRANSPORT_ERRORS)
     }
 
     /// Whether the disk was full.
     pub(super) fn disk_was_full(&self) -> bool {
-        self.complained_of(&DISK_MARKS)
+        self.stderr_contains(&DISK_FULL_ERRORS)
     }
 
     /// The error output.
-    pub(super) fn complaints(&self) -> &str {
+    pub(super) fn stderr(&self) -> &str {
         &self.stderr
     }
 
     /// Whether an allocation failed.
     pub(super) fn out_of_memory(&self) -> bool {
-        self.complained_of(&MEMORY_MARKS)
+        self.stderr_contains(&OUT_OF_MEMORY_ERRORS)
     }
 
-    fn complained_of(&self, marks: &[&str]) -> bool {
-        marks.iter().any(|mark| self.stderr.contains(mark))
+    fn stderr_contains(&self, messages: &[&str]) -> bool {
+        messages.iter().any(|message| self.stderr.contains(message))
     }
 }
 

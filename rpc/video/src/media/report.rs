@@ -91,7 +91,7 @@ struct SideData {
 }
 
 /// In milliseconds, of a duration that may be published.
-pub(super) fn bounded(seconds: f64, bounds: Bounds) -> Result<u64, Refusal> {
+pub(super) fn checked_duration_ms(seconds: f64, bounds: Bounds) -> Result<u64, Refusal> {
     // NaN fails the comparison as well.
     if !(seconds > 0.0 && seconds.is_finite()) {
         return Err(Refusal::NoDuration);
@@ -137,7 +137,7 @@ impl Report {
         if self.streams.iter().any(|one| one.pixels() > bounds.pixels) {
             return Err(Refusal::TooManyPixels(bounds.pixels));
         }
-        let (width, height) = stream.viewed();
+        let (width, height) = stream.display_size();
         let sounds = || self.streams.iter().filter(|stream| stream.is("audio"));
         let audio = sounds()
             .find(|stream| stream.disposition.default == 1)
@@ -201,17 +201,17 @@ impl Stream {
     }
 
     /// In square pixels, after rotation.
-    fn viewed(&self) -> (u32, u32) {
+    fn display_size(&self) -> (u32, u32) {
         let shape = self.sample_aspect_ratio.as_deref();
         let shape = shape.and_then(|shape| ratio(shape, ':')).unwrap_or(1.0);
         let width = (f64::from(self.width) * shape).round().clamp(1.0, 65_535.0) as u32;
-        match self.is_on_its_side() {
+        match self.is_rotated_90() {
             true => (self.height, width),
             false => (width, self.height),
         }
     }
 
-    fn is_on_its_side(&self) -> bool {
+    fn is_rotated_90(&self) -> bool {
         let degrees = self
             .side_data_list
             .iter()
@@ -235,7 +235,7 @@ mod tests {
         };
         let report: Report = serde_json::from_value(json).unwrap();
         let mut video = report.video(bounds)?;
-        video.duration_ms = bounded(report.duration().unwrap_or_default(), bounds)?;
+        video.duration_ms = checked_duration_ms(report.duration().unwrap_or_default(), bounds)?;
         Ok(video)
     }
 

@@ -123,9 +123,9 @@ impl Media {
         } else if output.out_of_memory() {
             return Err(Refusal::TooBig.into());
         }
-        let complaints = output.complaints().to_owned();
+        let stderr = output.stderr().to_owned();
         if let Err(ended) = output.succeeded() {
-            tracing::info!(ended, complaints, "not transcoded");
+            tracing::info!(ended, stderr, "not transcoded");
             return Err(Refusal::Undecodable.into());
         }
         Ok(Transcoded {

@@ -22,12 +22,12 @@ const ADOPT: &str = "nothing is removed; when they do belong together: make reap
 /// Refuses a bucket that doesn't belong to this database. The first time it binds the two, if the bucket is empty or the database knows one of
 /// its first objects.
 pub(super) async fn check(uploads: &Uploads) -> Result<(), ReapError> {
-    let binding = dal::leftovers::binding(&uploads.db).await?;
+    let binding = dal::reaper::binding(&uploads.db).await?;
     let marker = marker(uploads).await?;
     match (binding, marker) {
         (Some(binding), Some(marker)) if binding.marker == marker => {
             if !binding.is_complete {
-                dal::leftovers::finish_binding(&uploads.db).await?;
+                dal::reaper::finish_binding(&uploads.db).await?;
             }
             Ok(())
         }
@@ -45,25 +45,25 @@ pub(super) async fn check(uploads: &Uploads) -> Result<(), ReapError> {
         (_, None) => {
             let objects = uploads.store.list(object_key::VIDEOS, "", PAGE).await?;
             let keys: Vec<String> = objects.into_iter().map(|object| object.key).collect();
-            let known = dal::leftovers::known(&uploads.db, &keys).await?;
+            let known = dal::reaper::known(&uploads.db, &keys).await?;
             if !keys.is_empty() && known.is_empty() {
                 return Err(not_ours(format!(
                     "the database knows none of the first {} videos in the bucket: it is empty, or another bucket's",
                     keys.len()
                 )));
             }
-            make(uploads).await
+            bind(uploads).await
         }
     }
 }
 
 /// Binds bucket and database, whatever they were bound to.
-pub(super) async fn make(uploads: &Uploads) -> Result<(), ReapError> {
+pub(super) async fn bind(uploads: &Uploads) -> Result<(), ReapError> {
     let marker = Uuid::new_v4().to_string();
-    dal::leftovers::begin_binding(&uploads.db, &marker).await?;
+    dal::reaper::begin_binding(&uploads.db, &marker).await?;
     let content = Bytes::from(marker.clone());
     uploads.store.put(MARKER, content, MARKER_TYPE).await?;
-    dal::leftovers::finish_binding(&uploads.db).await?;
+    dal::reaper::finish_binding(&uploads.db).await?;
     tracing::info!(
         marker,
         "the database and the bucket are bound to each other"

@@ -1,8 +1,8 @@
 //! The reaper: removes what killed processes and lost answers left behind.
 //!
-//! That is: uploads that were neither published nor aborted, expired idempotency keys, and objects without a row, the latter a long time after
-//! they were first seen. It touches only what is older than `reaper.age_s` by the time in its key; publish refuses such keys long before.
-//! It leaves a bucket alone that isn't bound to the database. Two reapers at once do no harm.
+//! It removes uploads that were neither published nor aborted, expired idempotency keys, and objects without a row. An object without a row
+//! is first noted, and removed a long time later. The reaper touches only what is older than `reaper.age_s`, by the time in the key; publish
+//! refuses such old keys anyway. It leaves a bucket alone that isn't bound to the database. Two reapers at once do no harm.
 
 mod bucket;
 mod error;
@@ -47,8 +47,8 @@ pub struct Reaper {
     uploads: Uploads,
     age: Duration,
     unknown_age: Duration,
-    from_the_start: bool,
-    is_bucket_accepted: bool,
+    full_scan: bool,
+    adopts_bucket: bool,
     deletions: Option<Deletions>,
 }
 
@@ -59,8 +59,8 @@ impl Reaper {
             uploads: Uploads { db, store },
             age: Duration::from_secs(settings.age_s),
             unknown_age: Duration::from_secs(settings.unknown_age_s),
-            from_the_start: false,
-            is_bucket_accepted: false,
+            full_scan: false,
+            adopts_bucket: false,
             deletions: None,
         }
     }
@@ -76,18 +76,18 @@ impl Reaper {
 
     /// Checks everything, also what was checked before.
     #[must_use]
-    pub fn from_the_start(self) -> Self {
+    pub fn full_scan(self) -> Self {
         Self {
-            from_the_start: true,
+            full_scan: true,
             ..self
         }
     }
 
     /// Binds database and bucket as they are, and takes every object without a row for a leftover, however many there are.
     #[must_use]
-    pub fn accepting_bucket(self) -> Self {
+    pub fn adopting_bucket(self) -> Self {
         Self {
-            is_bucket_accepted: true,
+            adopts_bucket: true,
             ..self
         }
     }
@@ -118,8 +118,8 @@ impl Reaper {
     async fn reap(&self, reaped: &mut Reaped) -> Result<(), ReapError> {
         self.old_keys(reaped).await?;
         self.pending_deletions(reaped).await;
-        match self.is_bucket_accepted {
-            true => bucket::make(&self.uploads).await?,
+        match self.adopts_bucket {
+            true => bucket::bind(&self.uploads).await?,
             false => bucket::check(&self.uploads).await?,
         }
         self.stale_uploads(reaped).await?;
@@ -190,13 +190,13 @@ fn count(removed: Result<bool, VideoError>, key: &str, reaped: &mut u64, failed:
 }
 
 /// Reaps in the background until it is stopped.
-pub struct Reaping {
+pub struct ReaperTask {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
-impl Reaping {
-    /// Starts it, in a tokio runtime. Any number of processes may: in each round one of them works.
+impl ReaperTask {
+    /// Starts the task; needs a tokio runtime. Any number of processes may run it: a named lock lets one at a time make a pass.
     pub fn start(reaper: Reaper, settings: &settings::Reaper) -> Self {
         let period = Duration::from_secs(settings.period_s);
         let (stop, mut stopped) = watch::channel(false);

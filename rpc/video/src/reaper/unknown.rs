@@ -15,18 +15,18 @@ const MAX_KEY_LENGTH: usize = 100;
 
 /// Objects that a pass has seen so far.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct ScanCounts {
     all: u64,
     unknown: u64,
 }
 
-impl Seen {
+impl ScanCounts {
     fn add(&mut self, all: usize, unknown: usize) {
         self.all += all as u64;
         self.unknown += unknown as u64;
     }
 
-    fn must_be_few(&self) -> Result<(), ReapError> {
+    fn check_unknown_share(&self) -> Result<(), ReapError> {
         let Self { all, unknown } = *self;
         if unknown <= MAX_UNKNOWN || unknown.saturating_mul(MAX_SHARE) <= all {
             return Ok(());
@@ -43,7 +43,7 @@ type Open = HashMap<String, Vec<String>>;
 
 impl Reaper {
     pub(super) async fn unknown_objects(&self, reaped: &mut Reaped) -> Result<(), ReapError> {
-        let mut seen = Seen::default();
+        let mut seen = ScanCounts::default();
         let open = self.note_parts(&mut seen, reaped).await?;
         for prefix in [object_key::VIDEOS, object_key::COVERS] {
             self.note_objects(prefix, &mut seen, reaped).await?;
@@ -52,7 +52,11 @@ impl Reaper {
     }
 
     /// MinIO names unfinished uploads only to who knows their keys, so it finds none here; it removes them itself after a day.
-    async fn note_parts(&self, seen: &mut Seen, reaped: &mut Reaped) -> Result<Open, ReapError> {
+    async fn note_parts(
+        &self,
+        seen: &mut ScanCounts,
+        reaped: &mut Reaped,
+    ) -> Result<Open, ReapError> {
         let mut open = Open::new();
         for upload in self.uploads.store.list_uploads(object_key::VIDEOS).await? {
             if self.is_of_age(&upload.key) {
@@ -69,13 +73,13 @@ impl Reaper {
     async fn note_objects(
         &self,
         prefix: &str,
-        seen: &mut Seen,
+        seen: &mut ScanCounts,
         reaped: &mut Reaped,
     ) -> Result<(), ReapError> {
         let db = &self.uploads.db;
-        let from = match self.from_the_start {
+        let from = match self.full_scan {
             true => String::new(),
-            false => dal::leftovers::watermark(db, prefix).await?,
+            false => dal::reaper::scan_cursor(db, prefix).await?,
         };
         let mut after = from.clone();
         loop {
@@ -96,7 +100,7 @@ impl Reaper {
         }
         // Only now: a pass that was stopped is repeated as a whole.
         if after != from {
-            dal::leftovers::set_watermark(db, prefix, &after).await?;
+            dal::reaper::set_scan_cursor(db, prefix, &after).await?;
         }
         Ok(())
     }
@@ -105,15 +109,15 @@ impl Reaper {
     async fn note(
         &self,
         keys: &[String],
-        seen: &mut Seen,
+        seen: &mut ScanCounts,
         reaped: &mut Reaped,
     ) -> Result<(), ReapError> {
         let unknown = self.unknown_of(keys).await?;
         seen.add(keys.len(), unknown.len());
-        if !self.is_bucket_accepted {
-            seen.must_be_few()?;
+        if !self.adopts_bucket {
+            seen.check_unknown_share()?;
         }
-        reaped.noted += dal::leftovers::record_unknown(&self.uploads.db, &unknown).await?;
+        reaped.noted += dal::reaper::record_unknown(&self.uploads.db, &unknown).await?;
         Ok(())
     }
 
@@ -122,7 +126,7 @@ impl Reaper {
             .iter()
             .flat_map(|key| object_key::owners(key))
             .collect();
-        let known = dal::leftovers::known(&self.uploads.db, &owners).await?;
+        let known = dal::reaper::known(&self.uploads.db, &owners).await?;
         let is_unknown = |key: &&String| {
             let owners = object_key::owners(key);
             !owners.iter().any(|owner| known.contains(owner))
@@ -135,9 +139,9 @@ impl Reaper {
         let mut is_first = true;
         loop {
             let due =
-                dal::leftovers::unknown_since(&uploads.db, self.unknown_age, PAGE.into()).await?;
-            if std::mem::take(&mut is_first) && !due.is_empty() && !self.is_bucket_accepted {
-                self.must_be_few_in_all().await?;
+                dal::reaper::unknown_since(&uploads.db, self.unknown_age, PAGE.into()).await?;
+            if std::mem::take(&mut is_first) && !due.is_empty() && !self.adopts_bucket {
+                self.check_total_unknown_share().await?;
             }
             let unknown = self.unknown_of(&due).await?;
             let mut done: Vec<String> = Vec::new();
@@ -157,7 +161,7 @@ impl Reaper {
                 }
                 done.push(key.clone());
             }
-            dal::leftovers::forget_unknown(&uploads.db, &done).await?;
+            dal::reaper::forget_unknown(&uploads.db, &done).await?;
             // What could not be removed would be on the next page again.
             if due.len() < usize::from(PAGE) || reaped.failed > failed_before {
                 return Ok(());
@@ -180,11 +184,11 @@ impl Reaper {
     }
 
     /// Many passes with a few each also make many.
-    async fn must_be_few_in_all(&self) -> Result<(), ReapError> {
-        let (unknown, videos) = dal::leftovers::unknown_and_videos(&self.uploads.db).await?;
+    async fn check_total_unknown_share(&self) -> Result<(), ReapError> {
+        let (unknown, videos) = dal::reaper::unknown_and_videos(&self.uploads.db).await?;
         // Each video has a cover.
         let all = videos.saturating_mul(2).saturating_add(unknown);
-        Seen { all, unknown }.must_be_few()
+        ScanCounts { all, unknown }.check_unknown_share()
     }
 
     /// False for a key that isn't ours: such objects are left alone.

@@ -34,7 +34,7 @@ const KILLED: &str = "processing the video ended unexpectedly";
 /// Why the work on a job ended early.
 enum Interrupted {
     /// It isn't ours any more.
-    Lost,
+    LeaseLost,
     /// This process stops.
     Stopped,
 }
@@ -49,15 +49,15 @@ impl Inner {
                 true => Failure::Uncounted(self.retry_pause),
                 false => Failure::Final(KILLED.to_owned()),
             };
-            return self.give_up(job, failure, stop).await;
+            return self.end_attempt(job, failure, stop).await;
         }
         let begun = Instant::now();
         let (progress, duration_ms) = (Progress::default(), watch::Sender::new(1));
         let stalled = AtomicBool::new(false);
         let interrupted = tokio::select! {
             biased;
-            why = self.keep(job, &progress, &duration_ms, &stalled, stop) => why,
-            result = self.make(job, &progress, &duration_ms) => {
+            why = self.renew_lease(job, &progress, &duration_ms, &stalled, stop) => why,
+            result = self.process(job, &progress, &duration_ms) => {
                 return match result {
                     Ok(()) => {
                         let took_ms = begun.elapsed().as_millis() as u64;
@@ -65,26 +65,26 @@ impl Inner {
                         Ended::Done
                     }
                     Err(error) => {
-                        self.clean(job, true).await;
-                        self.failed(job, error, &stalled, stop).await
+                        self.remove_outputs(job, true).await;
+                        self.record_failure(job, error, &stalled, stop).await
                     }
                 };
             }
         };
         // What was dropped half-way may still reach the store: the rows stay, and the reaper looks again.
-        self.clean(job, false).await;
+        self.remove_outputs(job, false).await;
         match interrupted {
-            Interrupted::Lost => self.lost(job, &stalled, stop).await,
+            Interrupted::LeaseLost => self.on_lease_lost(job, &stalled, stop).await,
             Interrupted::Stopped => {
                 let failure = Failure::Uncounted(Duration::ZERO);
-                self.give_up(job, failure, stop).await
+                self.end_attempt(job, failure, stop).await
             }
         }
     }
 
-    /// Another attempt has the job. Whether this one counts depends on why: a database that didn't answer says nothing about the video. If
-    /// this process stood still, the video may be the cause, as it may be of a killed process.
-    async fn lost(
+    /// Another attempt holds the lease. This attempt counts only if its process stalled, because the video may have caused that. A database
+    /// that didn't answer says nothing about the video.
+    async fn on_lease_lost(
         &self,
         job: &Job,
         stalled: &AtomicBool,
@@ -93,13 +93,13 @@ impl Inner {
         let stalled = stalled.load(Ordering::Relaxed);
         tracing::warn!(stalled, "the job belongs to another attempt");
         if !stalled {
-            self.uncount(job, stop).await;
+            self.refund_attempt(job, stop).await;
         }
         Ended::Lost
     }
 
     /// Renews the lease until it is lost or this process stops. `stalled`: whether this process has missed a renewal since the last one.
-    async fn keep(
+    async fn renew_lease(
         &self,
         job: &Job,
         progress: &Progress,
@@ -124,16 +124,16 @@ impl Inner {
                     renewed = asked;
                     stalled.store(false, Ordering::Relaxed);
                 }
-                Ok(false) => return Interrupted::Lost,
+                Ok(false) => return Interrupted::LeaseLost,
                 Err(error) if renewed.elapsed() < self.lease => {
                     tracing::debug!(%error, "the lease isn't renewed yet");
                 }
-                Err(_) => return Interrupted::Lost,
+                Err(_) => return Interrupted::LeaseLost,
             }
         }
     }
 
-    async fn make(
+    async fn process(
         &self,
         job: &Job,
         progress: &Progress,
@@ -214,7 +214,7 @@ impl Inner {
     }
 
     /// Removes what the attempt has stored, if it isn't published. If that isn't certain to be all, the rows stay for the reaper.
-    async fn clean(&self, job: &Job, is_certain: bool) {
+    async fn remove_outputs(&self, job: &Job, is_certain: bool) {
         for format in [Format::Mp4, Format::WebM] {
             let (key, _) = object_key::derived(&job.token, format);
             for key in std::iter::once(key.clone()).chain(object_key::small(&key)) {
@@ -225,8 +225,8 @@ impl Inner {
         }
     }
 
-    /// Whom an error is to be blamed on decides whether the attempt counts.
-    async fn failed(
+    /// Records why the attempt failed. It counts only if the file is to blame.
+    async fn record_failure(
         &self,
         job: &Job,
         error: VideoError,
@@ -234,7 +234,9 @@ impl Inner {
         stop: &mut watch::Receiver<bool>,
     ) -> Ended {
         let failure = match &error {
-            VideoError::Dal(DalError::NotFound) => return self.lost(job, stalled, stop).await,
+            VideoError::Dal(DalError::NotFound) => {
+                return self.on_lease_lost(job, stalled, stop).await;
+            }
             VideoError::NotAVideo(_) | VideoError::NoSuchUpload
                 if job.attempt < self.max_attempts =>
             {
@@ -245,10 +247,10 @@ impl Inner {
             _ => Failure::Uncounted(AWAY_PAUSE),
         };
         tracing::warn!(%error, ?failure, "attempt failed");
-        self.give_up(job, failure, stop).await
+        self.end_attempt(job, failure, stop).await
     }
 
-    async fn give_up(
+    async fn end_attempt(
         &self,
         job: &Job,
         failure: Failure,
@@ -264,17 +266,17 @@ impl Inner {
                 // When the lease has run out, another attempt takes over.
                 tracing::warn!(%error, "the end of the attempt isn't noted");
                 if is_uncounted {
-                    self.uncount(job, stop).await;
+                    self.refund_attempt(job, stop).await;
                 }
                 Ended::Again
             }
         }
     }
 
-    /// Takes back the count of an attempt as soon as the database answers: outages alone must not use up the attempts at a video. A process
-    /// that stops doesn't wait for it.
-    async fn uncount(&self, job: &Job, stop: &mut watch::Receiver<bool>) {
-        while let Err(error) = jobs::uncount(&self.db, job).await {
+    /// Takes back the count of an attempt, retrying until the database answers: an outage must not use up a video's attempts. Gives up when
+    /// the process stops.
+    async fn refund_attempt(&self, job: &Job, stop: &mut watch::Receiver<bool>) {
+        while let Err(error) = jobs::refund_attempt(&self.db, job).await {
             tracing::debug!(%error, "the attempt is still counted");
             tokio::select! {
                 () = sleep(UNCOUNT_PAUSE) => {}

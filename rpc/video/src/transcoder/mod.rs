@@ -1,7 +1,7 @@
 //! The transcoder: claims jobs, makes of each upload what viewers get, and publishes it. Any number of processes work side by side.
 //!
-//! An attempt has a token, which names its objects, too. A job belongs to an attempt for a lease, which it renews; who has lost it, or stops,
-//! publishes nothing and removes what is its own.
+//! An attempt has a token, which also names its objects. It holds the job under a lease and renews the lease. An attempt that has lost its
+//! lease, or stops, publishes nothing and removes its objects.
 
 mod attempt;
 
@@ -92,12 +92,12 @@ impl Transcoder {
 }
 
 /// Works in the background until it is stopped.
-pub struct Transcoding {
+pub struct TranscoderTask {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
-impl Transcoding {
+impl TranscoderTask {
     /// Starts `transcoder.parallel` workers, in a tokio runtime.
     pub fn start(transcoder: Transcoder) -> Self {
         let (stop, stopped) = watch::channel(false);

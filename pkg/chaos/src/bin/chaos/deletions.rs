@@ -7,7 +7,7 @@ use testkit::{Account, Client, Process, eventually, media};
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    faults::Break,
+    faults::FaultKind,
     report::{Report, seconds},
     servers::Server,
     testbed::Testbed,
@@ -29,20 +29,20 @@ const REAP_LIMIT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy)]
 pub struct Victim {
     pub name: &'static str,
-    breaks: Break,
+    fault: FaultKind,
 }
 
-const fn victim(name: &'static str, breaks: Break) -> Victim {
-    Victim { name, breaks }
+const fn victim(name: &'static str, fault: FaultKind) -> Victim {
+    Victim { name, fault }
 }
 
 pub const VICTIMS: [Victim; 6] = [
-    victim("one video", Break::KillOne("video", 0)),
-    victim("one favorite", Break::KillOne("favorite", 0)),
-    victim("one comment", Break::KillOne("comment", 0)),
-    victim("object store", Break::Kill(Server::Store)),
-    victim("primary", Break::Kill(Server::Primary)),
-    victim("Redis", Break::Kill(Server::Redis)),
+    victim("one video", FaultKind::KillOne("video", 0)),
+    victim("one favorite", FaultKind::KillOne("favorite", 0)),
+    victim("one comment", FaultKind::KillOne("comment", 0)),
+    victim("object store", FaultKind::Kill(Server::Store)),
+    victim("primary", FaultKind::Kill(Server::Primary)),
+    victim("Redis", FaultKind::Kill(Server::Redis)),
 ];
 
 /// Kills the victim in one deletion after the other, and looks at what is left in the end.
@@ -62,9 +62,9 @@ pub async fn run(victim: Victim, percent: usize) -> Report {
         let (deleting, token) = (client.clone(), author.token.clone());
         let first = tokio::spawn(async move { delete(&deleting, &token, video_id).await });
         sleep(Duration::from_millis(rand::random_range(0..=LATER_MS))).await;
-        victim.breaks.begin(&mut bed).await;
+        victim.fault.begin(&mut bed).await;
         let _ = first.await;
-        victim.breaks.end(&mut bed).await;
+        victim.fault.end(&mut bed).await;
         eventually(ANSWER_LIMIT, "the answer to a deletion", async || {
             delete(&client, &author.token, video_id).await.then_some(())
         })
@@ -109,7 +109,7 @@ pub async fn run(victim: Victim, percent: usize) -> Report {
 }
 
 async fn publish(client: &Client, author: &Account) -> i64 {
-    let reply = client.publish(&author.token, "A film", media::mp4()).await;
+    let reply = client.publish(&author.token, "A video", media::mp4()).await;
     reply.ok();
     let works = client.works(author.user_id).await.ok();
     works["video_list"][0]["id"]

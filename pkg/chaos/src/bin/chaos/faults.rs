@@ -1,12 +1,12 @@
-//! The table of faults. To add one, add a line to [`FAULTS`]; a new kind of fault needs a variant of [`Break`], with code that breaks
+//! The table of faults. To add one, add a line to [`FAULTS`]; a new kind of fault needs a variant of [`FaultKind`], with code that breaks
 //! and code that repairs.
 
 use std::time::Duration;
 
-use testkit::{Builder, Refusal, Ways};
+use testkit::{Builder, NetworkPartition, Refusal};
 
 use crate::{
-    cuts::{self, Cut},
+    partitions::{PartitionKind, PreparedPartition},
     servers::{self, Server},
     testbed::Testbed,
 };
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub struct Fault {
     pub name: &'static str,
-    pub breaks: Break,
+    pub kind: FaultKind,
     pub may_fail: MayFail,
     /// How long it is broken.
     pub lasts: Duration,
@@ -39,9 +39,9 @@ pub enum MayFail {
     PublishesWhileBroken,
 }
 
-/// How it breaks.
+/// What breaks, and how.
 #[derive(Debug, Clone, Copy)]
-pub enum Break {
+pub enum FaultKind {
     Nothing,
     Kill(Server),
     /// And never comes back: a replica takes its place, and gets one in turn.
@@ -59,30 +59,30 @@ pub enum Break {
     /// The primary's address leads to a replica that takes its place; the old primary lives on, read-only.
     SwitchOver,
     /// A partition.
-    Part(Cut),
+    Partition(PartitionKind),
     /// More reads at once than the pools of the services take, one workload after the other.
     Burst,
 }
 
-use Break::{
-    Burst, CutFromRedis, DelayRedis, FlushRedis, Kill, KillOne, LosePrimary, Nothing, Part,
+use FaultKind::{
+    Burst, CutFromRedis, DelayRedis, FlushRedis, Kill, KillOne, LosePrimary, Nothing, Partition,
     RefuseRedisWrites, StopApplying, SwitchOver,
 };
 use MayFail::{AtFirst, PublishesWhileBroken, WhileBroken, WritesWhileBroken};
 
-const fn fault(name: &'static str, breaks: Break, may_fail: MayFail) -> Fault {
+const fn fault(name: &'static str, kind: FaultKind, may_fail: MayFail) -> Fault {
     Fault {
         name,
-        breaks,
+        kind,
         may_fail,
         lasts: SHORT,
     }
 }
 
-const fn partition(name: &'static str, cut: Cut, may_fail: MayFail) -> Fault {
+const fn partition(name: &'static str, kind: PartitionKind, may_fail: MayFail) -> Fault {
     Fault {
         name,
-        breaks: Part(cut),
+        kind: Partition(kind),
         may_fail,
         lasts: LONG,
     }
@@ -155,25 +155,29 @@ pub const FAULTS: &[Fault] = &[
     fault("one relation killed", KillOne("relation", 0), AtFirst),
     fault("one message killed", KillOne("message", 0), AtFirst),
     fault("API killed", KillOne("api", 0), WhileBroken),
-    partition("API parted from etcd", Cut::ApiFromEtcd, AtFirst),
     partition(
-        "favorite parted from Redis",
-        Cut::FromRedis("favorite"),
+        "API partitioned from etcd",
+        PartitionKind::ApiFromEtcd,
         AtFirst,
     ),
     partition(
-        "replica parted from the primary",
-        Cut::ReplicaFromPrimary,
+        "favorite partitioned from Redis",
+        PartitionKind::FromRedis("favorite"),
         AtFirst,
     ),
     partition(
-        "video parted from the object store",
-        Cut::VideoFromStore,
+        "replica partitioned from the primary",
+        PartitionKind::ReplicaFromPrimary,
+        AtFirst,
+    ),
+    partition(
+        "video partitioned from the object store",
+        PartitionKind::VideoFromStore,
         PublishesWhileBroken,
     ),
 ];
 
-impl Break {
+impl FaultKind {
     /// Whether it can break in what these servers are.
     pub fn is_possible(self) -> bool {
         // A node of a cluster can't be made a replica like that.
@@ -182,7 +186,7 @@ impl Break {
             DelayRedis(_)
                 | CutFromRedis(_)
                 | RefuseRedisWrites(Refusal::ReadOnly)
-                | Part(Cut::FromRedis(_))
+                | Partition(PartitionKind::FromRedis(_))
         );
         !of_one_node || servers::redis_nodes().len() == 1
     }
@@ -190,15 +194,15 @@ impl Break {
     /// Why this machine can't break it; `None`: it can.
     pub fn unavailable(self) -> Option<&'static str> {
         match self {
-            Part(_) => Ways::unavailable(),
+            Partition(_) => NetworkPartition::unavailable(),
             _ => None,
         }
     }
 
     /// What must be there before the system starts.
-    pub async fn prepare(self) -> Option<cuts::Opened> {
+    pub async fn prepare(self) -> Option<PreparedPartition> {
         match self {
-            Part(cut) => Some(cut.open().await),
+            Partition(kind) => Some(kind.prepare().await),
             _ => None,
         }
     }
@@ -227,21 +231,22 @@ impl Break {
             KillOne(service, instance) => bed.system.instances(service)[instance].kill9(),
             SwitchOver => {
                 servers::switch(Server::Primary, Server::Replica).await;
-                bed.primary_is(Server::Replica);
+                bed.set_primary(Server::Replica);
             }
-            Part(_) => bed.part().await,
+            Partition(_) => bed.partition().await,
             Burst => bed.begin_burst(),
         }
     }
 
-    /// What is on a way that will be gone leaves it first: a primary whose replica vanishes under semi-synchronous replication may hang.
+    /// Connects the replica directly to the primary again, before the partition's address is removed. Under semi-synchronous replication, a
+    /// primary may hang when its replica vanishes.
     pub async fn leave(self) {
-        if let Part(Cut::ReplicaFromPrimary) = self {
+        if let Partition(PartitionKind::ReplicaFromPrimary) = self {
             servers::follow_over(Server::Replica, &servers::address(Server::Primary)).await;
         }
     }
 
-    /// Mends it.
+    /// Repairs it.
     pub async fn end(self, bed: &mut Testbed) {
         match self {
             Nothing | FlushRedis => {}
@@ -257,11 +262,11 @@ impl Break {
             SwitchOver => {
                 servers::follow(Server::Primary, Server::Replica).await;
                 servers::switch(Server::Replica, Server::Primary).await;
-                bed.primary_is(Server::Primary);
+                bed.set_primary(Server::Primary);
                 servers::follow(Server::Replica, Server::Primary).await;
                 servers::back().await;
             }
-            Part(_) => bed.join().await,
+            Partition(_) => bed.heal().await,
             Burst => bed.end_burst().await,
         }
     }

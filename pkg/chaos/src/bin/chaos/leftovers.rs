@@ -103,7 +103,7 @@ pub async fn unplayable(system: &System) -> Vec<String> {
             let url = |name: &str| video[name].as_str().expect("a URL").to_owned();
             let plays = fetched(&client, &url("play_url"))
                 .await
-                .is_some_and(|film| media::has_index_in_front(&film) && film.len() > 1000);
+                .is_some_and(|video| media::has_index_in_front(&video) && video.len() > 1000);
             let cover = fetched(&client, &url("cover_url")).await;
             let is_jpeg = cover.is_some_and(|cover| cover.starts_with(&[0xFF, 0xD8]));
             if !plays || !is_jpeg {

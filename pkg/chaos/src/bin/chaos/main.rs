@@ -10,11 +10,11 @@
     reason = "a tool of the tests: it may fail loudly"
 )]
 
-mod cuts;
 mod deletions;
 mod faults;
 mod leftovers;
 mod pairs;
+mod partitions;
 mod publishers;
 mod publishes;
 mod replicas;
@@ -41,8 +41,8 @@ async fn main() -> ExitCode {
         heading: "",
         passed_over: Vec::new(),
     };
-    for fault in FAULTS.iter().filter(|fault| fault.breaks.is_possible()) {
-        match fault.breaks.unavailable() {
+    for fault in FAULTS.iter().filter(|fault| fault.kind.is_possible()) {
+        match fault.kind.unavailable() {
             Some(reason) => table.skip("fault", fault.name, trial::HEADING, reason),
             None => {
                 table

@@ -12,7 +12,7 @@ use testkit::{Metrics, eventually};
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    faults::Break,
+    faults::FaultKind,
     report::{Report, seconds},
     servers::{self, Server},
     testbed::Testbed,
@@ -39,14 +39,14 @@ pub struct Scenario {
     /// `mysql.reads_after_writes`
     mode: &'static str,
     replica_delay_s: u64,
-    in_the_middle: Break,
+    in_the_middle: FaultKind,
 }
 
 const fn scenario(
     name: &'static str,
     mode: &'static str,
     replica_delay_s: u64,
-    in_the_middle: Break,
+    in_the_middle: FaultKind,
 ) -> Scenario {
     Scenario {
         name,
@@ -57,20 +57,25 @@ const fn scenario(
 }
 
 pub const SCENARIOS: &[Scenario] = &[
-    scenario("a replica in time", "gtid", 0, Break::Nothing),
-    scenario("a replica 5 s late", "gtid", 5, Break::Nothing),
-    scenario("a replica 5 s late, mode mark", "mark", 5, Break::Nothing),
+    scenario("a replica in time", "gtid", 0, FaultKind::Nothing),
+    scenario("a replica 5 s late", "gtid", 5, FaultKind::Nothing),
+    scenario(
+        "a replica 5 s late, mode mark",
+        "mark",
+        5,
+        FaultKind::Nothing,
+    ),
     scenario(
         "a replica 5 s late, Redis emptied",
         "gtid",
         5,
-        Break::FlushRedis,
+        FaultKind::FlushRedis,
     ),
     scenario(
         "a replica 5 s late, Redis killed",
         "gtid",
         5,
-        Break::Kill(Server::Redis),
+        FaultKind::Kill(Server::Redis),
     ),
 ];
 

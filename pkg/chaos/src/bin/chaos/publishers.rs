@@ -1,5 +1,5 @@
-//! Users who publish one video after the other while something breaks. Each repeats a publish, with its idempotency key, until it is
-//! answered, and looks for it; so in the end each is there once, and can be watched.
+//! Users who publish one video after the other during a fault. Each repeats a publish, with its idempotency key, until it is answered, and
+//! then looks for the video. In the end each video must be there once, and be playable.
 
 use std::{
     collections::BTreeMap,
@@ -106,11 +106,11 @@ impl Work {
 
 async fn publish_on(client: Client, account: Account, n: usize, is_over: Arc<AtomicBool>) -> Work {
     let mut work = Work::default();
-    for film in 0.. {
+    for video in 0.. {
         if is_over.load(Ordering::Relaxed) {
             break;
         }
-        let title = format!("film {film} of publisher {n}");
+        let title = format!("video {video} of publisher {n}");
         let key = format!("{:032x}", rand::random::<u128>());
         let mut over_since = None;
         loop {
@@ -148,11 +148,11 @@ async fn shows(client: &Client, account: &Account, title: &str) -> bool {
 }
 
 async fn attempt(client: &Client, account: &Account, title: &str, key: &str) -> Operation {
-    let film = multipart::Part::bytes(media::mp4()).file_name("film.mp4");
+    let video = multipart::Part::bytes(media::mp4()).file_name("video.mp4");
     let form = multipart::Form::new()
         .text("token", account.token.clone())
         .text("title", title.to_owned())
-        .part("data", film.mime_str("video/mp4").expect("a media type"));
+        .part("data", video.mime_str("video/mp4").expect("a media type"));
     let request = client
         .request(Method::POST, "/douyin/publish/action/")
         .header("Idempotency-Key", key)

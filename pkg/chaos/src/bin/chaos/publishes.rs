@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    faults::Break,
+    faults::FaultKind,
     leftovers::{Leftovers, Publish},
     report::{Report, seconds},
     servers::Server,
@@ -60,14 +60,14 @@ impl Victim {
     }
 
     /// Kills it and brings it back; of the video service's processes this one.
-    async fn strike(self, bed: &mut Testbed, instance: usize) {
-        let breaks = match self {
-            Self::Api => Break::KillOne("api", 0),
-            Self::Video => Break::KillOne("video", instance),
-            Self::Store => Break::Kill(Server::Store),
+    async fn inject(self, bed: &mut Testbed, instance: usize) {
+        let fault = match self {
+            Self::Api => FaultKind::KillOne("api", 0),
+            Self::Video => FaultKind::KillOne("video", instance),
+            Self::Store => FaultKind::Kill(Server::Store),
         };
-        breaks.begin(bed).await;
-        breaks.end(bed).await;
+        fault.begin(bed).await;
+        fault.end(bed).await;
     }
 }
 
@@ -120,7 +120,7 @@ pub async fn run(victim: Victim, percent: usize) -> Report {
     for point in POINTS {
         for n in 0..(TIMES * percent).div_ceil(100) {
             let title = format!("{point:?} {n}");
-            wanted.push(struck(&mut bed, &publisher, title, victim, (point, n)).await);
+            wanted.push(publish_with_fault(&mut bed, &publisher, title, victim, (point, n)).await);
         }
     }
     sleep(REAPER_AGE).await;
@@ -148,8 +148,8 @@ fn removed(log: &str) -> &str {
     found.unwrap_or("not told")
 }
 
-/// One publish, struck at its point.
-async fn struck(
+/// One publish. The victim is killed at its point.
+async fn publish_with_fault(
     bed: &mut Testbed,
     publisher: &Publisher,
     title: String,
@@ -163,7 +163,7 @@ async fn struck(
     let signals = Signals {
         at_half,
         at_all,
-        // Only where it is struck there does the body stop.
+        // The body stops only if the victim is killed there.
         wait: (point == Point::HalfTheBody).then_some(wait),
     };
     let client = tokio::spawn(publisher.clone().until_answered(title.clone(), signals));
@@ -183,7 +183,7 @@ async fn struck(
     };
     assert!(reached, "{title}: the publish didn't come to its point");
     sleep(Duration::from_millis(rand::random_range(0..=at_most_ms))).await;
-    victim.strike(bed, instance).await;
+    victim.inject(bed, instance).await;
     // Nobody listens where the body didn't stop.
     let _ = go_on.send(());
     let outcome = client.await.expect("a client that doesn't panic");

@@ -33,7 +33,7 @@ const MARKS_TTL: Duration = Duration::from_secs(7);
 const LOOKS: Duration = Duration::from_secs(8);
 /// Users who look.
 const USERS: usize = 24;
-/// New films while they do.
+/// New videos while they do.
 const FILMS: usize = 16;
 
 #[derive(Debug, Clone, Copy)]
@@ -116,10 +116,10 @@ async fn late_and_restarted() -> Report {
     let begun = Instant::now();
     let mut seen = Seen::default();
     for (n, user) in fixture.users.iter().enumerate() {
-        let film = fixture.films[n % fixture.films.len()].id;
+        let video = fixture.videos[n % fixture.videos.len()].id;
         for reply in [
-            client.like(&user.token, film).await,
-            client.comment(&user.token, film, "好").await,
+            client.like(&user.token, video).await,
+            client.comment(&user.token, video, "好").await,
         ] {
             note(&mut seen.failed, "write", &reply.body, reply.http);
         }
@@ -144,20 +144,20 @@ async fn late_and_restarted() -> Report {
 /// Everything that was written must be on the pages.
 async fn read_back(client: &Client, fixture: &Fixture, seen: &mut Seen) {
     for (n, user) in fixture.users.iter().enumerate() {
-        let film = fixture.films[n % fixture.films.len()].id;
+        let video = fixture.videos[n % fixture.videos.len()].id;
         let user_id = user.user_id.to_string();
         let reply = client.favorite_list(&[("user_id", &user_id)]).await;
         seen.reads += 1;
         if note(&mut seen.failed, "likes", &reply.body, reply.http)
-            && !ids(&reply.body, "video_list").any(|id| id == film)
+            && !ids(&reply.body, "video_list").any(|id| id == video)
         {
             seen.stale
                 .push(format!("a like of {}: {}", user.name, reply.text));
         }
     }
-    for film in &fixture.films {
-        let written = fixture.users.len() / fixture.films.len();
-        let reply = client.comments(film.id).await;
+    for video in &fixture.videos {
+        let written = fixture.users.len() / fixture.videos.len();
+        let reply = client.comments(video.id).await;
         seen.reads += 1;
         if note(&mut seen.failed, "comments", &reply.body, reply.http)
             && ids(&reply.body, "comment_list").count() < written
@@ -209,7 +209,7 @@ async fn one_of_two_late() -> Report {
     for n in 0..FILMS {
         let token = &fixture.users[0].token;
         let reply = client
-            .publish(token, &format!("film {n}"), media::mp4())
+            .publish(token, &format!("video {n}"), media::mp4())
             .await;
         {
             let mut seen = seen.lock().expect("no panic holds it");
@@ -226,7 +226,7 @@ async fn one_of_two_late() -> Report {
     bed.end(seen.report(Scenario::OneOfTwoLate, took))
 }
 
-/// The newest film on a user's feed is never older than the one before.
+/// The newest video on a user's feed is never older than the one before.
 async fn watch_feed(
     client: &Client,
     user: &Account,
@@ -243,6 +243,6 @@ async fn watch_feed(
     let before = newest.insert(user.user_id, now).unwrap_or(0);
     if now < before {
         seen.backwards
-            .push(format!("{}: film {now} after {before}", user.name));
+            .push(format!("{}: video {now} after {before}", user.name));
     }
 }

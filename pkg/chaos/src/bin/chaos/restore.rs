@@ -19,10 +19,10 @@ const BACK_LIMIT: Duration = Duration::from_secs(30);
 /// Accounts on each side of the dump.
 const ACCOUNTS: usize = 4;
 
-/// Somebody with a film and a comment under it.
+/// Somebody with a video and a comment under it.
 struct Author {
     account: Account,
-    film: i64,
+    video: i64,
     comment: i64,
 }
 
@@ -30,20 +30,20 @@ impl Author {
     async fn new(client: &Client) -> Self {
         let account = client.new_account().await;
         let token = &account.token;
-        client.publish(token, "Film", media::mp4()).await.ok();
+        client.publish(token, "Video", media::mp4()).await.ok();
         let works = client.works(account.user_id).await.ok();
-        let film = works["video_list"][0]["id"].as_i64().expect("a film");
-        let said = client.comment(token, film, "说").await.ok();
-        client.like(token, film).await.ok();
+        let video = works["video_list"][0]["id"].as_i64().expect("a video");
+        let said = client.comment(token, video, "说").await.ok();
+        client.like(token, video).await.ok();
         Self {
-            film,
+            video,
             comment: said["comment"]["id"].as_i64().expect("a comment"),
             account,
         }
     }
 
     fn ids(&self) -> [i64; 3] {
-        [self.account.user_id, self.film, self.comment]
+        [self.account.user_id, self.video, self.comment]
     }
 }
 
@@ -89,7 +89,7 @@ pub async fn run() -> Report {
     }
     let client = bed.system.client();
     eventually(BACK_LIMIT, "the restored system", async || {
-        let page = client.comments(kept[0].film).await;
+        let page = client.comments(kept[0].video).await;
         (page.try_code() == Some(0)).then_some(())
     })
     .await;
@@ -110,7 +110,7 @@ pub async fn run() -> Report {
     let mut missing = Vec::new();
     for author in &kept {
         let token = &author.account.token;
-        let reply = client.comment(token, author.film, "还在").await;
+        let reply = client.comment(token, author.video, "还在").await;
         if reply.try_code() != Some(0) {
             logged_out.push(reply.text);
         }
@@ -121,7 +121,7 @@ pub async fn run() -> Report {
             &video["favorite_count"],
             &video["comment_count"],
         );
-        if shown != (&author.film.into(), &1.into(), &2.into()) {
+        if shown != (&author.video.into(), &1.into(), &2.into()) {
             missing.push(works.text);
         }
     }
@@ -179,13 +179,13 @@ pub async fn run() -> Report {
 
 /// Everything that a token could write.
 async fn writes(client: &Client, author: &Author, other: &Author) -> Vec<Reply> {
-    let (token, film) = (&author.account.token, other.film);
+    let (token, video) = (&author.account.token, other.video);
     vec![
-        client.like(token, film).await,
-        client.unlike(token, film).await,
-        client.comment(token, film, "幽灵").await,
-        client.delete_comment(token, film, other.comment).await,
-        client.publish(token, "Film", media::mp4()).await,
+        client.like(token, video).await,
+        client.unlike(token, video).await,
+        client.comment(token, video, "幽灵").await,
+        client.delete_comment(token, video, other.comment).await,
+        client.publish(token, "Video", media::mp4()).await,
     ]
 }
 

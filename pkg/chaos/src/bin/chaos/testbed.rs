@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use testkit::{Builder, System, TcpProxy, Ways, environment, eventually, free_port};
+use testkit::{Builder, NetworkPartition, System, TcpProxy, environment, eventually, free_port};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -18,13 +18,13 @@ const REGISTERED_LIMIT: Duration = Duration::from_secs(10);
 pub struct Testbed {
     /// Readers who take no notice of refusals.
     burst: JoinSet<()>,
-    // The system goes before the ways to its servers.
+    // The system ends before the addresses of its servers do.
     pub system: System,
     primary: TcpProxy,
     /// By service. None before a cluster.
     redis: BTreeMap<&'static str, TcpProxy>,
-    /// What a partition cuts.
-    pub ways: Option<Ways>,
+    /// For the faults that are partitions.
+    pub partition: Option<NetworkPartition>,
 }
 
 impl Testbed {
@@ -58,7 +58,7 @@ impl Testbed {
             system,
             primary,
             redis,
-            ways: None,
+            partition: None,
         }
     }
 
@@ -80,8 +80,8 @@ impl Testbed {
     }
 
     /// The primary's address leads to this server from now on; connections that are open stay where they are.
-    pub fn primary_is(&self, server: Server) {
-        self.primary.lead_to(&servers::address(server));
+    pub fn set_primary(&self, server: Server) {
+        self.primary.set_target(&servers::address(server));
     }
 
     /// Lets every answer of Redis come so much later.
@@ -101,14 +101,16 @@ impl Testbed {
         self.redis[service].open();
     }
 
-    /// Nothing gets over the ways any more.
-    pub async fn part(&self) {
-        self.ways.as_ref().expect("ways to cut").cut().await;
+    /// Cuts the partition: nothing gets through any more.
+    pub async fn partition(&self) {
+        let partition = self.partition.as_ref();
+        partition.expect("a partition to cut").cut().await;
     }
 
-    /// Ends that.
-    pub async fn join(&self) {
-        self.ways.as_ref().expect("ways to mend").mend().await;
+    /// Everything gets through again.
+    pub async fn heal(&self) {
+        let partition = self.partition.as_ref();
+        partition.expect("a partition to heal").heal().await;
     }
 
     /// Ends it; what went on can be read up where something was wrong.

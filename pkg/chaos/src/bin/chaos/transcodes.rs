@@ -6,7 +6,7 @@ use testkit::{Process, eventually, media};
 use tokio::time::sleep;
 
 use crate::{
-    faults::Break,
+    faults::FaultKind,
     leftovers::{Leftovers, Publish},
     report::{Report, seconds},
     servers::Server,
@@ -45,19 +45,19 @@ impl Victim {
         }
     }
 
-    async fn strike(self, bed: &mut Testbed) {
-        let breaks = match self {
+    async fn inject(self, bed: &mut Testbed) {
+        let fault = match self {
             Self::Transcoder => {
                 for instance in 0..bed.system.instances("transcoder").len() {
                     bed.system.replace_instance("transcoder", instance).await;
                 }
                 return;
             }
-            Self::Store => Break::Kill(Server::Store),
-            Self::Primary => Break::Kill(Server::Primary),
+            Self::Store => FaultKind::Kill(Server::Store),
+            Self::Primary => FaultKind::Kill(Server::Primary),
         };
-        breaks.begin(bed).await;
-        breaks.end(bed).await;
+        fault.begin(bed).await;
+        fault.end(bed).await;
     }
 }
 
@@ -104,7 +104,7 @@ pub async fn run(victim: Victim, percent: usize) -> Report {
             })
             .await;
             sleep(Duration::from_millis(rand::random_range(0..=later_ms))).await;
-            victim.strike(&mut bed).await;
+            victim.inject(&mut bed).await;
         }
     }
     eventually(DONE_LIMIT, "an end of all jobs", async || {

@@ -6,8 +6,8 @@ use chaos::history::{Fixture, Operation, Reference, Size, Verdict, Workload};
 use tokio::time::sleep;
 
 use crate::{
-    cuts::Opened,
-    faults::{Break, Fault, MayFail},
+    faults::{Fault, FaultKind, MayFail},
+    partitions::PreparedPartition,
     publishers::{self, Found, Publishers},
     report::{Report, seconds},
     testbed::Testbed,
@@ -15,7 +15,7 @@ use crate::{
 
 pub const HEADING: &str = "| fault | requests | failed writes | failed reads | lost | doubled | stale | recovered after |";
 
-/// Before it breaks, and after it is mended.
+/// Before it breaks, and after it is repaired.
 const WHOLE: Duration = Duration::from_secs(4);
 /// What is broken may be noticed by failures for so long.
 const GRACE: Duration = Duration::from_secs(2);
@@ -31,34 +31,34 @@ const SIZE: Size = Size {
 /// The moments of a trial.
 struct Times {
     broken: Instant,
-    mended: Instant,
+    repaired: Instant,
 }
 
-/// Runs a workload, breaks, mends, and compares everything.
+/// Runs a workload, injects the fault, repairs it, and compares everything.
 pub async fn run(fault: &Fault) -> Report {
-    let opened = fault.breaks.prepare().await;
+    let prepared = fault.kind.prepare().await;
     let mut bed = Testbed::start(|builder| {
-        let builder = fault.breaks.settings(builder);
-        match &opened {
-            Some(opened) => opened.settings(builder),
+        let builder = fault.kind.settings(builder);
+        match &prepared {
+            Some(prepared) => prepared.settings(builder),
             None => builder,
         }
     })
     .await;
-    bed.ways = opened.map(Opened::ways);
+    bed.partition = prepared.map(PreparedPartition::into_partition);
     let fixture = Fixture::make(&bed.system, &SIZE).await;
     let workload = Workload::start(&bed.system, fixture.clone(), SIZE);
     // A short fault would mostly meet none of them.
-    let publishers = match fault.breaks {
-        Break::Part(_) => Some(Publishers::start(&bed.system, &fixture)),
+    let publishers = match fault.kind {
+        FaultKind::Partition(_) => Some(Publishers::start(&bed.system, &fixture)),
         _ => None,
     };
     sleep(WHOLE).await;
     let broken = Instant::now();
-    fault.breaks.begin(&mut bed).await;
+    fault.kind.begin(&mut bed).await;
     sleep(fault.lasts).await;
-    fault.breaks.end(&mut bed).await;
-    let mended = Instant::now();
+    fault.kind.end(&mut bed).await;
+    let repaired = Instant::now();
     sleep(WHOLE).await;
     let mut reference = workload.finish().await;
     let mut found = Found::default();
@@ -73,8 +73,8 @@ pub async fn run(fault: &Fault) -> Report {
     verdict.lost.extend(found.lost);
     verdict.doubled.extend(found.doubled);
     verdict.stale.extend(found.stale);
-    fault.breaks.leave().await;
-    let times = Times { broken, mended };
+    fault.kind.leave().await;
+    let times = Times { broken, repaired };
     bed.end(report(fault, &reference, &verdict, &times))
 }
 
@@ -110,10 +110,10 @@ fn report(fault: &Fault, reference: &Reference, verdict: &Verdict, times: &Times
 fn may_fail(fault: &Fault, operation: &Operation, times: &Times) -> bool {
     let until = match fault.may_fail {
         MayFail::AtFirst => times.broken,
-        MayFail::WhileBroken => times.mended,
-        MayFail::WritesWhileBroken if operation.is_write => times.mended,
+        MayFail::WhileBroken => times.repaired,
+        MayFail::WritesWhileBroken if operation.is_write => times.repaired,
         MayFail::WritesWhileBroken => times.broken,
-        MayFail::PublishesWhileBroken if operation.what == publishers::WHAT => times.mended,
+        MayFail::PublishesWhileBroken if operation.what == publishers::WHAT => times.repaired,
         MayFail::PublishesWhileBroken => times.broken,
     };
     operation.ended >= times.broken && operation.began <= until + GRACE
@@ -126,11 +126,11 @@ fn told(operation: &Operation, times: &Times) -> String {
         after.as_secs_f64() - before.as_secs_f64()
     };
     format!(
-        "{} from {:.2} s to {:.2} s after the break (mended after {:.2} s): {}",
+        "{} from {:.2} s to {:.2} s after the break (repaired after {:.2} s): {}",
         operation.what,
         at(operation.began),
         at(operation.ended),
-        at(times.mended),
+        at(times.repaired),
         operation.failure().unwrap_or_default()
     )
 }
@@ -144,7 +144,7 @@ fn recovered_after(
 ) -> Duration {
     let from = match fault.may_fail {
         MayFail::AtFirst => times.broken,
-        _ => times.mended,
+        _ => times.repaired,
     };
     let wrong = reference.stale.iter().chain(&reference.denied);
     let bad = failed

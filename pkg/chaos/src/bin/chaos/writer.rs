@@ -26,7 +26,7 @@ enum Write {
     Comment,
 }
 
-struct Film {
+struct PublishedVideo {
     id: i64,
     author_id: i64,
     /// Comments that were acknowledged; none is ever deleted.
@@ -37,7 +37,7 @@ struct Film {
 pub struct Work {
     size: usize,
     todo: Mutex<Vec<Write>>,
-    films: Mutex<Vec<Arc<Film>>>,
+    videos: Mutex<Vec<Arc<PublishedVideo>>>,
     names: AtomicUsize,
     pairs: AtomicUsize,
     reads: AtomicUsize,
@@ -64,17 +64,17 @@ impl Work {
         ]
         .concat();
         todo.shuffle(&mut rand::rng());
-        let films = fixture.films.iter().map(|film| {
-            Arc::new(Film {
-                id: film.id,
-                author_id: fixture.users[film.author].user_id,
+        let videos = fixture.videos.iter().map(|video| {
+            Arc::new(PublishedVideo {
+                id: video.id,
+                author_id: fixture.users[video.author].user_id,
                 comments: AtomicI64::new(0),
             })
         });
         Self {
             size: todo.len(),
             todo: Mutex::new(todo),
-            films: Mutex::new(films.collect()),
+            videos: Mutex::new(videos.collect()),
             names: AtomicUsize::new(0),
             pairs: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
@@ -103,9 +103,9 @@ impl Work {
         locked(&self.stale).clone()
     }
 
-    fn film(&self) -> Arc<Film> {
-        let films = locked(&self.films);
-        films[random_range(0..films.len())].clone()
+    fn video(&self) -> Arc<PublishedVideo> {
+        let videos = locked(&self.videos);
+        videos[random_range(0..videos.len())].clone()
     }
 
     /// A name that nothing else has.
@@ -144,7 +144,7 @@ pub struct Writer {
     client: Client,
     /// Somebody else's connections.
     stranger: Client,
-    /// By film; gone when an answer is missing.
+    /// By video; gone when an answer is missing.
     likes: BTreeMap<i64, Option<bool>>,
 }
 
@@ -199,8 +199,8 @@ impl Writer {
         });
         let reply = stranger.login(&name, password).await;
         work.saw("login after register", reply, |user| user["user_id"] == id);
-        let film = work.film();
-        self.comment_by(&film, token, &name).await
+        let video = work.video();
+        self.comment_by(&video, token, &name).await
     }
 
     async fn publish(&self) -> Option<()> {
@@ -211,11 +211,11 @@ impl Writer {
             stranger,
             ..
         } = self;
-        let (title, token) = (work.name("film"), account.token.as_str());
+        let (title, token) = (work.name("video"), account.token.as_str());
         let published = client.publish(token, &title, media::mp4()).await;
         work.written("publish", published)?;
         let is_it =
-            |video: &Value| video["title"] == *title && video["author"]["id"] == account.user_id;
+            |shown: &Value| shown["title"] == *title && shown["author"]["id"] == account.user_id;
         let mine = client.publish_list(&[("token", token)]).await;
         let id = mine.body["video_list"]
             .as_array()
@@ -233,15 +233,15 @@ impl Writer {
         });
         // As a list that refers to it.
         let id = id?;
-        work.written("like of a new film", client.like(token, id).await)?;
+        work.written("like of a new video", client.like(token, id).await)?;
         let user_id = account.user_id.to_string();
         let liked = stranger.favorite_list(&[("user_id", &user_id)]).await;
         work.saw("likes after publish", liked, |liked| {
             has(liked, "video_list", is_it)
         });
         let unliked = client.unlike(token, id).await;
-        work.written("unlike of a new film", unliked)?;
-        locked(&work.films).push(Arc::new(Film {
+        work.written("unlike of a new video", unliked)?;
+        locked(&work.videos).push(Arc::new(PublishedVideo {
             id,
             author_id: account.user_id,
             comments: AtomicI64::new(0),
@@ -250,8 +250,8 @@ impl Writer {
     }
 
     async fn like(&mut self) -> Option<()> {
-        let film = self.work.film();
-        let liked = match self.likes.get(&film.id) {
+        let video = self.work.video();
+        let liked = match self.likes.get(&video.id) {
             Some(None) => return None,
             Some(Some(liked)) => !liked,
             None => true,
@@ -264,60 +264,60 @@ impl Writer {
             likes,
         } = self;
         let token = account.token.as_str();
-        likes.insert(film.id, None);
+        likes.insert(video.id, None);
         match liked {
-            true => work.written("like", client.like(token, film.id).await)?,
-            false => work.written("unlike", client.unlike(token, film.id).await)?,
+            true => work.written("like", client.like(token, video.id).await)?,
+            false => work.written("unlike", client.unlike(token, video.id).await)?,
         };
-        likes.insert(film.id, Some(liked));
-        let is_it = |video: &Value| video["id"] == film.id;
+        likes.insert(video.id, Some(liked));
+        let is_it = |shown: &Value| shown["id"] == video.id;
         let shows = |list: &Value| has(list, "video_list", is_it) == liked;
         let mine = client.favorite_list(&[("token", token)]).await;
         work.saw("own likes after a like", mine, shows);
         let user_id = account.user_id.to_string();
         let theirs = stranger.favorite_list(&[("user_id", &user_id)]).await;
         work.saw("likes after a like", theirs, shows);
-        let author_id = film.author_id.to_string();
+        let author_id = video.author_id.to_string();
         let query = [("user_id", author_id.as_str()), ("token", token)];
         let works = client.publish_list(&query).await;
         work.saw("works after a like", works, |works| {
-            has(works, "video_list", |video| {
-                is_it(video) && video["is_favorite"] == liked
+            has(works, "video_list", |shown| {
+                is_it(shown) && shown["is_favorite"] == liked
             })
         });
         Some(())
     }
 
     async fn comment(&self) -> Option<()> {
-        let film = self.work.film();
+        let video = self.work.video();
         let Account { token, name, .. } = &self.account;
-        self.comment_by(&film, token, name).await
+        self.comment_by(&video, token, name).await
     }
 
     /// The writer may be new.
-    async fn comment_by(&self, film: &Film, token: &str, writer: &str) -> Option<()> {
+    async fn comment_by(&self, video: &PublishedVideo, token: &str, writer: &str) -> Option<()> {
         let Self {
             work,
             client,
             stranger,
             ..
         } = self;
-        let reply = client.comment(token, film.id, &work.name("说")).await;
+        let reply = client.comment(token, video.id, &work.name("说")).await;
         let body = work.written("comment", reply)?;
         let id = body["comment"]["id"].as_i64()?;
-        let at_least = film.comments.fetch_add(1, Ordering::Relaxed) + 1;
+        let at_least = video.comments.fetch_add(1, Ordering::Relaxed) + 1;
         let is_it = |comment: &Value| comment["id"] == id && comment["user"]["name"] == *writer;
         let shows = |list: &Value| has(list, "comment_list", is_it);
-        let video_id = film.id.to_string();
+        let video_id = video.id.to_string();
         let query = [("token", token), ("video_id", video_id.as_str())];
         let mine = client.comment_list(&query).await;
         work.saw("own look after a comment", mine, shows);
-        let theirs = stranger.comments(film.id).await;
+        let theirs = stranger.comments(video.id).await;
         work.saw("look after a comment", theirs, shows);
-        let works = stranger.works(film.author_id).await;
+        let works = stranger.works(video.author_id).await;
         work.saw("works after a comment", works, |works| {
-            has(works, "video_list", |video| {
-                video["id"] == film.id && video["comment_count"].as_i64() >= Some(at_least)
+            has(works, "video_list", |shown| {
+                shown["id"] == video.id && shown["comment_count"].as_i64() >= Some(at_least)
             })
         });
         Some(())

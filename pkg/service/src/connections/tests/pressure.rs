@@ -9,12 +9,12 @@ use tokio::net::TcpSocket;
 use super::*;
 use crate::connections::activity::Phase;
 
-/// A minute of everything: what ends within a test is not the pace's doing.
-const PATIENT: Pace = Pace {
+/// A minute of everything: what ends within a test isn't ended by a timeout.
+const PATIENT: Timeouts = Timeouts {
     receive: Duration::from_secs(60),
     idle: Duration::from_secs(60),
     send: Duration::from_secs(60),
-    body: BodyPace {
+    body: BodyRate {
         admission: Duration::from_secs(60),
         rate: 1,
         grace: Duration::from_secs(60),

@@ -136,17 +136,17 @@ impl Modules {
     }
 }
 
-/// The shortest way from `start` back to itself.
+/// The shortest path from `start` back to itself.
 fn circle_through(start: usize, edges: &[BTreeSet<usize>]) -> Option<Vec<usize>> {
-    let mut ways = std::collections::VecDeque::from([vec![start]]);
+    let mut paths = std::collections::VecDeque::from([vec![start]]);
     let mut seen = BTreeSet::new();
-    while let Some(way) = ways.pop_front() {
-        for next in &edges[*way.last()?] {
+    while let Some(path) = paths.pop_front() {
+        for next in &edges[*path.last()?] {
             if *next == start {
-                return Some(way);
+                return Some(path);
             }
             if seen.insert(*next) {
-                ways.push_back([&way[..], &[*next]].concat());
+                paths.push_back([&path[..], &[*next]].concat());
             }
         }
     }

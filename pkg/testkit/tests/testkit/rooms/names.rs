@@ -10,9 +10,15 @@ use super::{metadata, sources};
 /// Words that were names here, and what is said instead. Prose may use them; a name may not have one as a part.
 const REPLACED: &[(&str, &str)] = &[
     ("adornment", "middleware"),
+    ("bury", "set a tombstone"),
+    ("lending", "body state"),
     ("life", "TTL"),
     ("manners", "middleware, CORS, compression"),
+    ("mend", "repair, heal"),
+    ("owing", "dirty"),
     ("parting", "drain"),
+    ("untold", "unpublished"),
+    ("ways", "partition, routes, paths"),
 ];
 
 /// All sources of the workspace, but for this file.

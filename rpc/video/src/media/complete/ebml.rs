@@ -1,8 +1,8 @@
 //! Checks that a WebM or Matroska file is complete: elements within elements (RFC 8794, RFC 9559).
 //!
-//! Segments, and clusters of unknown size as live recorders write them, are entered; anything else is passed over by its size. So a cut inside
-//! a cluster is seen whether or not the recorder could go back and write sizes. A cut exactly between two blocks of a recording whose segment
-//! and cluster have no size leaves a file like any other of its kind.
+//! Descends into segments, and into clusters of unknown size as live recorders write them. Every other element is skipped by its size. So a
+//! cut inside a cluster is found, even if the recorder couldn't go back to write sizes. A cut exactly between two blocks can't be found if the
+//! segment and the cluster have no size: the result is a valid file.
 
 use super::window::{ReadAt, Window};
 use crate::media::error::{MediaError, Refusal};
@@ -14,7 +14,7 @@ const CLUSTER: u32 = 0x1F43_B675;
 /// Of an identifier (4) and a size (8).
 const HEADER_BYTES: u64 = 12;
 
-pub(super) fn begins(head: &[u8]) -> bool {
+pub(super) fn matches_magic(head: &[u8]) -> bool {
     head.starts_with(&EBML.to_be_bytes())
 }
 
@@ -44,7 +44,7 @@ impl Header {
 
 /// Whether bytes that are too few for a header can't be the beginning of one of a film.
 fn is_foreign(bytes: &[u8]) -> bool {
-    !OF_A_FILM.iter().any(|id| {
+    !KNOWN_ELEMENTS.iter().any(|id| {
         let id = id.to_be_bytes();
         let id: Vec<u8> = id.into_iter().skip_while(|byte| *byte == 0).collect();
         id.starts_with(bytes) || bytes.starts_with(&id)
@@ -52,10 +52,10 @@ fn is_foreign(bytes: &[u8]) -> bool {
 }
 
 /// A number whose leading zero bits tell its length, marker included, and that length.
-fn number(bytes: &[u8], longest: usize) -> Result<(u64, usize), Refusal> {
+fn number(bytes: &[u8], max_length: usize) -> Result<(u64, usize), Refusal> {
     let first = bytes.first().ok_or(Refusal::CutShort)?;
     let length = first.leading_zeros() as usize + 1;
-    if length > longest {
+    if length > max_length {
         return Err(Refusal::Damaged);
     }
     let number = bytes.get(..length).ok_or(Refusal::CutShort)?;
@@ -66,7 +66,7 @@ fn number(bytes: &[u8], longest: usize) -> Result<(u64, usize), Refusal> {
 }
 
 /// Elements of a segment and of a cluster. What else stands behind the first cluster are bytes that somebody has appended.
-const OF_A_FILM: [u32; 17] = [
+const KNOWN_ELEMENTS: [u32; 17] = [
     EBML,
     SEGMENT,
     TRACKS,
@@ -92,7 +92,7 @@ pub(super) async fn complete<F: ReadAt>(file: &mut Window<'_, F>) -> Result<(), 
     while offset < file.size_bytes {
         let is_whole = has_tracks && has_clusters;
         let header = match Header::read(file.at(offset, HEADER_BYTES).await?) {
-            Ok(header) if !is_whole || OF_A_FILM.contains(&header.id) => header,
+            Ok(header) if !is_whole || KNOWN_ELEMENTS.contains(&header.id) => header,
             // A header that is cut off is a film's, unless these are bytes of another kind.
             Err(Refusal::CutShort) if is_whole && !is_foreign(file.at(offset, 4).await?) => {
                 return Err(Refusal::CutShort.into());

@@ -1,8 +1,8 @@
 //! Checks that a file is complete, by its outermost structure alone, read in ranges: a large file costs little.
 //!
-//! A file passes if its pieces fit: the boxes of an MP4 or QuickTime file and the samples that its index places, the elements of a WebM or
-//! Matroska file down to its clusters. What somebody has appended to a whole film is no fault. The rest is ffprobe's task. Reads only go
-//! forwards, so their number is bounded.
+//! A file passes if its structure fits: the boxes of an MP4 or QuickTime file with the samples in its index, or the elements of a WebM or
+//! Matroska file down to its clusters. Bytes appended to a complete file are accepted. ffprobe checks the rest. Reads only go forwards, so
+//! their number is bounded.
 
 mod ebml;
 mod mp4;
@@ -21,9 +21,9 @@ pub async fn complete(file: &impl ReadAt, size_bytes: u64) -> Result<(), MediaEr
     let head = file.at(0, 12).await?;
     if mp4::is_photo(head) {
         Err(Refusal::Photo.into())
-    } else if ebml::begins(head) {
+    } else if ebml::matches_magic(head) {
         ebml::complete(&mut file).await
-    } else if mp4::begins(head) {
+    } else if mp4::matches_magic(head) {
         mp4::complete(&mut file).await
     } else {
         Err(Refusal::UnknownFormat.into())

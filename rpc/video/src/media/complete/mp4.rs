@@ -8,21 +8,21 @@ use super::{
 use crate::media::error::{MediaError, Refusal};
 
 /// Types that a file begins with; old QuickTime files have no `ftyp`.
-const FIRST: [&[u8; 4]; 8] = [
+const FIRST_BOXES: [&[u8; 4]; 8] = [
     b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot",
 ];
 
-pub(super) fn begins(head: &[u8]) -> bool {
+pub(super) fn matches_magic(head: &[u8]) -> bool {
     head.get(4..8)
-        .is_some_and(|kind| FIRST.iter().any(|first| kind == first.as_slice()))
+        .is_some_and(|kind| FIRST_BOXES.iter().any(|first| kind == first.as_slice()))
 }
 
 /// Brands of photos, still or moving (ISO/IEC 23008-12, AVIF).
-const PHOTOS: [&[u8; 4]; 10] = [
+const PHOTO_BRANDS: [&[u8; 4]; 10] = [
     b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis",
 ];
 /// Boxes that belong to a film. What else stands behind a whole film are bytes that somebody has appended.
-const OF_A_FILM: [&[u8; 4]; 16] = [
+const KNOWN_BOXES: [&[u8; 4]; 16] = [
     b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"mfra", b"sidx", b"ssix", b"emsg", b"prft",
     b"meta", b"uuid", b"free", b"skip", b"wide", b"pnot",
 ];
@@ -31,7 +31,7 @@ const OF_A_FILM: [&[u8; 4]; 16] = [
 pub(super) fn is_photo(head: &[u8]) -> bool {
     let brand = head.get(8..12);
     head.get(4..8) == Some(b"ftyp")
-        && brand.is_some_and(|brand| PHOTOS.iter().any(|photo| brand == photo.as_slice()))
+        && brand.is_some_and(|brand| PHOTO_BRANDS.iter().any(|photo| brand == photo.as_slice()))
 }
 
 pub(super) async fn complete<F: ReadAt>(file: &mut Window<'_, F>) -> Result<(), MediaError> {
@@ -41,9 +41,9 @@ pub(super) async fn complete<F: ReadAt>(file: &mut Window<'_, F>) -> Result<(), 
     while offset < file.size_bytes {
         let is_whole = movie.is_some() && has_media;
         let header = Header::read(file.at(offset, 16).await?);
-        let of_a_film = |header: &Header| OF_A_FILM.iter().any(|kind| header.kind == **kind);
+        let is_known = |header: &Header| KNOWN_BOXES.iter().any(|kind| header.kind == **kind);
         let header = match header {
-            Ok(header) if !is_whole || of_a_film(&header) => header,
+            Ok(header) if !is_whole || is_known(&header) => header,
             _ if is_whole => break,
             refused => refused?,
         };

@@ -7,7 +7,7 @@ use idl::{
     base::Code,
     video::{UploadKind, VideoService as _},
 };
-use rpc_video::{Reaped, Reaping};
+use rpc_video::{Reaped, ReaperTask};
 use testkit::{environment, eventually, media as files};
 use uuid::Uuid;
 
@@ -169,12 +169,12 @@ async fn one_reaps_at_a_time_and_the_background_one_stops_when_told() {
         period_s: 1,
         unknown_age_s: 0,
     };
-    let reaping = Reaping::start(reaper, &settings);
+    let reaper_task = ReaperTask::start(reaper, &settings);
     let limit = Duration::from_secs(20);
     eventually(limit, "the background reaper", async || {
         (world.uploads().await == 0).then_some(())
     })
     .await;
-    reaping.stop().await;
+    reaper_task.stop().await;
     world.assert_nothing_stays("reaped").await;
 }

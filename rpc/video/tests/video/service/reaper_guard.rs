@@ -46,7 +46,7 @@ async fn what_no_row_knows_is_removed_a_week_after_it_was_first_seen_if_no_row_k
     assert_eq!((first.noted, first.objects), (3, 0));
     // Seen again it is no newer.
     let second = world.reaper(&world.settings.object_store, 0, A_WEEK);
-    let second = second.from_the_start().pass().await.unwrap();
+    let second = second.full_scan().pass().await.unwrap();
     assert_eq!(second, Some(Reaped::default()));
     assert_eq!(world.bucket.keys().await, all);
 
@@ -90,7 +90,7 @@ async fn an_empty_database_with_a_full_bucket_removes_nothing_and_says_why() {
     // Unless somebody says that it is right.
     let accepting = world
         .reaper(&world.settings.object_store, 0, 0)
-        .accepting_bucket();
+        .adopting_bucket();
     assert_eq!(accepting.pass().await.unwrap().unwrap().objects, 5);
     assert_eq!(reaper.pass().await.unwrap(), Some(Reaped::default()));
 }

@@ -17,7 +17,7 @@ use volo::net::ext::AsyncExt;
 use super::activity::Activity;
 
 /// A socket, or one direction of it.
-pub(crate) struct Paced<S> {
+pub(crate) struct TimeoutStream<S> {
     inner: S,
     activity: Arc<Activity>,
     read: Timer,
@@ -26,7 +26,7 @@ pub(crate) struct Paced<S> {
     blocked: Option<Instant>,
 }
 
-impl<S> Paced<S> {
+impl<S> TimeoutStream<S> {
     pub(crate) fn new(inner: S, activity: Arc<Activity>) -> Self {
         Self {
             inner,
@@ -38,7 +38,7 @@ impl<S> Paced<S> {
     }
 
     /// Applies the send timeout to the result of a write.
-    fn pace_write<T>(
+    fn apply_send_timeout<T>(
         &mut self,
         cx: &mut Context<'_>,
         result: Poll<io::Result<T>>,
@@ -48,7 +48,7 @@ impl<S> Paced<S> {
             return result;
         }
         let since = *self.blocked.get_or_insert_with(Instant::now);
-        match self.write.poll(cx, since + self.activity.pace().send) {
+        match self.write.poll(cx, since + self.activity.timeouts().send) {
             Poll::Ready(()) => Poll::Ready(Err(too_slow())),
             Poll::Pending => Poll::Pending,
         }
@@ -60,7 +60,7 @@ fn too_slow() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionReset, "the other side is too slow")
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TimeoutStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -77,7 +77,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         }
         // hyper also reads while a request is handled, to notice a client that leaves, and doesn't poll again when the answer is sent. So
         // it is woken at the latest when the idle timeout that begins then may end.
-        let look_again = || Instant::now() + this.activity.pace().idle;
+        let look_again = || Instant::now() + this.activity.timeouts().idle;
         let deadline = this.activity.deadline().unwrap_or_else(look_again);
         match this.read.poll(cx, deadline) {
             // An idle connection ends as if the other side had closed it: no request is lost.
@@ -88,7 +88,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TimeoutStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -96,7 +96,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.inner).poll_write(cx, bytes);
-        this.pace_write(cx, result)
+        this.apply_send_timeout(cx, result)
     }
 
     fn poll_write_vectored(
@@ -106,7 +106,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.inner).poll_write_vectored(cx, slices);
-        this.pace_write(cx, result)
+        this.apply_send_timeout(cx, result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -116,7 +116,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.inner).poll_flush(cx);
-        this.pace_write(cx, result)
+        this.apply_send_timeout(cx, result)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -124,13 +124,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     }
 }
 
-impl AsyncExt for Paced<OwnedReadHalf> {
+impl AsyncExt for TimeoutStream<OwnedReadHalf> {
     async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         self.inner.ready(interest).await
     }
 }
 
-impl AsyncExt for Paced<OwnedWriteHalf> {
+impl AsyncExt for TimeoutStream<OwnedWriteHalf> {
     async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         self.inner.ready(interest).await
     }

@@ -7,11 +7,11 @@ use crate::pictures::ffmpeg;
 async fn every_drawn_picture_can_be_decoded() {
     let letters = GLYPHS.iter().map(|(letter, _)| letter.to_string());
     for (id, name) in (0..).zip(letters.chain(["好".to_owned(), String::new()])) {
-        let drawn = Drawn::of(id, &name);
+        let drawn = DefaultPicture::of(id, &name);
         // What decodes others' pictures decodes these.
         ffmpeg::encode(&drawn.avatar(), 64).await.unwrap();
     }
-    ffmpeg::encode(&Drawn::of(1, "").background(), 64)
+    ffmpeg::encode(&DefaultPicture::of(1, "").background(), 64)
         .await
         .unwrap();
 }
@@ -19,17 +19,23 @@ async fn every_drawn_picture_can_be_decoded() {
 #[test]
 fn the_colour_is_of_the_id_and_the_letter_of_the_name() {
     assert_eq!(
-        Drawn::of(1, "alice").avatar_key(),
+        DefaultPicture::of(1, "alice").avatar_key(),
         "pictures/drawn/1-1-A.png"
     );
     assert_eq!(
-        Drawn::of(13, "Bob").background_key(),
+        DefaultPicture::of(13, "Bob").background_key(),
         "pictures/drawn/1-1-background.png"
     );
     assert_eq!(
-        Drawn::of(2, "小明").avatar_key(),
+        DefaultPicture::of(2, "小明").avatar_key(),
         "pictures/drawn/1-2-person.png"
     );
-    assert_ne!(Drawn::of(1, "a").avatar(), Drawn::of(2, "a").avatar());
-    assert_ne!(Drawn::of(1, "a").avatar(), Drawn::of(1, "b").avatar());
+    assert_ne!(
+        DefaultPicture::of(1, "a").avatar(),
+        DefaultPicture::of(2, "a").avatar()
+    );
+    assert_ne!(
+        DefaultPicture::of(1, "a").avatar(),
+        DefaultPicture::of(1, "b").avatar()
+    );
 }

@@ -1,8 +1,8 @@
-//! Ways that are cut: silence, in both directions, for whoever has the address, and rules that end with those who made them.
+//! A partition silences an address in both directions, and its rules end with the process that made them.
 
 use std::time::Duration;
 
-use testkit::{Process, Ways, eventually};
+use testkit::{NetworkPartition, Process, eventually};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -14,7 +14,7 @@ const SILENCE: Duration = Duration::from_millis(300);
 const SOON: Duration = Duration::from_secs(20);
 
 fn possible() -> bool {
-    let reason = Ways::unavailable();
+    let reason = NetworkPartition::unavailable();
     if let Some(reason) = reason {
         eprintln!("SKIPPED: {reason}");
     }
@@ -30,37 +30,41 @@ async fn hears_soon(stream: &mut TcpStream) -> u8 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cut_way_is_silent_both_ways_until_it_is_mended_and_no_other_way_is() {
+async fn a_cut_address_is_silent_in_both_directions_until_it_is_healed_and_no_other_is() {
     if !possible() {
         return;
     }
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = server.local_addr().unwrap().to_string();
-    let (mut ways, mut others) = (Ways::new().await, Ways::new().await);
-    let (way, other) = (ways.to(&address).await, others.to(&address).await);
-    let mut client = TcpStream::connect(&way).await.unwrap();
+    let (mut partition, mut other_partition) =
+        (NetworkPartition::new().await, NetworkPartition::new().await);
+    let (route, other) = (
+        partition.add_route(&address).await,
+        other_partition.add_route(&address).await,
+    );
+    let mut client = TcpStream::connect(&route).await.unwrap();
     let (mut served, _) = server.accept().await.unwrap();
     let mut beside = TcpStream::connect(&other).await.unwrap();
     let (mut served_beside, _) = server.accept().await.unwrap();
     client.write_u8(1).await.unwrap();
     assert_eq!(hears_soon(&mut served).await, 1);
 
-    ways.cut().await;
+    partition.cut().await;
     client.write_u8(2).await.unwrap();
     served.write_u8(3).await.unwrap();
     beside.write_u8(4).await.unwrap();
     assert_eq!(hears_soon(&mut served_beside).await, 4);
     assert_eq!(hears(&mut served).await, None);
     assert_eq!(hears(&mut client).await, None);
-    assert!(timeout(SILENCE, TcpStream::connect(&way)).await.is_err());
+    assert!(timeout(SILENCE, TcpStream::connect(&route)).await.is_err());
     TcpStream::connect(&address).await.unwrap();
     server.accept().await.unwrap();
 
     // Nothing was lost: both ends have gone on sending it.
-    ways.mend().await;
+    partition.heal().await;
     assert_eq!(hears_soon(&mut served).await, 2);
     assert_eq!(hears_soon(&mut client).await, 3);
-    let again = timeout(SOON, TcpStream::connect(&way)).await;
+    let again = timeout(SOON, TcpStream::connect(&route)).await;
     again.unwrap().unwrap();
 }
 
@@ -70,15 +74,17 @@ async fn no_rule_stays_behind_when_their_owner_is_killed() {
         return;
     }
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut ways = Ways::new().await;
-    ways.to(&server.local_addr().unwrap().to_string()).await;
-    ways.cut().await;
-    assert!(ways.rules().contains("drop"));
+    let mut partition = NetworkPartition::new().await;
+    partition
+        .add_route(&server.local_addr().unwrap().to_string())
+        .await;
+    partition.cut().await;
+    assert!(partition.rules().contains("drop"));
     let mut kill = std::process::Command::new("kill");
-    kill.args(["-s", "KILL", &ways.owner().to_string()]);
+    kill.args(["-s", "KILL", &partition.owner().to_string()]);
     Process::spawn("kill", kill).succeeded().await;
     eventually(SOON, "the end of the rules", async || {
-        ways.rules().is_empty().then_some(())
+        partition.rules().is_empty().then_some(())
     })
     .await;
 }

@@ -1,4 +1,4 @@
-// Each place has a URL; Back closes what is open and leads where one was; links work for guests, and wrong ones say so.
+// Each route has a URL; Back closes what is open and leads where one was; links work for guests, and wrong ones say so.
 
 import assert from "node:assert/strict";
 

@@ -5,7 +5,7 @@ use idl::{base::Code, biz};
 use volo_thrift::ServerError;
 
 /// The outcome that the caller learns. The cause of a failure is logged here, once; the caller learns the code alone.
-pub fn fault(error: DalError) -> ServerError {
+pub fn to_server_error(error: DalError) -> ServerError {
     match error {
         DalError::Blocked => biz(Code::BLOCKED, "").into(),
         DalError::KeyReused => biz(Code::IDEMPOTENCY_KEY_REUSED, "").into(),

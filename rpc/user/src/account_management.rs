@@ -9,10 +9,10 @@ use idl::{
         EndSessionsRequest, EndSessionsResponse, SuspendUserRequest, SuspendUserResponse,
     },
 };
-use rpc_server::fault;
+use rpc_server::to_server_error;
 use volo_thrift::ServerError;
 
-use crate::{UserService, auth_fault::auth_fault};
+use crate::{UserService, auth_error::auth_to_server_error};
 
 impl UserService {
     pub(crate) async fn new_password(
@@ -23,14 +23,14 @@ impl UserService {
             .check_password(request.user_id, &request.password)
             .await?;
         let hash = self.passwords.hash(&request.new_password).await;
-        let change = AccountChange::Password(hash.map_err(auth_fault)?);
+        let change = AccountChange::Password(hash.map_err(auth_to_server_error)?);
         Ok(ChangePasswordResponse {
             token_epoch: self.change_account(request.user_id, change).await?,
             created_ms: Some(created_ms),
         })
     }
 
-    pub(crate) async fn end_all(
+    pub(crate) async fn revoke_tokens(
         &self,
         request: EndSessionsRequest,
     ) -> Result<EndSessionsResponse, ServerError> {
@@ -49,7 +49,7 @@ impl UserService {
         self.change_account(request.user_id, AccountChange::Deleted)
             .await?;
         tracing::info!(user_id = request.user_id, "account deleted");
-        self.deletions.begun();
+        self.deletions.wake();
         Ok(DeleteAccountResponse {})
     }
 
@@ -78,17 +78,17 @@ impl UserService {
         let changed = accounts::change(&self.db, &self.counters, user_id, change).await;
         changed.map_err(|error| match error {
             DalError::NotFound => biz(Code::NO_SUCH_USER, "").into(),
-            error => fault(error),
+            error => to_server_error(error),
         })
     }
 
-    /// Whoever has only found a token doesn't know it. When the account was made.
+    /// Checks the user's password and returns when the account was created. A stolen token alone isn't enough.
     async fn check_password(&self, user_id: i64, password: &str) -> Result<i64, ServerError> {
         let known = dal::users::credentials_by_id(&self.db, user_id).await;
-        let known = known.map_err(fault)?;
+        let known = known.map_err(to_server_error)?;
         let known = known.ok_or_else(|| ServerError::from(biz(Code::NO_SUCH_USER, "")))?;
         let is_right = self.passwords.verify(password, &known.password_hash).await;
-        match is_right.map_err(auth_fault)? {
+        match is_right.map_err(auth_to_server_error)? {
             true => Ok(known.created_ms),
             false => Err(biz(Code::WRONG_NAME_OR_PASSWORD, "").into()),
         }

@@ -9,7 +9,7 @@ use idl::{
 use volo_thrift::{BizError, ServerError};
 
 /// The outcome that the caller learns. The cause of a failure is logged here, once.
-pub(crate) fn auth_fault(error: AuthError) -> ServerError {
+pub(crate) fn auth_to_server_error(error: AuthError) -> ServerError {
     match error {
         AuthError::Password(rule) => refused(rule).into(),
         AuthError::Busy => biz(Code::TOO_MANY_REQUESTS, "").into(),
@@ -21,8 +21,8 @@ fn refused(rule: PasswordRule) -> BizError {
     match rule {
         PasswordRule::MaxBytes => ValidateError::new("password", Rule::MaxBytes, "72").into(),
         PasswordRule::NoNul => {
-            let said = format!("password: {rule}");
-            biz_because(Code::BAD_PARAMETER, Reason::NUL_IN_PASSWORD, None, said)
+            let message = format!("password: {rule}");
+            biz_because(Code::BAD_PARAMETER, Reason::NUL_IN_PASSWORD, None, message)
         }
     }
 }

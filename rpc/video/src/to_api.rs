@@ -6,7 +6,7 @@ use idl::video::{self as api, Rendition, VideoState};
 use crate::{VideoService, error::VideoError, object_key};
 
 impl VideoService {
-    pub(crate) fn shown(&self, video: Video) -> Result<api::Video, VideoError> {
+    pub(crate) fn to_api(&self, video: Video) -> Result<api::Video, VideoError> {
         let state = match video.state() {
             State::Ready => VideoState::READY,
             State::Processing => VideoState::PROCESSING,

@@ -1,4 +1,4 @@
-//! The places of the web page: each has a URL, and at each lies the same document; the page itself shows what is there.
+//! The pages of the web client: each URL gives the same document, and the client itself shows what belongs there.
 //!
 //! A link to a video says what it leads to (Open Graph), for whoever shows links: its title and its cover, as a stranger sees them. What
 //! no stranger sees isn't told apart from what isn't there.
@@ -18,13 +18,13 @@ use crate::{
     assets::Document,
     objects::Video,
     route::{READS, only},
-    routes::video::shown,
+    routes::video::video_for_viewer,
 };
 
 /// Where a video is.
 const VIDEO: &str = "/v/{id}";
 /// Where the document lies as it is.
-const PLACES: [&str; 5] = [
+const PAGES: [&str; 5] = [
     "/following",
     "/messages",
     "/messages/{id}",
@@ -32,15 +32,15 @@ const PLACES: [&str; 5] = [
     "/u/{id}/likes",
 ];
 
-/// Adds all places to the router.
-pub fn with_places(mut router: Router, app: &Arc<App>, document: &Arc<Document>) -> Router {
-    for place in PLACES {
+/// Adds all pages to the router.
+pub fn with_pages(mut router: Router, app: &Arc<App>, document: &Arc<Document>) -> Router {
+    for page in PAGES {
         let document = document.clone();
         let answer = move |request: Request| {
             let response = document.response(request.headers());
             async move { response }
         };
-        for path in with_and_without_slash(place) {
+        for path in with_and_without_slash(page) {
             router = router.route(path, only(READS, get(answer.clone()).head(answer.clone())));
         }
     }
@@ -69,7 +69,7 @@ async fn video(app: Arc<App>, document: Arc<Document>, request: Request) -> Resp
         return document.not_found();
     };
     let limit = Duration::from_millis(app.settings.http.request_timeout_ms);
-    match tokio::time::timeout(limit, shown(&app, id, None)).await {
+    match tokio::time::timeout(limit, video_for_viewer(&app, id, None)).await {
         Ok(Ok(video)) => {
             let title = escaped(video.title());
             document.with_title(&title, &open_graph(&video))

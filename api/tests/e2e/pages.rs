@@ -1,9 +1,9 @@
-//! The places of the web page: each URL gives the page, a link to a video says what it leads to, and programs get JSON where nothing is.
+//! The pages of the web client: each URL gives the page, a link to a video says what it leads to, and programs get JSON where nothing is.
 
 use reqwest::{Method, header};
 use testkit::{Client, Reply, media};
 
-use crate::{scene::film, shared_system};
+use crate::{scene::publish_video, shared_system};
 
 const PAGE: &str = "text/html; charset=utf-8";
 
@@ -95,7 +95,7 @@ async fn a_video_that_is_deleted_or_was_never_there_is_a_page_without_a_word_of_
     let system = shared_system().await;
     let client = system.client();
     let author = client.new_account().await;
-    let id = film(&client, &author).await.to_string();
+    let id = publish_video(&client, &author).await.to_string();
     let query = [("token", author.token.as_str()), ("video_id", &id)];
     client.post("/douyin/publish/delete/", &query).await.ok();
     let never = visit(&client, "/v/9007199254740991").await;

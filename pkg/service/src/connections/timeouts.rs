@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The timeouts of a connection.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
+pub(crate) struct Timeouts {
     /// From the first byte of a request until its head is complete (HTTP) or it is whole (thrift). For the first request it begins when
     /// the connection opens.
     pub(crate) receive: Duration,
@@ -13,16 +13,16 @@ pub(crate) struct Pace {
     /// How long the other side may take no byte of an answer.
     pub(crate) send: Duration,
     /// For the body of a request.
-    pub(crate) body: BodyPace,
+    pub(crate) body: BodyRate,
     /// How long a new connection is protected while its first head may still come: it is evicted only if no other connection can be.
     pub(crate) first_head: Duration,
     /// How long a connection is protected after an answer, because the next request may be on the way.
     pub(crate) recent: Duration,
 }
 
-/// The minimum pace of a body.
+/// The minimum rate of a body, and its timeouts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct BodyPace {
+pub(crate) struct BodyRate {
     /// How long it may take until it is whole or the request is admitted.
     pub(crate) admission: Duration,
     /// Minimum rate after that, in bytes a second.

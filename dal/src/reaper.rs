@@ -48,16 +48,16 @@ pub async fn finish_binding(db: &Db) -> Result<(), DalError> {
     Ok(())
 }
 
-/// The low-water mark: all objects under `prefix` up to this key were checked. Empty: none.
-pub async fn watermark(db: &Db, prefix: &str) -> Result<String, DalError> {
+/// The scan cursor: all objects under `prefix` up to this key were checked. Empty: none.
+pub async fn scan_cursor(db: &Db, prefix: &str) -> Result<String, DalError> {
     let sql = "SELECT object_key FROM reaper_watermarks WHERE prefix = ?";
     let rows = read(db, sql, [prefix.into()]).await?;
     let key = rows.first().map(|row| row.try_get("", "object_key"));
     Ok(key.transpose()?.unwrap_or_default())
 }
 
-/// Advances the low-water mark.
-pub async fn set_watermark(db: &Db, prefix: &str, object_key: &str) -> Result<(), DalError> {
+/// Advances the scan cursor.
+pub async fn set_scan_cursor(db: &Db, prefix: &str, object_key: &str) -> Result<(), DalError> {
     let sql = "INSERT INTO reaper_watermarks (prefix, object_key) VALUES (?, ?) \
                ON DUPLICATE KEY UPDATE object_key = ?";
     write(

@@ -343,13 +343,13 @@ const GLYPHS: [(char, &[Stroke]); 36] = [
 
 /// What an avatar shows of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Drawn {
+pub(crate) struct DefaultPicture {
     colour: usize,
     /// None: a head and shoulders.
     letter: Option<char>,
 }
 
-impl Drawn {
+impl DefaultPicture {
     /// Of the user with this id and name.
     pub(crate) fn of(user_id: i64, name: &str) -> Self {
         let initial = name.chars().next().map(|first| first.to_ascii_uppercase());

@@ -1,11 +1,10 @@
-//! Ways to servers that the kernel can cut: packets of a cut way vanish in both directions, and neither end is told, as when a network is
-//! partitioned. A [`crate::TcpProxy`] closes connections instead.
+//! Network partitions. nftables forwards a loopback address (127.a.b.n) to a server. `cut` drops all packets of that address in both
+//! directions, and neither side gets an error. A [`crate::TcpProxy`] closes connections instead.
 //!
-//! Each way is an address of loopback (127.a.b.n) that nftables leads to a server's own. A process that is given the address as a setting is
-//! cut off from that server alone, and nobody else is.
+//! Only a process whose settings contain the address is cut off, and only from that server.
 //!
-//! The rules are in a table that belongs to a process of `nft`, our child, which ends when its standard input is closed. So the kernel
-//! removes them as soon as either process is gone, however it went (`flags owner` in nft(8)). Needs root and `nft`.
+//! The rules are in a table that a child process (`nft`) owns. The kernel removes the table when that process or this one ends, however
+//! it ends (`flags owner` in nft(8)). Needs root and `nft`.
 
 use std::{
     io::Write as _,
@@ -18,19 +17,20 @@ use crate::{eventually, names};
 /// How long it may take until the kernel has a rule.
 const RULE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Ways, all open at first. Gone when the value goes, with every connection on them.
+/// A partition between the processes that use its addresses and the servers behind them. Everything gets through at first. The addresses
+/// end when the value goes, with every connection to them.
 #[derive(Debug)]
-pub struct Ways {
+pub struct NetworkPartition {
     nft: Child,
     table: String,
-    /// 127.a.b, at random: other runs have ways, too.
+    /// 127.a.b, at random: other runs have partitions, too.
     network: String,
-    /// Their addresses.
-    all: Vec<String>,
+    /// The addresses with their ports.
+    addresses: Vec<String>,
 }
 
-impl Ways {
-    /// Why there can be none on this machine; `None`: there can.
+impl NetworkPartition {
+    /// Why this machine can have no partition; `None`: it can.
     pub fn unavailable() -> Option<&'static str> {
         let run = |program: &str, arguments: &[&str]| {
             let output = Command::new(program).args(arguments).output();
@@ -49,7 +49,7 @@ impl Ways {
         }
     }
 
-    /// None yet. Panics where there can be none.
+    /// Without an address yet. Panics where no partition is possible.
     pub async fn new() -> Self {
         let table = format!("dousheng_{}", names::unique('_'));
         let nft = Command::new("nft")
@@ -59,57 +59,57 @@ impl Ways {
             .stderr(Stdio::inherit())
             .spawn();
         let (a, b): (u8, u8) = (rand::random_range(64..=255), rand::random());
-        let ways = Self {
+        let partition = Self {
             nft: nft.expect("start nft"),
             table,
             network: format!("127.{a}.{b}"),
-            all: Vec::new(),
+            addresses: Vec::new(),
         };
-        let table = ways.table.clone();
-        ways.say(&format!("add table ip {table} {{ flags owner; }}"));
-        ways.say(&format!(
-            "add chain ip {table} ways {{ type nat hook output priority -100; }}"
+        let table = partition.table.clone();
+        partition.send_command(&format!("add table ip {table} {{ flags owner; }}"));
+        partition.send_command(&format!(
+            "add chain ip {table} routes {{ type nat hook output priority -100; }}"
         ));
         // On loopback all packets come in, those of clients and those of servers.
-        ways.say(&format!(
+        partition.send_command(&format!(
             "add chain ip {table} cuts {{ type filter hook input priority 0; }}"
         ));
-        ways.eventually_has("chain cuts").await;
-        ways
+        partition.eventually_has("chain cuts").await;
+        partition
     }
 
-    /// A new way to the server at `target` (127.0.0.1:3306): its address, with the same port.
-    pub async fn to(&mut self, target: &str) -> String {
+    /// A new address that leads to the server at `target` (127.0.0.1:3306), with the same port.
+    pub async fn add_route(&mut self, target: &str) -> String {
         let (host, port) = target.rsplit_once(':').expect("host:port");
-        let number = self.all.len() + 1;
-        assert!(number < 255, "a way for each number");
+        let number = self.addresses.len() + 1;
+        assert!(number < 255, "an address for each number");
         let address = format!("{}.{number}", self.network);
         let table = &self.table;
-        self.say(&format!(
-            "add rule ip {table} ways ip daddr {address} tcp dport {port} dnat to {host}:{port}"
+        self.send_command(&format!(
+            "add rule ip {table} routes ip daddr {address} tcp dport {port} dnat to {host}:{port}"
         ));
         self.eventually_has(&format!("ip daddr {address} tcp dport {port} dnat"))
             .await;
-        let way = format!("{address}:{port}");
-        self.all.push(way.clone());
-        way
+        let route = format!("{address}:{port}");
+        self.addresses.push(route.clone());
+        route
     }
 
-    /// From now on nothing gets through on any of them, to or fro; connections stay open as far as their ends know.
+    /// From now on nothing gets through to any of the addresses, nor back. Both ends still take their connections for open.
     pub async fn cut(&self) {
-        for way in &self.all {
-            let (address, _) = way.rsplit_once(':').expect("host:port");
-            // What the client asked for, before the way led it on: it finds the packets of both directions.
+        for address in &self.addresses {
+            let (address, _) = address.rsplit_once(':').expect("host:port");
+            // The address that the client asked for, before it was forwarded: that finds the packets of both directions.
             let rule = format!("ct original ip daddr {address} drop");
-            self.say(&format!("add rule ip {} cuts {rule}", self.table));
+            self.send_command(&format!("add rule ip {} cuts {rule}", self.table));
             self.eventually_has(&rule).await;
         }
     }
 
     /// Everything gets through again.
-    pub async fn mend(&self) {
-        self.say(&format!("flush chain ip {} cuts", self.table));
-        eventually(RULE_LIMIT, "the end of a cut", async || {
+    pub async fn heal(&self) {
+        self.send_command(&format!("flush chain ip {} cuts", self.table));
+        eventually(RULE_LIMIT, "the end of a partition", async || {
             (!self.rules().contains("drop")).then_some(())
         })
         .await;
@@ -127,7 +127,7 @@ impl Ways {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    fn say(&self, command: &str) {
+    fn send_command(&self, command: &str) {
         let mut input = self.nft.stdin.as_ref().expect("nft's input");
         writeln!(input, "{command}").expect("nft takes commands");
     }
@@ -140,7 +140,7 @@ impl Ways {
     }
 }
 
-impl Drop for Ways {
+impl Drop for NetworkPartition {
     fn drop(&mut self) {
         let _ = self.nft.kill();
         let _ = self.nft.wait();

@@ -1,8 +1,8 @@
-// The places of the page and their URLs, and what may lie above a place.
+// The routes of the page and their URLs, and the sheets that may lie above a screen.
 
 export type ProfileTab = "works" | "likes";
 
-export type Place =
+export type Route =
   | { name: "feed" }
   | { name: "following" }
   | { name: "video"; id: number }
@@ -27,7 +27,7 @@ export type Sheet =
   | { name: "user"; id: number }
   | { name: "people"; id: number; which: "following" | "followers" };
 
-const PATTERNS: [RegExp, (id: number) => Place][] = [
+const PATTERNS: [RegExp, (id: number) => Route][] = [
   [/^\/$/, () => ({ name: "feed" })],
   [/^\/following\/?$/, () => ({ name: "following" })],
   [/^\/v\/(\d+)\/?$/, (id) => ({ name: "video", id })],
@@ -37,12 +37,12 @@ const PATTERNS: [RegExp, (id: number) => Place][] = [
   [/^\/messages\/(\d+)\/?$/, (id) => ({ name: "chat", id })],
 ];
 
-export function placeOf(path: string): Place {
-  for (const [pattern, place] of PATTERNS) {
+export function routeOf(path: string): Route {
+  for (const [pattern, route] of PATTERNS) {
     const match = pattern.exec(path);
     if (!match) continue;
     const id = Number(match[1] ?? 1);
-    return Number.isSafeInteger(id) && id > 0 ? place(id) : { name: "unknown" };
+    return Number.isSafeInteger(id) && id > 0 ? route(id) : { name: "unknown" };
   }
   return { name: "unknown" };
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use testkit::{Account, Client, Reply, System, eventually, media};
 
 use crate::{
-    scene::{film, ids, user_counts},
+    scene::{ids, publish_video, user_counts},
     shapes::{comments, videos},
     shared_system, system_builder,
 };
@@ -88,8 +88,8 @@ async fn who_logs_out_everywhere_has_no_token_until_the_next_login() {
 /// A leaver with a film, a like and a comment; and who stays, with a film that has both.
 async fn entangled(client: &Client) -> (Account, Account, i64, i64) {
     let (leaver, stayer) = (client.new_account().await, client.new_account().await);
-    let own = film(client, &leaver).await;
-    let others = film(client, &stayer).await;
+    let own = publish_video(client, &leaver).await;
+    let others = publish_video(client, &stayer).await;
     client.like(&leaver.token, others).await.ok();
     client.comment(&leaver.token, others, "Mine").await.ok();
     client.like(&stayer.token, own).await.ok();
@@ -299,7 +299,10 @@ async fn an_operator_takes_down_and_suspends_and_the_reasons_are_kept() {
     let system = system_builder().start().await;
     let client = system.client();
     let author = client.new_account().await;
-    let (spam, good) = (film(&client, &author).await, film(&client, &author).await);
+    let (spam, good) = (
+        publish_video(&client, &author).await,
+        publish_video(&client, &author).await,
+    );
     let comment = client.comment(&author.token, good, "rude").await.ok();
     let comment = comment["comment"]["id"].as_i64().unwrap().to_string();
     let (spam_id, user_id) = (spam.to_string(), author.user_id.to_string());

@@ -27,7 +27,7 @@ use crate::{RpcError, budget::RetryBudget, header, secret::Prover};
 /// Most attempts of one call.
 const MAX_ATTEMPTS: usize = 3;
 
-pub(crate) struct AttemptsLayer<Req> {
+pub(crate) struct RetryLayer<Req> {
     shared: Arc<Shared<Req>>,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Shared<Req> {
     pub(crate) retries: RetryBudget,
 }
 
-impl<Req> AttemptsLayer<Req> {
+impl<Req> RetryLayer<Req> {
     pub(crate) fn new(shared: Shared<Req>) -> Self {
         Self {
             shared: Arc::new(shared),
@@ -47,23 +47,23 @@ impl<Req> AttemptsLayer<Req> {
     }
 }
 
-impl<S, Req> volo::Layer<S> for AttemptsLayer<Req> {
-    type Service = Attempts<S, Req>;
+impl<S, Req> volo::Layer<S> for RetryLayer<Req> {
+    type Service = Retry<S, Req>;
 
     fn layer(self, inner: S) -> Self::Service {
-        Attempts {
+        Retry {
             inner,
             shared: self.shared,
         }
     }
 }
 
-pub(crate) struct Attempts<S, Req> {
+pub(crate) struct Retry<S, Req> {
     inner: S,
     shared: Arc<Shared<Req>>,
 }
 
-impl<S: Clone, Req> Clone for Attempts<S, Req> {
+impl<S: Clone, Req> Clone for Retry<S, Req> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
@@ -72,7 +72,7 @@ impl<S: Clone, Req> Clone for Attempts<S, Req> {
     }
 }
 
-impl<S, Req> volo::Service<ClientContext, Req> for Attempts<S, Req>
+impl<S, Req> volo::Service<ClientContext, Req> for Retry<S, Req>
 where
     S: volo::Service<ClientContext, Req, Error = ClientError> + Send + Sync + 'static,
     S::Response: Send,
@@ -92,7 +92,7 @@ where
         }
         let (result, spent) = METAINFO
             .scope(RefCell::new(meta), async {
-                let result = self.attempts(cx, &req).await;
+                let result = self.call_with_retries(cx, &req).await;
                 let spent =
                     METAINFO.with(|meta| meta.borrow().get_backward_downstream(header::COST));
                 (result, spent)
@@ -155,13 +155,13 @@ enum Failure {
     Answered(ClientError),
 }
 
-impl<S, Req> Attempts<S, Req>
+impl<S, Req> Retry<S, Req>
 where
     S: volo::Service<ClientContext, Req, Error = ClientError> + Send + Sync + 'static,
     S::Response: Send,
     Req: Clone + Send + Sync + 'static,
 {
-    async fn attempts(
+    async fn call_with_retries(
         &self,
         cx: &mut ClientContext,
         req: &Req,

@@ -1,4 +1,4 @@
-//! The places in which parameters travel.
+//! The locations in which parameters travel.
 
 use reqwest::{Method, RequestBuilder, multipart};
 use serde_json::{Map, Value, json};
@@ -6,7 +6,7 @@ use testkit::Client;
 
 /// How a client writes its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     Query,
     /// The token as a header.
     QueryAndBearer,
@@ -24,22 +24,22 @@ pub enum Place {
     QueryOverForm,
 }
 
-pub const PLACES: [Place; 9] = [
-    Place::Query,
-    Place::QueryAndBearer,
-    Place::Form,
-    Place::Json,
-    Place::JsonTexts,
-    Place::Multipart,
-    Place::QueryAndForm,
-    Place::QueryAndJson,
-    Place::QueryOverForm,
+pub const LOCATIONS: [Location; 9] = [
+    Location::Query,
+    Location::QueryAndBearer,
+    Location::Form,
+    Location::Json,
+    Location::JsonTexts,
+    Location::Multipart,
+    Location::QueryAndForm,
+    Location::QueryAndJson,
+    Location::QueryOverForm,
 ];
 
 /// Parameters by name.
 pub type Pairs = Vec<(&'static str, String)>;
 
-impl Place {
+impl Location {
     /// The request that has `pairs` here.
     pub fn request(
         self,
