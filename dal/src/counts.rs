@@ -113,12 +113,12 @@ impl UserCounts {
 }
 
 /// The exact values of these counters on the primary, with every acknowledged write. All of them are in the answer, 0 if nothing was
-/// counted. One statement, so one snapshot; without counters none.
+/// counted. One statement, so one snapshot; without counters none. [`DalError::Overloaded`] when too many are read at once.
 pub async fn exact(db: &Db, counters: &[Counter]) -> Result<HashMap<Counter, i64>, DalError> {
-    Ok(exact_on(&db.read_own_writes(), counters).await?)
+    Ok(exact_on(&db.read_exact_counts(), counters).await?)
 }
 
-/// [`exact`] on a session of the primary.
+/// [`exact`] on this session: as of what its server has, which on a replica may lack the newest commits.
 pub(crate) async fn exact_on<C: ConnectionTrait>(
     session: &C,
     counters: &[Counter],

@@ -51,7 +51,7 @@ pub struct Db {
     /// For writes, and reads that decide one.
     primary: DatabaseConnection,
     max_writers: usize,
-    /// To the primary as well, for reads that no replica answers.
+    /// To the primary as well, for reads that no replica answers, and for exact counts.
     fallback: Arc<ReadPool>,
     switchover: Arc<Switchover>,
     rotation: Arc<Rotation>,
@@ -159,7 +159,7 @@ impl Db {
     }
 
     /// How many writers may keep a connection to the primary between two commits. The other half of the pool is for single statements,
-    /// such as exact counts.
+    /// such as reads that decide a write.
     pub(crate) fn max_writers(&self) -> usize {
         self.max_writers
     }

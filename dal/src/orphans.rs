@@ -13,6 +13,9 @@ use crate::{DalError, Db, lock::Lock, pages::Key, pool::within, reconcile};
 const PAGE_DEADLINE: Duration = Duration::from_secs(10);
 /// Rows in a page.
 const PAGE: usize = 10_000;
+/// Missing ids that are named for each reference; of more, only the rows are counted. So a table that refers to nothing that is there
+/// takes no memory.
+pub const MAX_NAMED: usize = 20;
 
 /// Rows that refer to one that isn't there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,15 @@ pub struct Orphans {
     /// The id that isn't there.
     pub id: i64,
     /// How many rows.
+    pub rows: i64,
+}
+
+/// All orphans.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Those of the missing ids that were found first, at most [`MAX_NAMED`] for each column that refers.
+    pub named: Vec<Orphans>,
+    /// How many rows there are, those of `named` included.
     pub rows: i64,
 }
 
@@ -63,7 +75,7 @@ const REFERENCES: [Reference; 9] = [
 ];
 
 /// All orphans, read on the primary. Others may write in the meantime: a new row refers to what existed before it.
-pub async fn find(db: &Db) -> Result<Vec<Orphans>, DalError> {
+pub async fn find(db: &Db) -> Result<Found, DalError> {
     let lock = Lock::take(db, "reconcile").await?;
     let lock = lock.ok_or_else(reconcile::busy)?;
     let result = find_all(&lock.session).await;
@@ -71,17 +83,20 @@ pub async fn find(db: &Db) -> Result<Vec<Orphans>, DalError> {
     Ok(result?)
 }
 
-async fn find_all(session: &DatabaseTransaction) -> Result<Vec<Orphans>, DbErr> {
-    let mut all = Vec::new();
+async fn find_all(session: &DatabaseTransaction) -> Result<Found, DbErr> {
+    let mut all = Found::default();
     for reference in &REFERENCES {
-        let mut found: BTreeMap<i64, i64> = BTreeMap::new();
+        let mut named: BTreeMap<i64, i64> = BTreeMap::new();
         let mut cursor: Option<Vec<i64>> = None;
         loop {
             let last = within(PAGE_DEADLINE, reference.last(session, cursor.as_deref())).await?;
             let page = reference.page(session, cursor.as_deref(), last.as_deref());
             for (id, rows) in within(PAGE_DEADLINE, page).await? {
-                let sum = found.entry(id).or_default();
-                *sum = sum.saturating_add(rows);
+                all.rows = all.rows.saturating_add(rows);
+                if named.len() < MAX_NAMED || named.contains_key(&id) {
+                    let sum = named.entry(id).or_default();
+                    *sum = sum.saturating_add(rows);
+                }
             }
             if last.is_none() {
                 break;
@@ -94,13 +109,14 @@ async fn find_all(session: &DatabaseTransaction) -> Result<Vec<Orphans>, DbErr> 
             refers_to,
             ..
         } = *reference;
-        all.extend(found.into_iter().map(|(id, rows)| Orphans {
+        let orphans = |(id, rows)| Orphans {
             table,
             column,
             refers_to,
             id,
             rows,
-        }));
+        };
+        all.named.extend(named.into_iter().map(orphans));
     }
     Ok(all)
 }
@@ -149,7 +165,8 @@ impl Reference {
              FROM (SELECT {column} AS id FROM {table} FORCE INDEX (PRIMARY) WHERE {after} AND {up_to}) AS referring \
              LEFT JOIN {refers_to} AS there ON there.id = referring.id \
              LEFT JOIN {deletions} AS going ON going.{deleted} = referring.id \
-             WHERE there.id IS NULL AND going.{deleted} IS NULL GROUP BY referring.id"
+             WHERE there.id IS NULL AND going.{deleted} IS NULL \
+             GROUP BY referring.id ORDER BY referring.id"
         );
         let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
         let rows = session.query_all_raw(statement).await?;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use marks::leases::{Cleanup, EpochBase, Registry, Settled, WriterStatus};
+use marks::leases::{EpochBase, Registry, Settled, WriterStatus};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 
 use crate::{
@@ -177,20 +177,17 @@ impl Registry for Db {
 
     async fn epoch_base(&self, name: &'static str) -> Option<EpochBase> {
         let all = self.check_writers(name, None).await.ok()?;
-        // These writers aren't in Redis any more.
-        let gone = all
-            .iter()
-            .filter(|(_, status)| *status == WriterStatus::Gone);
-        let gone: Vec<String> = gone.map(|(id, _)| id.clone()).collect();
+        let (alive, gone): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|(_, status)| *status == WriterStatus::Alive);
+        // These aren't in Redis any more, and all that they acknowledged is older than the commit below.
+        let gone: Vec<String> = gone.into_iter().map(|(id, _)| id).collect();
         if !gone.is_empty() {
             self.removed(name, &gone).await;
         }
-        let alive = all
-            .into_iter()
-            .filter(|(_, status)| *status == WriterStatus::Alive);
         let commit = position::mark(self).await.ok()??;
         Some(EpochBase {
-            writers: alive.map(|(id, _)| id).collect(),
+            writers: alive.into_iter().map(|(id, _)| id).collect(),
             commit: format!("{} {}", commit.seq, commit.gtid),
         })
     }
@@ -204,10 +201,6 @@ impl Registry for Db {
         let delete = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
         // A row that stays does no harm.
         let _ = within(DEADLINE, self.write().execute_raw(delete)).await;
-    }
-
-    async fn clean_up(&self) -> Option<Cleanup> {
-        Some(Cleanup::ByEpoch)
     }
 }
 

@@ -4,12 +4,9 @@ use std::process::ExitCode;
 
 use dal::{
     Db,
-    orphans::{self, Orphans},
+    orphans::{self, Found, MAX_NAMED, Orphans},
     reconcile,
 };
-
-/// Orphans that are printed at most.
-const NAMED: usize = 20;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -36,7 +33,8 @@ async fn main() -> ExitCode {
     match orphans {
         0 => println!("rows: all refer to what is there"),
         orphans => println!(
-            "rows: {orphans} ids are referred to that nobody has, as after a restore of an older dump; they are shown nowhere, and left"
+            "rows: {orphans} refer to ids that nobody has, as after a restore of an older dump; they are shown nowhere, and left. \
+             At most {MAX_NAMED} ids of each column are named"
         ),
     }
     match (counts == 0 || fix) && orphans == 0 {
@@ -45,7 +43,8 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(fix: bool) -> Result<(usize, usize), Box<dyn std::error::Error>> {
+/// How many counts were wrong, and how many rows refer to nobody.
+async fn run(fix: bool) -> Result<(usize, i64), Box<dyn std::error::Error>> {
     let settings = settings::Settings::load()?;
     let db = Db::connect(&settings.mysql)?;
     let mut found = 0;
@@ -59,16 +58,19 @@ async fn run(fix: bool) -> Result<(usize, usize), Box<dyn std::error::Error>> {
         println!("{counter:?}: {shown} shown, {rows} rows");
     };
     reconcile::visit(&db, fix, print).await?;
-    let orphans = orphans::find(&db).await?;
+    let Found {
+        named,
+        rows: orphans,
+    } = orphans::find(&db).await?;
     for Orphans {
         table,
         column,
         refers_to,
         id,
         rows,
-    } in orphans.iter().take(NAMED)
+    } in named
     {
         println!("{table}.{column}: {rows} rows refer to {id}, which isn't in {refers_to}");
     }
-    Ok((found, orphans.len()))
+    Ok((found, orphans))
 }

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use redis_client::{Bytes, Client, Script, ScriptCall, Unavailable, Value};
+use redis_client::{Bytes, Client, Script, ScriptCall, Unavailable, Value, leases::Bucket};
 
 use super::{
     Counters, MAX_KEYS,
-    entry::{self, Entry, Keys},
+    entry::{self, Entry, Keys, epoch_seq},
     scripts::LOOK_UP_SCRIPT,
 };
 use crate::counts::Counter;
@@ -23,15 +23,14 @@ impl Counters {
                 .iter()
                 .map(|group| self.look_up_call(group))
                 .collect();
-            let replies = client.get_by_script(&LOOK_UP_SCRIPT, &calls).await?;
+            let replies = client.get_by_script_of_run(&LOOK_UP_SCRIPT, &calls).await?;
             let mut entries = Vec::new();
             for (group, reply) in groups.into_iter().zip(replies) {
-                let Ok(Value::Array(texts)) = reply else {
-                    return Err(Unavailable);
-                };
+                let (since, texts) = reply.ok().and_then(found).ok_or(Unavailable)?;
                 let texts = group.iter().zip(texts);
                 entries.extend(texts.filter_map(|(counter, text)| {
-                    Some((*counter, Entry::parse(text.as_bytes()?)?))
+                    let entry = Entry::parse(text.as_bytes()?)?;
+                    (entry.seq >= since).then_some((*counter, entry))
                 }));
             }
             Ok(entries)
@@ -56,13 +55,29 @@ impl Counters {
 
     /// Of counters of one bucket.
     fn look_up_call(&self, counters: &[Counter]) -> ScriptCall {
-        let bucket = counters.first().map(|first| {
-            self.keys
-                .lease_bucket(entry::database(*first), self.keys.bucket(*first))
-        });
+        let bucket = counters.first().map(|first| self.bucket_of(*first));
         let trust = bucket.into_iter().flat_map(|b| [b.epoch, b.leases]);
         let keys = trust.chain(self.keys_of(counters)).collect();
         (keys, Vec::new())
+    }
+
+    /// The bucket whose leases guard a counter.
+    pub(super) fn bucket_of(&self, counter: Counter) -> Bucket {
+        let bucket = self.keys.bucket(counter);
+        self.keys.lease_bucket(entry::database(counter), bucket)
+    }
+
+    /// The positions of the commits of all epochs.
+    pub(super) async fn epochs(&self) -> Result<Vec<u64>, Unavailable> {
+        let get = async |(client, database): (&Arc<Client>, char)| {
+            let buckets = 0..self.keys.buckets();
+            let keys = buckets.map(|bucket| self.keys.lease_bucket(database, bucket).epoch);
+            client.get_all(keys.collect()).await
+        };
+        let [favorites, comments] = self.databases();
+        let (favorites, comments) = tokio::try_join!(get(favorites), get(comments))?;
+        let texts = favorites.into_iter().chain(comments).flatten();
+        Ok(texts.filter_map(|text| epoch_seq(&text)).collect())
     }
 
     /// The texts that Redis holds of these counters, trusted or not, from both databases at once; absent ones are left out.
@@ -121,6 +136,11 @@ impl Counters {
         [&self.favorites, &self.comments]
     }
 
+    /// Each client, and the letter of its database in the keys of leases.
+    pub(super) fn databases(&self) -> [(&Arc<Client>, char); 2] {
+        [(&self.favorites, 'f'), (&self.comments, 'c')]
+    }
+
     /// The database of a counter.
     pub(super) fn client(&self, counter: Counter) -> &Arc<Client> {
         match counter {
@@ -148,5 +168,18 @@ impl Counters {
 
     pub(super) fn expiry_ms(&self) -> String {
         self.ttl_s.saturating_mul(1000).to_string()
+    }
+}
+
+/// What a look-up found: the position of the epoch's commit, and a text for each counter.
+fn found(reply: Value) -> Option<(u64, Vec<Value>)> {
+    let Value::Array(parts) = reply else {
+        return None;
+    };
+    let mut parts = parts.into_iter();
+    let since = parts.next()?.as_u64()?;
+    match parts.next()? {
+        Value::Array(texts) => Some((since, texts)),
+        _ => None,
     }
 }

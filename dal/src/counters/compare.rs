@@ -67,6 +67,7 @@ impl Counters {
     /// before the call; later commits set their own counts. May take minutes. Several passes at once, or one beside a fold, do no harm. After
     /// an error it is incomplete.
     pub async fn scan_pass(&self, position: Position) -> Result<Pass, DalError> {
+        self.end_future_epochs(position).await?;
         let mut pass = Pass::default();
         let mut later = Vec::new();
         for client in self.clients() {
@@ -83,7 +84,8 @@ impl Counters {
                     .filter(|counter| std::ptr::eq(self.client(*counter), client))
                     .collect();
                 for counters in counters.chunks(AT_ONCE) {
-                    let exact = counts::exact(&self.db, counters).await?;
+                    // One statement at a time: it takes little from writes, and isn't refused like a read when many come.
+                    let exact = counts::exact_on(&self.db.read_own_writes(), counters).await?;
                     let compared = self.compare_all(position, &exact).await?;
                     pass.scanned += counters.len();
                     pass.repaired += compared.repaired;
@@ -180,6 +182,27 @@ impl Counters {
             return Err(redis_client::Unavailable.into());
         }
         Ok(repaired.len())
+    }
+
+    /// Ends epochs whose commit the database doesn't have: they are from before the restore of a backup, and what is loaded under them
+    /// would refuse every writer.
+    async fn end_future_epochs(&self, position: Position) -> Result<(), DalError> {
+        let Some(last) = self.epochs().await?.into_iter().max() else {
+            return Ok(());
+        };
+        // An epoch may be newer than the start of the pass.
+        if last <= position.seq {
+            return Ok(());
+        }
+        if let Some(newest) = position::mark(&self.db).await?
+            && last > newest.seq
+        {
+            tracing::warn!(
+                "an epoch in Redis is of a commit that the database doesn't have; ended"
+            );
+            self.end_epochs().await;
+        }
+        Ok(())
     }
 
     /// Deletes keys with a position after the newest commit. They are from before the restore of a backup, and would refuse every writer.

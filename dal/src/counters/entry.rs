@@ -20,7 +20,7 @@ const NUMBER_DIGITS: usize = 15;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) count: i64,
-    /// The position of a commit that `count` includes; 0: none is known.
+    /// The position of a commit that `count` includes. An entry whose position is before that of the epoch's commit may be old.
     pub(super) seq: u64,
     /// When the expiry was renewed, in seconds since 1970, by the clock of the process that renewed it.
     pub(super) renewed_s: u64,
@@ -41,6 +41,12 @@ impl Entry {
         };
         parts.next().is_none().then_some(entry)
     }
+}
+
+/// The position of an epoch's commit: an epoch is "run token seq gtid".
+pub(super) fn epoch_seq(text: &[u8]) -> Option<u64> {
+    let mut parts = std::str::from_utf8(text).ok()?.split(' ');
+    parts.nth(2)?.parse().ok()
 }
 
 /// The database of a counter, by the first letter of its name.
@@ -109,11 +115,6 @@ impl Keys {
             }
             false => format!("{}{{{owner}{id}}}:{what}", self.prefix),
         }
-    }
-
-    /// The key that a lock belongs to.
-    pub(super) fn locked(lock: &str) -> Option<&str> {
-        lock.strip_suffix(":lock")
     }
 
     /// The lock of the loader of the counter at this key.

@@ -29,8 +29,8 @@ const WAIT_STEPS: (Duration, Duration) = (Duration::from_millis(5), Duration::fr
 #[derive(Default)]
 pub(super) struct Acquired {
     pub(super) found: HashMap<Counter, i64>,
-    /// Locked by us, to be loaded.
-    pub(super) won: Vec<Counter>,
+    /// Locked by us, to be loaded; each with the position of a commit that can be seen already.
+    pub(super) won: Vec<(Counter, u64)>,
     /// Being loaded by another.
     lost: Vec<Counter>,
 }
@@ -62,15 +62,15 @@ impl Counters {
     ) -> Result<Acquired, Unavailable> {
         let ttl = LOCK_TTL.as_millis().to_string();
         let replies = self
-            .run_scripts(&ACQUIRE_SCRIPT, missing, |_, key| {
-                let lock = Keys::lock(&key);
-                (vec![key, lock], vec![token.to_owned(), ttl.clone()])
+            .run_scripts(&ACQUIRE_SCRIPT, missing, |counter, key| {
+                let (lock, epoch) = (Keys::lock(&key), self.bucket_of(counter).epoch);
+                (vec![key, lock, epoch], vec![token.to_owned(), ttl.clone()])
             })
             .await?;
         let mut acquired = Acquired::default();
         for (counter, reply) in replies {
             match reply {
-                Ok(Value::Integer(1)) => acquired.won.push(counter),
+                Ok(Value::Integer(since)) => acquired.won.push((counter, since.unsigned_abs())),
                 Ok(text) => match text.as_bytes().and_then(Entry::parse) {
                     Some(entry) => {
                         self.tally.hits.add(1);
@@ -88,7 +88,7 @@ impl Counters {
     /// Loads and stores in a task of its own: if the caller is dropped, the locks must still be released.
     async fn load(
         &self,
-        won: Vec<Counter>,
+        won: Vec<(Counter, u64)>,
         token: String,
     ) -> Result<HashMap<Counter, i64>, DalError> {
         if won.is_empty() {
@@ -96,7 +96,8 @@ impl Counters {
         }
         let counters = self.clone();
         let load = async move {
-            let exact = counts::exact(&counters.db, &won).await;
+            let wanted: Vec<Counter> = won.iter().map(|(counter, _)| *counter).collect();
+            let exact = counts::exact(&counters.db, &wanted).await;
             counters.tally.loads.add(won.len());
             counters.store(&won, exact.as_ref().ok(), &token).await;
             exact
@@ -110,25 +111,29 @@ impl Counters {
         }
     }
 
-    /// Creates these keys where the locks are still held, and releases the locks. If nothing was loaded it only releases them.
+    /// Sets these counts where the locks are still held, and releases the locks. If nothing was loaded it only releases them.
     pub(super) async fn store(
         &self,
-        won: &[Counter],
+        won: &[(Counter, u64)],
         exact: Option<&HashMap<Counter, i64>>,
         token: &str,
     ) {
         let (now, expiry) = (now_s().to_string(), self.expiry_ms());
+        let since: HashMap<Counter, u64> = won.iter().copied().collect();
+        let counters: Vec<Counter> = won.iter().map(|(counter, _)| *counter).collect();
         let call = |counter: Counter, key: String| {
             let lock = Keys::lock(&key);
             let mut arguments = vec![token.to_owned()];
             if let Some(exact) = exact {
                 let count = clamped(exact.get(&counter).copied().unwrap_or_default());
-                arguments.extend([count.to_string(), now.clone(), expiry.clone()]);
+                let seq = since.get(&counter).copied().unwrap_or_default();
+                let numbers = [count.to_string(), seq.to_string()];
+                arguments.extend(numbers.into_iter().chain([now.clone(), expiry.clone()]));
             }
             (vec![key, lock], arguments)
         };
         // What isn't stored is loaded again by the next reader.
-        let _ = self.run_scripts(&LOADED_SCRIPT, won, call).await;
+        let _ = self.run_scripts(&LOADED_SCRIPT, &counters, call).await;
     }
 
     /// Polls for what others load; what doesn't come in time is left out.

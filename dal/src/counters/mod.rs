@@ -4,6 +4,9 @@
 //! written there is an exact count, read from MySQL in one statement, with the [`Position`] of a commit that it is known to
 //! include. Of two values the one of the later commit wins, whatever the order in which they arrive: *set if newer*.
 //!
+//! Beside the counts is an *epoch*: the run of the Redis server, and a commit (below: the epoch's commit). A value counts only if its
+//! position isn't before that commit. So a new epoch makes everything older worthless at once, and nothing need be deleted.
+//!
 //! # The rules of the original, kept
 //!
 //! Like counts and comment counts in logical databases of their own. Renew the expiry first: where that fails the key isn't
@@ -20,16 +23,19 @@
 //!
 //! * *Two writers, messages in the wrong order, late, or twice.* Commits become visible in the order of their positions, and
 //!   a writer counts after its own. So whoever has the highest position has counted all the others; the script keeps that one.
-//! * *A loader reads, a writer commits and tells Redis, the loader stores.* The writer has created the key; the loader stores
-//!   only where none is.
+//! * *A loader reads, a writer commits and tells Redis, the loader stores.* The writer has created the key with a later position; the
+//!   loader doesn't replace it.
 //! * *As before, and the key is deleted in between* (its state was unknown, or `FLUSHALL`). Whoever deletes a counter deletes
 //!   its lock, and a loader that has lost its lock stores nothing.
 //! * *A writer's message is under way, and the key with a newer count is deleted.* The message creates the key with the older one.
 //!   The comparison after the fold mends it; where that came before the message (the deadline of a command, at most), the next
 //!   write or the next complete pass does.
-//! * *A loader reads while a writer waits for its commit.* A loaded count has position 0: every writer replaces it. The server's
-//!   newest position would not do, for MariaDB tells it before that commit can be seen: a count stored under it would refuse the
-//!   very writer that it lacks.
+//! * *A loader reads while a writer waits for its commit.* A loaded count has the position of the epoch's commit, as it was when the loader
+//!   took the lock. It was read after that commit, so it includes all commits up to it; every writer that it lacks is later, and
+//!   replaces it. The server's newest position would not do, for MariaDB tells it before that commit can be seen: a count stored
+//!   under it would refuse the very writer that it lacks.
+//! * *A new epoch is made while a loader reads, or while a writer's message is under way.* What they store has an earlier position, and
+//!   counts for nobody. The next reader loads anew.
 //! * *A message is lost, a writer is killed after its commit.* Its delta is in the ledger: the fold finds it, and compares
 //!   the counter afterwards ([`Counters::compare`]). If Redis is away then, the row stays dirty and is compared later.
 //! * *A command times out.* Whether it ran, or will, is unknown. The key is deleted as soon as Redis answers, on the same
@@ -37,15 +43,23 @@
 //! * *A comparison and a writer at once.* A key that a commit after the comparison's position has brought is left alone, and
 //!   a wrong one is replaced only while it is exactly what was found. At worst the writer's delta is still in the ledger, and
 //!   the next fold compares again.
-//! * *Redis comes back empty.* Everything is loaded or written anew. *With yesterday's data:* it has another run id, upon which
-//!   the folder makes a complete pass ([`Counters::scan_pass`]); also at start, hourly, and after Redis was away.
+//! * *A comparison, a writer and a deletion at once.* The comparison reads on a replica that lacks the writer's commit. If the writer's key
+//!   is deleted meanwhile and the count loaded anew, the right count has the position of the epoch's commit, and the comparison may
+//!   replace it with its older one. The writer's delta is still in the ledger then: the comparison after the next fold corrects it.
+//! * *Redis comes back empty.* Everything is loaded or written anew. *With yesterday's data, or a server takes over that lacks the last
+//!   writes:* that is another run, so nobody trusts it until a new epoch is made. Its commit is newer than all that was in those
+//!   data, so none of it counts. The folder also makes a complete pass ([`Counters::scan_pass`]), as it does at start, hourly, and
+//!   after Redis was away.
+//! * *An older dump is restored, and Redis isn't emptied.* The epoch's commit and the counts are of commits that the database doesn't have,
+//!   and would refuse every writer. The first complete pass ends that epoch and deletes such counts.
 //! * *Below 0?* Every value is a sum over committed rows, of which each is removed once.
 //!
 //! # Why a reader may trust Redis at all, race by race
 //!
 //! The above is about a writer that reaches Redis, or comes back. Until it does, others would read old counts and miss marks. So each
-//! process that writes holds a lease in each database of Redis, and readers trust nothing while one has run out
-//! ([`redis_client::leases`]; what is said here holds for the marks as well). Untrusted, counts come from MySQL, and rows from the primary.
+//! process that writes holds a lease in each database of Redis, and readers trust nothing while one has run out, or without an epoch of
+//! this run of the server ([`redis_client::leases`]; what is said here holds for the marks as well). Untrusted, counts come from
+//! MySQL, and rows from the primary.
 //!
 //! * *A writer can't tell Redis of a commit* (read-only, too few replicas, a full disk, a time-out, cut off, alone or with all). It
 //!   owes a deletion from now on, and as long as it owes one it renews no lease. It acknowledges when the deletion is paid, or when
@@ -53,13 +67,17 @@
 //!   miss the commit.
 //! * *A renewal is late*: it waits in a socket, Redis stands still. A renewal names the end of the lease by the server's clock, from
 //!   an earlier answer of the server and the time since: whenever it arrives, the lease ends when its sender believes.
+//! * *The remembered end and the one that is told.* Both are computed from one reading of the clock, made before the lease is asked for.
+//! * *The server restarts within the TTL of a lease, or another server takes over.* The leases in its data may still hold; but its
+//!   epoch is of another run, which the script of the readers sees.
 //! * *The server's clock is set back, or another server takes over.* An end further away than a lease can be counts as run out at
 //!   the next renewal by anybody, so does every lease of another run of the server. (Set back by less than a lease's TTL, a lease
 //!   may last so much longer: clocks are slewed, not set.)
 //! * *A writer comes back.* It pays what it owes first. Only then it renews, and only then readers trust.
 //! * *A writer is killed.* Its lease runs out, and readers trust nothing until it is removed. The primary knows that it is dead: a
 //!   lock by name belongs to its connection. Its row there tells whether it ever acknowledged something untold. If not, it is
-//!   removed. If so, all counts of the database are deleted before, and of marks the epoch is made anew after, with a newer commit.
+//!   removed. If so, the epoch is removed with it, in one script. The next epoch's commit is newer than all that it acknowledged, so no
+//!   count that lacks one of those commits counts, and every mark is covered.
 //! * *A writer is cut off, and others think it dead* (its connection to the primary broke as well). Whoever finds a writer dead
 //!   notes that in its row before anything else. Whoever acknowledges by the end of its lease looks at its own row after the
 //!   commit: still there as it was, then it is removed later, and what is done at the removal covers the commit. Otherwise it
@@ -68,20 +86,22 @@
 //!   the two comes first.
 //! * *The set of leases is lost*: `FLUSHALL`, eviction, an empty restart. The epoch is gone, too, or the member is by which a whole set
 //!   is known. A new epoch is made after all live writers were read from the primary; each of them is in the set again, as run
-//!   out, until it renews. Who registers first in the primary and then in Redis can't be passed over.
+//!   out, until it renews. Who registers first in the primary and then in Redis can't be passed over. A dead one isn't in the new set;
+//!   whatever it acknowledged is older than the new epoch's commit.
 //! * *A process starts.* It counts on its lease only after it has been in the set. One that never reaches Redis acknowledges when all
 //!   replicas have the commit; its counts are right after the fold's comparison.
+//! * *A process has lost its lock by name, and has a new id.* Under the old one others may have removed it as dead, and trust Redis again.
+//!   Until it is in the set under the new id it acknowledges only what Redis was told, or what it has deleted there.
 //! * *A reader trusts, and trust ends while its answer is on the way.* The script looks at leases and values at one moment; what is
 //!   acknowledged after that moment was acknowledged after the read began.
 //! * *A loader loads while nobody trusts.* It does so under a lock that was taken before, and stores an exact count. What it may
-//!   lack is deleted together with its lock, by whoever owes that deletion, or by whoever removes the one that owed it.
+//!   lack is deleted together with its lock, by whoever owes that deletion; if that one dies, its position is before the next epoch.
 //! * *A server without GTIDs*: no epoch is ever made, so nothing is trusted. Writers delete what they can't order.
 
 mod calls;
 mod compare;
 mod entry;
 mod load;
-mod purge;
 mod scripts;
 mod stats;
 #[cfg(test)]
@@ -104,7 +124,6 @@ use crate::{
     position::Position,
 };
 use entry::{Keys, clamped, now_s, without_value};
-use purge::Owner;
 use scripts::{COMMIT_SCRIPT, RENEW_SCRIPT};
 use stats::Tally;
 
@@ -148,10 +167,9 @@ impl Counters {
             let bucket = |bucket| keys.lease_bucket(database, bucket);
             let buckets: Vec<Bucket> = (0..keys.buckets()).map(bucket).collect();
             let leases = Leases::new(client.clone(), name, buckets, Duration::ZERO);
-            let owner = Owner::new(db.clone(), client.clone(), keys.clone());
             vital::spawn(
                 "keeper of counters",
-                Leases::keep(Arc::downgrade(&leases), owner),
+                Leases::keep(Arc::downgrade(&leases), db.clone()),
             );
             leases
         });
@@ -224,11 +242,11 @@ impl Counters {
         told == (true, true)
     }
 
-    /// Waits until no reader can get counts from Redis that lack an earlier commit. Returns whether that is certain. A process that has
-    /// never reached Redis returns true without waiting; there the comparison after the fold repairs the counts.
+    /// Waits until no reader can get counts from Redis that lack an earlier commit. Returns whether that is certain. A process that was
+    /// never registered in Redis returns true without waiting; there the comparison after the fold repairs the counts.
     pub(crate) async fn settled(&self) -> Result<bool, DalError> {
         let settled = async |leases: &Leases, name| {
-            if !leases.is_registered() {
+            if !leases.was_registered() {
                 return Ok(true);
             }
             self.db.is_settled(name, leases.settled().await).await
@@ -270,8 +288,12 @@ impl Counters {
     /// For a server without GTIDs: deletes these, and ends the trust in all others. No epoch is made there.
     pub(crate) async fn revoke_trust(&self, counters: &[Counter]) {
         self.invalidate(counters).await;
-        let databases = [(&self.favorites, 'f'), (&self.comments, 'c')];
-        let end = databases.map(|(client, database)| {
+        self.end_epochs().await;
+    }
+
+    /// Ends the trust in all counts, until new epochs are made.
+    async fn end_epochs(&self) {
+        let end = self.databases().map(|(client, database)| {
             let buckets = 0..self.keys.buckets();
             let trust = buckets.map(|bucket| self.keys.lease_bucket(database, bucket).trust());
             client.invalidate(trust.collect())

@@ -1,6 +1,8 @@
 //! The Lua scripts: what must happen in Redis atomically. Each takes one counter, or counters of one bucket, so that a cluster can run it.
 //!
 //! A script that writes may run twice, late or never: none adds to a count, all set an exact count that isn't older.
+//!
+//! To a reader an entry is a count only if its position isn't before that of the epoch's commit.
 
 use std::sync::LazyLock;
 
@@ -17,10 +19,19 @@ local function read(key)
 end
 ";
 
-/// For a reader. KEYS: epoch, leases, counters. Returns the counters' texts; nothing at all while they can't be trusted.
+/// The position of an epoch's commit.
+const POSITION: &str = "
+local function position(commit)
+  return tonumber(string.match(commit, '^%d+'))
+end
+";
+
+/// For a reader. KEYS: epoch, leases, counters. ARGV: the run id of the server if it is known, otherwise ''. Returns the position of the
+/// epoch's commit and the counters' texts; nothing at all while they can't be trusted.
 const LOOK_UP: &str = "
-if not epoch(KEYS[1]) or not all_hold(KEYS[2]) then return false end
-return redis.call('MGET', unpack(KEYS, 3))
+local of, _, commit = epoch(KEYS[1])
+if not of or not all_hold(KEYS[2]) or not is_this_run(of, ARGV[1]) then return false end
+return { position(commit), redis.call('MGET', unpack(KEYS, 3)) }
 ";
 
 /// For a writer: sets its exact count unless the key's is as new. Renews the expiry first. If that fails there is no key, and it is
@@ -42,22 +53,29 @@ end
 return set
 ";
 
-/// For a reader that found no key: checks again, then takes the lock.
-/// KEYS: counter, lock. ARGV: token, TTL of the lock in ms. Returns the text if there is one; otherwise 1 if the lock was taken, 0 if not.
+/// For a reader that found no count: checks again, then takes the lock.
+/// KEYS: counter, lock, epoch. ARGV: token, TTL of the lock in ms. Returns the text if it is a count; otherwise, if the lock was taken,
+/// the position of the epoch's commit (0: no epoch); nothing if the lock wasn't taken.
 const ACQUIRE: &str = "
-if read(KEYS[1]) then return redis.call('GET', KEYS[1]) end
-if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
-return 0
+local of, _, commit = epoch(KEYS[3])
+local since = commit and position(commit) or 0
+local _, seq = read(KEYS[1])
+if of and seq and tonumber(seq) >= since and is_this_run(of, '') then return redis.call('GET', KEYS[1]) end
+if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return since end
+return false
 ";
 
-/// For a loader: releases the lock, and creates the key unless it exists. If the lock is lost it does nothing: whatever took it away (a
-/// writer's deletion, FLUSHALL, its expiry) has made the loaded count useless. No commit is known that the count includes: position 0.
-/// KEYS: counter, lock. ARGV: token, count, now in s, expiry in ms; without a count it only releases. Returns 1 if created.
+/// For a loader: releases the lock, and sets its count unless the key's is as new. If the lock is lost it does nothing: whatever took it
+/// away (a writer's deletion, FLUSHALL, its expiry) has made the loaded count useless. `seq` is what [`ACQUIRE`] gave: the count was
+/// read later, so it includes that commit.
+/// KEYS: counter, lock. ARGV: token, count, seq, now in s, expiry in ms; without a count it only releases. Returns 1 if set.
 const LOADED: &str = "
 if redis.pcall('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
-if not ARGV[2] or read(KEYS[1]) then return 0 end
-redis.call('SET', KEYS[1], ARGV[2] .. ' 0 ' .. ARGV[3], 'PX', ARGV[4])
+if not ARGV[2] then return 0 end
+local _, held = read(KEYS[1])
+if held and tonumber(held) >= tonumber(ARGV[3]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4], 'PX', ARGV[5])
 return 1
 ";
 
@@ -84,10 +102,14 @@ fn script(body: &str) -> Script {
     Script::from_lua(format!("{READ}{body}"))
 }
 
-pub(super) static LOOK_UP_SCRIPT: LazyLock<Script> =
-    LazyLock::new(|| Script::from_lua(format!("{}{LOOK_UP}", leases::READING)));
+/// A script that reads the epoch.
+fn script_of_epoch(body: &str) -> Script {
+    script(&format!("{}{POSITION}{body}", leases::READING))
+}
+
+pub(super) static LOOK_UP_SCRIPT: LazyLock<Script> = LazyLock::new(|| script_of_epoch(LOOK_UP));
 pub(super) static COMMIT_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(COMMIT));
-pub(super) static ACQUIRE_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(ACQUIRE));
+pub(super) static ACQUIRE_SCRIPT: LazyLock<Script> = LazyLock::new(|| script_of_epoch(ACQUIRE));
 pub(super) static LOADED_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(LOADED));
 pub(super) static RENEW_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(RENEW));
 pub(super) static REPAIR_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(REPAIR));

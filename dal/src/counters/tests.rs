@@ -1,4 +1,4 @@
-//! The races between a loader and a writer, step by step: what a loader read before a commit can't outlive it.
+//! The races between a loader and a writer, step by step: what a loader read before a commit can't outlive it. Also what an epoch ends.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -9,6 +9,8 @@ use super::{compare::Mismatch, entry::Entry, *};
 const HOT: Counter = Counter::VideoFavorites(1);
 const KEY: &str = "{v1}:favorites";
 const DATABASE: u8 = 1;
+/// The position of the epoch's commit.
+const EPOCH: u64 = 4;
 
 /// Counters on a Redis of the test's own; MySQL is never asked.
 async fn counters() -> (Redis, Counters) {
@@ -46,8 +48,16 @@ async fn counters() -> (Redis, Counters) {
 
 /// As a keeper does, and nobody here is one.
 fn trust(redis: &Redis) {
-    redis.command(DATABASE, &["SET", "counts:epoch", "run 1 1 0-1-1"]);
+    make_epoch(redis, EPOCH);
     redis.command(DATABASE, &["ZADD", "counts:leases", "+inf", "whole"]);
+}
+
+/// An epoch of this run of the server.
+fn make_epoch(redis: &Redis, seq: u64) {
+    let info = redis.command(DATABASE, &["INFO", "server"]);
+    let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
+    let epoch = format!("{} 1 {seq} 0-1-{seq}", run_id.unwrap().trim());
+    redis.command(DATABASE, &["SET", "counts:epoch", &epoch]);
 }
 
 fn exact(count: i64) -> HashMap<Counter, i64> {
@@ -61,7 +71,13 @@ async fn held(counters: &Counters) -> Option<i64> {
 /// Whether `token` may load.
 async fn acquires(counters: &Counters, token: &str) -> bool {
     let acquired = counters.acquire(&[HOT], token).await.unwrap();
-    acquired.won == [HOT]
+    acquired.won == [(HOT, EPOCH)]
+}
+
+/// Stores what was loaded under the lock of `token`.
+async fn store(counters: &Counters, count: i64, token: &str) {
+    let won = [(HOT, EPOCH)];
+    counters.store(&won, Some(&exact(count)), token).await;
 }
 
 #[tokio::test]
@@ -70,11 +86,13 @@ async fn nothing_is_trusted_while_a_lease_has_run_out_or_a_key_of_the_trust_is_m
     counters
         .publish_commit(Position { seq: 5 }, &exact(8))
         .await;
-    let takes_away: [&[&str]; 4] = [
+    let takes_away: [&[&str]; 5] = [
         &["ZADD", "counts:leases", "1", "a writer"],
         &["DEL", "counts:leases"],
         &["DEL", "counts:epoch"],
         &["SET", "counts:epoch", "nonsense"],
+        // As after a restart with older data, before any writer has noticed.
+        &["SET", "counts:epoch", "0123456789abcdef 1 4 0-1-4"],
     ];
     for command in takes_away {
         assert_eq!(held(&counters).await, Some(8));
@@ -91,13 +109,13 @@ async fn one_loader_at_a_time_and_none_once_the_key_is_there() {
     assert!(acquires(&counters, "a").await);
     assert!(!acquires(&counters, "b").await);
     // Not b's lock: neither stored nor given back.
-    counters.store(&[HOT], Some(&exact(9)), "b").await;
+    store(&counters, 9, "b").await;
     assert_eq!(held(&counters).await, None);
     assert!(!acquires(&counters, "b").await);
     // Nothing loaded: given back at once.
-    counters.store(&[HOT], None, "a").await;
+    counters.store(&[(HOT, EPOCH)], None, "a").await;
     assert!(acquires(&counters, "b").await);
-    counters.store(&[HOT], Some(&exact(9)), "b").await;
+    store(&counters, 9, "b").await;
     // The second check finds it: it was created between the first check and the attempt to lock.
     let acquired = counters.acquire(&[HOT], "c").await.unwrap();
     assert_eq!((acquired.found, acquired.won), (exact(9), Vec::new()));
@@ -110,7 +128,7 @@ async fn a_load_that_began_before_a_commit_does_not_replace_its_count() {
     counters
         .publish_commit(Position { seq: 5 }, &exact(8))
         .await;
-    counters.store(&[HOT], Some(&exact(7)), "a").await;
+    store(&counters, 7, "a").await;
     assert_eq!(held(&counters).await, Some(8));
 }
 
@@ -118,12 +136,50 @@ async fn a_load_that_began_before_a_commit_does_not_replace_its_count() {
 async fn a_loaded_count_yields_to_every_commit() {
     let (_redis, counters) = counters().await;
     assert!(acquires(&counters, "a").await);
-    counters.store(&[HOT], Some(&exact(7)), "a").await;
+    store(&counters, 7, "a").await;
     assert_eq!(held(&counters).await, Some(7));
+    // Loaded after the epoch's commit: what is older is included.
+    for (seq, count) in [(EPOCH - 1, 7), (EPOCH + 1, 8)] {
+        counters.publish_commit(Position { seq }, &exact(8)).await;
+        assert_eq!(held(&counters).await, Some(count));
+    }
+}
+
+#[tokio::test]
+async fn what_is_older_than_the_epoch_counts_for_nobody_and_is_loaded_anew() {
+    let (redis, counters) = counters().await;
+    redis.command(DATABASE, &["SET", KEY, "6 3 1"]);
+    assert_eq!(held(&counters).await, None);
+    assert!(acquires(&counters, "a").await);
+    store(&counters, 7, "a").await;
+    assert_eq!(held(&counters).await, Some(7));
+    // A load that goes on over the end of an epoch, and a writer's late message.
+    redis.command(DATABASE, &["DEL", KEY]);
+    assert!(acquires(&counters, "a").await);
+    make_epoch(&redis, 9);
+    store(&counters, 7, "a").await;
+    assert_eq!(held(&counters).await, None);
     counters
-        .publish_commit(Position { seq: 1 }, &exact(8))
+        .publish_commit(Position { seq: 8 }, &exact(8))
+        .await;
+    assert_eq!(held(&counters).await, None);
+    counters
+        .publish_commit(Position { seq: 9 }, &exact(8))
         .await;
     assert_eq!(held(&counters).await, Some(8));
+}
+
+#[tokio::test]
+async fn the_second_check_finds_nothing_that_another_run_of_the_server_left() {
+    let (redis, counters) = counters().await;
+    let epoch = format!("0123456789abcdef 1 {EPOCH} 0-1-{EPOCH}");
+    redis.command(DATABASE, &["SET", "counts:epoch", &epoch]);
+    redis.command(DATABASE, &["SET", KEY, "6 5 1"]);
+    let acquired = counters.acquire(&[HOT], "a").await.unwrap();
+    assert_eq!(
+        (acquired.found, acquired.won),
+        (HashMap::new(), vec![(HOT, EPOCH)])
+    );
 }
 
 #[tokio::test]
@@ -144,7 +200,7 @@ async fn a_load_does_not_survive_a_deletion() {
                 redis.command(DATABASE, &["DEL", KEY, &Keys::lock(KEY)]);
             }
         }
-        counters.store(&[HOT], Some(&exact(7)), "a").await;
+        store(&counters, 7, "a").await;
         assert_eq!(held(&counters).await, None, "{delete}");
     }
 }

@@ -121,10 +121,20 @@ impl Db {
 
     /// Reads rows that a replica lacked, on the primary.
     pub(crate) fn reread_on_primary(&self) -> Read<'_> {
+        self.fallback_read(Routing::RowMissing)
+    }
+
+    /// Reads exact counts, on the primary. When Redis can't be trusted these are as many as the pages that are shown, so they must not
+    /// take the connections of the writes.
+    pub(crate) fn read_exact_counts(&self) -> Read<'_> {
+        self.fallback_read(Routing::ExactCounts)
+    }
+
+    fn fallback_read(&self, why_primary: Routing) -> Read<'_> {
         Read {
             db: self,
             verb: Verb::Read,
-            from: From::Primary(Routing::RowMissing),
+            from: From::Primary(why_primary),
         }
     }
 }

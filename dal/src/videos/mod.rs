@@ -22,7 +22,7 @@ use crate::{
     uploads,
 };
 
-pub use publish::{Media, NewVideo, Outcome, Small, publish};
+pub use publish::{Media, NewVideo, Outcome, Small, confirm, publish};
 pub(crate) use publish::{forget_uploads, lock_uploads, stamp};
 
 /// Whether viewers get a video.

@@ -99,12 +99,48 @@ pub struct NewVideo {
 
 /// Publishes: stores the video, and forgets the uploads that it consists of, all or nothing. A video that is ready is stamped by the
 /// primary's clock and counted: when this returns, Redis knows the author's new count of works. Not idempotent: who isn't answered asks
-/// [`super::by_object_key`].
+/// [`confirm`].
 /// [`DalError::Duplicate`] when another publish with its idempotency key was first, whose video [`super::by_key`] tells.
 /// [`DalError::NotFound`] when an upload isn't recorded, isn't this author's or is being aborted: the row's lock lets either the
 /// publish or the abort win, never both; and when the author is deleted. [`DalError::TooManyUnfinished`] when too many of the author's videos aren't ready.
 pub async fn publish(db: &Db, counters: &Counters, video: &NewVideo) -> Result<Video, DalError> {
     ledger::commit(db, counters, video.clone()).await
+}
+
+/// The video of an upload, if it was published, for a publish whose outcome is unknown. Waits for a publish or an abort that is under way.
+/// When this returns the video, its author is marked, and Redis knows their count of works: the publish that failed may have committed
+/// without that. After an error it must not be acknowledged.
+pub async fn confirm(
+    db: &Db,
+    counters: &Counters,
+    object_key: &str,
+) -> Result<Option<Video>, DalError> {
+    let Some(video) = super::by_object_key(db, object_key).await? else {
+        return Ok(None);
+    };
+    let confirmed = ledger::commit(db, counters, Confirm(video)).await?;
+    Ok(Some(confirmed))
+}
+
+/// A transaction that changes nothing, after the one that has published.
+struct Confirm(Video);
+
+impl Transaction for Confirm {
+    type Output = Counted<Video>;
+
+    async fn run(&self, _: &DatabaseTransaction) -> Result<Self::Output, DalError> {
+        let Self(video) = self;
+        let deltas = match video.state() {
+            State::Ready => Deltas::zero(Counter::UserWorks(video.author_id)),
+            // Not counted yet.
+            State::Processing | State::Failed => Deltas::default(),
+        };
+        Ok(Counted {
+            output: video.clone(),
+            deltas,
+            marked: vec![Subject::User(video.author_id)],
+        })
+    }
 }
 
 /// Publishing, as a transaction.
@@ -117,6 +153,9 @@ impl Transaction for NewVideo {
             jobs::admit(transaction, self.author_id, max_unfinished).await?;
         }
         let mut stored = self.insert(transaction, created_ms).await?;
+        if let Some(original) = self.replaced() {
+            begin_removal(transaction, original, stored.id).await?;
+        }
         let is_deleted = Tombstones::Videos.has(transaction, Deleted::User(self.author_id));
         if is_deleted.await? {
             return Err(DalError::NotFound);
@@ -161,18 +200,23 @@ impl NewVideo {
         (self.upload_key != self.media.object_key).then_some(&*self.upload_key)
     }
 
+    /// The key of the original, if it isn't kept.
+    fn replaced(&self) -> Option<&str> {
+        match self.outcome {
+            Outcome::Ready {
+                keep_original: false,
+            } => self.original(),
+            _ => None,
+        }
+    }
+
     /// Locks the uploads, forgets those that belong to the video from now on, and gives the primary's clock.
     async fn take_uploads(&self, transaction: &DatabaseTransaction) -> Result<i64, DalError> {
         let mut own = self.own_keys();
         let locked: Vec<&str> = own.iter().copied().chain(self.original()).collect();
         let now_ms = lock_uploads(transaction, &locked, self.author_id).await?;
-        if let Some(original) = self.original() {
-            match self.outcome {
-                Outcome::Ready {
-                    keep_original: false,
-                } => begin_removal(transaction, original).await?,
-                _ => own.push(original),
-            }
+        if self.replaced().is_none() {
+            own.extend(self.original());
         }
         forget_uploads(transaction, &own).await?;
         Ok(now_ms)
@@ -281,12 +325,16 @@ pub(crate) async fn forget_uploads(
     Ok(())
 }
 
-/// From now on the recorded upload can only be removed.
-async fn begin_removal(transaction: &DatabaseTransaction, object_key: &str) -> Result<(), DbErr> {
+/// From now on the recorded upload, which the video replaces, can only be removed.
+async fn begin_removal(
+    transaction: &DatabaseTransaction,
+    object_key: &str,
+    video_id: i64,
+) -> Result<(), DbErr> {
     let statement = Statement::from_sql_and_values(
         DbBackend::MySql,
-        "UPDATE uploads SET aborting = 1 WHERE object_key = ?",
-        [object_key.into()],
+        "UPDATE uploads SET aborting = 1, video_id = ? WHERE object_key = ?",
+        [video_id.into(), object_key.into()],
     );
     transaction.execute_raw(statement).await?;
     Ok(())

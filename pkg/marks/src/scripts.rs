@@ -22,10 +22,7 @@ return set
 /// says, '' where there is none; nothing without an epoch of this run of the server, or while a writer's lease has run out.
 const READ: &str = "
 local of, _, commit = epoch(KEYS[1])
-if not of or not all_hold(KEYS[2]) then return {} end
-local run = ARGV[1]
-if run == '' then run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') end
-if of ~= run then return {} end
+if not of or not all_hold(KEYS[2]) or not is_this_run(of, ARGV[1]) then return {} end
 local found = { commit }
 for at = 3, #KEYS do found[#found + 1] = text(KEYS[at]) end
 return found

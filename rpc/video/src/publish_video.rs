@@ -15,8 +15,9 @@
 //! | row               | the video        | rolled back with its transaction
 //!
 //! What can't be remuxed at once is left to a job: then the cover belongs to the upload. A publish and an abort of the same upload lock its
-//! row, so that only one of them succeeds. When it is unknown whether the row of the video was stored, the row is looked up by its object
-//! key. When that fails, too, nothing is undone, and the reaper decides later. After the row, the original is deleted.
+//! row, so that only one of them succeeds. When it is unknown whether the row of the video was stored, or whether readers see it, the row is
+//! looked up by its object key, and confirmed. When that fails, too, nothing is acknowledged and nothing is undone, and the reaper
+//! decides later. After the row, the original is deleted.
 
 use std::time::Duration;
 
@@ -329,9 +330,10 @@ impl VideoService {
                 Err(failure.into())
             }
             DalError::TimedOut | DalError::Unavailable(_) => {
-                match videos::by_object_key(&self.db, &video.media.object_key).await {
+                let key = &video.media.object_key;
+                match videos::confirm(&self.db, &self.counters, key).await {
                     Ok(Some(video)) => Ok(video),
-                    // Not there yet, or unknown.
+                    // Not there yet, or unknown, or readers may miss it. The first failure leaves the outcome unknown, so nothing is undone.
                     Ok(None) | Err(_) => Err(failure.into()),
                 }
             }

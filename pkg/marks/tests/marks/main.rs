@@ -15,7 +15,7 @@ use std::{
 use marks::{
     Commit, Consistency, Marks, StrictReason, Subject,
     Subject::{User, Video},
-    leases::{Cleanup, EpochBase, Registry, Settled, WriterStatus},
+    leases::{EpochBase, Registry, Settled, WriterStatus},
 };
 use settings::{ReadsAfterWrites, Secret};
 use testkit::{Redis, RedisCluster, Refusal, TcpProxy, eventually};
@@ -103,10 +103,6 @@ impl Registry for Primary {
             .lock()
             .unwrap()
             .retain(|id, _| !ids.contains(id));
-    }
-
-    async fn clean_up(&self) -> Option<Cleanup> {
-        Some(Cleanup::ByEpoch)
     }
 }
 
@@ -341,10 +337,6 @@ impl Registry for Loses {
 
     async fn removed(&self, name: &'static str, ids: &[String]) {
         self.primary.removed(name, ids).await;
-    }
-
-    async fn clean_up(&self) -> Option<Cleanup> {
-        self.primary.clean_up().await
     }
 }
 

@@ -32,7 +32,7 @@ impl Client {
     }
 
     /// Deletes these keys now, or fails.
-    pub async fn delete(self: &Arc<Self>, keys: &[KeyGroup]) -> Result<(), Unavailable> {
+    async fn delete(self: &Arc<Self>, keys: &[KeyGroup]) -> Result<(), Unavailable> {
         self.run("delete", self.send_delete(keys)).await
     }
 
@@ -54,13 +54,13 @@ impl Client {
         self.pending().keys.is_empty() && !self.is_suspended()
     }
 
-    /// Whether a lease of this TTL may be asked for: only while no deletion is pending. If so, its end is remembered, and a write
+    /// Whether a lease that ends then may be asked for: only while no deletion is pending. If so, its end is remembered, and a write
     /// that fails from now on must wait for it.
-    pub(crate) fn try_begin_lease(&self, ttl: Duration) -> bool {
+    pub(crate) fn try_begin_lease(&self, ends: Instant) -> bool {
         let mut pending = self.pending();
         let may = pending.keys.is_empty() && !self.is_suspended();
         if may {
-            pending.lease_ends = Some(Instant::now() + ttl);
+            pending.lease_ends = Some(ends);
         }
         may
     }

@@ -25,15 +25,6 @@ impl Client {
         self.run_script_as("script", script, calls).await
     }
 
-    /// [`Self::run_script`] for a script that only reads. The metrics count it separately.
-    pub async fn get_by_script(
-        self: &Arc<Self>,
-        script: &Script,
-        calls: &[ScriptCall],
-    ) -> Result<Vec<Reply<Value>>, Unavailable> {
-        self.run_script_as("get", script, calls).await
-    }
-
     /// [`Self::run_script`] for a lease. No request waits for it, so it isn't counted as a round trip.
     pub(crate) async fn run_lease_script(
         self: &Arc<Self>,

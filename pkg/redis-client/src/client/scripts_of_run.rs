@@ -11,8 +11,8 @@ use super::{Client, nodes::run_id_in, scripts::Command, server_run::Known};
 use crate::{ScriptCall, Unavailable};
 
 impl Client {
-    /// [`Self::get_by_script`] for a script that must know on which run of the server it runs: that is the last argument of each call, or ''
-    /// when it isn't known for sure. Then the script asks the server itself.
+    /// [`Self::run_script`] for a script that only reads, and must know on which run of the server it runs: that is the last argument of each
+    /// call, or '' when it isn't known for sure. Then the script asks the server itself. The metrics count it separately.
     ///
     /// It isn't known in a cluster, in the first call on a connection, and where the account may not use `CLIENT`.
     pub async fn get_by_script_of_run(

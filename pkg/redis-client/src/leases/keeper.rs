@@ -36,15 +36,6 @@ pub struct EpochBase {
     pub commit: String,
 }
 
-/// How the wrong keys of a dead writer were made harmless.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cleanup {
-    /// They are deleted.
-    Deleted,
-    /// The next epoch covers them.
-    ByEpoch,
-}
-
 /// The writers as the database knows them. `name` is the name of the leases. Every method returns `None` when the database is
 /// unavailable.
 pub trait Registry: Send + Sync + 'static {
@@ -60,8 +51,6 @@ pub trait Registry: Send + Sync + 'static {
     fn epoch_base(&self, name: &'static str) -> impl Future<Output = Option<EpochBase>> + Send;
     /// Called when these writers were removed from Redis.
     fn removed(&self, name: &'static str, ids: &[String]) -> impl Future<Output = ()> + Send;
-    /// Deletes all keys that a dead writer may have left wrong, unless the next epoch covers them.
-    fn clean_up(&self) -> impl Future<Output = Option<Cleanup>> + Send;
 }
 
 /// What the last renewal found wrong with a bucket.
@@ -118,21 +107,9 @@ impl Leases {
         };
         let (gone, dirty) = (with(WriterStatus::Gone), with(WriterStatus::GoneDirty));
         self.remove(registry, &gone, false).await;
-        if dirty.is_empty() {
-            return false;
-        }
-        // Until they are removed, readers trust nothing.
-        match registry.clean_up().await {
-            Some(Cleanup::Deleted) => {
-                self.remove(registry, &dirty, false).await;
-                false
-            }
-            Some(Cleanup::ByEpoch) => {
-                self.remove(registry, &dirty, true).await;
-                true
-            }
-            None => false,
-        }
+        // Until they are removed, readers trust nothing. The next epoch is newer than all that they acknowledged.
+        self.remove(registry, &dirty, true).await;
+        !dirty.is_empty()
     }
 
     async fn remove(&self, registry: &impl Registry, ids: &[String], with_epoch: bool) {

@@ -17,7 +17,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{Client, KeyGroup, Reply, ScriptCall, Value};
 
-pub use keeper::{Cleanup, EpochBase, Registry, WriterStatus};
+pub use keeper::{EpochBase, Registry, WriterStatus};
 pub use scripts::READING;
 use scripts::{LEAVE_SCRIPT, RENEW_SCRIPT};
 
@@ -37,7 +37,7 @@ const PROBES_AFTER_FAILURE: u32 = 2;
 /// The keys that decide whether a bucket may be trusted. All are in the slot of the bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {
-    /// The epoch. It must exist, and it names a commit that covers all lost marks.
+    /// The epoch. It must exist, and it names a commit that is newer than all that may be missing here.
     pub epoch: String,
     /// Names the keeper that is making an epoch.
     candidate: String,
@@ -102,6 +102,8 @@ struct Held {
     former: Option<String>,
     /// One for each bucket.
     slots: Vec<Slot>,
+    /// Whether it was ever registered in all buckets, under whatever id.
+    was_registered: bool,
     has_left: bool,
 }
 
@@ -182,9 +184,10 @@ impl Leases {
         let _ = self.is_registered.subscribe().wait_for(|is| *is).await;
     }
 
-    /// Whether this process is registered as a writer in all buckets, so that its death would be noticed.
-    pub fn is_registered(&self) -> bool {
-        self.registered().is_some()
+    /// Whether this process was ever registered as a writer in all buckets. If so, others may trust Redis because of a lease that it has
+    /// taken, also while it has a new id that isn't registered yet.
+    pub fn was_registered(&self) -> bool {
+        self.held().was_registered
     }
 
     fn registered(&self) -> Option<String> {
@@ -247,8 +250,10 @@ impl Leases {
         if is_whole {
             held.former = None;
         }
+        let is_registered = held.slots.iter().all(|slot| slot.is_registered);
+        held.was_registered |= is_registered;
         drop(held);
-        self.is_registered.send_replace(self.is_registered());
+        self.is_registered.send_replace(is_registered);
         (found, is_ready)
     }
 
@@ -265,15 +270,17 @@ impl Leases {
             }
         }
         let is_ready = |slot: &Slot| slot.probes == 0 && slot.clock.is_some();
-        // The end of the lease is the server's time plus a TTL. So however late the message arrives, the lease ends no later than that.
-        let holds = held.slots.iter().any(is_ready) && self.client.try_begin_lease(LEASE_TTL);
+        // One moment: what the server is told must not end later than what is remembered here.
+        let local_end = Instant::now() + LEASE_TTL;
+        // The message names the end by the server's time. So however late it arrives, the lease ends no later than that.
+        let holds = held.slots.iter().any(is_ready) && self.client.try_begin_lease(local_end);
         let ttl = LEASE_TTL.as_millis().to_string();
         let former = held.former.clone().unwrap_or_default();
         let calls = self.buckets.iter().zip(&held.slots).map(|(bucket, slot)| {
             let ends = slot.clock.filter(|_| holds && is_ready(slot));
             let ends = ends.map_or_else(String::new, |(server_ms, at)| {
-                let since = at.elapsed().saturating_add(LEASE_TTL).as_millis();
-                (u128::from(server_ms) + since).to_string()
+                let until_end = local_end.saturating_duration_since(at).as_millis();
+                (u128::from(server_ms) + until_end).to_string()
             });
             let arguments = vec![
                 id.to_owned(),

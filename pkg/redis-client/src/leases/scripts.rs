@@ -1,14 +1,15 @@
 //! The Lua scripts for leases and epochs. Each is atomic and works on one bucket. KEYS: epoch, candidate, leases.
 //!
-//! An epoch is "run token seq gtid": the run id of the server, its maker, and a commit that is newer than every commit whose marks may be
-//! lost. The leases are a sorted set of writers by the server time (ms) at which their lease ends. One more member, "whole", tells a
-//! complete set from one that was lost and began anew.
+//! An epoch is "run token seq gtid": the run id of the server, its maker, and a commit that is newer than every commit that may be missing
+//! here (its mark, its counts). The leases are a sorted set of writers by the server time (ms) at which their lease ends. One more member,
+//! "whole", tells a complete set from one that was lost and began anew.
 
 use std::sync::LazyLock;
 
 use crate::Script;
 
-/// Lua functions for the scripts of readers: whether every writer holds its lease, and the content of an epoch.
+/// Lua functions for the scripts of readers: whether every writer holds its lease, the content of an epoch, and whether its run is the
+/// server's; `known` is the server's run id, or '' to ask the server.
 pub const READING: &str = "
 local function now_ms()
     local time = redis.call('TIME')
@@ -24,11 +25,17 @@ end
 local function epoch(key)
     return string.match(text(key), '^(%w+) (%x+) (%d+ %S+)$')
 end
+local function run_id()
+    return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+end
+local function is_this_run(run, known)
+    return run == (known ~= '' and known or run_id())
+end
 ";
 
 /// A prefix of the other scripts: the run id of this server.
 const RUN: &str = "
-local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+local run = run_id()
 ";
 
 /// Renewal, by a writer. ARGV: its id, the end of its lease ('' to look only), the TTL of a lease in ms, a former id or '', the TTL of
@@ -78,7 +85,7 @@ redis.call('DEL', KEYS[2])
 return 1
 ";
 
-/// Removes writers whose lease has run out, by a keeper. ARGV: 1 to remove the epoch too (marks of theirs may be missing), the writers.
+/// Removes writers whose lease has run out, by a keeper. ARGV: 1 to remove the epoch too (commits of theirs may be missing), the writers.
 const REMOVE: &str = "
 local now, removed = now_ms(), 0
 for at = 2, #ARGV do

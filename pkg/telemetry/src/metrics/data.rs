@@ -38,6 +38,8 @@ label! {
         SchemaBehind = "schema_behind",
         /// A replica was asked and lacks a row that another row refers to.
         RowMissing = "row_missing",
+        /// Exact counts that Redis can't be trusted with, or lacks.
+        ExactCounts = "exact_counts",
         /// Marked as just written, and a replica has it already.
         CaughtUp = "caught_up",
         /// Marked as just written, and no replica had it in time.
