@@ -230,8 +230,9 @@ service VideoService {
     // 4 s: as begin_upload.
     AbortUploadResponse abort_upload(1: AbortUploadRequest req) (call.deadline_ms = "4000", call.retry = "true"),
     /**
-     * NO_SUCH_VIDEO; NOT_YOURS. When it returns nobody sees, likes or comments on the video any more; likes, comments and objects go at once where they are
-     * few, else soon. A failure may have deleted it: a repeat says so, by a success or NO_SUCH_VIDEO.
+     * NO_SUCH_VIDEO; NOT_YOURS. When it returns nobody likes or comments on the video any more, and only another viewer's feed page from a replica
+     * that lags may still show it, for mysql.max_lag_s at most. Likes, comments and objects go at once where they are few, else soon. A failure
+     * may have deleted it: a repeat says so, by a success or NO_SUCH_VIDEO.
      */
     // 9 s: the row, then the two services that keep what refers to it. Retry: a repeat goes on with what the first has begun.
     DeleteVideoResponse delete_video(1: DeleteVideoRequest req) (call.deadline_ms = "9000", call.retry = "true"),

@@ -6,6 +6,7 @@
 #   hostile    the effect of hostile clients on another user
 #   traces     the cost of traces
 #   capacity   the cost of a request in each part
+#   backlog    a feed page while a transcoder works on 200 jobs, against none
 #   growth     what runs beside the requests, at a large installation's data against a tenth; half an hour; GROW=0.1 is quicker
 #   ledger     the cost of folds, likes and counts under a dump that runs for long; LEDGER_ROWS=2000000
 # Settings of routes, by environment variable:
@@ -23,7 +24,7 @@ cd "$HERE/.."
 # shellcheck source=scripts/lib/progress.sh
 . "$HERE/lib/progress.sh"
 
-USUAL=(likes reads routes hostile traces capacity ledger)
+USUAL=(likes reads routes hostile traces capacity backlog ledger)
 PARTS=("${USUAL[@]}" growth)
 
 # Servers that somebody keeps up (test-infra.sh up) stay up.
@@ -42,7 +43,7 @@ for part in "$@"; do
     case " ${PARTS[*]} " in
         *" $part "*) ;;
         *)
-            sed -n '2,15s/^# \?//p' "$0"
+            sed -n '2,16s/^# \?//p' "$0"
             exit 2
             ;;
     esac

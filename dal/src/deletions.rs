@@ -12,6 +12,7 @@ use crate::{
     ledger::{self, Counted, Deltas},
     pool::execute_text,
     tombstones::{Deleted, Tombstones},
+    uploads,
 };
 
 /// A deletion that isn't complete.
@@ -45,8 +46,8 @@ pub enum By {
     Operator(String),
 }
 
-/// Deletes a video if it is there and may be deleted. Nobody sees it any more when this returns, and the author's works are counted; the rest is
-/// still to be done. Repeating it gives the same deletion as long as that isn't complete.
+/// Deletes a video if it is there and may be deleted. When this returns, only another viewer's feed page from a replica that lags may still show
+/// it, and the author's works are counted; the rest is still to be done. Repeating it gives the same deletion as long as that isn't complete.
 pub async fn begin(db: &Db, counters: &Counters, video_id: i64, by: By) -> Result<Begun, DalError> {
     ledger::commit(db, counters, Begin { video_id, by }).await
 }
@@ -97,6 +98,13 @@ impl Transaction for Begin {
             video.try_get("", "cover_key")?,
         ];
         object_keys.extend(original);
+        // After the lock of the video, so that one that a job has just replaced is among them.
+        let replaced = transaction
+            .query_all_raw(uploads::replaced_in(self.video_id))
+            .await?;
+        for upload in &replaced {
+            object_keys.push(upload.try_get("", "object_key")?);
+        }
         let deletion = Deletion {
             video_id: self.video_id,
             author_id,
@@ -112,6 +120,10 @@ impl Transaction for Begin {
         // An attempt that is under way finds no job any more, and removes what it has made.
         let job = format!("DELETE FROM jobs WHERE video_id = {}", self.video_id);
         execute_text(transaction, &job).await?;
+        if !replaced.is_empty() {
+            let uploads = format!("DELETE FROM uploads WHERE video_id = {}", self.video_id);
+            execute_text(transaction, &uploads).await?;
+        }
         Ok(Counted {
             output: Begun::Deletion(deletion),
             // Only what was ready was counted.

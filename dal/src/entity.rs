@@ -68,6 +68,7 @@ pub(crate) mod upload {
         pub author_id: i64,
         pub aborting: bool,
         pub created_at: DateTimeUtc,
+        pub video_id: Option<i64>,
     }
 
     impl ActiveModelBehavior for ActiveModel {}

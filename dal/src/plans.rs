@@ -97,6 +97,7 @@ pub(crate) async fn filled() -> (testkit::Database, DatabaseConnection) {
         // Of each author a few aren't ready; of others the upload is kept.
         "UPDATE videos SET published_ms = NULL, state = 1 WHERE id % 41 = 0".to_owned(),
         "UPDATE videos SET original_key = CONCAT('o', id) WHERE id <= 100".to_owned(),
+        "UPDATE uploads SET video_id = SUBSTRING(object_key, 2) WHERE object_key LIKE 'k9%'".to_owned(),
         // Half of the jobs are taken, and of these a few were given up.
         format!(
             "INSERT INTO jobs (video_id, author_id, state, turn, lease_until_ms) VALUES {}",
@@ -210,6 +211,7 @@ async fn every_query_is_one_index_range_also_on_deep_pages() {
     assert_range(&db, known.build(DbBackend::MySql), 2 * count).await;
     let key = idempotency::recorded(28, idempotency::Kind::Comment, "key77");
     assert_range(&db, of::<_, idempotency::Recorded>(key), 2).await;
+    assert_range(&db, uploads::replaced_in(99), 3).await;
     let upload = upload::Entity::find_by_id("k77");
     assert_range(&db, of::<_, uploads::Upload>(upload), 2).await;
     assert_range(&db, reaper::first_seen_before(0, 10), 12).await;

@@ -5,7 +5,8 @@
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, DbBackend, DerivePartialModel, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select, Statement,
     sea_query::{Expr, ExprTrait},
 };
 
@@ -103,6 +104,15 @@ pub async fn begin_abort(db: &Db, object_key: &str) -> Result<Option<Upload>, Da
 pub async fn remove(db: &Db, object_key: &str) -> Result<bool, DalError> {
     let deleted = Entity::delete_by_id(object_key).exec(&db.write()).await?;
     Ok(deleted.rows_affected > 0)
+}
+
+/// What a video replaced, and the store still has: to be removed.
+pub(crate) fn replaced_in(video_id: i64) -> Statement {
+    Statement::from_sql_and_values(
+        DbBackend::MySql,
+        "SELECT object_key FROM uploads WHERE video_id = ?",
+        [video_id.into()],
+    )
 }
 
 pub(crate) fn with_keys(object_keys: Vec<String>) -> Select<Entity> {

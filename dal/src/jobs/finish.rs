@@ -146,10 +146,16 @@ impl Finish {
             false => original,
         };
         if !is_original_kept {
-            let sql = "INSERT INTO uploads (object_key, author_id, aborting, created_at) \
-                       VALUES (?, ?, 1, NOW(3) + INTERVAL ? SECOND)";
+            // By the id of the video a deletion finds it that doesn't wait for the end of its URLs.
+            let sql = "INSERT INTO uploads (object_key, author_id, aborting, created_at, video_id) \
+                       VALUES (?, ?, 1, NOW(3) + INTERVAL ? SECOND, ?)";
             let ttl_s = i64::try_from(replaced.ttl.as_secs()).unwrap_or(i64::MAX);
-            let values = [old_key.into(), job.author_id.into(), ttl_s.into()];
+            let values = [
+                old_key.into(),
+                job.author_id.into(),
+                ttl_s.into(),
+                job.video_id.into(),
+            ];
             write(transaction, sql, values).await?;
         }
         let (small_height, small_bit_rate) = media.small_numbers();

@@ -54,6 +54,7 @@ CREATE TABLE IF NOT EXISTS user_deletions (
 ) ENGINE = InnoDB";
 
 /// Pictures of profiles that the object store has or is about to have. `state`: 0 not used yet, 1 some profile has it, 2 dropped.
+/// `created_at`: of one that is dropped, when that was.
 const USER_PICTURES: &str = "
 CREATE TABLE IF NOT EXISTS user_pictures (
     object_key VARCHAR(100) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,

@@ -14,6 +14,7 @@ mod m0008_processing;
 mod m0009_follows;
 mod m0010_messages;
 mod m0011_deletions;
+mod m0012_replaced_uploads;
 
 use std::time::Duration;
 
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_follows::Migration),
             Box::new(m0010_messages::Migration),
             Box::new(m0011_deletions::Migration),
+            Box::new(m0012_replaced_uploads::Migration),
         ]
     }
 }

@@ -70,6 +70,14 @@ pub fn mpeg4() -> Vec<u8> {
     )
 }
 
+/// The same kind of video, ten seconds of 720p: it takes a transcoder some time.
+pub fn long_mpeg4() -> Vec<u8> {
+    made(
+        "long-mpeg4.mkv",
+        "-f lavfi -i testsrc2=size=1280x720:rate=25:duration=10 -c:v mpeg4 -b:v 1M",
+    )
+}
+
 /// A QuickTime film, turned by 90 degrees, that says where it was made.
 pub fn with_place() -> Vec<u8> {
     mp4();

@@ -44,8 +44,8 @@ pub enum Refusal {
     /// Reading it took longer than the limit.
     #[error("reading the file takes too long")]
     TooSlow,
-    /// Reading it needs more memory, or its description is longer, than the limit.
-    #[error("reading the file takes too much memory")]
+    /// It needs more memory or scratch space, or its description is longer, than the limit.
+    #[error("the file takes too much memory or disk space")]
     TooBig,
 }
 
@@ -67,6 +67,9 @@ pub enum MediaError {
     /// Too many probes and covers are waiting.
     #[error("no free slot for ffmpeg")]
     Busy,
+    /// The system killed ffprobe or ffmpeg, for example because memory ran out; says which.
+    #[error("{0} was killed")]
+    Killed(String),
     /// ffprobe or ffmpeg can't be run or answers nonsense: ours to mend.
     #[error("{0}")]
     Tool(String),

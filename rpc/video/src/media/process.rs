@@ -13,13 +13,11 @@ use super::error::{MediaError, Refusal};
 
 /// How much of the error output is kept.
 const STDERR_BYTES: u64 = 16 << 10;
-/// Messages of libavformat (in the C locale) that blame the transport, not the file. The file is known to be complete, so an early end or a
-/// failed read is the connection's fault.
-const TRANSPORT_ERRORS: [&str; 12] = [
-    "[http @",
-    "[https @",
-    "[tcp @",
-    "[tls @",
+/// How messages of the transport itself begin.
+const TRANSPORTS: [&str; 4] = ["[http @", "[https @", "[tcp @", "[tls @"];
+/// Other messages of libavformat (in the C locale) that blame the transport, not the file. The file is known to be complete, so an early end
+/// or a failed read is the connection's fault.
+const TRANSPORT_ERRORS: [&str; 8] = [
     "Server returned ",
     "Connection refused",
     "Connection reset by peer",
@@ -69,9 +67,18 @@ impl Output {
         }
     }
 
-    /// Whether the transport failed: then nothing that the program says about the file counts.
+    /// Whether the transport failed: then nothing that the program says about the file counts, unless it [recovered](Self::recovered).
     pub(super) fn transport_failed(&self) -> bool {
-        self.stderr_contains(&TRANSPORT_ERRORS)
+        self.stderr_contains(&TRANSPORTS) || self.stderr_contains(&TRANSPORT_ERRORS)
+    }
+
+    /// Whether the program succeeded, and what failed were connections that it opened anew: only the transport itself reports errors of the
+    /// transport. When it gives up, the demuxer or the program reports one, too, also if the exit code is 0.
+    pub(super) fn recovered(&self) -> bool {
+        let by_transport = |line: &str| TRANSPORTS.iter().any(|name| line.starts_with(name));
+        let is_error = |line: &str| TRANSPORT_ERRORS.iter().any(|error| line.contains(error));
+        let mut lines = self.stderr.lines();
+        self.exit_code == 0 && !lines.any(|line| !by_transport(line) && is_error(line))
     }
 
     /// Whether the disk was full.
@@ -160,6 +167,8 @@ pub(super) async fn run_observed(
             Some(SIGXCPU) => Refusal::TooSlow.into(),
             Some(SIGXFSZ) => Refusal::TooBig.into(),
             Some(signal) if CRASHES.contains(&signal) => Refusal::Damaged.into(),
+            // Not by this process: that returns above, or waits for no end.
+            Some(SIGKILL) => MediaError::Killed(program.to_owned()),
             _ => MediaError::Tool(format!("{program}: {status}")),
         });
     };
@@ -175,6 +184,7 @@ pub(super) async fn run_observed(
     })
 }
 
+const SIGKILL: i32 = 9;
 const SIGXCPU: i32 = 24;
 const SIGXFSZ: i32 = 25;
 /// SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV.
@@ -223,4 +233,57 @@ async fn read_some(mut from: impl AsyncRead + Unpin, limit: u64) -> Result<Vec<u
         .await
         .map_err(Stopped::Io)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        time: Duration::from_secs(30),
+        memory_bytes: 1 << 30,
+        output_bytes: 1 << 10,
+        file_bytes: 1 << 20,
+        threads: 1,
+        in_background: true,
+    };
+
+    #[tokio::test]
+    async fn what_a_signal_says_of_the_file() {
+        for (signal, said) in [
+            ("KILL", "sh was killed"),
+            ("SEGV", "the file is damaged"),
+            ("XCPU", "reading the file takes too long"),
+        ] {
+            let script = format!("kill -{signal} $$");
+            let ended = run("sh", &["-c", &script], LIMITS).await;
+            assert_eq!(ended.unwrap_err().to_string(), said, "{signal}");
+        }
+        let stopped = run("sh", &["-c", "kill -TERM $$"], LIMITS).await;
+        assert!(matches!(stopped, Err(MediaError::Tool(_))), "{stopped:?}");
+    }
+
+    #[test]
+    fn a_connection_that_was_opened_anew_is_no_failure_and_one_that_was_given_up_is() {
+        let ended = |exit_code, stderr: &str| Output {
+            stdout: Vec::new(),
+            stderr: stderr.to_owned(),
+            exit_code,
+        };
+        let closed = "[http @ 0x5] Stream ends prematurely at 5, should be 9\n";
+        let refused = "[tcp @ 0x5] Connection to tcp://127.0.0.1:1 failed: Connection refused\n";
+        for stderr in [closed, refused, "[h264 @ 0x5] error while decoding\n"] {
+            assert!(ended(0, stderr).recovered(), "{stderr}");
+            assert!(!ended(1, stderr).recovered(), "{stderr}");
+        }
+        assert!(ended(0, closed).transport_failed());
+        for given_up in [
+            "http://127.0.0.1:1/x: Input/output error",
+            "http://127.0.0.1:1/x: Server returned 403 Forbidden (access denied)",
+            "[in#0/matroska @ 0x5] Error during demuxing: Connection refused",
+        ] {
+            let stderr = format!("{closed}{given_up}\n");
+            assert!(!ended(0, &stderr).recovered(), "{stderr}");
+        }
+    }
 }

@@ -3,15 +3,13 @@
 
 use std::{fs::File, io, os::fd::AsRawFd as _, path::PathBuf, sync::Arc};
 
+use settings::SCRATCH_UNIT as UNIT;
 use tokio::{
     io::AsyncReadExt as _,
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use super::MediaError;
-
-/// The unit in which space is reserved, in bytes.
-const UNIT: u64 = 1 << 20;
+use super::{MediaError, Refusal};
 
 /// Where Linux has files in memory.
 const IN_MEMORY: &str = "/dev/shm";
@@ -21,24 +19,32 @@ const IN_MEMORY: &str = "/dev/shm";
 pub(super) struct Scratch {
     directory: PathBuf,
     units: Arc<Semaphore>,
+    max_units: usize,
 }
 
 impl Scratch {
     /// No directory: the system's own for temporary files.
     pub(super) fn new(directory: &str, bytes: u64) -> Self {
         let units = usize::try_from(bytes / UNIT).unwrap_or(usize::MAX);
+        let max_units = units.min(Semaphore::MAX_PERMITS);
         Self {
             directory: match directory {
                 "" => std::env::temp_dir(),
                 named => named.into(),
             },
-            units: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))),
+            units: Arc::new(Semaphore::new(max_units)),
+            max_units,
         }
     }
 
-    /// A file for up to `bytes`. [`MediaError::DiskFull`] when others have the space, or the file can't be made.
+    /// A file for up to `bytes`. [`MediaError::DiskFull`] when others have the space, or the file can't be made. A [`Refusal`] when it is more
+    /// than all the space: waiting doesn't help.
     pub(super) fn file(&self, bytes: u64) -> Result<ScratchFile, MediaError> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+        if units as usize > self.max_units {
+            tracing::warn!(bytes, "more than media.scratch_bytes");
+            return Err(Refusal::TooBig.into());
+        }
         let space = self.units.clone().try_acquire_many_owned(units);
         let space = space.map_err(|_| MediaError::DiskFull("media.scratch_bytes".to_owned()))?;
         let file = tempfile::tempfile_in(&self.directory)
@@ -122,6 +128,10 @@ mod tests {
         assert_eq!(std::fs::read(one.path()).unwrap(), b"abc");
         drop(one);
         scratch.file(2 * UNIT).unwrap();
+        // More than all of it is refused for good.
+        let never = scratch.file(2 * UNIT + 1);
+        let is_refused = matches!(never, Err(MediaError::Refused(Refusal::TooBig)));
+        assert!(is_refused, "{never:?}");
         let nowhere = Scratch::new("/nowhere", UNIT).file(1);
         assert!(matches!(nowhere, Err(MediaError::DiskFull(_))));
     }

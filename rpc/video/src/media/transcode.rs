@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use settings::rendition_bytes;
+
 use super::{
     Media, MediaError, Probe, Refusal, ScratchFile,
     colour::Target,
@@ -17,8 +19,10 @@ const LONG_SIDE: u32 = 1920;
 const SHORT_SIDE: u32 = 1080;
 /// The least time for a transcode, whatever the duration.
 const MIN_LIMIT: Duration = Duration::from_secs(60);
-/// Bits a second of the sound, and what containers add.
-const AUDIO_BITS: u64 = 160_000;
+
+/// By how much a container may overstate how long it plays: so many milliseconds, or this share; of a short video at most a quarter.
+const TOLERANCE_MS: u64 = 1000;
+const TOLERANCE_SHARE: u64 = 100;
 
 /// How far a transcode has come, in microseconds of the video.
 #[derive(Debug, Default)]
@@ -40,6 +44,17 @@ pub struct Transcoded {
     pub file: ScratchFile,
     /// Its small rendition, and that one's height in pixels.
     pub small: Option<(ScratchFile, u32)>,
+    /// Whether the store closed a connection, and the rest was read by another.
+    pub was_interrupted: bool,
+}
+
+impl Probe {
+    /// Whether something is missing of the original, by its duration.
+    pub(crate) fn is_cut(&self, original: &Probe) -> bool {
+        let missing_ms = original.duration_ms.saturating_sub(self.duration_ms);
+        let tolerance_ms = (original.duration_ms / 4).min(TOLERANCE_MS);
+        missing_ms > tolerance_ms.max(original.duration_ms / TOLERANCE_SHARE)
+    }
 }
 
 impl Media {
@@ -115,7 +130,8 @@ impl Media {
             in_background: true,
         };
         let output = process::run_observed("ffmpeg", &arguments, limits, Some(&progress.0)).await?;
-        if output.transport_failed() {
+        let was_interrupted = output.transport_failed();
+        if was_interrupted && !output.recovered() {
             let broke_off = "broke off while transcoded".to_owned();
             return Err(MediaError::Unavailable(broke_off));
         } else if output.disk_was_full() {
@@ -131,14 +147,14 @@ impl Media {
         Ok(Transcoded {
             file,
             small: small_file.zip(small.map(|(_, height)| height)),
+            was_interrupted,
         })
     }
 }
 
-/// The largest size of a video at this bit rate, in bytes: as if it were 10 s longer, and 8 MiB for its tables.
+/// The largest size of a rendition of this video, in bytes.
 fn bytes_of(bit_rate: u64, video: &Probe) -> u64 {
-    let seconds = video.duration_ms / 1000 + 10;
-    (bit_rate + AUDIO_BITS).saturating_mul(seconds) / 8 + (8 << 20)
+    rendition_bytes(bit_rate, video.duration_ms / 1000)
 }
 
 /// One decoder, and an encoder for each size.
@@ -212,6 +228,26 @@ mod tests {
         }
         assert_eq!(within(1920, 1080, u32::MAX, 540), (960, 540));
         assert_eq!(within(1080, 1920, u32::MAX, 540), (540, 960));
+    }
+
+    #[test]
+    fn a_video_is_cut_if_more_than_a_moment_is_missing() {
+        let of = |duration_ms| Probe {
+            duration_ms,
+            ..Probe::default()
+        };
+        for (made_ms, original_ms, is_cut) in [
+            (400, 1_000, true),
+            (900, 1_000, false),
+            (5_000, 10_000, true),
+            (8_900, 10_000, true),
+            (9_000, 10_000, false),
+            (10_040, 10_000, false),
+            (591_000, 600_000, true),
+            (594_000, 600_000, false),
+        ] {
+            assert_eq!(of(made_ms).is_cut(&of(original_ms)), is_cut, "{made_ms}");
+        }
     }
 
     #[test]

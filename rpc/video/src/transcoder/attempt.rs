@@ -15,7 +15,7 @@ use tokio::{sync::watch, time::sleep};
 use super::{Ended, Inner};
 use crate::{
     error::VideoError,
-    media::{Format, Plan, Probe, Progress, ScratchFile},
+    media::{Format, MediaError, Plan, Probe, Progress, Refusal, ScratchFile},
     object_key,
     publish_video::{bit_rate, media_of},
 };
@@ -159,19 +159,22 @@ impl Inner {
         let url = self
             .store
             .internal_url(&job.source_key, limit + URL_MARGIN)?;
-        let (file, small) = match plan {
+        let (file, small, was_interrupted) = match plan {
             Plan::Remux { into, .. } => {
                 let remux = self.media.remux(&url, &probe, into, size_bytes, limit);
-                (remux.await?.file, None)
+                (remux.await?.file, None, false)
             }
             Plan::Transcode => {
-                let transcoded = self.media.transcode(&url, &probe, progress).await?;
-                (transcoded.file, transcoded.small)
+                let made = self.media.transcode(&url, &probe, progress).await?;
+                (made.file, made.small, made.was_interrupted)
             }
         };
         let made_bytes = self.uploads.put_file(&key, content_type, &file).await?;
         drop(file);
         let made = self.probe(&key).await?;
+        if was_interrupted && made.is_cut(&probe) {
+            return Err(Refusal::CutShort.into());
+        }
         let small = self.put_small(small_key, small, &made).await?;
         let url = self.store.internal_url(&key, self.media.cover_url_ttl())?;
         let cover = self.media.cover(&url, &made).await?;
@@ -225,7 +228,7 @@ impl Inner {
         }
     }
 
-    /// Records why the attempt failed. It counts only if the file is to blame.
+    /// Records why the attempt failed. It counts only if the file is to blame, or may be: it can use up the memory.
     async fn record_failure(
         &self,
         job: &Job,
@@ -233,18 +236,19 @@ impl Inner {
         stalled: &AtomicBool,
         stop: &mut watch::Receiver<bool>,
     ) -> Ended {
-        let failure = match &error {
+        let reason = match &error {
             VideoError::Dal(DalError::NotFound) => {
                 return self.on_lease_lost(job, stalled, stop).await;
             }
-            VideoError::NotAVideo(_) | VideoError::NoSuchUpload
-                if job.attempt < self.max_attempts =>
-            {
-                Failure::Again(self.retry_pause)
-            }
-            VideoError::NotAVideo(refusal) => Failure::Final(refusal.to_string()),
-            VideoError::NoSuchUpload => Failure::Final("the uploaded file is gone".to_owned()),
-            _ => Failure::Uncounted(AWAY_PAUSE),
+            VideoError::NotAVideo(refusal) => Some(refusal.to_string()),
+            VideoError::NoSuchUpload => Some("the uploaded file is gone".to_owned()),
+            VideoError::Media(MediaError::Killed(_)) => Some(KILLED.to_owned()),
+            _ => None,
+        };
+        let failure = match reason {
+            None => Failure::Uncounted(AWAY_PAUSE),
+            Some(_) if job.attempt < self.max_attempts => Failure::Again(self.retry_pause),
+            Some(reason) => Failure::Final(reason),
         };
         tracing::warn!(%error, ?failure, "attempt failed");
         self.end_attempt(job, failure, stop).await

@@ -1,6 +1,7 @@
 //! The use cases on the real database and object store, and what stays behind when a step of them fails.
 
 mod idempotency;
+mod interrupted;
 mod leftovers;
 mod processing;
 mod reaper_guard;

@@ -1,17 +1,21 @@
 //! A publish that is retried makes one video: with an idempotency key, and after a lost answer of the database.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use idl::{
     base::Code,
     video::{PublishRequest, VideoService as _},
 };
-use testkit::media as files;
+use settings::Secret;
+use testkit::{Replicated, media as files};
 
 use crate::support::{
     Saboteur,
     world::{World, refused},
 };
+
+/// Nobody listens there.
+const NO_REDIS: &str = "redis://127.0.0.1:1";
 
 /// An upload of its own of the same file.
 async fn keyed(world: &World, key: &str) -> PublishRequest {
@@ -87,7 +91,9 @@ fn commits(sent: &str) -> bool {
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_asked_for_again_and_found() {
     let world = World::set_up().await;
-    let saboteur = Saboteur::after(&world.primary(), commits).await;
+    let is_cut = AtomicBool::new(false);
+    let first = move |sent: &str| commits(sent) && !is_cut.swap(true, Ordering::Relaxed);
+    let saboteur = Saboteur::after(&world.primary(), first).await;
     let service = world.service_with_primary(saboteur.address());
     let request = world.upload(files::mp4()).await;
     let published = service.publish(request).await.unwrap();
@@ -134,4 +140,29 @@ async fn an_unknown_publish_is_found_by_its_key() {
     assert_eq!(works[0].id, again.unwrap().video_id);
     assert_eq!(world.reap().await.uploads, 1, "the first one's original");
     assert_one_video(&world).await;
+}
+
+#[tokio::test]
+async fn a_publish_that_is_stored_and_that_readers_may_miss_is_not_acknowledged() {
+    let servers = Replicated::start(1).await;
+    let world = World::with(|settings| {
+        settings.mysql.primary_url = Secret::new(servers.url(0));
+        settings.mysql.replica_urls = vec![Secret::new(servers.url(1))];
+        settings.mysql.migrate_url = Secret::new(servers.url(0));
+        settings.redis.url = Secret::new(NO_REDIS);
+    })
+    .await;
+    let service = world.service_with_marks();
+    servers.caught_up(0, 1).await;
+    servers.delay(1, 60).await;
+    let first = service.publish(keyed(&world, "k").await).await;
+    // No mark leads readers to the primary, and the replica lacks it.
+    assert_eq!(refused(first).0, Code::UNAVAILABLE);
+    let works = world.works().await;
+    assert_eq!(works.len(), 1, "it is stored");
+    assert_eq!(world.bucket.keys().await.len(), 4, "nothing is undone");
+    servers.delay(1, 0).await;
+    servers.caught_up(0, 1).await;
+    let again = service.publish(keyed(&world, "k").await).await;
+    assert_eq!(again.unwrap().video_id, works[0].id);
 }

@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -91,8 +91,10 @@ async fn answer(
 enum Cut {
     /// Before the server hears of it.
     Before,
-    /// After the server has answered, and before the client hears that.
-    After,
+    /// After the server has answered, when the client has so many bytes of that.
+    After(usize),
+    /// Never: the server hears of nothing, and the client waits.
+    Never,
 }
 
 /// Stands before a real server and closes a connection when what is sent over it is to fail. Ends with the value.
@@ -108,18 +110,33 @@ impl Saboteur {
         server: &str,
         fails: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self::stand(server, Cut::Before, fails).await
+        Self::stand(server, move |sent| fails(sent).then_some(Cut::Before)).await
     }
 
     /// The same, but the server gets it and does it; only its answer is lost.
     pub async fn after(server: &str, fails: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        Self::stand(server, Cut::After, fails).await
+        Self::stand(server, move |sent| fails(sent).then_some(Cut::After(0))).await
+    }
+
+    /// The same, but so many bytes of the answer get through as `limit` says; none: all of them.
+    pub async fn midway(
+        server: &str,
+        limit: impl Fn(&str) -> Option<usize> + Send + Sync + 'static,
+    ) -> Self {
+        Self::stand(server, move |sent| limit(sent).map(Cut::After)).await
+    }
+
+    /// Closes nothing, but gives no answer.
+    pub async fn silent(
+        server: &str,
+        fails: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::stand(server, move |sent| fails(sent).then_some(Cut::Never)).await
     }
 
     async fn stand(
         server: &str,
-        cut: Cut,
-        fails: impl Fn(&str) -> bool + Send + Sync + 'static,
+        fails: impl Fn(&str) -> Option<Cut> + Send + Sync + 'static,
     ) -> Self {
         let server = server.trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -131,7 +148,7 @@ impl Saboteur {
                 let (server, fails, cuts) = (server.clone(), fails.clone(), counted.clone());
                 tokio::spawn(async move {
                     let server = TcpStream::connect(server).await?;
-                    relay(client, server, cut, &*fails, &cuts).await
+                    relay(client, server, &*fails, &cuts).await
                 });
             }
         });
@@ -165,13 +182,13 @@ impl Drop for Saboteur {
 async fn relay(
     mut client: TcpStream,
     mut server: TcpStream,
-    cut: Cut,
-    fails: &(dyn Fn(&str) -> bool + Send + Sync),
+    fails: &(dyn Fn(&str) -> Option<Cut> + Send + Sync),
     cuts: &AtomicUsize,
 ) -> std::io::Result<()> {
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
-    let answer_is_lost = AtomicBool::new(false);
+    // How much of the answers gets through.
+    let allowed = AtomicUsize::new(usize::MAX);
     let up = async {
         let mut chunk = vec![0; 64 << 10];
         loop {
@@ -179,11 +196,12 @@ async fn relay(
             if length == 0 {
                 return Ok(());
             }
-            if fails(&String::from_utf8_lossy(&chunk[..length])) {
+            if let Some(cut) = fails(&String::from_utf8_lossy(&chunk[..length])) {
                 cuts.fetch_add(1, Ordering::Relaxed);
                 match cut {
                     Cut::Before => return Ok(()),
-                    Cut::After => answer_is_lost.store(true, Ordering::Relaxed),
+                    Cut::After(bytes) => allowed.store(bytes, Ordering::Relaxed),
+                    Cut::Never => std::future::pending().await,
                 }
             }
             to_server.write_all(&chunk[..length]).await?;
@@ -193,10 +211,15 @@ async fn relay(
         let mut chunk = vec![0; 64 << 10];
         loop {
             let length = from_server.read(&mut chunk).await?;
-            if length == 0 || answer_is_lost.load(Ordering::Relaxed) {
+            let left = allowed.load(Ordering::Relaxed);
+            let passed = length.min(left);
+            to_client.write_all(&chunk[..passed]).await?;
+            if length == 0 || passed == left {
                 return Ok(());
             }
-            to_client.write_all(&chunk[..length]).await?;
+            if left < usize::MAX {
+                allowed.store(left - passed, Ordering::Relaxed);
+            }
         }
     };
     // Whichever side ends first ends the other.
@@ -208,9 +231,27 @@ async fn relay(
 
 /// Running processes whose command line holds `text`.
 pub fn processes_naming(text: &str) -> usize {
-    std::fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok())
-        .filter(|line| String::from_utf8_lossy(line).contains(text))
-        .count()
+    ids_naming(text).len()
+}
+
+/// Kills them; how many.
+pub fn kill_processes_naming(text: &str) -> usize {
+    let ids = ids_naming(text);
+    for id in &ids {
+        let killed = std::process::Command::new("kill")
+            .args(["-KILL", id])
+            .status();
+        assert!(killed.unwrap().success());
+    }
+    ids.len()
+}
+
+fn ids_naming(text: &str) -> Vec<String> {
+    let named = |entry: std::fs::DirEntry| {
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let names = String::from_utf8_lossy(&line).contains(text);
+        names.then(|| entry.file_name().to_string_lossy().into_owned())
+    };
+    let entries = std::fs::read_dir("/proc").unwrap();
+    entries.filter_map(|entry| named(entry.ok()?)).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use dal::{Db, counters::Counters};
+use dal::{Db, Marks, counters::Counters};
 use idl::{
     base::Code,
     video::{
@@ -76,6 +76,13 @@ impl World {
         let url = format!("{url}?ssl-mode=DISABLED");
         settings.mysql.primary_url = Secret::new(url);
         service(&settings)
+    }
+
+    /// A service beside the first, which sets marks.
+    pub fn service_with_marks(&self) -> VideoService {
+        let marks = Marks::connect(&self.settings.redis, &self.settings.mysql).unwrap();
+        let db = Db::connect(&self.settings.mysql).unwrap().with_marks(marks);
+        service_on(db, &self.settings)
     }
 
     /// A transcoder over this database and store.
@@ -187,7 +194,10 @@ impl World {
 }
 
 pub fn service(settings: &Settings) -> VideoService {
-    let db = Db::connect(&settings.mysql).unwrap();
+    service_on(Db::connect(&settings.mysql).unwrap(), settings)
+}
+
+fn service_on(db: Db, settings: &Settings) -> VideoService {
     VideoService::new(
         db.clone(),
         Counters::connect(&settings.redis, db).unwrap(),

@@ -1,0 +1,125 @@
+//! Attempts of the transcoder for which the store closes connections, whose programs are killed, or for which there is no space.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use idl::video::{VideoService as _, VideoState};
+use testkit::{environment, eventually, media as files};
+
+use crate::support::{Saboteur, kill_processes_naming, world::World};
+
+/// By when an attempt has started a program.
+const SOON: Duration = Duration::from_secs(30);
+const MAX_ATTEMPTS: i32 = 2;
+
+/// A video that waits to be transcoded.
+async fn with_job(change: impl FnOnce(&mut settings::Settings)) -> World {
+    let world = World::with(|settings| {
+        settings.transcoder.retry_pause_s = 0;
+        settings.transcoder.max_attempts = MAX_ATTEMPTS;
+        change(settings);
+    })
+    .await;
+    let request = world.upload(files::mpeg4()).await;
+    world.service.publish(request).await.unwrap();
+    world
+}
+
+/// A request of ffprobe or ffmpeg.
+fn is_of_a_program(head: &str) -> bool {
+    head.starts_with("GET ") && head.contains("Lavf/")
+}
+
+/// One to read what is transcoded: no other URL is good for a minute, the least time for a transcode, and a margin of another.
+fn is_of_a_transcode(head: &str) -> bool {
+    is_of_a_program(head) && head.contains("X-Amz-Expires=120")
+}
+
+/// The store, which closes the connection when a transcode has read half of the upload. `rest`: how many bytes it then gets of each further
+/// answer; none: all. Also gives the number of its requests.
+async fn closing_half_way(rest: Option<usize>) -> (Saboteur, Arc<AtomicUsize>) {
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counted = reads.clone();
+    let half = files::mpeg4().len() / 2;
+    let saboteur = Saboteur::midway(&environment::s3_endpoint(), move |head| {
+        if !is_of_a_transcode(head) {
+            return None;
+        }
+        match counted.fetch_add(1, Ordering::Relaxed) {
+            0 => Some(half),
+            _ => rest,
+        }
+    })
+    .await;
+    (saboteur, reads)
+}
+
+#[tokio::test]
+async fn a_transcode_goes_on_when_the_store_has_closed_its_connection_once() {
+    let mut world = with_job(|_| {}).await;
+    let (saboteur, reads) = closing_half_way(None).await;
+    world.settings.object_store.endpoint = saboteur.url();
+    assert!(world.work().await);
+    assert_eq!(saboteur.cuts(), 1);
+    assert_eq!(reads.load(Ordering::Relaxed), 2, "the rest was asked for");
+    let ready = world.works_for_others().await;
+    assert_eq!(ready.len(), 1, "{:?}", world.works().await);
+    let duration_ms = ready[0].duration_ms.unwrap();
+    assert!((900..1200).contains(&duration_ms), "{ready:?}");
+}
+
+#[tokio::test]
+async fn what_is_missing_because_the_store_went_away_is_tried_again_and_not_counted() {
+    let mut world = with_job(|_| {}).await;
+    let objects = world.bucket.keys().await;
+    let (saboteur, reads) = closing_half_way(Some(0)).await;
+    world.settings.object_store.endpoint = saboteur.url();
+    assert!(world.work().await);
+    assert!(reads.load(Ordering::Relaxed) > 1, "the rest was asked for");
+    let job = "SELECT CONCAT(state, ' ', attempts) FROM jobs";
+    assert_eq!(world.database.value::<String>(job).await, "0 0");
+    assert_eq!(world.works_for_others().await, []);
+    assert_eq!(world.bucket.keys().await, objects, "nothing stays");
+    assert_eq!(world.uploads().await, 0);
+}
+
+/// The author is told why after the last attempt, and nothing but the upload stays.
+async fn assert_failed(world: &World, why: &str) {
+    let works = world.works().await;
+    assert_eq!(works[0].state, Some(VideoState::FAILED), "{works:?}");
+    let reason = works[0].reason.as_deref().unwrap_or_default();
+    assert!(reason.contains(why), "{works:?}");
+    assert!(!world.work().await, "no job is left");
+    assert_eq!(world.uploads().await, 0);
+}
+
+#[tokio::test]
+async fn a_video_for_which_the_system_kills_the_programs_fails_after_the_last_attempt() {
+    let mut world = with_job(|_| {}).await;
+    // So that they are there to be killed.
+    let saboteur = Saboteur::silent(&environment::s3_endpoint(), is_of_a_program).await;
+    world.settings.object_store.endpoint = saboteur.url();
+    let address = saboteur.address().to_string();
+    for attempt in 1..=MAX_ATTEMPTS {
+        let killed = eventually(SOON, "a program at work", async || {
+            (kill_processes_naming(&address) > 0).then_some(())
+        });
+        let (was_there, ()) = tokio::join!(world.work(), killed);
+        assert!(was_there, "{attempt}");
+    }
+    assert_failed(&world, "ended unexpectedly").await;
+}
+
+#[tokio::test]
+async fn a_video_that_takes_more_than_all_scratch_space_fails_after_the_last_attempt() {
+    let world = with_job(|settings| settings.media.scratch_bytes = 4 << 20).await;
+    for attempt in 1..=MAX_ATTEMPTS {
+        assert!(world.work().await, "{attempt}");
+    }
+    assert_failed(&world, "disk space").await;
+}
