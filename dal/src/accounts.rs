@@ -75,7 +75,8 @@ impl Transaction for Work {
                 let clear = "UPDATE users SET state = 2, password_hash = '', avatar = '', background_image = '', signature = '' WHERE id = ?";
                 run(clear, vec![id()]).await?;
                 // No profile has them any more.
-                let drop = "UPDATE user_pictures SET state = 2 WHERE user_id = ?";
+                let drop =
+                    "UPDATE user_pictures SET state = 2, created_at = NOW(3) WHERE user_id = ?";
                 run(drop, vec![id()]).await?;
                 let unblock = "DELETE FROM blocks WHERE user_id = ?";
                 run(unblock, vec![id()]).await?;

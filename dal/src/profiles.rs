@@ -1,6 +1,8 @@
 //! Profiles: what a user shows of themself, and the pictures that the object store has for that. `user_pictures` lists every picture of ours in the
 //! store; `users` says which of them a profile has.
 
+use std::time::Duration;
+
 use marks::Subject;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement, Value};
 
@@ -45,26 +47,38 @@ async fn run<const N: usize>(db: &Db, sql: &str, values: [Value; N]) -> Result<(
     Ok(())
 }
 
-/// At most `limit` pictures that no profile has: dropped, or still not used after `age_ms`.
-pub async fn unused_pictures(db: &Db, age_ms: i64, limit: u64) -> Result<Vec<String>, DalError> {
-    let sql = "SELECT object_key FROM user_pictures WHERE state = ? \
+/// At most `limit` pictures that no profile has: dropped longer ago than `dropped_age`, or not used within `unused_age`.
+pub async fn unused_pictures(
+    db: &Db,
+    unused_age: Duration,
+    dropped_age: Duration,
+    limit: u64,
+) -> Result<Vec<String>, DalError> {
+    let sql = "SELECT object_key FROM user_pictures WHERE state = ? AND created_at < NOW(3) - INTERVAL ? MICROSECOND \
                UNION ALL SELECT object_key FROM user_pictures WHERE state = ? AND created_at < NOW(3) - INTERVAL ? MICROSECOND LIMIT ?";
-    let age_us = age_ms.saturating_mul(1000);
-    let values = [DROPPED.into(), UNUSED.into(), age_us.into(), limit.into()];
+    let micros = |age: Duration| i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+    let values = [
+        DROPPED.into(),
+        micros(dropped_age).into(),
+        UNUSED.into(),
+        micros(unused_age).into(),
+        limit.into(),
+    ];
     let statement = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
     let rows = db.read_own_writes().query_all_raw(statement).await?;
     let keys = rows.iter().map(|row| row.try_get("", "object_key"));
     Ok(keys.collect::<Result<_, _>>()?)
 }
 
-/// Changes a profile; the pictures that it had before and doesn't have now, which may be removed from the store. Whoever reads with the user's mark
-/// sees the change at once. [`DalError::NotFound`]: no such user, or a picture that isn't theirs or is used already; nothing changed.
+/// Changes a profile; the pictures that it had before and doesn't have now are dropped. Whoever reads with the user's mark sees the change at once,
+/// others may be shown the dropped ones for a while. [`DalError::NotFound`]: no such user, or a picture that isn't theirs or is used already;
+/// nothing changed.
 pub async fn change(
     db: &Db,
     counters: &Counters,
     user_id: i64,
     change: ProfileChange,
-) -> Result<Vec<String>, DalError> {
+) -> Result<(), DalError> {
     ledger::commit(db, counters, Work { user_id, change }).await
 }
 
@@ -74,7 +88,7 @@ struct Work {
 }
 
 impl Transaction for Work {
-    type Output = Counted<Vec<String>>;
+    type Output = Counted<()>;
 
     async fn run(&self, transaction: &DatabaseTransaction) -> Result<Self::Output, DalError> {
         let run = async |sql: &str, values: Vec<Value>| {
@@ -88,7 +102,6 @@ impl Transaction for Work {
         );
         let row = transaction.query_one_raw(select).await?;
         let row = row.ok_or(DalError::NotFound)?;
-        let mut dropped = Vec::new();
         let mut now = Vec::new();
         let pictures = [
             ("avatar", &self.change.avatar),
@@ -111,9 +124,9 @@ impl Transaction for Work {
                 return Err(DalError::NotFound);
             }
             if !before.is_empty() {
-                let drop = "UPDATE user_pictures SET state = ? WHERE object_key = ?";
+                let drop =
+                    "UPDATE user_pictures SET state = ?, created_at = NOW(3) WHERE object_key = ?";
                 run(drop, vec![DROPPED.into(), before.as_str().into()]).await?;
-                dropped.push(before);
             }
             now.push(key.clone());
         }
@@ -126,7 +139,7 @@ impl Transaction for Work {
         let set = "UPDATE users SET avatar = ?, background_image = ?, signature = ? WHERE id = ?";
         run(set, values).await?;
         Ok(Counted {
-            output: dropped,
+            output: (),
             deltas: Deltas::default(),
             marked: vec![Subject::User(self.user_id)],
         })

@@ -128,20 +128,24 @@ pub(crate) fn with_name(name: &str) -> Select<Entity> {
     Entity::find().filter(Column::Name.eq(name))
 }
 
-/// Replaces the password hash of a user. [`DalError::NotFound`] when there is no such user.
-pub async fn set_password_hash(db: &Db, user_id: i64, password_hash: &str) -> Result<(), DalError> {
+/// Replaces the password hash of a user if it is still `verified`; whether it was. So neither a password that was changed meanwhile comes back, nor
+/// the hash of a deleted account.
+pub async fn replace_password_hash(
+    db: &Db,
+    user_id: i64,
+    verified: &str,
+    password_hash: &str,
+) -> Result<bool, DalError> {
     let updated = Entity::update_many()
         .set(ActiveModel {
             password_hash: Set(password_hash.to_owned()),
             ..Default::default()
         })
         .filter(Column::Id.eq(user_id))
+        .filter(Column::PasswordHash.eq(verified))
         .exec(&db.write())
         .await?;
-    match updated.rows_affected {
-        0 => Err(DalError::NotFound),
-        _ => Ok(()),
-    }
+    Ok(updated.rows_affected > 0)
 }
 
 /// The users with these ids, in no particular order; an id that names nobody is left out. One statement; what a replica lacks is

@@ -21,15 +21,22 @@ impl UserService {
             blocked_id,
             blocked,
         } = request;
-        // An account that is gone may be unblocked, and nobody is helped by blocking one.
-        let there = dal::users::mget(&self.db, &[blocked_id], &dal::Reader::STRICT).await;
-        if there.map_err(to_server_error)?.is_empty() {
-            return Err(biz(Code::NO_SUCH_USER, "").into());
+        let no_such_user = || ServerError::from(biz(Code::NO_SUCH_USER, ""));
+        if blocked && !self.exists(blocked_id).await? {
+            return Err(no_such_user());
         }
         let set = blocks::set(&self.db, &self.counters, user_id, blocked_id, blocked).await;
-        Ok(SetBlockResponse {
-            changed: set.map_err(to_server_error)?,
-        })
+        let changed = set.map_err(to_server_error)?;
+        // An account that is gone may be unblocked.
+        if !blocked && !changed && !self.exists(blocked_id).await? {
+            return Err(no_such_user());
+        }
+        Ok(SetBlockResponse { changed })
+    }
+
+    async fn exists(&self, user_id: i64) -> Result<bool, ServerError> {
+        let found = dal::users::mget(&self.db, &[user_id], &dal::Reader::STRICT).await;
+        Ok(!found.map_err(to_server_error)?.is_empty())
     }
 
     pub(crate) async fn blocked_users(

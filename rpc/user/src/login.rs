@@ -1,5 +1,6 @@
 //! Login: checks name and password. A wrong name and a wrong password take the same time and get the same answer.
 
+use dal::users::{self, Credentials};
 use idl::{base::Code, biz, user::LoginResponse};
 use rpc_server::to_server_error;
 use volo_thrift::ServerError;
@@ -13,7 +14,7 @@ impl UserService {
         password: &str,
     ) -> Result<LoginResponse, ServerError> {
         let wrong = || biz(Code::WRONG_NAME_OR_PASSWORD, "");
-        let Some(known) = dal::users::credentials_by_name(&self.db, &normal(name))
+        let Some(known) = users::credentials_by_name(&self.db, &normal(name))
             .await
             .map_err(to_server_error)?
         else {
@@ -36,7 +37,7 @@ impl UserService {
             return Err(biz(Code::SUSPENDED, "").into());
         }
         if self.passwords.needs_rehash(&known.password_hash) {
-            self.rehash(known.user_id, password).await;
+            self.rehash(&known, password).await;
         }
         Ok(LoginResponse {
             user_id: known.user_id,
@@ -45,17 +46,18 @@ impl UserService {
         })
     }
 
-    /// Stores the hash anew with a higher cost. The login succeeds in any case.
-    async fn rehash(&self, user_id: i64, password: &str) {
+    /// Stores the hash of this right password anew with a higher cost. The login succeeds in any case.
+    async fn rehash(&self, known: &Credentials, password: &str) {
+        let user_id = known.user_id;
         let raised = async {
             let hash = self
                 .passwords
                 .hash(password)
                 .await
                 .map_err(|error| error.to_string())?;
-            dal::users::set_password_hash(&self.db, user_id, &hash)
-                .await
-                .map_err(|error| error.to_string())
+            let replaced =
+                users::replace_password_hash(&self.db, user_id, &known.password_hash, &hash);
+            replaced.await.map_err(|error| error.to_string())
         };
         if let Err(error) = raised.await {
             tracing::warn!(user_id, %error, "password hash keeps its old cost until the next login");

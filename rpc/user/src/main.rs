@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             bucket.clone().ping()
         });
         let passwords = Passwords::new(settings.bcrypt_cost(), settings.auth.bcrypt_parallel)?;
-        let pictures = Pictures::new(db.clone(), store);
+        let pictures = Pictures::new(db.clone(), store, &settings.mysql);
         let unused_picture_task = UnusedPictureTask::start(pictures.clone());
         let deletions = Deletions::new(
             db.clone(),

@@ -36,7 +36,7 @@ impl UserService {
             signature: request.signature.map(Into::into),
         };
         let changed = profiles::change(&self.db, &self.counters, user_id, change).await;
-        let dropped = changed.map_err(|error| match error {
+        changed.map_err(|error| match error {
             DalError::NotFound if has_picture => biz_because(
                 Code::BAD_PARAMETER,
                 Reason::NOT_A_PICTURE,
@@ -47,7 +47,6 @@ impl UserService {
             DalError::NotFound => biz(Code::NO_SUCH_USER, "").into(),
             error => to_server_error(error),
         })?;
-        self.pictures.remove(&dropped).await;
         let users = dal::users::mget(&self.db, &[user_id], &Reader::STRICT).await;
         let user = users.map_err(to_server_error)?.pop();
         let user = user.ok_or_else(|| ServerError::from(biz(Code::NO_SUCH_USER, "")))?;

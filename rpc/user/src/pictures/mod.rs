@@ -1,7 +1,7 @@
 //! Pictures of profiles: those that users send, and those that are drawn for whoever has sent none.
 //!
-//! A picture that was sent has a row before its object, and belongs to nobody until a profile takes it. What no profile has is removed: at once when it is
-//! replaced, else by a pass. So a process that is killed leaves nothing for ever.
+//! A picture that was sent has a row before its object, and belongs to nobody until a profile takes it. What no profile has is removed by a pass, once
+//! nobody can be shown it any more. So a process that is killed leaves nothing for ever.
 
 mod default_picture;
 mod ffmpeg;
@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use dal::{Db, Lock, profiles};
+use dal::{DalError, Db, Lock, profiles};
 use idl::{
     base::{Code, Reason},
     biz_because,
@@ -39,27 +39,33 @@ const PARALLEL: usize = 2;
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a picture may wait for the profile that it was sent for: both come with one request.
 const UNUSED_AGE: Duration = Duration::from_secs(60 * 60);
+/// How long a dropped picture may be shown, beside the lag of a replica: the API shows a profile for 5 s after it was read (`USER_TTL` in
+/// `api/src/app.rs`), a replica that lags too much leaves the rotation within 2 s, and a client on a slow network fetches pictures after the page.
+const SHOWN_FOR: Duration = Duration::from_secs(60);
 /// Between two passes.
 const PERIOD: Duration = Duration::from_secs(60);
-/// Pictures that are removed at once.
-const PAGE: u64 = 100;
+/// Pictures that are read at once.
+const PAGE: u16 = 100;
 
 /// The pictures of all profiles. Cheap to clone.
 #[derive(Clone)]
 pub struct Pictures {
     db: Db,
     store: Store,
+    /// How long a picture that was dropped stays.
+    dropped_age: Duration,
     slots: Arc<Semaphore>,
     /// Drawn pictures that this process has stored, or is storing: there are some 450.
     drawn: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Pictures {
-    /// In this store; their rows are in this database.
-    pub fn new(db: Db, store: Store) -> Self {
+    /// In this store; their rows are in this database, whose replicas lag no more than its settings say.
+    pub fn new(db: Db, store: Store, mysql: &settings::Mysql) -> Self {
         Self {
             db,
             store,
+            dropped_age: Duration::from_secs(mysql.max_lag_s).saturating_add(SHOWN_FOR),
             slots: Arc::new(Semaphore::new(PARALLEL)),
             drawn: Arc::default(),
         }
@@ -149,38 +155,49 @@ impl Pictures {
         });
     }
 
-    /// Removes pictures that no profile has any more. What can't be removed now is left to the next pass.
-    pub(crate) async fn remove(&self, keys: &[String]) {
-        for key in keys {
-            let removed = async {
-                self.store
-                    .delete(key)
-                    .await
-                    .map_err(|error| error.to_string())?;
-                let forgotten = profiles::forget_picture(&self.db, key).await;
-                forgotten.map_err(|error| error.to_string())
-            };
-            if let Err(error) = removed.await {
-                tracing::warn!(
-                    object_key = key,
-                    error,
-                    "picture not removed, the next pass tries again"
-                );
+    /// Removes a picture that no profile has; whether that succeeded.
+    async fn remove(&self, key: &str) -> bool {
+        let removed = async {
+            self.store
+                .delete(key)
+                .await
+                .map_err(|error| error.to_string())?;
+            let forgotten = profiles::forget_picture(&self.db, key).await;
+            forgotten.map_err(|error| error.to_string())
+        };
+        let removed = removed.await;
+        if let Err(error) = &removed {
+            tracing::warn!(
+                object_key = key,
+                error,
+                "picture not removed, the next pass tries again"
+            );
+        }
+        removed.is_ok()
+    }
+
+    async fn remove_unused(&self) -> Result<(), DalError> {
+        loop {
+            let (unused, dropped) = (UNUSED_AGE, self.dropped_age);
+            let keys = profiles::unused_pictures(&self.db, unused, dropped, PAGE.into()).await?;
+            let mut has_failed = false;
+            for key in &keys {
+                has_failed |= !self.remove(key).await;
+            }
+            // What could not be removed would be on the next page again.
+            if keys.len() < usize::from(PAGE) || has_failed {
+                return Ok(());
             }
         }
     }
 
-    async fn pass(&self) -> Result<(), dal::DalError> {
-        let unused_ms = i64::try_from(UNUSED_AGE.as_millis()).unwrap_or(i64::MAX);
-        let keys = profiles::unused_pictures(&self.db, unused_ms, PAGE).await?;
-        if keys.is_empty() {
+    async fn pass(&self) -> Result<(), DalError> {
+        let Some(lock) = Lock::take(&self.db, "pictures").await? else {
             return Ok(());
-        }
-        if let Some(lock) = Lock::take(&self.db, "pictures").await? {
-            self.remove(&keys).await;
-            lock.release().await;
-        }
-        Ok(())
+        };
+        let outcome = self.remove_unused().await;
+        lock.release().await;
+        outcome
     }
 }
 
