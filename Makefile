@@ -38,9 +38,10 @@ roll: ## restart every process, one at a time; LOAD=300 with a load of 300 reque
 test: ## run all tests, on servers of their own; a part: make test ARGS='--workspace --test dal'
 	@scripts/test.sh $(ARGS)
 
-deploy-test: ## as root: the install step on bare systems, and what a phone in the network reaches; half an hour
+deploy-test: ## as root: the install step on bare systems, what a phone in the network reaches, the containers; an hour
 	@scripts/install-test.sh
 	@scripts/open-test.sh
+	@scripts/containers-test.sh
 
 interop: ## a client and a service in Go, generated from idl/ by Kitex, with the real system; skipped where Go isn't installed
 	@scripts/interop.sh

@@ -55,6 +55,8 @@ gzip -dc "$dump.part" | tail -n 1 | grep -q '^-- Dump completed' || {
 }
 sync "$dump.part"
 mv "$dump.part" "$dump"
-# An object never changes, so existing copies are kept. The marker of the bucket isn't part of the backup.
-objects copy "store:$DOUSHENG_OBJECT_STORE__BUCKET" "$1/objects" --ignore-existing --exclude "/$MARKER"
+# An object never changes, so a copy of its size is kept. A shorter one is of a backup that was killed: rclone before 1.63 (Debian has 1.60)
+# writes under the final name. In one stream a copy grows from its beginning; in several its end may be there before its middle.
+# The marker of the bucket isn't part of the backup.
+objects copy "store:$DOUSHENG_OBJECT_STORE__BUCKET" "$1/objects" --size-only --multi-thread-streams 0 --exclude "/$MARKER"
 say "$dump ($(stat -c %s "$dump") bytes, of $server) and $(find "$1/objects" -type f | wc -l) objects"

@@ -5,6 +5,12 @@
 # FUZZ_API=http://… tests a running API instead, and leaves its videos and comments there. FUZZ_CASES=200 makes it shorter.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# Nothing is written to servers that the environment names.
+for setting in $(compgen -e DOUSHENG_); do
+    case $setting in DOUSHENG_TOOLS | DOUSHENG_FUZZ_*) ;; *) unset "$setting" ;; esac
+done
+unset OBJECT_STORE
+[ "${DATABASE:-}" != external ] || unset DATABASE
 # Other ports than those of a run and of the tests, so that all may be up at once.
 export DOUSHENG_RUN=${DOUSHENG_FUZZ_RUN:-$HERE/../.run/fuzz}
 mkdir -p "$DOUSHENG_RUN"

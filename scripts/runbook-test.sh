@@ -136,19 +136,25 @@ replace_redis() {
     soon_the_same "with an empty Redis"
 }
 
-# The last write is acknowledged a moment before the primary dies, and no backup contains it.
+# The last write is acknowledged a moment before the primary is lost, and no backup contains it. At first its process still holds the port, so
+# the promotion fails on its last step, and is completed by the next.
 promote() {
     local video n pid
     video=$(jq '.video_list[0].id' "$RUN/page")
     for n in {1..30}; do comment "$video" "Comment number $n" | ok; done
     pid=$(cat "$SYSTEM/primary/pid")
-    kill -KILL "$pid"
-    while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+    kill -STOP "$pid"
     rm -rf "$SYSTEM/primary"
     if "$HERE/infra.sh" start; then
         complain "an empty primary took the place of the lost one"
         return 1
     fi
+    if "$HERE/infra.sh" promote; then
+        complain "a replica was promoted although the lost primary holds its port"
+        return 1
+    fi
+    kill -KILL "$pid"
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
     "$HERE/infra.sh" promote
     "$HERE/infra.sh" start
     wait_for "a comment after the promotion" 20 comment_taken "$video"
@@ -170,19 +176,27 @@ add_replica() {
 }
 
 back_up() {
-    local readable
+    local readable object whole
     "$HERE/backup.sh" "$BACKUP"
     readable=$(find "$BACKUP" -perm /077)
     [ -z "$readable" ] || {
         complain "others may read the backup, which holds the hashes of passwords: $readable"
         return 1
     }
-    # A second backup adds a dump but no copies of objects. A URL may contain connection options.
+    # As a backup that is killed leaves it.
+    object=$(find "$BACKUP/objects" -type f -size +1k -print -quit)
+    whole=$(sha256sum <"$object")
+    truncate -s 1000 "$object"
+    # A second backup adds a dump, and copies no objects but those that aren't whole. A URL may contain connection options.
     sleep 1
     (
         eval "$("$HERE/infra.sh" env)"
         DOUSHENG_MYSQL__MIGRATE_URL+="?ssl-mode=PREFERRED" "$HERE/backup.sh" "$BACKUP"
     )
+    [ "$(sha256sum <"$object")" = "$whole" ] || {
+        complain "a copy that was cut short is not whole after the next backup: $object"
+        return 1
+    }
     if "$HERE/restore.sh" "$BACKUP"; then
         complain "a system with users was overwritten"
         return 1

@@ -2,7 +2,7 @@
 //! `reconcile`, a whole comparison of Redis, a pass of the reaper, and a backup from a replica, each under 500 likes a second.
 //!
 //! Wants the servers of the tests, with a replica; the databases are kept for the next time. Takes half an hour the first time.
-//! `GROW=0.1` compares a tenth with a hundredth.
+//! `GROW=0.1` compares a tenth with a hundredth. Says which figures are above their limits.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,24 +14,30 @@
 use std::{
     fs,
     future::Future,
+    ops::Range,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
 
 use dal::{Db, counters::Counters, counts::Counter, fold, position::Position};
+use futures::stream::{self, StreamExt as _};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use settings::Redis;
 use testkit::{Client, Database, Process, System, environment, token_of};
 use tokio::{
     sync::oneshot,
     task::JoinSet,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 /// Of a database of scale 1.
 const OPEN_ROWS: f64 = 1_000_000.0;
 const UPLOADS: f64 = 10_000.0;
+/// Up to the reaper's watermark; a tenth as many follow it.
+const OBJECTS: f64 = 10_000.0;
+/// Objects that are stored at once.
+const PUTS: usize = 16;
 /// Ledger rows of one statement.
 const CHUNK: usize = 10_000;
 const LIKE_PERIOD: Duration = Duration::from_millis(2);
@@ -42,6 +48,14 @@ const TOKENS: i64 = 1000;
 const TOKEN_TTL: Duration = Duration::from_secs(24 * 3600);
 const FOLD_WORKERS: usize = 4;
 const LIMIT: Duration = Duration::from_secs(3600);
+
+/// Limit of the time, as a multiple of that on a tenth of the data.
+const MAX_RATIO: f64 = 12.0;
+const MAX_MIB: f64 = 128.0;
+/// Limit of the time of a statement on the primary, as the servers of the tests count it (`long_query_time`).
+const MAX_STATEMENT_MS: i64 = 1000;
+/// Limit of the p99 of a like, as a multiple of that beside nothing.
+const MAX_DELAY: f64 = 2.0;
 
 /// A database of one scale, and a system over it.
 struct Side {
@@ -67,10 +81,23 @@ impl Side {
     async fn start(scale: f64) -> Self {
         let name = format!("growth_{}", scale.to_string().replace('.', "_"));
         let database = Database::kept(&name).await;
+        let limit = "SELECT CAST(@@global.long_query_time * 1000 AS SIGNED)";
+        assert_eq!(
+            database.value::<i64>(limit).await,
+            MAX_STATEMENT_MS,
+            "servers of an older version are up: scripts/test-infra.sh down"
+        );
+        let bound = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'bucket'";
+        if database.value::<i64>(bound).await > 0 {
+            // To the bucket of an earlier run, which is gone.
+            database.execute("DELETE FROM bucket").await;
+        }
         let system = System::builder()
             .set("mysql.max_connections", 32)
             // This program folds.
             .set("counters.fold_period_ms", 3_600_000)
+            // A pass at the start of each video service, and no other.
+            .set("reaper.period_s", 86_400)
             .database(database)
             .start()
             .await;
@@ -223,9 +250,54 @@ impl Side {
         }
     }
 
+    /// Objects of the videos with these numbers.
+    async fn store_objects(&self, videos: Range<i64>) {
+        let (bucket, first) = (self.system.bucket(), self.first_video);
+        stream::iter(videos)
+            .for_each_concurrent(PUTS, |n| async move {
+                let key = format!("videos/00000000-0000-7000-8000-{:012}.mp4", first + n);
+                bucket.put(&key, vec![0]).await;
+            })
+            .await;
+    }
+
+    /// A bucket that was read up to the watermark, and then grew; and uploads that are long over.
+    async fn prepare_reaper(&self) {
+        let objects = (OBJECTS * self.scale) as i64;
+        self.store_objects(0..objects).await;
+        self.program("reap").await;
+        self.store_objects(objects..objects + objects / 10).await;
+        self.abandon_uploads().await;
+    }
+
+    /// The pass that a video service makes at its start.
+    async fn reap(&self) -> f64 {
+        let mut variables = self.system.variables().clone();
+        // Nobody calls this one.
+        variables.insert("DOUSHENG_ETCD__PREFIX".into(), "growth-reaper".into());
+        let service = Process::workspace_binary("video", variables);
+        let pass = async {
+            let mut ticks = interval(Duration::from_millis(200));
+            while !service.log().contains("leftovers removed") {
+                ticks.tick().await;
+            }
+        };
+        watched(service.pid(), async {
+            let is_over = timeout(LIMIT, pass).await.is_ok();
+            assert!(is_over, "no pass of the reaper: {}", service.tail());
+        })
+        .await
+    }
+
     async fn program(&self, name: &str) -> f64 {
         let program = Process::workspace_binary(name, self.system.variables());
-        watched(program.pid(), program.ended(LIMIT)).await
+        watched(program.pid(), async {
+            let status = program.ended(LIMIT).await;
+            if !status.success() {
+                println!("{name} failed: {status}\n{}", program.tail());
+            }
+        })
+        .await
     }
 
     async fn back_up(&self, directory: &Path) -> f64 {
@@ -251,7 +323,7 @@ async fn like(client: Client, token: String, video_id: i64) -> Duration {
     begun.elapsed()
 }
 
-/// The most memory of a process while `end` isn't there, in MiB.
+/// The most memory of a process and all that it starts, while `end` isn't there, in MiB.
 async fn watched<T>(pid: u32, end: impl Future<Output = T>) -> f64 {
     let mut peak: f64 = 0.0;
     let mut ticks = interval(Duration::from_millis(100));
@@ -259,9 +331,22 @@ async fn watched<T>(pid: u32, end: impl Future<Output = T>) -> f64 {
     loop {
         tokio::select! {
             _ = &mut end => return peak,
-            _ = ticks.tick() => peak = peak.max(peak_mib(pid)),
+            _ = ticks.tick() => peak = peak.max(tree(pid).into_iter().map(peak_mib).sum()),
         }
     }
+}
+
+/// A process, and all that run at this moment because of it.
+fn tree(pid: u32) -> Vec<u32> {
+    // Only its first thread is asked: no script starts another.
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let children = children.unwrap_or_default();
+    let children = children
+        .split_ascii_whitespace()
+        .map(|pid| tree(pid.parse().unwrap()));
+    let mut all: Vec<u32> = children.flatten().collect();
+    all.push(pid);
+    all
 }
 
 fn peak_mib(pid: u32) -> f64 {
@@ -324,11 +409,8 @@ async fn measure(scale: f64) -> Vec<(&'static str, Cost)> {
         "a comparison of all of Redis",
         side.cost(side.compare_redis()).await,
     ));
-    side.abandon_uploads().await;
-    costs.push((
-        "a pass of the reaper",
-        side.cost(side.program("reap")).await,
-    ));
+    side.prepare_reaper().await;
+    costs.push(("a pass of the reaper", side.cost(side.reap()).await));
     costs.push((
         "a backup from a replica",
         side.cost(side.back_up(&backups)).await,
@@ -337,27 +419,39 @@ async fn measure(scale: f64) -> Vec<(&'static str, Cost)> {
     costs
 }
 
+/// A figure as text, with its limit.
+fn judged(text: &str, figure: f64, limit: f64) -> String {
+    let verdict = match figure > limit {
+        true => ", above its limit",
+        false => "",
+    };
+    format!("{text} of {limit}{verdict}")
+}
+
 #[tokio::main]
 async fn main() {
     let scale = std::env::var("GROW").map_or(1.0, |scale| scale.parse().expect("a scale"));
     let small = measure(scale / 10.0).await;
     let large = measure(scale).await;
     println!(
-        "\n| at {scale} against {} | small | large | ratio | memory | slow statements | p99 of a like meanwhile |",
+        "\n| at {scale} against {} | small | large | ratio | memory, MiB | statements over {MAX_STATEMENT_MS} ms | p99 of a like meanwhile | of the p99 beside nothing |",
         scale / 10.0
     );
-    println!("|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|");
     let undisturbed = large[0].1.p99;
     for ((what, small), (_, large)) in small.iter().zip(&large) {
+        let ratio = large.took.as_secs_f64() / small.took.as_secs_f64();
+        let delay = large.p99.as_secs_f64() / undisturbed.as_secs_f64();
+        let slow = large.slow_statements;
         println!(
-            "| {what} | {:.1?} | {:.1?} | {:.1} × | {:.0} MiB | {} | {:.1?}, {:.1} × |",
+            "| {what} | {:.1?} | {:.1?} | {} | {} | {} | {:.1?} | {} |",
             small.took,
             large.took,
-            large.took.as_secs_f64() / small.took.as_secs_f64(),
-            large.peak_mib,
-            large.slow_statements,
+            judged(&format!("{ratio:.1} ×"), ratio, MAX_RATIO),
+            judged(&format!("{:.0}", large.peak_mib), large.peak_mib, MAX_MIB),
+            judged(&slow.to_string(), slow as f64, 0.0),
             large.p99,
-            large.p99.as_secs_f64() / undisturbed.as_secs_f64()
+            judged(&format!("{delay:.1} ×"), delay, MAX_DELAY)
         );
     }
 }

@@ -74,6 +74,8 @@ sql_mode=ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERR
 transaction-isolation=READ-COMMITTED
 default-time-zone=+00:00
 max_connections=800
+# Statements that take longer count as slow.
+long_query_time=1
 innodb_buffer_pool_size=64M
 innodb_flush_log_at_trx_commit=1
 sync_binlog=1
@@ -175,6 +177,8 @@ db_start() {
         db_start_one "$name" "$(replica_port "$name")" DOUSHENG_REPLICA_PORT "$(($(node_number "$name") + 1))" ON & jobs+=($!)
     done
     for name in "${jobs[@]}"; do wait "$name"; done
+    # By a promotion that failed on its last step.
+    rm -f "$RUN/primary/chosen"
     db_accounts
     for name in $(replicas); do
         replica_fill "$name"

@@ -34,6 +34,8 @@ replica_fill() { # REPLICA
 }
 
 replica_follow() { # REPLICA
+    # By a promotion that was given up.
+    rm -f "$RUN/$1/chosen"
     # Repeated when the address of the primary has changed.
     [ "$(replica_followed "$1")" = "127.0.0.1:$PRIMARY_PORT" ] || replica_change_primary "$1"
     replica_start "$1"
@@ -89,7 +91,21 @@ replica_add() {
 # setting changes. A commit is acknowledged only when a replica has it (AFTER_SYNC), so no acknowledged write is missing, provided that
 # semi-synchronous replication was on. The old primary's data is set aside. It must never rejoin as it is, because it may have transactions
 # that no other server has.
+# May be run again after it failed or was killed at any step: `chosen` stands in the directory of the replica from the choice on, also once that
+# is the primary's, until the new primary answers. Chosen anew, another replica could win, which lacks acknowledged writes.
 db_promote() {
+    local best
+    [ -e "$RUN/primary/chosen" ] || db_take_place
+    best=$(cat "$RUN/primary/chosen")
+    rm -f "$RUN/primary/filled"
+    db_start_one primary "$PRIMARY_PORT" DOUSHENG_PRIMARY_PORT 1 OFF
+    db_accounts
+    rm -f "$RUN/primary/chosen"
+    say "$best is the primary now, at 127.0.0.1:$PRIMARY_PORT; scripts/infra.sh start makes a new replica in its place"
+}
+
+# Chooses a replica and moves it to the place of the primary.
+db_take_place() {
     local name best='' most=-1 received
     ! alive "$RUN/primary/pid" "$RUN/primary/my.cnf" || {
         complain "promote: the primary runs (pid $(cat "$RUN/primary/pid")); two primaries would lose writes. End it first, if it is lost"
@@ -113,14 +129,12 @@ db_promote() {
         replica_apply "$best"
         wait_for "the $best, which executes what it has received," 600 replica_is_done "$best"
         say "$best has executed everything up to transaction $most, and takes the place of the primary"
-        replica_forget "$best"
-        touch "$RUN/$best/chosen"
+        # Before it forgets what it received.
+        say "$best" >"$RUN/$best/chosen"
     fi
+    # It doesn't answer when an earlier run has stopped it, after this step.
+    ! db_answers "$best" || replica_forget "$best"
     end "$RUN/$best/pid" "$RUN/$best/my.cnf" 60
     if [ -d "$RUN/primary" ]; then mv "$RUN/primary" "$RUN/primary.lost-$(date -u +%Y%m%dT%H%M%SZ)"; fi
     mv "$RUN/$best" "$RUN/primary"
-    rm -f "$RUN/primary/chosen" "$RUN/primary/filled"
-    db_start_one primary "$PRIMARY_PORT" DOUSHENG_PRIMARY_PORT 1 OFF
-    db_accounts
-    say "$best is the primary now, at 127.0.0.1:$PRIMARY_PORT; scripts/infra.sh start makes a new replica in its place"
 }
