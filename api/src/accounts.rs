@@ -1,4 +1,5 @@
-//! Checks that a token isn't revoked and that its account exists. Every authenticated write makes this check.
+//! Checks that a token isn't revoked and that its account exists. Every authenticated write makes this check, and every read of what is the
+//! user's alone ([`App::only_for`](crate::app::App::only_for)).
 //!
 //! Accounts are cached for 5 s. The creation time is compared too, because an id may belong to another user after an older dump was
 //! restored.
@@ -63,10 +64,15 @@ impl Accounts {
     /// # Errors
     /// As [`Self::must_exist`].
     pub async fn user(&self, holder: &TokenSubject) -> Result<User, ApiError> {
-        match self.cached(holder) {
-            Some(account) if account.at.elapsed() < TTL => Ok(account.user),
-            _ => self.refresh(holder).await,
+        match self.fresh(holder) {
+            Some(account) => Ok(account.user),
+            None => self.refresh(holder).await,
         }
+    }
+
+    /// Whether the account of this token is cached, so that [`Self::must_exist`] asks nobody.
+    pub fn is_cached(&self, holder: &TokenSubject) -> bool {
+        self.fresh(holder).is_some()
     }
 
     /// Invalidates the cached account.
@@ -80,6 +86,12 @@ impl Accounts {
         self.cache.insert(user.id, CachedAccount { user, at });
     }
 
+    fn fresh(&self, holder: &TokenSubject) -> Option<CachedAccount> {
+        let account = self.cached(holder);
+        account.filter(|account| account.at.elapsed() < TTL)
+    }
+
+    /// However old.
     fn cached(&self, holder: &TokenSubject) -> Option<CachedAccount> {
         let account = self.cache.get(&holder.user_id);
         account.filter(|account| account.is_of(holder))

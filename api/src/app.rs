@@ -9,7 +9,7 @@ use std::{
 
 use auth::{TokenSubject, Tokens};
 use chrono::FixedOffset;
-use facts::Facts;
+use futures::future::join;
 use idl::{
     base::Code,
     comment::{CommentServiceClient, CommentServiceClientBuilder},
@@ -24,16 +24,16 @@ use marks::{Consistency, Marks, Reader, StrictReason, Subject, page_affinity};
 use service::Clients;
 use settings::{Network, Settings};
 use storage::Store;
-use telemetry::metrics;
-use tokio::sync::Semaphore;
 
 use crate::{
     accounts::Accounts,
     error::ApiError,
     flights::{self, Flights, Viewers},
+    params::budget::BodyBudget,
     rendered::MarkedReads,
     request_logging,
-    upload::slots::SpoolSlots,
+    upload::slots::Slots,
+    users::{Users, ViewerConsistency},
 };
 
 /// Cached users: with names and no profile some 300 bytes each, 15 MB in all.
@@ -41,10 +41,11 @@ const MAX_USERS: usize = 50_000;
 /// How long others may be shown a profile that has changed since. Names and births never do.
 const USER_TTL: Duration = Duration::from_secs(5);
 
-/// The name, in the metrics, of the permits of requests with pictures.
-pub const PICTURES: &str = "pictures";
-/// Requests with pictures that are read at once; each takes up to 17 MB.
-pub const MAX_PICTURES: usize = 8;
+/// Requests with pictures that are read at once; each takes up to 17 MB. A user sends one after the other.
+const MAX_PICTURES: usize = 8;
+const MAX_PICTURES_PER_USER: usize = 1;
+/// Bytes of all bodies in memory at once, beyond what each of them has without asking.
+const MAX_BODY_BYTES: usize = 64 << 20;
 
 /// One API process.
 pub struct App {
@@ -65,9 +66,13 @@ pub struct App {
     /// All settings.
     pub settings: Settings,
     /// Bounds the temporary files of uploads whose file comes before their token.
-    pub spool_slots: SpoolSlots,
+    pub spool_slots: Slots,
+    /// Bounds the uploads whose token is known, each of which holds a part in memory.
+    pub upload_slots: Slots,
     /// Bounds the requests with pictures that are in memory.
-    pub picture_slots: Arc<Semaphore>,
+    pub picture_slots: Slots,
+    /// Bounds the bodies that are in memory as a whole.
+    pub body_budget: BodyBudget,
     /// The rate limits.
     pub limits: Limits,
     /// Networks whose `X-Forwarded-For` is trusted.
@@ -77,7 +82,7 @@ pub struct App {
     /// The time zone of `create_date`.
     pub utc_offset: FixedOffset,
     /// Who was read a moment ago.
-    pub users: Facts<i64, idl::user::User>,
+    pub users: Users,
     /// Reads that are shared.
     pub flights: Flights,
     tokens: Tokens,
@@ -101,9 +106,14 @@ impl App {
             token_ttl,
         )?;
         let store = Store::new(&settings.object_store)?;
-        let spool_slots = SpoolSlots::new(settings.upload.spool_slots, settings.http.min_body_rate);
-        let picture_slots = Arc::new(Semaphore::new(MAX_PICTURES));
-        metrics::watch_semaphore(PICTURES, &picture_slots, MAX_PICTURES);
+        let slots = |name, count, max_per_client| {
+            Slots::new(name, count, max_per_client, settings.http.min_body_rate)
+        };
+        let upload = &settings.upload;
+        // A carrier's address may be shared by thousands.
+        let spool_slots = slots("spool", upload.spool_slots, usize::MAX);
+        let upload_slots = slots("uploads", upload.parallel, upload.parallel_per_user);
+        let picture_slots = slots("pictures", MAX_PICTURES, MAX_PICTURES_PER_USER);
         let user = clients.client(UserServiceClientBuilder::new("user"));
         Ok(Arc::new(Self {
             accounts: Accounts::new(user.clone()),
@@ -115,11 +125,13 @@ impl App {
             message: clients.client(MessageServiceClientBuilder::new("message")),
             store,
             spool_slots,
+            upload_slots,
             picture_slots,
+            body_budget: BodyBudget::new(MAX_BODY_BYTES),
             limits: Limits::connect(settings.limits(), &settings.redis)?,
             trusted_proxies: settings.trusted_proxies()?,
             utc_offset: utc_offset(&settings.page.utc_offset)?,
-            users: Facts::new("users", MAX_USERS, Some(USER_TTL)),
+            users: Users::new(MAX_USERS, USER_TTL),
             flights: Flights::new(),
             tokens,
             marks: Marks::connect(&settings.redis, &settings.mysql)?,
@@ -127,7 +139,8 @@ impl App {
         }))
     }
 
-    /// Whom a token was issued to. Whether that account still exists is asked of [`Self::accounts`].
+    /// Whom a token was issued to. Whether it was revoked since is asked of [`Self::accounts`] before a write, and by [`Self::only_for`] before
+    /// anything is shown that is the user's alone.
     ///
     /// # Errors
     /// [`Code::BAD_TOKEN`]: it has expired or isn't valid.
@@ -151,6 +164,35 @@ impl App {
             tracing::error!(%error, "token not issued");
             ApiError::new(Code::INTERNAL)
         })
+    }
+
+    /// What `work` comes to, which is for the eyes of the token's user alone: only if the token isn't revoked. Both are asked at once.
+    ///
+    /// # Errors
+    /// As [`Self::must_not_be_revoked`], or as `work`.
+    pub async fn only_for<T>(
+        &self,
+        holder: &TokenSubject,
+        work: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        let (account, result) = join(self.must_not_be_revoked(holder), work).await;
+        account?;
+        result
+    }
+
+    /// The account of this token must exist, and must not have ended its tokens, as far as was known a moment ago.
+    ///
+    /// Every change of an account marks its user, so a replica can answer, also while the primary is away.
+    ///
+    /// # Errors
+    /// As [`Accounts::must_exist`].
+    pub async fn must_not_be_revoked(&self, holder: &TokenSubject) -> Result<(), ApiError> {
+        if self.accounts.is_cached(holder) {
+            return Ok(());
+        }
+        let subjects = [Subject::User(holder.user_id)];
+        let account = self.accounts.must_exist(holder);
+        self.reading(Some(holder.user_id), &subjects, account).await
     }
 
     /// The marks of recent writes.
@@ -181,34 +223,35 @@ impl App {
 
     /// Runs the reads of a shared page, which see every recent write to `subjects`.
     ///
-    /// `read` runs at most twice: once on the replica that `page` names, for the viewers who have written nothing, and once for those who
-    /// have. With a single read, the first group would sometimes get the primary's page, and time would run backwards for them when the
-    /// replica lags. Costs one round trip to Redis.
+    /// `read` runs at most twice, each time for some of the viewers: once on the replica that `page` names, for those who have written
+    /// nothing, and once for those who have. With a single read, the first group would sometimes get the primary's page, and time would run
+    /// backwards for them when the replica lags. Costs one round trip to Redis.
     pub async fn read_shared_page<F: Future>(
         &self,
         page: &str,
         subjects: &[Subject],
         viewers: Viewers,
-        read: impl Fn() -> F,
+        read: impl Fn(ViewerConsistency) -> F,
     ) -> MarkedReads<F::Output> {
         let of_viewers = viewers.iter().copied().map(Subject::User);
         let all: Vec<Subject> = subjects.iter().copied().chain(of_viewers).collect();
         let mut each = self.marks.read_each(&all).await.into_iter();
         let of_subjects = each.by_ref().take(subjects.len());
         let of_subjects = of_subjects.fold(Consistency::Any, Consistency::and);
-        let consistency: HashMap<i64, Consistency> = viewers.into_iter().zip(each).collect();
+        let consistency: ViewerConsistency = viewers.into_iter().zip(each).collect();
         let reading = async |is_marked: bool| {
-            let own = consistency
-                .values()
-                .filter(|own| own.is_marked() == is_marked);
-            let own = own.cloned().reduce(Consistency::and)?;
+            let own = consistency.iter();
+            let own = own.filter(|(_, own)| own.is_marked() == is_marked);
+            let viewers: ViewerConsistency =
+                own.map(|(viewer, own)| (*viewer, own.clone())).collect();
+            let own = viewers.values().cloned().reduce(Consistency::and)?;
             let reader = Reader {
                 affinity: Some(page_affinity(page)),
                 consistency: of_subjects.clone().and(own),
             };
-            Some(service::reading(&reader, read()).await)
+            Some(service::reading(&reader, read(viewers)).await)
         };
-        let (unmarked, marked) = futures::future::join(reading(false), reading(true)).await;
+        let (unmarked, marked) = join(reading(false), reading(true)).await;
         MarkedReads {
             unmarked,
             marked,

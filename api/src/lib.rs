@@ -41,3 +41,4 @@ pub mod routes;
 pub mod server;
 pub mod shared;
 pub mod upload;
+pub mod users;

@@ -240,6 +240,11 @@ impl Video {
         &self.cover_url
     }
 
+    /// Whether everybody may see it.
+    pub fn is_ready(&self) -> bool {
+        self.state == VideoState::Ready
+    }
+
     /// Who published it.
     pub fn author(&self) -> &User {
         &self.author

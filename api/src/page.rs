@@ -1,8 +1,8 @@
 //! Assembles a page: one call per service for what didn't come with it, all at once, whatever its length.
 //!
-//! Users are required; who was read a moment ago isn't read again. Exact counts are optional: while they can't be read, the page shows
-//! those of the last fold, which come with the rows. How the viewer's likes and follows
-//! are read is in [`crate::flags`].
+//! Users are required; who was read a moment ago isn't read again, except the viewers themselves, who see their own profile as it is now
+//! ([`crate::users`]). Exact counts are optional: while they can't be read, the page shows those of the last fold, which come with the rows.
+//! How the viewer's likes and follows are read is in [`crate::flags`].
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -24,6 +24,7 @@ use crate::{
     flags::{self, FlagDemand, Flags, Group, HasFlags as _},
     flights,
     objects::{Comment, User, Video},
+    users::ViewerConsistency,
 };
 
 /// Users in one call of a service at most.
@@ -45,17 +46,18 @@ impl IncludedCounts {
 }
 
 /// Joins videos with authors and counts, in the videos' order; nobody likes any of them. The counts of the videos are exact where
-/// those of their authors came along.
+/// those of their authors came along. `viewers`: who is shown the page.
 pub async fn videos(
     app: &App,
     mut videos: Vec<idl::video::Video>,
     counts: IncludedCounts,
+    viewers: &ViewerConsistency,
 ) -> Result<Vec<Video>, ApiError> {
     let author_ids = distinct(videos.iter().map(|video| video.author_id));
     let authors = match &counts.0 {
-        Some(_) => users_with(app, author_ids, counts).await?,
+        Some(_) => users_with(app, author_ids, counts, viewers).await?,
         None => {
-            let users = users_with(app, author_ids, counts);
+            let users = users_with(app, author_ids, counts, viewers);
             join(users, count(app, &mut videos)).await.0?
         }
     };
@@ -84,7 +86,9 @@ pub async fn videos_of(
             None => Flags::default(),
         }
     };
-    let (page, flags) = join(videos(app, list, IncludedCounts::none()), flags).await;
+    let viewers = shown_to(viewer);
+    let page = videos(app, list, IncludedCounts::none(), &viewers);
+    let (page, flags) = join(page, flags).await;
     let mut page = page?;
     page.set_flags(&flags);
     Ok(page)
@@ -111,14 +115,15 @@ pub async fn flags(
     flags.unwrap_or_default()
 }
 
-/// Joins comments with their writers, in the comments' order.
+/// Joins comments with their writers, in the comments' order. `viewers`: who is shown the page.
 pub async fn comments(
     app: &App,
     comments: Vec<idl::comment::Comment>,
     counts: IncludedCounts,
+    viewers: &ViewerConsistency,
 ) -> Result<Vec<Comment>, ApiError> {
     let ids = distinct(comments.iter().map(|comment| comment.user_id));
-    let writers = users_with(app, ids, counts).await?;
+    let writers = users_with(app, ids, counts, viewers).await?;
     let joined = comments.into_iter().filter_map(|comment| {
         let Some(writer) = writers.get(&comment.user_id) else {
             // The account is being deleted, or a row was lost; as in [`author_of`].
@@ -133,24 +138,29 @@ pub async fn comments(
     Ok(joined.collect())
 }
 
-/// These users in this order; one who isn't there any more is left out.
+/// These users in this order, for this viewer; one who isn't there any more is left out.
 pub async fn users_in_order(
     app: &App,
     ids: Vec<i64>,
     counts: IncludedCounts,
+    viewer: Option<i64>,
 ) -> Result<Vec<User>, ApiError> {
-    let mut users = users_with(app, distinct(ids.iter().copied()), counts).await?;
+    let viewers = shown_to(viewer);
+    let mut users = users_with(app, distinct(ids.iter().copied()), counts, &viewers).await?;
     Ok(ids.iter().filter_map(|id| users.remove(id)).collect())
 }
 
 /// Whether there is a user with this id, or was a moment ago.
 pub async fn user_exists(app: &App, id: i64) -> Result<bool, ApiError> {
-    Ok(app.users.get(&id).is_some() || !look_up(app, vec![id]).await?.is_empty())
+    Ok(app.users.contains(id)
+        || !look_up(app, vec![id], &ViewerConsistency::new())
+            .await?
+            .is_empty())
 }
 
-/// The users with these ids; an id that names nobody is left out.
+/// The users with these ids, for the eyes of others; an id that names nobody is left out.
 pub async fn users(app: &App, ids: Vec<i64>) -> Result<HashMap<i64, User>, ApiError> {
-    users_with(app, ids, IncludedCounts::none()).await
+    users_with(app, ids, IncludedCounts::none(), &ViewerConsistency::new()).await
 }
 
 /// A user as they are at this moment; none: there is no such user. For the eyes of who may just have changed it.
@@ -163,7 +173,8 @@ pub async fn user_now(app: &App, user_id: i64) -> Result<Option<User>, ApiError>
     let (rows, counts) = join(row, user_counts(app, vec![user_id])).await;
     let row = rows?.users.into_iter().next();
     Ok(row.map(|row| {
-        app.users.insert(row.id, row.clone());
+        app.users
+            .insert_seen(row.clone(), service::reader().consistency);
         user_of(row, &counts).1
     }))
 }
@@ -174,27 +185,38 @@ pub async fn counted(app: &App, row: Row) -> User {
     user_of(row, &counts).1
 }
 
+/// The viewer of a page that nobody else is shown: they must see what the reader must see.
+pub fn shown_to(viewer: Option<i64>) -> ViewerConsistency {
+    let consistency = || service::reader().consistency;
+    viewer
+        .map(|viewer| (viewer, consistency()))
+        .into_iter()
+        .collect()
+}
+
 async fn users_with(
     app: &App,
     ids: Vec<i64>,
     counts: IncludedCounts,
+    viewers: &ViewerConsistency,
 ) -> Result<HashMap<i64, User>, ApiError> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let (known, unknown) = app.users.get_all(ids.iter().copied());
+    let (known, unknown) = app.users.get_all(ids.iter().copied(), viewers);
     let counts = async {
         match counts {
             IncludedCounts(Some(counts)) => Arc::new(counts),
             IncludedCounts(None) => user_counts(app, ids).await,
         }
     };
-    let (rows, counts) = join(look_up(app, unknown), counts).await;
+    let (rows, counts) = join(look_up(app, unknown, viewers), counts).await;
     // Of whom there is no exact count, that of the last fold is shown, and it isn't the one that was read a moment ago.
     let (known, stale): (Vec<Row>, Vec<Row>) = known
-        .into_values()
+        .into_iter()
         .partition(|row| counts.contains_key(&row.id));
-    let again = look_up(app, stale.iter().map(|row| row.id).collect()).await?;
+    let stale = stale.iter().map(|row| row.id).collect();
+    let again = look_up(app, stale, viewers).await?;
     let rows = rows?.into_iter().chain(known).chain(again);
     Ok(rows.map(|row| user_of(row, &counts)).collect())
 }
@@ -204,20 +226,29 @@ fn user_of(row: Row, counts: &HashMap<i64, UserCounts>) -> (i64, User) {
     (id, User::new(row, counts))
 }
 
-/// Asks for users, and remembers them. No ids: no call.
-async fn look_up(app: &App, user_ids: Vec<i64>) -> Result<Vec<Row>, ApiError> {
+/// Asks for users, and remembers them. No ids: no call. With a viewer among them, the call sees what the reader must see.
+async fn look_up(
+    app: &App,
+    user_ids: Vec<i64>,
+    viewers: &ViewerConsistency,
+) -> Result<Vec<Row>, ApiError> {
     if user_ids.is_empty() {
         return Ok(Vec::new());
     }
+    let has_viewer = user_ids.iter().any(|id| viewers.contains_key(id));
+    let seen = match has_viewer {
+        true => service::reader().consistency,
+        false => Consistency::Any,
+    };
     let rows = app
         .user
         .mget_users(MGetUsersRequest {
             user_ids,
-            with_changes: None,
+            with_changes: has_viewer.then_some(true),
         })
         .await?;
     for row in &rows.users {
-        app.users.insert(row.id, row.clone());
+        app.users.insert_seen(row.clone(), seen.clone());
     }
     Ok(rows.users)
 }

@@ -31,20 +31,48 @@ use crate::{
 #[derive(Clone)]
 pub struct RateLimitLayer {
     app: Arc<App>,
-    failures: Failures,
+    routes: Arc<HashMap<&'static str, CountedRoute>>,
 }
 
-/// What a refusal looks like, by the path without its trailing slash. Where none is named: the status alone.
-type Failures = Arc<HashMap<&'static str, Fail>>;
+/// How the requests of a route are counted.
+#[derive(Clone, Copy)]
+pub struct CountedRoute {
+    /// What a refusal looks like.
+    pub fail: Fail,
+    /// The methods, as `Allow` names them, of requests whose token may come with the body.
+    pub token_in_body: Option<&'static str>,
+}
+
+/// Whatever is no route of the contract: a page, a file, or nothing.
+const OTHER: CountedRoute = CountedRoute {
+    fail: fail_with::<Empty>,
+    token_in_body: None,
+};
 
 impl RateLimitLayer {
-    /// `failures`: how the routes reply to what fails, by their paths as the contract writes them.
-    pub fn new(app: Arc<App>, failures: impl Iterator<Item = (&'static str, Fail)>) -> Self {
-        let failures = failures.map(|(path, fail)| (without_slash(path), fail));
+    /// `routes`: those of the contract, by their paths as it writes them.
+    pub fn new(app: Arc<App>, routes: impl Iterator<Item = (&'static str, CountedRoute)>) -> Self {
+        let routes = routes.map(|(path, route)| (without_slash(path), route));
         Self {
             app,
-            failures: Arc::new(failures.collect()),
+            routes: Arc::new(routes.collect()),
         }
+    }
+
+    fn route(&self, path: &str) -> CountedRoute {
+        self.routes
+            .get(without_slash(path))
+            .copied()
+            .unwrap_or(OTHER)
+    }
+}
+
+impl CountedRoute {
+    /// Whether the token may still come with the body. Then whoever reads the body counts the request.
+    fn may_have_token_in_body(&self, request: &Request) -> bool {
+        let methods = self.token_in_body.unwrap_or_default();
+        let is_taken = methods.split(", ").any(|one| *request.method() == one);
+        is_taken && !request.body().is_end_stream()
     }
 }
 
@@ -79,34 +107,35 @@ where
         cx: &mut ServerContext,
         mut request: Request,
     ) -> Result<Response, Infallible> {
-        let RateLimitLayer { app, failures } = &self.layer;
+        let app = &self.layer.app;
         let Some(Peer(peer)) = request.extensions().get().copied() else {
             return self.inner.call(cx, request).await;
         };
         let client = client_address(&app.trusted_proxies, peer.ip(), request.headers());
-        let pending = match count_head(app, &request, client) {
+        let route = self.layer.route(request.uri().path());
+        let language = Language::of(request.headers());
+        let pending = match count_head(app, &route, &request, client) {
             Ok(pending) => pending,
-            Err(error) => {
-                let fail = failures.get(without_slash(request.uri().path()));
-                let fail = fail.copied().unwrap_or(fail_with::<Empty>);
-                return Ok(fail(&error, Language::of(request.headers())));
-            }
+            Err(error) => return Ok((route.fail)(&error, language)),
         };
         request.extensions_mut().insert(client);
-        if let Some(pending) = &pending {
-            request.extensions_mut().insert(pending.clone());
+        let Some(pending) = pending else {
+            return self.inner.call(cx, request).await;
+        };
+        request.extensions_mut().insert(pending.clone());
+        let response = self.inner.call(cx, request).await?;
+        // One whose body nobody has read counts for its address.
+        match pending.count(app, client, None) {
+            Ok(()) => Ok(response),
+            Err(error) => Ok((route.fail)(&error, language)),
         }
-        let response = self.inner.call(cx, request).await;
-        if let Some(pending) = pending {
-            pending.finish(app, client);
-        }
-        response
     }
 }
 
 /// Counts a request by its head. When the token may still come with the body, it is left to whoever reads that.
 fn count_head(
     app: &App,
+    route: &CountedRoute,
     request: &Request,
     client: ClientAddress,
 ) -> Result<Option<PendingCount>, ApiError> {
@@ -117,21 +146,20 @@ fn count_head(
     let token = in_query.as_deref().or(params::bearer(request.headers()));
     match token.and_then(|token| app.verify_token(token).ok()) {
         Some(holder) => count(app, client, Some(holder.user_id))?,
-        None if request.body().is_end_stream() => count(app, client, None)?,
-        None => return Ok(Some(PendingCount::default())),
+        None if route.may_have_token_in_body(request) => {
+            return Ok(Some(PendingCount::default()));
+        }
+        None => count(app, client, None)?,
     }
     Ok(None)
 }
 
 fn count(app: &App, client: ClientAddress, user_id: Option<i64>) -> Result<(), ApiError> {
-    Ok(app.limits.count(&[request_claim(client, user_id)])?)
-}
-
-fn request_claim(client: ClientAddress, user_id: Option<i64>) -> Claim {
-    match user_id {
+    let claim = match user_id {
         Some(user_id) => Claim::user(Class::RequestUser, user_id),
         None => Claim::address(Class::Request, client.0),
-    }
+    };
+    Ok(app.limits.count(&[claim])?)
 }
 
 /// A request that isn't counted yet, because its token may come with the body. It counts once, as soon as its user is known.
@@ -152,13 +180,6 @@ impl PendingCount {
         match self.0.swap(true, Ordering::Relaxed) {
             true => Ok(()),
             false => count(app, client, user_id),
-        }
-    }
-
-    /// The request is over. One whose body nobody has read counts for its address.
-    fn finish(&self, app: &App, client: ClientAddress) {
-        if !self.0.swap(true, Ordering::Relaxed) {
-            app.limits.charge(request_claim(client, None), 1);
         }
     }
 }
@@ -238,8 +259,16 @@ mod tests {
             settings.limits.request_per_user = 3;
         })
         .await;
-        let failures: [(&str, Fail); 1] = [("/login/", fail_with::<Session>)];
-        let layer = RateLimitLayer::new(app.clone(), failures.into_iter());
+        let login = CountedRoute {
+            fail: fail_with::<Session>,
+            token_in_body: None,
+        };
+        let write = CountedRoute {
+            token_in_body: Some("POST"),
+            ..OTHER
+        };
+        let routes = [("/login/", login), ("/write/", write)];
+        let layer = RateLimitLayer::new(app.clone(), routes.into_iter());
         let answer = async |request: Request| match request.extensions().get::<PendingCount>() {
             Some(_) => "not counted yet",
             None => "counted",
@@ -325,12 +354,51 @@ mod tests {
         );
     }
 
+    /// With a body, which the router here never reads.
+    fn with_body(method: &str, path: &str) -> Request {
+        let mut request = Request::new(Body::from("token=x"));
+        *request.method_mut() = method.parse().unwrap();
+        *request.uri_mut() = path.parse().unwrap();
+        request
+    }
+
+    #[tokio::test]
+    async fn a_body_wins_nothing_where_no_token_is_read_from_it() {
+        for (method, path) in [
+            ("GET", "/v/7"),
+            ("POST", "/login"),
+            ("GET", "/write/"),
+            ("POST", "/write//"),
+        ] {
+            let (_app, router) = limited().await;
+            let send = async || send(&router, "192.0.2.1:1", with_body(method, path)).await;
+            for _ in 0..2 {
+                assert_eq!(text(send().await).await, "counted", "{method} {path}");
+            }
+            assert_eq!(send().await.status(), 429, "{method} {path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_reads_is_refused_at_its_end_and_costs_the_address_no_more_than_its_limit()
+    {
+        let (_app, router) = limited().await;
+        for attempt in 0..50 {
+            let response = send(&router, "192.0.2.1:1", with_body("POST", "/write")).await;
+            let expected = if attempt < 2 { 200 } else { 429 };
+            assert_eq!(response.status(), expected, "{attempt}");
+        }
+        // Two a minute: the next one has its turn after half of one.
+        let refused = send(&router, "192.0.2.1:1", get("/")).await;
+        let wait = refused.headers()[header::RETRY_AFTER].to_str().unwrap();
+        assert!(wait.parse::<u64>().unwrap() <= 30, "{wait}");
+    }
+
     #[tokio::test]
     async fn a_body_that_may_hold_the_token_is_counted_when_it_is_read_or_at_the_end() {
         let (app, router) = limited().await;
-        let post = || Request::new(Body::from("token=x"));
-        for _ in 0..2 {
-            let response = send(&router, "192.0.2.1:1", post()).await;
+        for path in ["/write", "/write/"] {
+            let response = send(&router, "192.0.2.1:1", with_body("POST", path)).await;
             assert_eq!(text(response).await, "not counted yet");
         }
         // Nobody has read them: they count for the address.

@@ -302,7 +302,7 @@ async fn read<A: Auth, P: Parameters>(
     let query = parts.uri.query().unwrap_or_default();
     let mut params = Params::from_head(query, &parts.headers)?;
     let message = idl::proto::request_of(path);
-    let body = params.add_body(&parts.headers, body, P::keeps, message);
+    let body = params.add_body(&app.body_budget, &parts.headers, body, P::keeps, message);
     let body = body.await;
     if let Some(pending) = parts.extensions.get::<PendingCount>() {
         let Lenient(viewer) = Lenient::read(app, &params)?;

@@ -12,10 +12,11 @@ use volo_http::{
 use crate::{
     app::App,
     assets::{Document, assets},
+    call::TokenUse,
     error::ApiError,
     i18n::Language,
     pages::{wants_page, with_pages},
-    rate_limit::RateLimitLayer,
+    rate_limit::{CountedRoute, RateLimitLayer},
     response::{Empty, failure},
     route::{READS, Route, only},
     routes::routes,
@@ -45,10 +46,17 @@ fn router_of(app: &Arc<App>, routes: &[Route]) -> Router {
     let document = Arc::new(Document::new(&app.settings.object_store.public_endpoint));
     router = with_pages(router, app, &document);
     let not_found = move |request: Request| not_found(document.clone(), request);
-    let failures = routes.iter().map(|route| (route.path, route.fail));
+    let counted = routes.iter().map(|route| {
+        let reads_token = route.token != TokenUse::Ignored;
+        let counted = CountedRoute {
+            fail: route.fail,
+            token_in_body: reads_token.then_some(route.methods),
+        };
+        (route.path, counted)
+    });
     router
         .fallback(not_found)
-        .layer(RateLimitLayer::new(app.clone(), failures))
+        .layer(RateLimitLayer::new(app.clone(), counted))
 }
 
 /// A page for who wants one, JSON for programs.

@@ -42,7 +42,7 @@ const ATTACK: Attack = Attack {
     begin: logins,
 };
 
-pub const ALL: [Attack; 12] = [
+pub const ALL: [Attack; 13] = [
     Attack {
         name: "50 logins in flight",
         begin: logins,
@@ -106,6 +106,12 @@ pub const ALL: [Attack; 12] = [
         max_connections: Some(200),
         begin: uploads::slow_uploads_from_many_addresses,
         ..ATTACK
+    },
+    Attack {
+        name: "200 slow uploads of 20 users, for 200 connections",
+        max_connections: Some(200),
+        with_uploads: true,
+        begin: uploads::slow_uploads_of_users,
     },
 ];
 

@@ -59,9 +59,23 @@ where
 
 /// Sends `begin`, then `more` again and again, with `pause` between, until the connection ends.
 async fn send(connection: TcpStream, begin: String, more: Vec<u8>, pause: Duration) {
+    send_with(connection, begin, &[], more, pause).await;
+}
+
+/// As [`send`], with `first` behind `begin`.
+async fn send_with(
+    connection: TcpStream,
+    begin: String,
+    first: &[u8],
+    more: Vec<u8>,
+    pause: Duration,
+) {
     let (mut answer, mut request) = connection.into_split();
     let write = async {
         let mut sent = request.write_all(begin.as_bytes()).await;
+        if sent.is_ok() {
+            sent = request.write_all(first).await;
+        }
         while sent.is_ok() {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
@@ -157,6 +171,34 @@ pub fn slow_uploads_from_many_addresses(system: &System) -> BoxFuture<'_, Runnin
     async move {
         let addresses = (1..=2).flat_map(|block| (1..=250).map(move |n| address(n, block)));
         slow_uploads(system, addresses)
+    }
+    .boxed()
+}
+
+/// Each sends most of a part at once, so that it lies in memory, and goes on a little faster than it has to.
+pub fn slow_uploads_of_users(system: &System) -> BoxFuture<'_, Running> {
+    const USERS: u8 = 20;
+    static FIRST: [u8; 4 << 20] = [0; 4 << 20];
+    async {
+        let mut tokens = Vec::new();
+        for _ in 0..USERS {
+            tokens.push(system.client().new_account().await.token);
+        }
+        let sources = (1..=USERS).flat_map(|n| [attacker(n); 10]);
+        from_each(system, sources, move |connection| {
+            let IpAddr::V4(source) = connection.local_addr().unwrap().ip() else {
+                panic!("an address of IPv6");
+            };
+            let token = &tokens[usize::from(source.octets()[3]) - 1];
+            let begin = format!("{HEAD}authorization: Bearer {token}\r\n{LENGTH}{FILE}");
+            send_with(
+                connection,
+                begin,
+                &FIRST,
+                vec![0; 9 << 10],
+                Duration::from_secs(1),
+            )
+        })
     }
     .boxed()
 }

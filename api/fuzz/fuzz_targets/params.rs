@@ -8,7 +8,7 @@
 
 use std::sync::LazyLock;
 
-use api::params::{MAX_PARAMETERS, Params};
+use api::params::{MAX_PARAMETERS, Params, budget::BodyBudget};
 use api_fuzz::print_speed;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
@@ -33,6 +33,8 @@ const NAMES: [&str; 6] = [
     "a",
 ];
 
+/// Enough for the largest body.
+static BUDGET: LazyLock<BodyBudget> = LazyLock::new(|| BodyBudget::new(1 << 20));
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     Builder::new_current_thread()
         .enable_time()
@@ -107,7 +109,8 @@ fn add_body(params: &mut Params, content_type: &'static str, body: Bytes) -> boo
     if !content_type.is_empty() {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
-    let added = params.add_body(&headers, Body::from(body), |name| NAMES.contains(&name));
+    let keeps = |name: &str| NAMES.contains(&name);
+    let added = params.add_body(&BUDGET, &headers, Body::from(body), keeps, None);
     RUNTIME.block_on(added).is_ok()
 }
 

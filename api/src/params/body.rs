@@ -10,6 +10,7 @@ use service::{BodyError, content_length};
 use volo_http::body::Body;
 
 use super::{
+    budget::BodyBudget,
     json::{Object, Value},
     multipart::{limits, text},
     values::Params,
@@ -47,18 +48,25 @@ fn body_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ApiErr
 
 impl Params {
     /// Adds what the body holds, by its content type. Of a multipart body only the parts that `keeps` names; as protobuf
-    /// what `message` has (none: the route takes none).
+    /// what `message` has (none: the route takes none). Its memory is a share of `budget`.
     ///
     /// # Errors
-    /// It is malformed, too large, of another type, or didn't come whole.
+    /// It is malformed, too large, of another type, or didn't come whole. Or the budget is used up.
     pub async fn add_body(
         &mut self,
+        budget: &BodyBudget,
         headers: &HeaderMap,
         body: Body,
         keeps: fn(&str) -> bool,
         message: Option<&'static Message>,
     ) -> Result<(), ApiError> {
-        let mut stream = Box::pin(chunks(body).peekable());
+        let mut share = budget.share();
+        let shared = chunks(body).map(|chunk| {
+            let chunk = chunk?;
+            share.add(chunk.len())?;
+            Ok(chunk)
+        });
+        let mut stream = Box::pin(shared.peekable());
         if content_length(headers).is_some_and(|length| length > MAX_BYTES as u64) {
             return Err(ApiError::too_large());
         }

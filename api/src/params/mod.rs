@@ -3,6 +3,7 @@
 //! What a route accepts is declared by the types of its parameters ([`Parameters`]).
 
 pub mod body;
+pub mod budget;
 mod json;
 pub mod multipart;
 pub mod number;

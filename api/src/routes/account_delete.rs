@@ -48,6 +48,6 @@ async fn delete(
     };
     app.user.delete_account(request).await?;
     app.accounts.invalidate(user_id);
-    app.users.remove(&user_id);
+    app.users.remove(user_id);
     Ok(Empty {})
 }

@@ -59,7 +59,6 @@ pub fn route() -> Route {
 
 async fn list(app: Arc<App>, call: Call<TokenSubject, BlockList>) -> Result<BlockedPage, ApiError> {
     let user_id = call.user.user_id;
-    app.accounts.must_exist(&call.user).await?;
     let request = ListBlocksRequest {
         user_id,
         before: call.params.before.map(|Before(cursor)| cursor),
@@ -75,6 +74,7 @@ async fn list(app: Arc<App>, call: Call<TokenSubject, BlockList>) -> Result<Bloc
             next_before: page.next_before.unwrap_or(0),
         })
     };
-    app.reading(Some(user_id), &[Subject::User(user_id)], read)
-        .await
+    let subjects = [Subject::User(user_id)];
+    let page = app.reading(Some(user_id), &subjects, read);
+    app.only_for(&call.user, page).await
 }

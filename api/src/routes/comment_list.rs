@@ -20,6 +20,7 @@ use crate::{
     rendered::SharedPage,
     route::{Example, Route},
     shared::Shared,
+    users::ViewerConsistency,
 };
 
 parameters! {
@@ -60,7 +61,7 @@ async fn comment_list(
         // All pages of a list are of one replica.
         let name = format!("comments {video_id}");
         let subjects = [Subject::Video(video_id)];
-        let read = || comments(&reader, video_id, before);
+        let read = |viewers| comments(&reader, video_id, before, viewers);
         SharedPage::render(
             reader
                 .read_shared_page(&name, &subjects, viewers, read)
@@ -73,7 +74,12 @@ async fn comment_list(
     Shared::shown_to(viewer, &page, &app).await
 }
 
-async fn comments(app: &App, video_id: i64, before: Option<i64>) -> Result<CommentPage, ApiError> {
+async fn comments(
+    app: &App,
+    video_id: i64,
+    before: Option<i64>,
+    viewers: ViewerConsistency,
+) -> Result<CommentPage, ApiError> {
     let request = ListCommentsRequest {
         video_id,
         before,
@@ -91,7 +97,7 @@ async fn comments(app: &App, video_id: i64, before: Option<i64>) -> Result<Comme
     }
     let counts = IncludedCounts::new(list.user_counts);
     Ok(CommentPage {
-        comment_list: page::comments(app, list.comments, counts).await?,
+        comment_list: page::comments(app, list.comments, counts, &viewers).await?,
         has_more: list.has_more,
         next_before: list.next_before.unwrap_or(0),
     })

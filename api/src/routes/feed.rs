@@ -15,6 +15,7 @@ use crate::{
     rendered::SharedPage,
     route::{Example, Route},
     shared::Shared,
+    users::ViewerConsistency,
 };
 
 parameters! {
@@ -51,14 +52,18 @@ async fn feed(app: Arc<App>, call: Call<Lenient, Feed>) -> Result<Shared<FeedPag
     let read = async move |viewers: Viewers| {
         let name = format!("feed {before_ms:?}");
         // What the viewers have just published; everybody else may be a moment behind.
-        let read = || feed_page(&reader, before_ms);
+        let read = |viewers| feed_page(&reader, before_ms, viewers);
         SharedPage::render(reader.read_shared_page(&name, &[], viewers, read).await)
     };
     let page = flights::join(&app.flights.feed, before_ms, [viewer].into(), read).await??;
     Shared::shown_to(viewer, &page, &app).await
 }
 
-async fn feed_page(app: &App, before_ms: Option<i64>) -> Result<FeedPage, ApiError> {
+async fn feed_page(
+    app: &App,
+    before_ms: Option<i64>,
+    viewers: ViewerConsistency,
+) -> Result<FeedPage, ApiError> {
     let request = FeedRequest {
         before_ms,
         limit: app.settings.page.feed,
@@ -73,7 +78,8 @@ async fn feed_page(app: &App, before_ms: Option<i64>) -> Result<FeedPage, ApiErr
         Some(oldest) => oldest.published_ms,
         None => now_ms.unwrap_or_else(surely_later),
     };
-    let video_list = page::videos(app, videos, IncludedCounts::new(author_counts)).await?;
+    let counts = IncludedCounts::new(author_counts);
+    let video_list = page::videos(app, videos, counts, &viewers).await?;
     Ok(FeedPage {
         video_list,
         next_time,

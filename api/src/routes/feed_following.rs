@@ -34,9 +34,10 @@ pub fn route() -> Route {
 async fn following(app: Arc<App>, call: Call<TokenSubject, Feed>) -> Result<FeedPage, ApiError> {
     let viewer = call.user.user_id;
     let before_ms = call.params.latest_time.before_ms;
+    let subjects = [Subject::User(viewer)];
     let page = following_page(&app, viewer, before_ms);
-    app.reading(Some(viewer), &[Subject::User(viewer)], page)
-        .await
+    let page = app.reading(Some(viewer), &subjects, page);
+    app.only_for(&call.user, page).await
 }
 
 async fn following_page(
@@ -68,7 +69,9 @@ async fn following_page(
     let authors = videos.iter().map(|video| video.author_id).collect();
     let consistency = service::reader().consistency;
     let flags = page::flags(app, viewer, consistency, video_ids, authors);
-    let page = page::videos(app, videos, IncludedCounts::new(author_counts));
+    let counts = IncludedCounts::new(author_counts);
+    let viewers = page::shown_to(Some(viewer));
+    let page = page::videos(app, videos, counts, &viewers);
     let (page, flags) = futures::future::join(page, flags).await;
     let mut video_list = page?;
     video_list.set_flags(&flags);

@@ -61,11 +61,16 @@ async fn chat(app: Arc<App>, call: Call<TokenSubject, Chat>) -> Result<MessagePa
         before_ms: call.params.before.map(|Before(cursor)| cursor),
         limit: app.settings.page.list,
     };
+    app.only_for(&call.user, messages(&app, request)).await
+}
+
+async fn messages(app: &App, request: ListMessagesRequest) -> Result<MessagePage, ApiError> {
+    let (viewer, peer_id) = (request.user_id, request.peer_id);
     let subjects = [Subject::Messages(viewer)];
     let list = app.message.list_messages(request);
     let list = app.reading(Some(viewer), &subjects, list).await?;
     // Where there are messages, there is a user.
-    if list.messages.is_empty() && !page::user_exists(&app, peer_id).await? {
+    if list.messages.is_empty() && !page::user_exists(app, peer_id).await? {
         return Err(ApiError::new(Code::NO_SUCH_USER));
     }
     Ok(MessagePage {

@@ -1,8 +1,9 @@
 //! `POST /douyin/user/profile/`: a user changes what they show of themself.
 //!
-//! Pictures lie in memory until the user service has them. They are small, and only so many requests with pictures are read at once.
+//! Pictures lie in memory until the user service has them. They are small, and only so many requests with pictures are read at once. So the
+//! token of a form comes before its pictures: a stranger gets no memory.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use auth::TokenSubject;
 use bytes::Bytes;
@@ -10,14 +11,14 @@ use idl::{
     base::Code,
     user::{AddPictureRequest, PictureKind, SetProfileRequest},
 };
-use multipart::{Form, Limits};
+use multipart::Limits;
 use service::{Admission, content_length};
-use telemetry::metrics;
+use tokio::time::Instant;
 use volo_http::body::Body;
 
 use super::user::Profile;
 use crate::{
-    app::{App, PICTURES},
+    app::App,
     call::{Auth as _, Lenient, Streamed},
     client_address::ClientAddress,
     error::ApiError,
@@ -32,6 +33,10 @@ use crate::{
     },
     rate_limit::{self, PendingCount},
     route::Route,
+    upload::{
+        interruptible::interruptible,
+        slots::{Slot, SlotClaim},
+    },
 };
 
 /// Largest picture that may be sent: a photo of a telephone. The interface says the same.
@@ -57,7 +62,7 @@ pub fn route() -> Route {
     Route::upload("/douyin/user/profile/", profile)
         .described(
             "Change one's profile",
-            "Any of the three, in any order. One sees it oneself at once, others within 5 s. An addition of ours.",
+            "Any of the three, in any order; in a form the token before the pictures. One sees it oneself at once, others within 5 s. An addition of ours.",
         )
 }
 
@@ -66,96 +71,126 @@ async fn profile(
     streamed: Streamed<TokenSubject, ProfileChange>,
 ) -> Result<Profile, ApiError> {
     let (parts, body) = streamed.request.into_parts();
-    let request = Head {
+    let query = parts.uri.query().unwrap_or_default();
+    let mut form = Form {
+        app: &app,
+        params: Params::from_head(query, &parts.headers)?,
         client: ClientAddress::of(&parts.extensions)?,
         admission: Admission::of(&parts.extensions),
         pending: parts.extensions.get().cloned(),
+        claim: Arc::default(),
+        is_admitted: false,
+        slot: None,
+        pictures: UploadedPictures::default(),
     };
-    let query = parts.uri.query().unwrap_or_default();
-    let mut params = Params::from_head(query, &parts.headers)?;
     // Who is known not to be allowed need not send anything.
-    Option::<TokenSubject>::read(&app, &params)?;
-    let mut pictures = UploadedPictures::default();
-    let read = match multipart_type(&parts.headers) {
-        Some(content_type) => {
-            let max_bytes = 2 * MAX_PICTURE as u64 + (1 << 20);
-            if content_length(&parts.headers).is_some_and(|length| length > max_bytes) {
-                return Err(ApiError::too_large());
-            }
-            let _reading = metrics::in_queue(PICTURES);
-            let permit = app.picture_slots.try_acquire();
-            let Ok(_permit) = permit else {
-                metrics::semaphore_refused(PICTURES);
-                return Err(ApiError::new(Code::TOO_MANY_REQUESTS));
-            };
-            pictures.read(&mut params, content_type, body).await
+    let known = Option::<TokenSubject>::read(&app, &form.params)?;
+    if let Some(content_type) = multipart_type(&parts.headers) {
+        let max_bytes = 2 * MAX_PICTURE as u64 + (1 << 20);
+        if content_length(&parts.headers).is_some_and(|length| length > max_bytes) {
+            return Err(ApiError::too_large());
         }
-        None => {
-            params
-                .add_body(&parts.headers, body, ProfileChange::keeps, None)
-                .await
+        if let Some(holder) = known {
+            form.admit(&holder).await?;
         }
-    };
-    request.count(&app, &params)?;
-    read?;
-    let holder = TokenSubject::read(&app, &params)?;
-    request.admission.admitted();
-    rate_limit::write(&app, holder.user_id)?;
-    app.accounts.must_exist(&holder).await?;
-    change(&app, holder.user_id, &params, pictures).await
+        form.receive(content_type, body).await?;
+    } else {
+        let keeps = ProfileChange::keeps;
+        let read = form
+            .params
+            .add_body(&app.body_budget, &parts.headers, body, keeps, None);
+        let read = read.await;
+        let Lenient(viewer) = Lenient::read(&app, &form.params)?;
+        form.count(viewer)?;
+        read?;
+    }
+    let holder = TokenSubject::read(&app, &form.params)?;
+    if !form.is_admitted {
+        form.allow(&holder).await?;
+    }
+    change(&app, holder.user_id, &form.params, form.pictures).await
 }
 
-/// What is known of a request before its body.
-struct Head {
+/// A request that is being received.
+struct Form<'a> {
+    app: &'a App,
+    params: Params,
     client: ClientAddress,
     admission: Admission,
     pending: Option<PendingCount>,
+    claim: Arc<SlotClaim>,
+    /// The token came with the head, or an earlier part of a form.
+    is_admitted: bool,
+    /// Held from the first picture on, until the user service has all.
+    slot: Option<Slot<'a>>,
+    pictures: UploadedPictures,
 }
 
-impl Head {
+impl Form<'_> {
     /// Counts the request for the rate limit: of its user, or of its address if there is no valid token.
-    fn count(&self, app: &App, params: &Params) -> Result<(), ApiError> {
-        let Lenient(viewer) = Lenient::read(app, params)?;
+    fn count(&self, viewer: Option<TokenSubject>) -> Result<(), ApiError> {
+        let user_id = viewer.map(|holder| holder.user_id);
         match &self.pending {
-            Some(pending) => pending.count(app, self.client, viewer.map(|holder| holder.user_id)),
+            Some(pending) => pending.count(self.app, self.client, user_id),
             None => Ok(()),
         }
     }
-}
 
-/// The pictures of a request.
-#[derive(Default)]
-struct UploadedPictures {
-    avatar: Option<Vec<u8>>,
-    background_image: Option<Vec<u8>>,
-}
+    /// Whether this user may change a profile now. It is one of their writes.
+    async fn allow(&self, holder: &TokenSubject) -> Result<(), ApiError> {
+        rate_limit::write(self.app, holder.user_id)?;
+        self.app.accounts.must_exist(holder).await
+    }
 
-impl UploadedPictures {
+    /// The token is known: pictures may follow, and take the time that an upload may take.
+    async fn admit(&mut self, holder: &TokenSubject) -> Result<(), ApiError> {
+        self.count(Some(*holder))?;
+        self.allow(holder).await?;
+        self.is_admitted = true;
+        self.admission.admitted();
+        Ok(())
+    }
+
+    /// A picture begins: its bytes lie in memory.
+    async fn take_slot(&mut self) -> Result<(), ApiError> {
+        let holder = Option::<TokenSubject>::read(self.app, &self.params)?;
+        let holder = holder.filter(|_| self.is_admitted);
+        let holder = holder.ok_or(ApiError::new(Code::NOT_LOGGED_IN))?;
+        if self.slot.is_none() {
+            let slots = &self.app.picture_slots;
+            let slot = slots.take(holder.user_id.unsigned_abs(), &self.claim);
+            self.slot = Some(slot.await?);
+        }
+        Ok(())
+    }
+
     /// Reads all parts: pictures are kept here, all others go to the parameters.
-    async fn read(
-        &mut self,
-        params: &mut Params,
-        content_type: &str,
-        body: Body,
-    ) -> Result<(), ApiError> {
-        let chunks = Box::pin(chunks(body));
+    async fn receive(&mut self, content_type: &str, body: Body) -> Result<(), ApiError> {
+        let deadline = Instant::now() + Duration::from_secs(self.app.settings.upload.deadline_s);
+        let chunks = interruptible(Box::pin(chunks(body)), self.claim.clone(), deadline);
         let limits = Limits {
             other_bytes: 2 * MAX_PICTURE as u64 + (1 << 20),
             ..limits(None)
         };
         let keeps =
             |name: &str| [AVATAR, BACKGROUND_IMAGE].contains(&name) || ProfileChange::keeps(name);
-        let mut parts = Form::new(content_type, chunks, keeps, limits)?;
+        let mut parts = multipart::Form::new(content_type, Box::pin(chunks), keeps, limits)?;
         while let Some(part) = parts.next_part().await? {
             let name = part.name.clone();
-            let picture = match name.as_str() {
-                AVATAR => &mut self.avatar,
-                BACKGROUND_IMAGE => &mut self.background_image,
-                _ => {
-                    let (name, value) = text(part).await?;
-                    params.add(name, value);
-                    continue;
+            if ![AVATAR, BACKGROUND_IMAGE].contains(&name.as_str()) {
+                let (name, value) = text(part).await?;
+                self.params.add(name, value);
+                if !self.is_admitted
+                    && let Some(holder) = Option::<TokenSubject>::read(self.app, &self.params)?
+                {
+                    self.admit(&holder).await?;
                 }
+                continue;
+            }
+            self.take_slot().await?;
+            let picture = match name.as_str() {
+                AVATAR => &mut self.pictures.avatar,
+                _ => &mut self.pictures.background_image,
             };
             if picture.is_some() {
                 return Err(ApiError::bad_parameter(&name, Rule::GivenTwice));
@@ -166,8 +201,17 @@ impl UploadedPictures {
             }
             *picture = Some(bytes);
         }
+        // All of it is here. Nobody would notice an eviction.
+        self.claim.pin();
         Ok(())
     }
+}
+
+/// The pictures of a request.
+#[derive(Default)]
+struct UploadedPictures {
+    avatar: Option<Vec<u8>>,
+    background_image: Option<Vec<u8>>,
 }
 
 async fn change(
@@ -192,7 +236,7 @@ async fn change(
     };
     let row = app.user.set_profile(request).await?.user;
     // What this process has cached is what it was.
-    app.users.insert(row.id, row.clone());
+    app.users.insert(row.clone());
     app.accounts.insert(row.clone());
     Ok(Profile {
         user: page::counted(app, row).await,

@@ -3,7 +3,7 @@
 //! With the token in a header, the query or an earlier part, the file goes straight to the object store. A file that comes
 //! before its token waits in a temporary file, so that nothing of a stranger reaches the store.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use auth::TokenSubject;
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use idl::{base::Code, video::PublishRequest};
 use multipart::Part;
 use service::{Admission, content_length};
 use telemetry::metrics::{self, UploadOutcome};
+use tokio::time::Instant;
 use volo_http::request::Request;
 
 use crate::{
@@ -30,7 +31,13 @@ use crate::{
     rate_limit::{self, PendingCount},
     response::Empty,
     route::Route,
-    upload::{Stored, slots::SpoolClaim, spool::Spool, store},
+    upload::{
+        Stored,
+        interruptible::interruptible,
+        slots::{Slot, SlotClaim},
+        spool::Spool,
+        store,
+    },
 };
 
 parameters! {
@@ -77,7 +84,7 @@ async fn receive(app: Arc<App>, request: Request) -> Result<Empty, ApiError> {
     let mut params = Params::from_head(query, &headers)?;
     let Some(content_type) = multipart_type(&headers) else {
         params
-            .add_body(&headers, body, PublishAction::keeps, None)
+            .add_body(&app.body_budget, &headers, body, PublishAction::keeps, None)
             .await?;
         TokenSubject::read(&app, &params)?;
         return Err(ApiError::missing(FILE));
@@ -86,8 +93,9 @@ async fn receive(app: Arc<App>, request: Request) -> Result<Empty, ApiError> {
     if content_length(&headers).is_some_and(|length| length > max_bytes) {
         return Err(ApiError::too_large());
     }
-    let chunks = Box::pin(chunks(body));
-    let claim = SpoolClaim::new(client.0);
+    let deadline = Instant::now() + Duration::from_secs(app.settings.upload.deadline_s);
+    let (claim, upload_claim) = (Arc::<SlotClaim>::default(), Arc::<SlotClaim>::default());
+    let chunks = interruptible(Box::pin(chunks(body)), upload_claim.clone(), deadline);
     let mut form = Form {
         app: &app,
         params,
@@ -95,11 +103,13 @@ async fn receive(app: Arc<App>, request: Request) -> Result<Empty, ApiError> {
         admission: Admission::of(&parts.extensions),
         pending: parts.extensions.get().cloned(),
         spool_claim: claim.clone(),
+        upload_claim,
+        slot: None,
         file: File::Missing,
         admitted: Admitted::Nobody,
     };
     let result = tokio::select! {
-        result = form.receive(content_type, chunks) => result,
+        result = form.receive(content_type, Box::pin(chunks)) => result,
         () = claim.evicted() => Err(ApiError::new(Code::TOO_MANY_REQUESTS)),
     };
     form.finish(result).await
@@ -119,7 +129,10 @@ struct Form<'a> {
     client: ClientAddress,
     admission: Admission,
     pending: Option<PendingCount>,
-    spool_claim: Arc<SpoolClaim>,
+    spool_claim: Arc<SlotClaim>,
+    upload_claim: Arc<SlotClaim>,
+    /// Held from the token on.
+    slot: Option<Slot<'a>>,
     file: File<'a>,
     admitted: Admitted,
 }
@@ -169,7 +182,8 @@ impl Form<'_> {
     }
 
     /// Counts this upload for the rate limit, and tells the connection. Until the author is known it counts once for the address, then for
-    /// the author. The author's account must exist.
+    /// the author. The author's account must exist, and the upload needs a slot: from then on nothing else bounds the connections that
+    /// are kept and the parts in memory.
     async fn admit(&mut self, author: Option<TokenSubject>) -> Result<(), ApiError> {
         let (app, client) = (self.app, self.client);
         if let Some(pending) = &self.pending {
@@ -183,6 +197,10 @@ impl Form<'_> {
             }
             (Admitted::Nobody | Admitted::Address, Some(author)) => {
                 rate_limit::publish(app, author.user_id).await?;
+                let slot = app
+                    .upload_slots
+                    .take(author.user_id.unsigned_abs(), &self.upload_claim);
+                self.slot = Some(slot.await?);
                 app.accounts.refresh(&author).await?;
                 self.admitted = Admitted::Author;
                 self.admission.admitted();
@@ -202,7 +220,10 @@ impl Form<'_> {
         self.admit(author).await?;
         self.file = match author {
             Some(author) => File::Stored(store(self.app, author.user_id, bytes).await?),
-            None => File::Spooled(Spool::fill(self.app, &self.spool_claim, bytes).await?),
+            None => {
+                let spool = Spool::fill(self.app, self.client, &self.spool_claim, bytes);
+                File::Spooled(spool.await?)
+            }
         };
         Ok(())
     }
@@ -213,6 +234,8 @@ impl Form<'_> {
             Ok(()) => self.complete().await,
             Err(error) => Err(error),
         };
+        // Publishing needs no memory for a part.
+        self.slot = None;
         match (complete, self.file) {
             (Ok((author_id, params)), File::Stored(stored)) => {
                 publish_stored(self.app, author_id, params, stored).await
@@ -232,6 +255,8 @@ impl Form<'_> {
         let author_id = author.user_id;
         let params = PublishAction::read(&self.params)?;
         self.admit(Some(author)).await?;
+        // All of it is here. Nobody would notice an eviction.
+        self.upload_claim.pin();
         self.file = match std::mem::replace(&mut self.file, File::Missing) {
             File::Spooled(spool) => File::Stored(store(self.app, author_id, spool.read()).await?),
             file => file,

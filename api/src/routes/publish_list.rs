@@ -20,6 +20,7 @@ use crate::{
     rendered::SharedPage,
     route::{Example, Route},
     shared::Shared,
+    users::ViewerConsistency,
 };
 
 parameters! {
@@ -66,7 +67,7 @@ async fn publish_list(
         // All pages of a list are of one replica.
         let name = format!("works {author_id}");
         let subjects = [Subject::User(author_id)];
-        let read = || works(&reader, author_id, before, is_own);
+        let read = |viewers| works(&reader, author_id, before, is_own, viewers);
         SharedPage::render(
             reader
                 .read_shared_page(&name, &subjects, viewers, read)
@@ -74,7 +75,12 @@ async fn publish_list(
         )
     };
     let (key, viewers) = ((author_id, before, is_own), [viewer].into());
-    let page = flights::join(&app.flights.works, key, viewers, read).await??;
+    let page = async { flights::join(&app.flights.works, key, viewers, read).await? };
+    let page = match call.user.filter(|_| is_own) {
+        // The author is shown what isn't ready, too.
+        Some(author) => app.only_for(&author, page).await?,
+        None => page.await?,
+    };
     Shared::shown_to(viewer, &page, &app).await
 }
 
@@ -92,6 +98,7 @@ async fn works(
     author_id: i64,
     before: Option<i64>,
     is_own: bool,
+    viewers: ViewerConsistency,
 ) -> Result<VideoPage, ApiError> {
     let request = ListByAuthorRequest {
         author_id,
@@ -103,8 +110,8 @@ async fn works(
     if list.videos.is_empty() && page::users(app, vec![author_id]).await?.is_empty() {
         return Err(ApiError::new(Code::NO_SUCH_USER));
     }
-    let video_list =
-        page::videos(app, list.videos, IncludedCounts::new(list.author_counts)).await?;
+    let counts = IncludedCounts::new(list.author_counts);
+    let video_list = page::videos(app, list.videos, counts, &viewers).await?;
     Ok(VideoPage {
         video_list,
         has_more: list.has_more,

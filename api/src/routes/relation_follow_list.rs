@@ -89,7 +89,8 @@ pub async fn listed(
             None => Flags::default(),
         }
     };
-    let users = page::users_in_order(app, list.user_ids, IncludedCounts::new(list.user_counts));
+    let counts = IncludedCounts::new(list.user_counts);
+    let users = page::users_in_order(app, list.user_ids, counts, viewer);
     let (users, flags) = futures::future::join(users, flags).await;
     let mut user_list = users?;
     user_list.set_flags(&flags);

@@ -59,7 +59,8 @@ async fn friend_list(
         Subject::Messages(viewer),
     ];
     let friends = friends(&app, viewer, before);
-    app.reading(Some(viewer), &subjects, friends).await
+    let friends = app.reading(Some(viewer), &subjects, friends);
+    app.only_for(&call.user, friends).await
 }
 
 async fn friends(app: &App, viewer: i64, before: Option<i64>) -> Result<FriendPage, ApiError> {

@@ -55,6 +55,10 @@ async fn video(
     let viewer = call.user.map(|holder| holder.user_id);
     let VideoId(video_id) = call.params.video_id;
     let video = video_for_viewer(&app, video_id, viewer).await?;
+    // One that isn't ready is for its author alone.
+    if let Some(author) = call.user.filter(|_| !video.is_ready()) {
+        app.must_not_be_revoked(&author).await?;
+    }
     Ok(OneVideo { video })
 }
 

@@ -4,6 +4,7 @@
 //! that was stored is removed, also when the request is dropped half-way.
 
 pub mod container;
+pub mod interruptible;
 pub mod slots;
 pub mod spool;
 
@@ -79,11 +80,16 @@ async fn remove(app: Arc<App>, author_id: i64, object_key: String) {
     }
 }
 
-/// Counts and hashes the bytes that pass. They count for the author's quota even if the upload fails.
+/// Bytes of an upload that are charged to the author's quota at a time.
+const CHARGED_BYTES: i64 = 1 << 20;
+
+/// Counts and hashes the bytes that pass. They count for the author's quota as they pass, even if the upload fails.
 struct Meter<'a> {
     app: &'a App,
     author_id: i64,
     size_bytes: i64,
+    /// How many of them are charged.
+    charged_bytes: i64,
     hash: Sha256,
 }
 
@@ -93,6 +99,7 @@ impl<'a> Meter<'a> {
             app,
             author_id,
             size_bytes: 0,
+            charged_bytes: 0,
             hash: Sha256::default(),
         }
     }
@@ -101,6 +108,16 @@ impl<'a> Meter<'a> {
         metrics::upload_bytes(chunk.len());
         self.size_bytes += chunk.len() as i64;
         self.hash.update(chunk);
+        if self.size_bytes - self.charged_bytes >= CHARGED_BYTES {
+            self.charge();
+        }
+    }
+
+    /// Charges what has passed since the last time.
+    fn charge(&mut self) {
+        let bytes = (self.size_bytes - self.charged_bytes).unsigned_abs();
+        rate_limit::uploaded(self.app, self.author_id, bytes);
+        self.charged_bytes = self.size_bytes;
     }
 
     fn sha256(&mut self) -> String {
@@ -114,11 +131,12 @@ impl<'a> Meter<'a> {
 
 impl Drop for Meter<'_> {
     fn drop(&mut self) {
-        rate_limit::uploaded(self.app, self.author_id, self.size_bytes.unsigned_abs());
+        self.charge();
     }
 }
 
-/// Stores a file: in one PUT when it fits into a part, else as a multipart upload while it arrives.
+/// Stores a file: in one PUT when it fits into a part, else as a multipart upload while it arrives. The caller holds one of
+/// [`App::upload_slots`], which bound the parts in memory.
 pub async fn store<S>(app: &Arc<App>, author_id: i64, file: S) -> Result<Stored, ApiError>
 where
     S: Stream<Item = Result<Bytes, ApiError>> + Send,

@@ -1,12 +1,11 @@
-//! Limits how many uploads may wait in temporary files for their token.
+//! Limits how many uploads may hold something scarce at once: a temporary file, or memory.
 //!
-//! When no permit is free, the client that holds the most loses its slowest upload. Among clients that hold the same number, only
-//! an upload that hardly moves is evicted. An upload whose token was verified is never evicted.
+//! When none is free, the client that holds the most loses its slowest upload. Among clients that hold the same number, only an upload
+//! that hardly moves is evicted. Its slot goes to the upload that it was evicted for, however many others wait. For a moment both hold
+//! what is scarce. A client is an address or a user.
 
 use std::{
-    collections::HashMap,
-    future::pending,
-    net::IpAddr,
+    collections::{HashMap, hash_map::Entry},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, AtomicU64, Ordering},
@@ -14,15 +13,15 @@ use std::{
     time::Duration,
 };
 
-use settings::client_network;
+use idl::base::Code;
 use telemetry::metrics;
 use tokio::{
-    sync::{Notify, Semaphore, SemaphorePermit},
+    sync::{Notify, Semaphore},
     time::{Instant, sleep, timeout},
 };
 
-/// The name of this limit in the metrics.
-const SPOOL: &str = "spool";
+use crate::error::ApiError;
+
 /// How long an upload waits for a permit.
 const MAX_WAIT: Duration = Duration::from_secs(3);
 /// How often it looks meanwhile for an upload that may be evicted.
@@ -31,22 +30,27 @@ const EVICTION_INTERVAL: Duration = Duration::from_millis(100);
 const SLOW: u64 = 4;
 const SLOW_AFTER: Duration = Duration::from_secs(1);
 
-/// The slots of a process.
-pub struct SpoolSlots {
+/// The slots of one kind of a process.
+pub struct Slots {
+    name: &'static str,
     permits: Arc<Semaphore>,
+    max_per_client: usize,
+    slow_rate: u64,
     /// The uploads that hold a permit.
     held: Mutex<Vec<Held>>,
-    slow_rate: u64,
+    /// How many slots each client holds or waits for.
+    counts: Mutex<HashMap<u64, usize>>,
 }
 
 struct Held {
-    claim: Arc<SpoolClaim>,
+    client: u64,
+    claim: Arc<SlotClaim>,
     since: Instant,
 }
 
 /// An upload that may need a slot.
-pub struct SpoolClaim {
-    client: u64,
+#[derive(Default)]
+pub struct SlotClaim {
     bytes: AtomicU64,
     state: AtomicU8,
     evicted: Notify,
@@ -54,63 +58,107 @@ pub struct SpoolClaim {
 
 /// It may be evicted.
 const EVICTABLE: u8 = 0;
-/// Its token was verified.
+/// From now on it can't be evicted.
 const PINNED: u8 = 1;
 /// It was evicted.
 const EVICTED: u8 = 2;
 
 /// A slot, held until this is dropped.
 pub struct Slot<'a> {
-    slots: &'a SpoolSlots,
-    claim: Arc<SpoolClaim>,
-    _permit: SemaphorePermit<'a>,
+    claim: Arc<SlotClaim>,
+    share: Share<'a>,
 }
 
-impl SpoolSlots {
-    /// `slots` at once, where a body must come at `min_body_rate` bytes a second.
-    pub fn new(slots: usize, min_body_rate: u64) -> Self {
+/// A slot that a client holds or waits for, counted until this is dropped.
+struct Share<'a> {
+    slots: &'a Slots,
+    client: u64,
+}
+
+impl Slots {
+    /// `slots` at once, of a client `max_per_client`, where a body must come at `min_body_rate` bytes a second. The metrics call them
+    /// `name`.
+    pub fn new(
+        name: &'static str,
+        slots: usize,
+        max_per_client: usize,
+        min_body_rate: u64,
+    ) -> Self {
         let permits = Arc::new(Semaphore::new(slots));
-        metrics::watch_semaphore(SPOOL, &permits, slots);
+        metrics::watch_semaphore(name, &permits, slots);
         Self {
+            name,
             permits,
-            held: Mutex::default(),
+            max_per_client,
             slow_rate: min_body_rate.saturating_mul(SLOW),
+            held: Mutex::default(),
+            counts: Mutex::default(),
         }
     }
 
-    /// Waits for a slot. None: all are held by uploads that can't be evicted.
-    pub async fn take(&self, claim: &Arc<SpoolClaim>) -> Option<Slot<'_>> {
-        if let Ok(permit) = self.permits.try_acquire() {
-            return Some(self.slot(claim, permit));
-        }
-        let permit = tokio::select! {
-            permit = timeout(MAX_WAIT, self.permits.acquire()) => permit.ok().and_then(Result::ok),
-            () = self.make_room(claim.client) => None,
+    /// Waits for a slot for an upload of `client`.
+    ///
+    /// # Errors
+    /// The client has all that it may have, or all slots are held by uploads that can't be evicted.
+    pub async fn take(&self, client: u64, claim: &Arc<SlotClaim>) -> Result<Slot<'_>, ApiError> {
+        let Some(share) = self.share(client) else {
+            metrics::limit_refused(self.name);
+            return Err(ApiError::new(Code::TOO_MANY_REQUESTS));
         };
-        if permit.is_none() {
-            metrics::semaphore_refused(SPOOL);
+        let has_permit = match self.permits.try_acquire() {
+            Ok(permit) => {
+                permit.forget();
+                true
+            }
+            Err(_) => self.wait(client).await,
+        };
+        if !has_permit {
+            metrics::semaphore_refused(self.name);
+            return Err(ApiError::new(Code::TOO_MANY_REQUESTS));
         }
-        permit.map(|permit| self.slot(claim, permit))
-    }
-
-    fn slot<'a>(&'a self, claim: &Arc<SpoolClaim>, permit: SemaphorePermit<'a>) -> Slot<'a> {
         self.held().push(Held {
+            client,
             claim: claim.clone(),
             since: Instant::now(),
         });
-        Slot {
-            slots: self,
+        Ok(Slot {
             claim: claim.clone(),
-            _permit: permit,
+            share,
+        })
+    }
+
+    /// Waits for a permit, which whoever gets the slot releases. False: there was none.
+    async fn wait(&self, client: u64) -> bool {
+        let _waiting = metrics::in_queue(self.name);
+        tokio::select! {
+            permit = timeout(MAX_WAIT, self.permits.acquire()) => match permit {
+                Ok(Ok(permit)) => {
+                    permit.forget();
+                    true
+                }
+                _ => false,
+            },
+            () = self.evict(client) => true,
         }
     }
 
-    /// Evicts one upload, as soon as one can be; never returns.
-    async fn make_room(&self, client: u64) {
+    /// None: the client has all that it may have.
+    fn share(&self, client: u64) -> Option<Share<'_>> {
+        let mut counts = self.counts();
+        let count = counts.entry(client).or_default();
+        let may = *count < self.max_per_client;
+        *count += usize::from(may);
+        may.then(|| Share {
+            slots: self,
+            client,
+        })
+    }
+
+    /// Evicts one upload, as soon as one can be. Its permit is the caller's.
+    async fn evict(&self, client: u64) {
         while !self.evict_for(client) {
             sleep(EVICTION_INTERVAL).await;
         }
-        pending().await
     }
 
     fn evict_for(&self, client: u64) -> bool {
@@ -118,14 +166,14 @@ impl SpoolSlots {
         let evictable = || held.iter().filter(|held| held.claim.is_evictable());
         let mut counts: HashMap<u64, usize> = HashMap::new();
         for held in evictable() {
-            *counts.entry(held.claim.client).or_default() += 1;
+            *counts.entry(held.client).or_default() += 1;
         }
         let own = counts.get(&client).copied().unwrap_or_default();
         let max = counts.values().copied().max().unwrap_or_default();
         // Then it still holds as many as the client of this upload does.
         let is_fair = max >= own + 2;
         let victim = evictable()
-            .filter(|held| counts.get(&held.claim.client) == Some(&max))
+            .filter(|held| counts.get(&held.client) == Some(&max))
             .filter(|held| is_fair || held.is_slow(self.slow_rate))
             .min_by_key(|held| held.rate());
         victim.is_some_and(|held| held.claim.evict())
@@ -133,6 +181,10 @@ impl SpoolSlots {
 
     fn held(&self) -> MutexGuard<'_, Vec<Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, HashMap<u64, usize>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -149,18 +201,13 @@ impl Held {
     }
 }
 
-impl SpoolClaim {
-    /// For an upload from this address.
-    pub fn new(client: IpAddr) -> Arc<Self> {
-        Arc::new(Self {
-            client: client_network(client),
-            bytes: AtomicU64::new(0),
-            state: AtomicU8::new(EVICTABLE),
-            evicted: Notify::new(),
-        })
+impl SlotClaim {
+    /// Counts bytes of the upload that were received.
+    pub fn received(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Its token was verified: from now on it can't be evicted.
+    /// From now on it can't be evicted.
     pub fn pin(&self) {
         self.transition(PINNED);
     }
@@ -189,38 +236,60 @@ impl SpoolClaim {
     }
 }
 
-impl Slot<'_> {
-    /// Counts bytes of the file that were received.
-    pub fn received(&self, bytes: usize) {
-        self.claim.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let (claim, slots) = (&self.claim, self.share.slots);
+        slots.held().retain(|held| !Arc::ptr_eq(&held.claim, claim));
+        // From here on nobody can evict it. Who has done so has the permit.
+        if claim.state.load(Ordering::Acquire) != EVICTED {
+            slots.permits.add_permits(1);
+        }
     }
 }
 
-impl Drop for Slot<'_> {
+impl Drop for Share<'_> {
     fn drop(&mut self) {
-        let claim = &self.claim;
-        self.slots
-            .held()
-            .retain(|held| !Arc::ptr_eq(&held.claim, claim));
+        if let Entry::Occupied(mut count) = self.slots.counts().entry(self.client) {
+            *count.get_mut() = count.get().saturating_sub(1);
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures::FutureExt as _;
+    use settings::client_network;
+
     use super::*;
 
     const MIN_RATE: u64 = 8 << 10;
 
+    fn slots(count: usize, max_per_client: usize) -> Slots {
+        Slots::new("test", count, max_per_client, MIN_RATE)
+    }
+
+    fn client(address: &str) -> u64 {
+        client_network(address.parse().unwrap())
+    }
+
     /// Which upload is evicted for one from `newcomer`. The others are (address, age in seconds, bytes).
     fn turn(newcomer: &str, held: &[(&str, u64, u64)]) -> Option<usize> {
-        let slots = SpoolSlots::new(held.len(), MIN_RATE);
+        let slots = slots(held.len(), usize::MAX);
         for (address, age, bytes) in held {
-            let claim = SpoolClaim::new(address.parse().unwrap());
+            let claim = Arc::new(SlotClaim::default());
             claim.bytes.store(*bytes, Ordering::Relaxed);
-            let since = Instant::now() - Duration::from_secs(*age);
-            slots.held().push(Held { claim, since });
+            slots.held().push(Held {
+                client: client(address),
+                claim,
+                since: Instant::now() - Duration::from_secs(*age),
+            });
         }
-        let is_evicted = slots.evict_for(client_network(newcomer.parse().unwrap()));
+        let is_evicted = slots.evict_for(client(newcomer));
         let held = slots.held();
         let at = held.iter().position(|held| !held.claim.is_evictable());
         assert_eq!(at.is_some(), is_evicted);
@@ -259,23 +328,42 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_newcomer_gets_the_slot_of_an_evicted_upload_but_not_of_a_verified_one() {
-        let slots = SpoolSlots::new(2, MIN_RATE);
-        let claim = |address: &str| SpoolClaim::new(address.parse().unwrap());
-        let (pinned, waiting) = (claim("192.0.2.1"), claim("192.0.2.1"));
-        let _pinned_slot = slots.take(&pinned).await.unwrap();
+    async fn a_newcomer_gets_the_slot_of_an_evicted_upload_but_not_of_a_pinned_one() {
+        let slots = slots(2, usize::MAX);
+        let [pinned, waiting, newcomer] = [(); 3].map(|()| Arc::new(SlotClaim::default()));
+        let _pinned_slot = slots.take(1, &pinned).await.unwrap();
         pinned.pin();
-        let slot = slots.take(&waiting).await.unwrap();
+        let slot = slots.take(1, &waiting).await.unwrap();
         for held in slots.held().iter_mut() {
             held.since -= 2 * SLOW_AFTER;
         }
-        let newcomer = claim("192.0.2.2");
-        let give_way = async {
-            waiting.evicted().await;
-            drop(slot);
-        };
-        let (taken, ()) = tokio::join!(slots.take(&newcomer), give_way);
-        assert!(taken.is_some());
+        let mut queued = pin!(slots.permits.acquire());
+        assert!(queued.as_mut().now_or_never().is_none());
+        let taken = slots.take(2, &newcomer).await.unwrap();
+        waiting.evicted().await;
+        drop(slot);
+        assert!(
+            queued.as_mut().now_or_never().is_none(),
+            "it has evicted nobody"
+        );
+        drop(taken);
+        assert!(queued.as_mut().now_or_never().is_some());
         assert_eq!(pinned.state.load(Ordering::Acquire), PINNED);
+    }
+
+    #[tokio::test]
+    async fn a_client_has_its_share_of_the_slots_and_no_more() {
+        let slots = slots(8, 2);
+        let claim = || Arc::new(SlotClaim::default());
+        let first = slots.take(1, &claim()).await.unwrap();
+        let _second = slots.take(1, &claim()).await.unwrap();
+        let refused = slots.take(1, &claim()).await.err().unwrap();
+        assert_eq!(refused.code(), Code::TOO_MANY_REQUESTS);
+        assert!(slots.take(2, &claim()).await.is_ok());
+        drop(first);
+        let _third = slots.take(1, &claim()).await.unwrap();
+        assert!(slots.take(1, &claim()).await.is_err());
+        assert_eq!(slots.counts().get(&1), Some(&2), "a refusal isn't counted");
+        assert_eq!(slots.counts().get(&2), None);
     }
 }

@@ -5,13 +5,14 @@ use std::{io::SeekFrom, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _};
 use idl::base::Code;
+use settings::client_network;
 use tokio::{
     fs::File,
     io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _, BufWriter},
 };
 
-use super::slots::{Slot, SpoolClaim};
-use crate::{app::App, error::ApiError};
+use super::slots::{Slot, SlotClaim};
+use crate::{app::App, client_address::ClientAddress, error::ApiError};
 
 /// Size of a read or write, in bytes.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -29,14 +30,15 @@ impl<'a> Spool<'a> {
     /// No slot is free, the file breaks off, or the disk fails.
     pub async fn fill<S>(
         app: &'a App,
-        claim: &Arc<SpoolClaim>,
+        client: ClientAddress,
+        claim: &Arc<SlotClaim>,
         mut source: S,
     ) -> Result<Self, ApiError>
     where
         S: Stream<Item = Result<Bytes, ApiError>> + Unpin,
     {
-        let slot = app.spool_slots.take(claim).await;
-        let slot = slot.ok_or_else(|| ApiError::new(Code::TOO_MANY_REQUESTS))?;
+        let slot = app.spool_slots.take(client_network(client.0), claim);
+        let slot = slot.await?;
         let file = tokio::task::spawn_blocking(tempfile::tempfile)
             .await
             .map_err(|error| disk_error(&error))?
@@ -44,7 +46,7 @@ impl<'a> Spool<'a> {
         let mut writer = BufWriter::with_capacity(BUFFER_BYTES, File::from_std(file));
         while let Some(chunk) = source.next().await {
             let chunk = chunk?;
-            slot.received(chunk.len());
+            claim.received(chunk.len());
             writer
                 .write_all(&chunk)
                 .await

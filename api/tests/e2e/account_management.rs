@@ -6,6 +6,7 @@ use serde_json::json;
 use testkit::{Account, Client, Reply, System, eventually, media};
 
 use crate::{
+    private_reads::{all_are, private_reads},
     scene::{ids, publish_video, user_counts},
     shapes::{comments, videos},
     shared_system, system_builder,
@@ -44,10 +45,16 @@ async fn a_new_password_ends_the_old_one_and_all_tokens_but_the_new_one() {
         .await
         .ok();
     assert_eq!(session["user_id"], account.user_id);
+    let peer = client.new_account().await.user_id;
     for ended in [&account.token, other] {
         assert!(!may_write(&client, ended).await);
+        let reads = private_reads(&client, ended, peer).await;
+        assert!(all_are(10003, &reads), "{reads:?}");
     }
-    assert!(may_write(&client, session["token"].as_str().unwrap()).await);
+    let new = session["token"].as_str().unwrap();
+    assert!(may_write(&client, new).await);
+    let reads = private_reads(&client, new, peer).await;
+    assert!(all_are(0, &reads), "{reads:?}");
     client
         .login(&account.name, &account.password)
         .await
@@ -144,6 +151,8 @@ async fn assert_all_gone(
         .await
         .refused(10005);
     assert!(!may_write(&client, &leaver.token).await);
+    let reads = private_reads(&client, &leaver.token, stayer.user_id).await;
+    assert!(all_are(10003, &reads), "{reads:?}");
 }
 
 #[tokio::test]
@@ -282,6 +291,30 @@ async fn who_is_blocked_follows_no_longer_and_sends_nothing() {
     assert_eq!(followers().await, 2);
 }
 
+#[tokio::test]
+async fn who_is_gone_can_be_unblocked_and_not_blocked() {
+    let system = shared_system().await;
+    let client = system.client();
+    let (one, other) = (client.new_account().await, client.new_account().await);
+    let id = other.user_id.to_string();
+    let set = async |action: &str| {
+        let query = [("to_user_id", id.as_str()), ("action_type", action)];
+        post(&client, "/douyin/user/block/", &one, &query).await
+    };
+    set("1").await.ok();
+    let right = [("password", other.password.as_str())];
+    post(&client, "/douyin/user/delete/", &other, &right)
+        .await
+        .ok();
+    set("1").await.refused(10006);
+    set("2").await.ok();
+    let blocks = format!(
+        "SELECT COUNT(*) FROM blocks WHERE user_id = {}",
+        one.user_id
+    );
+    assert_eq!(system.database().value::<i64>(&blocks).await, 0);
+}
+
 /// Runs an operator's command; whether it succeeded, and what it said.
 fn moderate(system: &System, arguments: &[&str]) -> (bool, String) {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/debug/moderate");
@@ -324,6 +357,9 @@ async fn an_operator_takes_down_and_suspends_and_the_reasons_are_kept() {
         (!may_write(&client, &author.token).await).then_some(())
     })
     .await;
+    let peer = client.new_account().await.user_id;
+    let reads = private_reads(&client, &author.token, peer).await;
+    assert!(all_are(10003, &reads), "{reads:?}");
     command(&["readmit", &user_id, "said", "sorry"]);
     let login = client.login(&author.name, &author.password).await.ok();
     assert!(may_write(&client, login["token"].as_str().unwrap()).await);

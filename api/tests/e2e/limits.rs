@@ -182,6 +182,42 @@ async fn behind_a_trusted_proxy_each_client_and_each_user_has_limits_of_their_ow
 }
 
 #[tokio::test]
+async fn a_body_that_nobody_reads_wins_no_request_and_costs_an_address_no_more_than_its_limit() {
+    const PER_MINUTE: u64 = 60;
+    // One a second comes back.
+    let soon = Duration::from_secs(2);
+    let system = system_builder()
+        .set("limits.request_per_address", PER_MINUTE)
+        .start()
+        .await;
+    let client = system.client();
+    let send = async |method: &Method, path: &str| {
+        let request = client.request(method.clone(), path).body("x");
+        client.send(request).await
+    };
+    for (method, path) in [
+        (Method::GET, "/v/7"),
+        (Method::GET, "/nowhere"),
+        (Method::PUT, "/douyin/feed/"),
+        (Method::POST, "/douyin/user/login/"),
+    ] {
+        let mut asked = 0;
+        while !is_refused(&send(&method, path).await, soon) {
+            asked += 1;
+            assert!(asked < 20 * PER_MINUTE, "{path}: for ever");
+        }
+    }
+    // These are refused before their body is read.
+    let mut refused = 0;
+    for _ in 0..2 * PER_MINUTE {
+        let reply = send(&Method::POST, "/douyin/favorite/action/?token=%zz").await;
+        refused += u64::from(is_refused(&reply, soon));
+    }
+    assert!(refused > 0);
+    while !is_refused(&client.feed(&[]).await, soon) {}
+}
+
+#[tokio::test]
 async fn without_redis_the_limits_hold_and_probes_have_none() {
     let system = system_builder()
         .own_redis()

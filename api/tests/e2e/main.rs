@@ -47,7 +47,9 @@ mod operations;
 mod ownership;
 mod pages;
 mod parameters;
+mod picture_slots;
 mod primary_away;
+mod private_reads;
 mod profile;
 mod protobuf;
 mod publish;
@@ -66,6 +68,7 @@ mod tls;
 mod tokens;
 mod traces;
 mod transcoders;
+mod upload_slots;
 
 use testkit::{Builder, Lent, SharedSystem, System};
 

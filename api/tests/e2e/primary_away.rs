@@ -42,6 +42,11 @@ impl Scene {
         vec![
             ("feed", client.feed(&[]).await),
             ("own feed", client.feed(&[("token", token)]).await),
+            ("own works", client.publish_list(&[("token", token)]).await),
+            (
+                "friends",
+                client.relation_list("friend", &[("token", token)]).await,
+            ),
             ("works", client.works(*user_id).await),
             ("user", client.user(*user_id, token).await),
             ("comments", client.comments(self.video_id).await),

@@ -1,4 +1,4 @@
-//! Tokens of accounts that a restored database lacks: they can't write, and never become another user's.
+//! Tokens of accounts that a restored database lacks: they can't write, read nothing private, and never become another user's.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use settings::Secret;
 use testkit::{Account, Client, JWT_KEYS, System, media};
 
 use crate::{
+    private_reads::{all_are, private_reads},
     scene::{publish_video, seen_by},
     store::StoredState,
     system_builder,
@@ -31,8 +32,16 @@ async fn rows(system: &System) -> (i64, i64, StoredState) {
     )
 }
 
-/// Every write there is, with this token.
-async fn all_refused(client: &Client, token: &str, video_id: i64, comment_id: i64) {
+/// Every write there is, and every read of what is a user's alone, with this token of somebody other than the author.
+async fn all_refused(
+    client: &Client,
+    token: &str,
+    author: &Account,
+    video_id: i64,
+    comment_id: i64,
+) {
+    let reads = private_reads(client, token, author.user_id).await;
+    assert!(all_are(10003, &reads), "{reads:?}");
     client.like(token, video_id).await.refused(10003);
     client.unlike(token, video_id).await.refused(10003);
     client.comment(token, video_id, "说").await.refused(10003);
@@ -52,19 +61,22 @@ async fn all_refused(client: &Client, token: &str, video_id: i64, comment_id: i6
 }
 
 #[tokio::test]
-async fn a_token_of_a_user_who_is_not_there_writes_nothing() {
+async fn a_token_of_a_user_who_is_not_there_writes_nothing_and_reads_nothing_private() {
     let system = system_builder().start().await;
     let client = system.client();
     let (author, lost) = (client.new_account().await, client.new_account().await);
+    let other = client.new_account().await;
     let video_id = publish_video(&client, &author).await;
     let comment = client.comment(&author.token, video_id, "说").await.ok();
     let comment_id = comment["comment"]["id"].as_i64().unwrap();
     forget(&system, &lost).await;
     let before = rows(&system).await;
-    all_refused(&client, &lost.token, video_id, comment_id).await;
+    all_refused(&client, &lost.token, &author, video_id, comment_id).await;
     assert_eq!(rows(&system).await, before);
     // Everybody else stays logged in.
     client.like(&author.token, video_id).await.ok();
+    let reads = private_reads(&client, &author.token, other.user_id).await;
+    assert!(all_are(0, &reads), "{reads:?}");
 }
 
 #[tokio::test]
@@ -84,8 +96,10 @@ async fn a_token_is_nobody_elses_when_its_id_is_given_once_more() {
     let said = client.comment(&heir.token, video_id, "说").await.ok();
     let comment_id = said["comment"]["id"].as_i64().unwrap();
     let before = rows(&system).await;
-    all_refused(&client, &lost.token, video_id, comment_id).await;
+    all_refused(&client, &lost.token, &author, video_id, comment_id).await;
     assert_eq!(rows(&system).await, before);
+    let reads = private_reads(&client, &heir.token, author.user_id).await;
+    assert!(all_are(0, &reads), "{reads:?}");
     let video = seen_by(&system, &heir, &author, video_id).await;
     assert_eq!(video["is_favorite"], true);
     client.unlike(&heir.token, video_id).await.ok();

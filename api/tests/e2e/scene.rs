@@ -1,9 +1,14 @@
 //! Set-up for tests of likes and comments: videos with an audience, and what it sees.
 
+use std::time::Duration;
+
 use serde_json::Value;
-use testkit::{Account, Client, System, media};
+use testkit::{Account, Client, System, eventually, media};
 
 use crate::shapes::{feed_page, videos};
+
+/// By when an API that has just been started has found the services.
+const READY: Duration = Duration::from_secs(30);
 
 /// Publishes a video of `author`, and gives its id.
 pub async fn publish_video(client: &Client, author: &Account) -> i64 {
@@ -13,6 +18,21 @@ pub async fn publish_video(client: &Client, author: &Account) -> i64 {
         .ok();
     let works = videos(&client.works(author.user_id).await.ok());
     works[0]["id"].as_i64().unwrap()
+}
+
+/// A client of each process of the API, once it has found the services.
+pub async fn each_api(system: &System) -> Vec<Client> {
+    let mut apis = Vec::new();
+    for process in system.instances("api") {
+        let api = Client::new(&format!("http://{}", process.address().await));
+        eventually(READY, "an API that has found the services", async || {
+            let reply = api.get("/readyz", &[]).await;
+            (reply.body["state"] == "up").then_some(())
+        })
+        .await;
+        apis.push(api);
+    }
+    apis
 }
 
 /// A film as `viewer` sees it, on the feed and in its author's list, each from a connection of its own; both must agree.

@@ -17,36 +17,36 @@ use tokio::{
 use crate::{store::assert_empty_soon, system_builder};
 
 /// Enough for anything that is to happen soon, on a busy machine.
-const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_secs(60);
 const MAX_CONNECTIONS: usize = 50;
 const SLOTS: usize = 8;
 /// Longer than a test: it isn't the pace that helps.
-const LONG_S: u64 = 600;
+pub const LONG_S: u64 = 600;
 /// A file begins, and no token has come.
-const FILE_FIRST: &str =
+pub const FILE_FIRST: &str =
     "--b\r\ncontent-disposition: form-data; name=\"data\"; filename=\"film.mp4\"\r\n\r\n";
 const TITLE: &str = "--b\r\ncontent-disposition: form-data; name=\"title\"\r\n\r\nSlow\r\n";
 
 /// The head of an upload.
-fn head(query: &str, headers: &str) -> String {
+pub fn head(query: &str, headers: &str) -> String {
     format!(
         "POST /douyin/publish/action/{query} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: multipart/form-data; boundary=b\r\ncontent-length: 1000000\r\n{headers}\r\n"
     )
 }
 
 /// From a loopback address of its own.
-async fn connect(to: SocketAddr, from: Ipv4Addr) -> TcpStream {
+pub async fn connect(to: SocketAddr, from: Ipv4Addr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((from, 0).into()).unwrap();
     socket.connect(to).await.unwrap()
 }
 
-fn host(last: u8) -> Ipv4Addr {
+pub fn host(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 0, last)
 }
 
 /// Sends `begin`, then a byte now and then until it is cut; drips no more when the set is dropped.
-async fn drip(drips: &mut JoinSet<()>, to: SocketAddr, from: Ipv4Addr, begin: String) {
+pub async fn drip(drips: &mut JoinSet<()>, to: SocketAddr, from: Ipv4Addr, begin: String) {
     let mut stream = connect(to, from).await;
     // One that was cut already is as good.
     let _ = stream.write_all(begin.as_bytes()).await;
@@ -58,7 +58,7 @@ async fn drip(drips: &mut JoinSet<()>, to: SocketAddr, from: Ipv4Addr, begin: St
 }
 
 /// What comes until the other side closes: its status and JSON.
-async fn reply(stream: &mut TcpStream) -> (String, Value) {
+pub async fn reply(stream: &mut TcpStream) -> (String, Value) {
     let mut bytes = Vec::new();
     let read = tokio::time::timeout(SOON, stream.read_to_end(&mut bytes));
     // What came before a reset is the reply all the same.
@@ -74,7 +74,7 @@ async fn used(system: &System, semaphore: &str) -> usize {
     metrics.sum("semaphore_permits_used", &[("semaphore", semaphore)]) as usize
 }
 
-async fn until_used(system: &System, semaphore: &str, count: usize) {
+pub async fn until_used(system: &System, semaphore: &str, count: usize) {
     eventually(SOON, &format!("{count} {semaphore}"), async || {
         (used(system, semaphore).await >= count).then_some(())
     })
@@ -82,7 +82,7 @@ async fn until_used(system: &System, semaphore: &str, count: usize) {
 }
 
 /// Whoever comes now is served, on a connection of their own.
-async fn serves(system: &System, account: &Account) {
+pub async fn serves(system: &System, account: &Account) {
     for _ in 0..3 {
         assert_eq!(system.client().get("/healthz", &[]).await.http, 200);
         system.client().feed(&[]).await.ok();
@@ -171,6 +171,29 @@ async fn behind_a_trusted_proxy_its_client_with_the_most_places_gives_one_up() {
     assert_eq!((status.as_str(), &json["status_code"]), ("200", &0.into()));
 }
 
+/// Sends `begin`, then a byte every 100 ms; what comes until the other side closes.
+pub async fn cut_off(to: SocketAddr, begin: &str) -> String {
+    let mut stream = connect(to, host(1)).await;
+    stream.write_all(begin.as_bytes()).await.unwrap();
+    let (mut read, mut write) = stream.into_split();
+    let dripping = async {
+        while write.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let mut bytes = Vec::new();
+    let answer = async {
+        let cut = tokio::time::timeout(SOON, read.read_to_end(&mut bytes));
+        let _ = cut.await.expect("an end in time");
+    };
+    tokio::select! {
+        () = answer => {}
+        () = dripping => {}
+    }
+    let _ = read.read_to_end(&mut bytes).await;
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 #[tokio::test]
 async fn a_body_that_drips_is_cut_before_its_token_and_after_it() {
     let system = system_builder()
@@ -190,25 +213,7 @@ async fn a_body_that_drips_is_cut_before_its_token_and_after_it() {
             head("", &bearer) + FILE_FIRST + &film,
         ),
     ] {
-        let mut stream = connect(to, host(1)).await;
-        stream.write_all(begin.as_bytes()).await.unwrap();
-        let (mut read, mut write) = stream.into_split();
-        let dripping = async {
-            while write.write_all(b"x").await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        let mut bytes = Vec::new();
-        let answer = async {
-            let cut = tokio::time::timeout(SOON, read.read_to_end(&mut bytes));
-            let _ = cut.await.expect(case);
-        };
-        tokio::select! {
-            () = answer => {}
-            () = dripping => {}
-        }
-        let _ = read.read_to_end(&mut bytes).await;
-        let text = String::from_utf8_lossy(&bytes);
+        let text = cut_off(to, &begin).await;
         assert!(text.starts_with("HTTP/1.1 408"), "{case}: {text}");
     }
     assert_empty_soon(&system, "an upload that dripped").await;

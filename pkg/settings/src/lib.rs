@@ -10,6 +10,7 @@ mod keys;
 mod limits;
 mod network;
 mod ranges;
+mod scratch;
 mod secret;
 mod sources;
 mod tls;
@@ -23,6 +24,7 @@ pub use choices::{
 };
 pub use error::SettingsError;
 pub use network::{Network, client_network};
+pub use scratch::{SCRATCH_UNIT, rendition_bytes};
 pub use secret::Secret;
 
 /// The defaults, with every key explained: also the example of a settings file.
@@ -185,7 +187,15 @@ sections! {
         upload_bytes_per_user_day: u64,
     }
     /// `[upload]`
-    Upload { max_bytes: u64, part_bytes: usize, stall_timeout_s: u64, spool_slots: usize, deadline_s: u64 }
+    Upload {
+        max_bytes: u64,
+        part_bytes: usize,
+        parallel: usize,
+        parallel_per_user: usize,
+        stall_timeout_s: u64,
+        spool_slots: usize,
+        deadline_s: u64,
+    }
     /// `[reaper]`
     Reaper { age_s: u64, period_s: u64, unknown_age_s: u64 }
     /// `[media]`

@@ -128,6 +128,30 @@ fn a_videos_limits_are_above_zero() {
     }
 }
 
+#[test]
+fn scratch_space_that_the_longest_video_does_not_fit_into_stops_the_start() {
+    let mib = |count: u64| (count << 20).to_string();
+    let with = |key: &str, value: &str| load(&[(&format!("DOUSHENG_{key}"), value)]);
+    with("MEDIA__SCRATCH_BYTES", &mib(4243)).unwrap();
+    for (key, bad) in [
+        ("MEDIA__SCRATCH_BYTES", mib(4242)),
+        ("MEDIA__MAX_DURATION_S", "7200".to_owned()),
+        ("MEDIA__MAX_DURATION_S", "1000000000000000".to_owned()),
+        ("TRANSCODER__MAX_BIT_RATE", "12000000".to_owned()),
+        ("TRANSCODER__SMALL_BIT_RATE", "7900000".to_owned()),
+    ] {
+        let error = with(key, &bad).unwrap_err().to_string();
+        assert!(error.contains("media.scratch_bytes: "), "{key}: {error}");
+        assert!(error.contains("media.max_duration_s"), "{key}: {error}");
+    }
+    // Without small renditions the full one has all of it.
+    let full_alone = [
+        ("DOUSHENG_MEDIA__SMALL_HEIGHT", "0"),
+        ("DOUSHENG_MEDIA__SCRATCH_BYTES", &mib(3520)),
+    ];
+    load(&full_alone).unwrap();
+}
+
 fn explain(text: &str, variables: &[(&str, &str)]) -> String {
     let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
     file.write_all(text.as_bytes()).unwrap();
@@ -290,6 +314,8 @@ fn a_pace_that_no_body_could_keep_stops_the_start_by_its_name() {
         ("http.min_body_rate_after_s", "3601"),
         ("http.max_connections_per_address", "10001"),
         ("upload.stall_timeout_s", "3601"),
+        ("upload.parallel", "0"),
+        ("upload.parallel_per_user", "10001"),
     ] {
         let variable = format!("DOUSHENG_{}", key.to_uppercase().replace('.', "__"));
         let error = load(&[(&variable, bad)]).unwrap_err().to_string();

@@ -45,6 +45,16 @@ impl Settings {
                 "must be 5 MiB to 64 MiB",
             ),
             (
+                (1..=10_000).contains(&self.upload.parallel),
+                "upload.parallel",
+                "must be 1 to 10000",
+            ),
+            (
+                (1..=10_000).contains(&self.upload.parallel_per_user),
+                "upload.parallel_per_user",
+                "must be 1 to 10000",
+            ),
+            (
                 (1..=3600).contains(&self.upload.stall_timeout_s),
                 "upload.stall_timeout_s",
                 "must be 1 to 3600",

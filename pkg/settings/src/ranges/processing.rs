@@ -120,6 +120,12 @@ impl Settings {
                 "transcoder.small_bit_rate",
                 rate,
             ),
+            (
+                self.longest_video_fits(),
+                "media.scratch_bytes",
+                "must hold the renditions of a video of media.max_duration_s, at transcoder.max_bit_rate and transcoder.small_bit_rate: raise \
+                 it, or lower one of these",
+            ),
         ]
     }
 }

@@ -1,0 +1,90 @@
+//! A body that ends with a refusal when its upload is evicted, or hasn't come whole by its deadline.
+//!
+//! The refusal comes as an error of the stream. So whoever stores the body ends in order, with no part in flight.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use idl::base::Code;
+use tokio::time::{Instant, sleep_until};
+
+use super::slots::SlotClaim;
+use crate::error::ApiError;
+
+/// `body` until `claim` is evicted or the deadline is over. What comes is counted for the claim.
+pub fn interruptible<S>(
+    body: S,
+    claim: Arc<SlotClaim>,
+    deadline: Instant,
+) -> impl Stream<Item = Result<Bytes, ApiError>> + Send
+where
+    S: Stream<Item = Result<Bytes, ApiError>> + Send + Unpin,
+{
+    let begin = Some((body, claim, Box::pin(sleep_until(deadline))));
+    futures::stream::unfold(begin, |state| async move {
+        let (mut body, claim, mut deadline) = state?;
+        let next = tokio::select! {
+            next = body.next() => next,
+            () = claim.evicted() => Some(Err(ApiError::new(Code::TOO_MANY_REQUESTS))),
+            () = &mut deadline => Some(Err(ApiError::request_timeout())),
+        };
+        match next? {
+            Ok(chunk) => {
+                claim.received(chunk.len());
+                Some((Ok(chunk), Some((body, claim, deadline))))
+            }
+            Err(error) => Some((Err(error), None)),
+        }
+    })
+    .fuse()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::stream;
+
+    use super::*;
+    use crate::upload::slots::Slots;
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    #[tokio::test]
+    async fn what_is_whole_passes_and_what_takes_too_long_ends_with_a_refusal() {
+        let chunks = || stream::iter([Ok(Bytes::from_static(b"some"))]);
+        let claim = Arc::new(SlotClaim::default());
+        let body = interruptible(chunks(), claim.clone(), Instant::now() + LONG);
+        let read: Vec<_> = body.map(Result::unwrap).collect().await;
+        assert_eq!(read, ["some"]);
+
+        let unending = chunks().chain(stream::pending());
+        let soon = Instant::now() + Duration::from_millis(50);
+        let body = interruptible(unending, claim, soon);
+        let read: Vec<_> = body.collect().await;
+        let error = read.last().unwrap().as_ref().unwrap_err();
+        assert_eq!(error.http_status(), 408);
+    }
+
+    #[tokio::test]
+    async fn an_evicted_upload_ends_with_a_refusal_that_says_so() {
+        let slots = Slots::new("test", 2, 2, 1);
+        let [claim, other, newcomer] = [(); 3].map(|()| Arc::new(SlotClaim::default()));
+        let slot = slots.take(1, &claim).await.unwrap();
+        let _other_slot = slots.take(1, &other).await.unwrap();
+        let body = stream::pending::<Result<Bytes, ApiError>>();
+        let body = interruptible(body, claim, Instant::now() + LONG);
+        let evicted = async {
+            let read: Vec<_> = body.collect().await;
+            drop(slot);
+            read
+        };
+        let (taken, read) = tokio::join!(slots.take(2, &newcomer), evicted);
+        assert!(taken.is_ok());
+        let [Err(error)] = &read[..] else {
+            panic!("{read:?}");
+        };
+        assert_eq!(error.code(), Code::TOO_MANY_REQUESTS);
+    }
+}
