@@ -14,7 +14,7 @@ use testkit::eventually;
 
 use crate::{
     fixture,
-    stage::{HOT, KEY, PATIENCE, Stage, answers, connected},
+    stage::{EPOCH, HOT, KEY, PATIENCE, Stage, answers, connected, run_id},
 };
 
 fn since(counters: &Counters, before: Stats) -> Stats {
@@ -83,6 +83,8 @@ async fn a_page_costs_one_round_trip_a_database_when_warm_and_one_statement_when
 #[tokio::test]
 async fn of_two_commits_the_later_one_wins_in_whatever_order_they_arrive() {
     let stage = Stage::set(2000).await;
+    let before = stage.position().await.seq;
+    assert!(before < 99_000_000, "the test's positions are later");
     let tell = async |seq: u64, count: i64| {
         let counts = HashMap::from([(HOT, count), (VideoComments(1), count)]);
         stage.counters.publish_commit(at(seq), &counts).await;
@@ -90,15 +92,16 @@ async fn of_two_commits_the_later_one_wins_in_whatever_order_they_arrive() {
         stage.read(HOT).await
     };
     // Absent: created.
-    assert_eq!(tell(20, 5).await, 5);
+    assert_eq!(tell(99_000_020, 5).await, 5);
     // Older, and the same once more.
-    assert_eq!(tell(19, 4).await, 5);
-    assert_eq!(tell(20, 6).await, 5);
-    // Ordered as numbers, not as text; what a loader stored has the lowest.
-    assert_eq!(tell(100, 7).await, 7);
-    stage.favorites(&["SET", KEY, "3 0 1"]);
-    stage.comments(&["SET", "t:{v1}:comments", "3 0 1"]);
-    assert_eq!(tell(1, 8).await, 8);
+    assert_eq!(tell(99_000_019, 4).await, 5);
+    assert_eq!(tell(99_000_020, 6).await, 5);
+    // Ordered as numbers, not as text.
+    assert_eq!(tell(100_000_000, 7).await, 7);
+    let older = format!("3 {before} 1");
+    stage.favorites(&["SET", KEY, &older]);
+    stage.comments(&["SET", "t:{v1}:comments", &older]);
+    assert_eq!(tell(before + 1, 8).await, 8);
     assert!(stage.favorites(&["TTL", KEY]).parse::<i64>().unwrap() > 500);
 }
 
@@ -112,10 +115,13 @@ async fn whatever_is_no_count_is_replaced() {
         &["SET", KEY, "1999999999999999999 1 1"],
         &["SET", KEY, ""],
         &["LPUSH", KEY, "a"],
+        // From before the epoch.
+        &["SET", KEY, "9 0 1"],
     ] {
         stage.favorites(make_wrong);
         assert_eq!(stage.read(HOT).await, 7, "{make_wrong:?}");
-        assert!(stage.favorites(&["GET", KEY]).starts_with("7 0 "));
+        let loaded = format!("7 {} ", stage.epoch().unwrap());
+        assert!(stage.favorites(&["GET", KEY]).starts_with(&loaded));
         stage.favorites(&["DEL", KEY]);
         stage.favorites(make_wrong);
         let counts = HashMap::from([(HOT, 8)]);
@@ -153,13 +159,14 @@ async fn a_hit_renews_once_per_half_ttl() {
             assert_eq!(values.unwrap()[&HOT], 5);
         }
     };
+    let seq = stage.position().await.seq;
     // Just before its half: left alone.
-    let young = format!("5 9 {}", now - 20);
+    let young = format!("5 {seq} {}", now - 20);
     stage.favorites(&["SET", KEY, &young, "EX", "40"]);
     read().await;
     assert_eq!(stage.favorites(&["GET", KEY]), young);
     // After it: the expiry is whole again, the count and its position are what they were.
-    let old = format!("5 9 {}", now - 40);
+    let old = format!("5 {seq} {}", now - 40);
     stage.favorites(&["SET", KEY, &old, "EX", "20"]);
     read().await;
     eventually(PATIENCE, "the renewal", async || {
@@ -167,7 +174,8 @@ async fn a_hit_renews_once_per_half_ttl() {
     })
     .await;
     let text = stage.favorites(&["GET", KEY]);
-    let renewed = text.strip_prefix("5 9 ").unwrap().parse::<u64>().unwrap();
+    let renewed = text.strip_prefix(&format!("5 {seq} ")).unwrap();
+    let renewed = renewed.parse::<u64>().unwrap();
     assert!(renewed >= now, "{text}");
     assert!(stage.favorites(&["TTL", KEY]).parse::<i64>().unwrap() > 40);
     for _ in 0..5 {
@@ -302,6 +310,29 @@ async fn a_pass_compares_every_count_and_touches_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_pass_ends_an_epoch_of_a_commit_that_the_database_does_not_have() {
+    let stage = Stage::set(2000).await;
+    stage.count(HOT, 7).await;
+    // As when an older dump was restored, and Redis was not emptied.
+    let future = 999_999_999_999_999;
+    let epoch = format!("{} 1 {future} 0-1-{future}", run_id(&stage.redis));
+    stage.favorites(&["SET", EPOCH, &epoch]);
+    assert_eq!(stage.read(HOT).await, 7);
+    let loaded = format!("7 {future} ");
+    assert!(stage.favorites(&["GET", KEY]).starts_with(&loaded));
+    let position = stage.count(HOT, 1).await;
+    let counts = HashMap::from([(HOT, 8)]);
+    stage.counters.publish_commit(position, &counts).await;
+    stage.pass().await;
+    assert_eq!(stage.read(HOT).await, 8);
+    eventually(PATIENCE, "an epoch of the database", async || {
+        stage.epoch().filter(|epoch| *epoch < future)
+    })
+    .await;
+    assert_eq!(stage.read(HOT).await, 8);
+}
+
+#[tokio::test]
 async fn systems_that_share_a_redis_see_only_their_own() {
     let stage = Stage::set(2000).await;
     let mut settings = stage.settings.clone();
@@ -325,12 +356,13 @@ async fn systems_that_share_a_redis_see_only_their_own() {
 #[tokio::test]
 async fn counts_are_right_again_after_flushall_and_after_script_flush() {
     let stage = Stage::set(2000).await;
-    let position = stage.count(HOT, 7).await;
+    stage.count(HOT, 7).await;
     assert_eq!(stage.read(HOT).await, 7);
     // Until an epoch is made, MySQL answers.
     stage.favorites(&["FLUSHALL"]);
     assert_eq!(stage.read(HOT).await, 7);
     answers(&stage.counters).await;
+    let position = stage.position().await;
     let before = stage.counters.stats();
     stage.favorites(&["SCRIPT", "FLUSH"]);
     let counts = HashMap::from([(HOT, 8), (VideoFavorites(2), 1), (VideoComments(2), 1)]);

@@ -1,12 +1,15 @@
 //! Deletions: of a write and a deletion at once, in either order, nothing stays; sweeps are bounded, and counts follow.
 
+use std::time::Duration;
+
 use dal::{
     DalError, Db, Deleted, Reader,
     comments::{self, Comments, DeleteComment, NewComment},
     counts::{self, Counter},
     deletions::{self, Begun, By},
     favorites::{self, Favorites},
-    orphans, reconcile, videos,
+    jobs, orphans, reconcile, uploads,
+    videos::{self, NewVideo, Outcome},
 };
 use futures::future::join_all;
 use telemetry::cost;
@@ -277,14 +280,14 @@ async fn a_video_is_deleted_by_its_author_alone_and_what_is_left_to_do_is_writte
     // Likes that are still there refer to nothing that is lost.
     let favorites = Favorites::start(db.clone(), counters.clone());
     favorites.set(like(1, video.id)).await.unwrap();
-    let orphans = orphans::find(&db).await.unwrap();
+    let orphans = orphans::find(&db).await.unwrap().named;
     assert!(
         orphans.iter().all(|one| one.refers_to != "videos"),
         "{orphans:?}"
     );
     deletions::finish(&db, video.id).await.unwrap();
     assert_eq!(deletions::pending(&db, 0, 10).await.unwrap(), []);
-    let orphans = orphans::find(&db).await.unwrap();
+    let orphans = orphans::find(&db).await.unwrap().named;
     assert!(
         orphans.iter().any(|one| one.refers_to == "videos"),
         "{orphans:?}"
@@ -301,12 +304,64 @@ async fn a_video_is_deleted_by_its_author_alone_and_what_is_left_to_do_is_writte
     assert_eq!(database.value::<String>(log).await, "take down video: spam");
 }
 
+/// A video of this author that isn't the upload: made of it by a job, or when it was published.
+async fn with_derived(db: &Db, author_id: i64, upload: &str, by_job: bool) -> i64 {
+    let counters = fixture::without_redis(db);
+    let derived = format!("{upload}-derived");
+    uploads::record(db, upload, author_id).await.unwrap();
+    uploads::record(db, &derived, author_id).await.unwrap();
+    let media = fixture::new_video(author_id, &derived).media;
+    let new = fixture::new_video(author_id, upload);
+    if !by_job {
+        let new = NewVideo { media, ..new };
+        return videos::publish(db, &counters, &new).await.unwrap().id;
+    }
+    let outcome = Outcome::Job { max_unfinished: 20 };
+    let new = NewVideo { outcome, ..new };
+    let video = videos::publish(db, &counters, &new).await.unwrap();
+    let job = jobs::claim(db, &counters, upload, PATIENCE).await.unwrap();
+    let replaced = jobs::Replaced {
+        keep_original: false,
+        ttl: Duration::from_secs(3600),
+    };
+    jobs::finish(db, &counters, &job.unwrap(), &media, replaced)
+        .await
+        .unwrap();
+    video.id
+}
+
+#[tokio::test]
+async fn an_original_that_was_replaced_and_is_still_stored_goes_with_the_video() {
+    let (database, db) = fixture::migrated().await;
+    let counters = fixture::without_redis(&db);
+    for by_job in [true, false] {
+        let video_id = with_derived(&db, 5, "mine", by_job).await;
+        let other = with_derived(&db, 5, "other", by_job).await;
+        let begun = deletions::begin(&db, &counters, video_id, By::Author(5)).await;
+        let Begun::Deletion(deletion) = begun.unwrap() else {
+            panic!("no deletion");
+        };
+        let all = ["mine-derived", "mine-derived.jpg", "mine"];
+        assert_eq!(deletion.object_keys, all);
+        assert_eq!(deletions::pending(&db, 0, 10).await.unwrap(), [deletion]);
+        let left = "SELECT object_key FROM uploads";
+        assert_eq!(database.column::<String>(left).await, ["other"]);
+        deletions::begin(&db, &counters, other, By::Author(5))
+            .await
+            .unwrap();
+        assert_eq!(database.column::<String>(left).await, [""; 0]);
+        for video_id in [video_id, other] {
+            deletions::finish(&db, video_id).await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_deleted_author_publishes_no_more() {
     let (_database, db) = fixture::migrated().await;
     let counters = fixture::without_redis(&db);
     let video = fixture::publish(&db, 5, "k").await;
-    dal::uploads::record(&db, "l", 5).await.unwrap();
+    uploads::record(&db, "l", 5).await.unwrap();
     deletions::set_author_tombstone(&db, 5).await.unwrap();
     let refused = videos::publish(&db, &counters, &fixture::new_video(5, "l")).await;
     assert!(matches!(refused, Err(DalError::NotFound)), "{refused:?}");

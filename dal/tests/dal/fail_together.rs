@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dal::{
-    Db, Marks,
+    DalError, Db, Marks,
     comments::{Comments, NewComment},
     counters::Counters,
     counts::Counter::{self, VideoComments, VideoFavorites},
@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     fixture::{self, like},
-    stage::{HOT, KEY, PATIENCE, Stage},
+    stage::{EPOCH, HOT, KEY, PATIENCE, Stage, run_id},
 };
 
 /// What a process has of the databases.
@@ -154,6 +154,16 @@ async fn what_one_process_alone_can_not_tell_redis_is_counted_and_seen_by_others
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_writer_that_dies_with_debts_leaves_no_wrong_count_and_no_missing_mark() {
+    a_writer_dies_with_debts(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_dies_with_debts_leaves_nothing_wrong_though_the_leases_are_lost_then() {
+    a_writer_dies_with_debts(true).await;
+}
+
+/// `loses_leases`: before anybody notices its death, the sets of leases are lost, and nothing else.
+async fn a_writer_dies_with_debts(loses_leases: bool) {
     let stage = Stage::set(200).await;
     let reader = Process::start(&stage, stage.redis.url()).await;
     let proxy = TcpProxy::to(&stage.redis.url().replace("redis://", "")).await;
@@ -178,6 +188,16 @@ async fn a_writer_that_dies_with_debts_leaves_no_wrong_count_and_no_missing_mark
     let last = tokio::task::block_in_place(|| {
         std::thread::scope(|scope| scope.spawn(run).join().unwrap())
     });
+    if loses_leases {
+        stage.favorites(&["DEL", "t:counts:leases"]);
+        stage.comments(&["DEL", "t:counts:leases"]);
+        for bucket in 0..8 {
+            let leases = format!("t:{{m{bucket}}}:leases");
+            stage
+                .redis
+                .command(stage.settings.marks_db, &["DEL", &leases]);
+        }
+    }
     assert_eq!(reader.count(HOT).await, 5);
     eventually(PATIENCE, "trust", async || reader.trusts().await).await;
     assert_eq!(reader.count(HOT).await, 5);
@@ -192,6 +212,50 @@ async fn a_writer_that_dies_with_debts_leaves_no_wrong_count_and_no_missing_mark
         (stage.database.value::<i64>(rows).await == 0).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_was_declared_dead_while_it_is_cut_off_acknowledges_nothing_that_others_miss()
+{
+    let stage = Stage::set(200).await;
+    let reader = Process::start(&stage, stage.redis.url()).await;
+    let rows = async |condition: &str| -> Vec<String> {
+        let sql = format!("SELECT DISTINCT id FROM writers WHERE {condition} ORDER BY id");
+        stage.database.column(&sql).await
+    };
+    let others = rows("TRUE").await.join("', '");
+    let proxy = TcpProxy::to(&stage.redis.url().replace("redis://", "")).await;
+    let writer = Process::start(&stage, format!("redis://{}", proxy.address())).await;
+    everything_is_seen(&writer, &reader, 1, 2).await;
+    let is_writer = format!("id NOT IN ('{others}')");
+    let [id] = &rows(&is_writer).await[..] else {
+        panic!("one writer more")
+    };
+    proxy.shut();
+    // With the connection it loses its lock by name, and so the others remove it: nothing is missing in Redis yet.
+    let lock = format!("CONCAT('writer {id} ', LEFT(SHA2(DATABASE(), 256), 32))");
+    let held_by = format!("SELECT CAST(IS_USED_LOCK({lock}) AS SIGNED)");
+    let connection: i64 = stage.database.value(&held_by).await;
+    stage.database.execute(&format!("KILL {connection}")).await;
+    eventually(PATIENCE * 2, "a new id everywhere", async || {
+        let is_new = format!("{is_writer} AND id <> '{id}'");
+        let count = format!("SELECT COUNT(*) FROM writers WHERE {is_new}");
+        let is_removed = rows(&format!("id = '{id}'")).await.is_empty();
+        (is_removed && stage.database.value::<i64>(&count).await == 3).then_some(())
+    })
+    .await;
+    eventually(PATIENCE, "trust", async || reader.trusts().await).await;
+    let outcome = writer.favorites.set(like(3, 1)).await;
+    let counted = reader.count(HOT).await;
+    assert!(
+        matches!(outcome, Err(DalError::Unavailable(_))),
+        "{outcome:?}, {counted} of 3 counted"
+    );
+    proxy.open();
+    for process in [&writer, &reader] {
+        eventually(PATIENCE, "trust", async || process.trusts().await).await;
+    }
+    assert_eq!(reader.count(HOT).await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -226,7 +290,8 @@ async fn a_server_without_gtids_answers_everything_itself_and_says_what_it_lacks
     .await;
     // As if it had had them once: old counts, and nothing that says that they are old.
     redis.command(1, &["SET", KEY, "77 1 1"]);
-    redis.command(1, &["SET", "t:counts:epoch", "run 1 1 0-1-1"]);
+    let epoch = format!("{} 1 1 0-1-1", run_id(&redis));
+    redis.command(1, &["SET", EPOCH, &epoch]);
     redis.command(1, &["ZADD", "t:counts:leases", "+inf", "whole"]);
     for n in 1..=5 {
         assert!(process.favorites.set(like(n, 1)).await.unwrap());

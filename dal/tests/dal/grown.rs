@@ -25,7 +25,7 @@ async fn the_counts_of_a_grown_database_equal_its_rows() {
     assert!(output.status.success(), "{output:?}");
 
     assert_eq!(reconcile::differences(&db).await.unwrap(), []);
-    assert_eq!(orphans::find(&db).await.unwrap(), []);
+    assert_eq!(orphans::find(&db).await.unwrap(), orphans::Found::default());
     for (table, rows) in [("users", 1001), ("videos", 1001), ("comments", 5000)] {
         let count: i64 = database
             .value(&format!("SELECT COUNT(*) FROM {table}"))

@@ -27,6 +27,8 @@ mod jobs;
 mod marked;
 mod messages;
 mod model;
+mod overload;
+mod profiles;
 mod reconcile;
 mod replicas;
 mod routing;

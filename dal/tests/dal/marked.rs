@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use dal::{
-    Db, Marks, Reader,
+    DalError, Db, Marks, Reader,
     comments::{self, Comments, NewComment},
     counters::Counters,
+    counts::Counter::UserWorks,
     favorites::{self, Favorites},
     videos,
 };
@@ -14,10 +15,11 @@ use marks::{
     Subject::{self, User, Video},
 };
 use telemetry::cost;
-use testkit::{Engine, TcpProxy, eventually};
+use testkit::{Engine, Redis, TcpProxy, eventually};
 
 use crate::{
     fixture::{self, like},
+    replicas::own_servers,
     stage::{PATIENCE, Stage},
 };
 
@@ -85,6 +87,50 @@ async fn what_could_not_be_marked_is_on_the_replicas_before_it_is_acknowledged()
         let list = comments::list(&reading, n, None, 1, &reader).await.unwrap();
         assert_eq!(list.entries, [comment], "{:?}", reader.consistency);
     }
+}
+
+#[tokio::test]
+async fn a_publish_with_an_unknown_outcome_is_confirmed_only_when_nobody_misses_it() {
+    let (servers, redis) = tokio::join!(own_servers(1), Redis::start());
+    let mysql = fixture::mysql(&servers.url(0), &[&servers.url(1)]);
+    let direct = fixture::redis(&redis.url());
+    let others = Marks::connect(&direct, &mysql).unwrap();
+    let reading = Db::connect(&mysql).unwrap().with_marks(others.clone());
+    let counted = Counters::connect(&direct, reading.clone()).unwrap();
+    known(&others).await;
+    fixture::in_rotation(&reading).await;
+    let works = UserWorks(7);
+    assert_eq!(counted.read(&[works]).await.unwrap()[&works], 0);
+    // A process that has just started, and can't reach Redis yet, while the replica is late.
+    let proxy = TcpProxy::to(&redis.url().replace("redis://", "")).await;
+    proxy.shut();
+    let cut_off = fixture::redis(&format!("redis://{}", proxy.address()));
+    let marks = Marks::connect(&cut_off, &mysql).unwrap();
+    let db = Db::connect(&mysql).unwrap().with_marks(marks);
+    let counters = Counters::connect(&cut_off, db.clone()).unwrap();
+    dal::uploads::record(&db, "k", 7).await.unwrap();
+    servers.caught_up(0, 1).await;
+    servers.delay(1, 60).await;
+    let published = videos::publish(&db, &counters, &fixture::new_video(7, "k")).await;
+    let confirmed = videos::confirm(&db, &counters, "k").await;
+    for error in [published.err(), confirmed.err()] {
+        assert!(matches!(error, Some(DalError::Unavailable(_))), "{error:?}");
+    }
+    proxy.open();
+    let video = eventually(PATIENCE * 2, "a confirmed publish", async || {
+        videos::confirm(&db, &counters, "k").await.ok()
+    })
+    .await
+    .expect("it is stored");
+    let reader = Reader {
+        affinity: None,
+        consistency: others.read(&[User(7)]).await,
+    };
+    let list = videos::by_author(&reading, 7, None, 10, false, &reader).await;
+    assert_eq!(list.unwrap().entries, [video], "{:?}", reader.consistency);
+    assert_eq!(counted.read(&[works]).await.unwrap()[&works], 1);
+    // What isn't there isn't confirmed.
+    assert_eq!(videos::confirm(&db, &counters, "l").await.unwrap(), None);
 }
 
 /// Whoever reads these; they must be marked.

@@ -1,4 +1,4 @@
-//! Which servers answer under faults: late replicas, two with different lags, a switchover, overload.
+//! Which servers answer under faults: late replicas, two with different lags, a switchover.
 
 use std::time::{Duration, Instant};
 
@@ -8,8 +8,7 @@ use dal::{
     favorites, users,
 };
 use marks::{Consistency, StrictReason};
-use sea_orm::ConnectionTrait as _;
-use testkit::{Database, Engine, Replicated, TcpProxy, eventually};
+use testkit::{Engine, Replicated, TcpProxy, eventually};
 
 use crate::{
     fixture::{self, author_of},
@@ -35,14 +34,14 @@ pub async fn own_servers(replicas: usize) -> Replicated {
 }
 
 /// A like, as the row that it is.
-fn liked(user_id: i64, video_id: i64) -> String {
+pub fn liked(user_id: i64, video_id: i64) -> String {
     format!(
         "INSERT INTO favorites (user_id, video_id, author_id, liked_us, batch) VALUES ({user_id}, {video_id}, {}, {video_id}, 1)",
         author_of(video_id)
     )
 }
 
-async fn likes(db: &Db, user_id: i64, reader: &Reader) -> Result<Vec<i64>, DalError> {
+pub async fn likes(db: &Db, user_id: i64, reader: &Reader) -> Result<Vec<i64>, DalError> {
     Ok(favorites::list(db, user_id, None, 1000, reader)
         .await?
         .entries)
@@ -56,7 +55,7 @@ fn reader(user_id: i64) -> Reader {
 }
 
 /// Why replica number `n` (from 1) isn't asked; none: it is.
-async fn why_out(db: &Db, n: usize) -> Option<String> {
+pub async fn why_out(db: &Db, n: usize) -> Option<String> {
     let server = db.servers().swap_remove(n);
     match tokio::time::timeout(PATIENCE, server.ping()).await {
         Ok(Ok(())) => None,
@@ -65,7 +64,7 @@ async fn why_out(db: &Db, n: usize) -> Option<String> {
     }
 }
 
-async fn in_rotation(db: &Db, n: usize) {
+pub async fn in_rotation(db: &Db, n: usize) {
     eventually(PATIENCE, "the replica in rotation", async || {
         why_out(db, n).await.is_none().then_some(())
     })
@@ -81,7 +80,7 @@ fn through(url: &str, proxy: Option<&TcpProxy>) -> (String, String) {
 }
 
 /// A proxy to the server of a URL, and the URL that leads through it.
-async fn proxied(url: &str) -> (TcpProxy, String) {
+pub async fn proxied(url: &str) -> (TcpProxy, String) {
     let proxy = TcpProxy::to(&through(url, None).0).await;
     let url = through(url, Some(&proxy)).1;
     (proxy, url)
@@ -307,130 +306,6 @@ async fn a_replica_that_may_commit_in_another_order_than_the_primary_is_not_aske
     assert_eq!(likes(&db, 7, &Reader::ANY_REPLICA).await.unwrap(), [2, 1]);
     servers.execute(1, serial).await;
     in_rotation(&db, 1).await;
-}
-
-/// Locks a table for everybody else until the value goes.
-async fn lock(url: &str, table: &str) -> sea_orm::DatabaseTransaction {
-    let connection = sea_orm::Database::connect(url).await.unwrap();
-    let session = sea_orm::TransactionTrait::begin(&connection).await.unwrap();
-    session
-        .execute_unprepared(&format!("LOCK TABLES {table} WRITE"))
-        .await
-        .unwrap();
-    session
-}
-
-async fn unlock(session: sea_orm::DatabaseTransaction) {
-    session.execute_unprepared("UNLOCK TABLES").await.unwrap();
-}
-
-#[tokio::test]
-async fn one_slow_query_ejects_no_replica() {
-    let servers = own_servers(1).await;
-    let db = Db::connect(&fixture::mysql(&servers.url(0), &[&servers.url(1)])).unwrap();
-    in_rotation(&db, 1).await;
-    let admin = servers.url(1).replace("app:app", "admin:admin");
-    let slow = lock(&admin, "favorites").await;
-    // The primary answers in its place.
-    assert_eq!(
-        likes(&db, 7, &Reader::ANY_REPLICA).await.unwrap(),
-        [0_i64; 0]
-    );
-    assert_eq!(why_out(&db, 1).await, None, "after one slow query");
-    // But when it answers nothing any more others are asked, and then it isn't waited for.
-    eventually(PATIENCE, "the replica out of rotation", async || {
-        likes(&db, 7, &Reader::ANY_REPLICA).await.unwrap();
-        why_out(&db, 1).await
-    })
-    .await;
-    unlock(slow).await;
-    in_rotation(&db, 1).await;
-}
-
-#[tokio::test]
-async fn a_burst_that_fills_the_pool_of_a_replica_is_shed_and_neither_ejects_it_nor_stops_writes() {
-    let (database, _) = fixture::migrated().await;
-    let (proxy, url) = proxied(database.replica_url()).await;
-    let mut mysql = fixture::mysql(database.primary_url(), &[&url]);
-    mysql.max_connections = 2;
-    mysql.max_fallback_connections = 2;
-    let db = Db::connect(&mysql).unwrap();
-    in_rotation(&db, 1).await;
-    // Both connections are open before answers take their time.
-    let warm: Vec<_> = (0..8).map(|_| burst(&db)).collect();
-    for one in warm {
-        one.await.unwrap().unwrap();
-    }
-    // The watch polls through the proxy too, eight round trips a poll: all of them fit into its deadline.
-    proxy.delay(Duration::from_millis(40));
-    let burst: Vec<_> = (0..600).map(|_| burst(&db)).collect();
-    let asked = Instant::now();
-    let (mut answered, mut shed) = (0, 0);
-    let writes = tokio::spawn({
-        let db = db.clone();
-        async move {
-            for n in 0..20 {
-                users::create(&db, &format!("user {n}"), "hash")
-                    .await
-                    .unwrap();
-            }
-        }
-    });
-    for one in burst {
-        match one.await.unwrap() {
-            Ok(()) => answered += 1,
-            Err(DalError::Overloaded) => shed += 1,
-            Err(error) => panic!("{error}"),
-        }
-    }
-    assert!(answered > 0 && shed > 0, "{answered} answered, {shed} shed");
-    // Of 600 the replica can answer 50 a second: nobody waits for the last.
-    assert!(
-        asked.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        asked.elapsed()
-    );
-    writes.await.unwrap();
-    proxy.delay(Duration::ZERO);
-    assert_eq!(why_out(&db, 1).await, None, "after a burst");
-}
-
-fn burst(db: &Db) -> tokio::task::JoinHandle<Result<(), DalError>> {
-    let db = db.clone();
-    tokio::spawn(async move { likes(&db, 7, &Reader::ANY_REPLICA).await.map(|_| ()) })
-}
-
-#[tokio::test]
-async fn reads_that_no_replica_answers_take_nothing_from_writes() {
-    let database = Database::create().await;
-    let mut mysql = fixture::mysql(
-        database.primary_url(),
-        &["mysql://nobody:nothing@127.0.0.1:1/dt_none"],
-    );
-    dal::migrate(&mysql).await.unwrap();
-    mysql.max_connections = 2;
-    mysql.max_fallback_connections = 2;
-    let db = Db::connect(&mysql).unwrap();
-    let slow = lock(database.primary_url(), "favorites").await;
-    let burst: Vec<_> = (0..100).map(|_| burst(&db)).collect();
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    for n in 0..10 {
-        users::create(&db, &format!("user {n}"), "hash")
-            .await
-            .unwrap();
-    }
-    unlock(slow).await;
-    for one in burst {
-        // Whatever came of them: they were bounded.
-        let outcome = one.await.unwrap();
-        assert!(
-            matches!(
-                outcome,
-                Ok(()) | Err(DalError::Overloaded | DalError::TimedOut)
-            ),
-            "{outcome:?}"
-        );
-    }
 }
 
 #[tokio::test]

@@ -301,7 +301,7 @@ async fn every_call_can_be_made_in_a_spawned_task() {
         dal::idempotency::forget_old(&db, 1).await?;
         let user_id = users::create(&db, "bob", "hash").await?;
         users::credentials_by_name(&db, "bob").await?;
-        users::set_password_hash(&db, user_id, "hash").await?;
+        users::replace_password_hash(&db, user_id, "hash", "other").await?;
         users::mget(&db, &[user_id], &Reader::ANY_REPLICA).await?;
         videos::mget(&db, &[1], &Reader::ANY_REPLICA).await?;
         videos::feed_page(&db, None, 1, &Reader::ANY_REPLICA).await?;

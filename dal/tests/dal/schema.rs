@@ -40,6 +40,7 @@ async fn a_migration_killed_half_way_is_finished_by_the_next() {
         "ALTER TABLE videos DROP KEY videos_works",
         "DROP TABLE favorite_tombstones, moderations",
         "ALTER TABLE comments DROP KEY comments_user",
+        "ALTER TABLE uploads DROP COLUMN video_id",
     ] {
         database.execute(undo).await;
     }
@@ -54,7 +55,8 @@ async fn a_migration_killed_half_way_is_finished_by_the_next() {
             "m0008_processing",
             "m0009_follows",
             "m0010_messages",
-            "m0011_deletions"
+            "m0011_deletions",
+            "m0012_replaced_uploads"
         ]
     );
     assert_eq!(

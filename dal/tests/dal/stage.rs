@@ -22,6 +22,9 @@ pub const HOT: Counter = VideoFavorites(1);
 /// The key of that counter.
 pub const KEY: &str = "t:{v1}:favorites";
 
+/// Where the epoch is by which counts are trusted, in each of the two.
+pub const EPOCH: &str = "t:counts:epoch";
+
 /// A database with counts, a Redis, and counters on both.
 pub struct Stage {
     pub redis: Redis,
@@ -88,6 +91,12 @@ impl Stage {
         self.counters.scan_pass(position).await.unwrap()
     }
 
+    /// The position of the epoch's commit in the database of likes; loaded counts have it.
+    pub fn epoch(&self) -> Option<u64> {
+        let text = self.favorites(&["GET", EPOCH]);
+        text.split(' ').nth(2)?.parse().ok()
+    }
+
     pub fn favorites(&self, command: &[&str]) -> String {
         self.redis.command(FAVORITES, command)
     }
@@ -95,6 +104,13 @@ impl Stage {
     pub fn comments(&self, command: &[&str]) -> String {
         self.redis.command(COMMENTS, command)
     }
+}
+
+/// Of the server, as it names itself.
+pub fn run_id(redis: &Redis) -> String {
+    let info = redis.command(FAVORITES, &["INFO", "server"]);
+    let id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
+    id.unwrap().trim().to_owned()
 }
 
 pub async fn connected(settings: &settings::Redis, db: &Db) -> Counters {

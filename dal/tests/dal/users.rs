@@ -1,6 +1,9 @@
 //! Users: create, credentials, and reads by id.
 
-use dal::{DalError, Reader, users};
+use std::collections::BTreeMap;
+
+use dal::{DalError, Reader, accounts, accounts::AccountChange, users};
+use futures::future::join_all;
 
 use crate::fixture;
 
@@ -102,16 +105,56 @@ async fn of_many_who_take_one_name_at_once_one_wins() {
 async fn a_new_password_hash_replaces_the_old_one() {
     let (_database, db) = fixture::migrated().await;
     let id = users::create(&db, "bob", "old").await.unwrap();
-    users::set_password_hash(&db, id, "new").await.unwrap();
-    // Setting what is already set is no error.
-    users::set_password_hash(&db, id, "new").await.unwrap();
+    let replaced = users::replace_password_hash(&db, id, "old", "new").await;
+    assert!(replaced.unwrap());
+    // Setting what is already set is no failure.
+    let replaced = users::replace_password_hash(&db, id, "new", "new").await;
+    assert!(replaced.unwrap());
     let credentials = users::credentials_by_name(&db, "bob")
         .await
         .unwrap()
         .unwrap();
     assert_eq!(credentials.password_hash, "new");
-    let nobody = users::set_password_hash(&db, 404, "new").await;
-    assert!(matches!(nobody, Err(DalError::NotFound)));
+    let nobody = users::replace_password_hash(&db, 404, "new", "newer").await;
+    assert!(!nobody.unwrap());
+}
+
+#[tokio::test]
+async fn a_hash_that_is_raised_late_undoes_no_change_and_no_deletion() {
+    let (database, db) = fixture::migrated().await;
+    let counters = fixture::without_redis(&db);
+    let id = users::create(&db, "bob", "old").await.unwrap();
+    let hash = "SELECT password_hash FROM users";
+    for (before, change, after) in [
+        ("old", AccountChange::Password("new".to_owned()), "new"),
+        ("new", AccountChange::Deleted, ""),
+    ] {
+        accounts::change(&db, &counters, id, change).await.unwrap();
+        let raised = users::replace_password_hash(&db, id, before, "raised").await;
+        assert!(!raised.unwrap());
+        assert_eq!(database.value::<String>(hash).await, after);
+    }
+}
+
+#[tokio::test]
+async fn of_many_new_passwords_at_once_the_one_of_the_last_epoch_stays() {
+    let (database, db) = fixture::migrated().await;
+    let counters = fixture::without_redis(&db);
+    let id = users::create(&db, "bob", "old").await.unwrap();
+    let changes = (1..=8).map(|n| {
+        let (db, counters) = (db.clone(), counters.clone());
+        tokio::spawn(async move {
+            let hash = format!("hash {n}");
+            let change = AccountChange::Password(hash.clone());
+            let epoch = accounts::change(&db, &counters, id, change).await;
+            (epoch.unwrap(), hash)
+        })
+    });
+    let changes = join_all(changes.collect::<Vec<_>>()).await;
+    let hashes: BTreeMap<i64, String> = changes.into_iter().map(Result::unwrap).collect();
+    assert!(hashes.keys().copied().eq(1..=8), "{hashes:?}");
+    let stays: String = database.value("SELECT password_hash FROM users").await;
+    assert_eq!(stays, hashes[&8]);
 }
 
 #[tokio::test]
