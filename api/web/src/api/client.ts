@@ -5,10 +5,10 @@
 import type { paths } from "./schema";
 import { reached } from "../model/connection";
 import { logIn } from "../model/login";
-import { session } from "../model/session";
+import { endSession, session } from "../model/session";
 import { say } from "../model/toasts";
 import { language, t } from "../words";
-import { ApiError, BAD_TOKEN, understand, unreachable } from "./errors";
+import { ApiError, BAD_TOKEN, GivenUp, understand, unreachable } from "./errors";
 
 type Method = "get" | "post";
 type Path = keyof paths;
@@ -38,10 +38,10 @@ export function headers(): Record<string, string> {
   };
 }
 
-/** Whether it says that the login of this token has ended. Then there is none any more. */
+/** Whether it says that the login of this token has ended. Then it is no longer kept. */
 export function hasEnded(error: unknown, token: string | undefined): boolean {
   if (!(error instanceof ApiError) || error.code !== BAD_TOKEN || !token) return false;
-  if (session.value?.token === token) session.value = null;
+  endSession(token);
   return true;
 }
 
@@ -63,7 +63,7 @@ async function once<T>(method: Method, path: string, values: Values, options: Op
     throw unreachable();
   }
   reached();
-  return understand(response.status, body);
+  return understand(response.status, body, response.headers.get("Retry-After"));
 }
 
 export async function send<P extends Path, M extends Method>(
@@ -74,12 +74,16 @@ export async function send<P extends Path, M extends Method>(
 ): Promise<Reply<P, M>> {
   if (options.needsLogin) await logIn();
   const token = session.value?.token;
+  const user = session.value?.userId;
   try {
     return await once(method, path, values, options);
   } catch (error) {
     if (!hasEnded(error, token)) throw error;
-    if (options.needsLogin) await logIn(t("sessionOver"));
-    else say(t("sessionOver"), true, { label: t("logIn"), run: () => void logIn().catch(() => {}) });
+    if (options.needsLogin) {
+      await logIn(t("sessionOver"));
+      // What one user has begun isn't done as another.
+      if (session.value?.userId !== user) throw new GivenUp();
+    } else if (!session.value) say(t("sessionOver"), true, { label: t("logIn"), run: () => void logIn().catch(() => {}) });
     return once(method, path, values, options);
   }
 }

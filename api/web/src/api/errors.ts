@@ -18,6 +18,8 @@ export class ApiError extends Error {
     message: string,
     /** The contract's status_code. */
     readonly code: number,
+    /** After how many seconds one that was too many may be sent again; undefined: not for that reason, or waiting is of no use. */
+    readonly retryAfter?: number,
   ) {
     super(message);
   }
@@ -27,23 +29,24 @@ export class ApiError extends Error {
   }
 }
 
-/** Somebody was asked to log in, and doesn't want to. */
+/** Somebody was asked to log in, and doesn't want to; or somebody else has logged in. */
 export class GivenUp extends Error {}
 
 export const unreachable = (): ApiError => new ApiError(t(navigator.onLine ? "unreachable" : "offline"), UNREACHABLE);
 export const cancelled = (): ApiError => new ApiError(t("cancelled"), NO_CODE);
 
-/** The names of parameters, and of the kind of the refusal, say nothing to people. */
+/** The names of parameters, and of some kinds of refusals, say nothing to people. */
 function plain(message: string, code: number): string {
   const [kind = "", ...details] = message.split(/: |：/);
   const words = details.filter((part) => !/^[A-Za-z_-]+$/.test(part));
-  if (!words.length) return code === BAD_PARAMETER ? t("unknownFailure") : kind;
-  const said = (code === BAD_PARAMETER ? words : [kind, ...words]).join(t("colon"));
+  const isVague = code === BAD_PARAMETER || code === TOO_MANY;
+  if (!words.length) return isVague ? "" : kind;
+  const said = (isVague ? words : [kind, ...words]).join(t("colon"));
   return said.charAt(0).toUpperCase() + said.slice(1);
 }
 
 /** What an answer says, or why there is none to speak of. */
-export function understand<T>(status: number, text: string): T {
+export function understand<T>(status: number, text: string, retryAfter: string | null): T {
   let body: { status_code?: number; status_msg?: string } = {};
   try {
     body = JSON.parse(text);
@@ -52,7 +55,12 @@ export function understand<T>(status: number, text: string): T {
   }
   if (body.status_code === 0 && status < 400) return body as T;
   const code = body.status_code ?? NO_CODE;
-  if (code === TOO_MANY || status === 429) throw new ApiError(t("tooBusy"), code);
+  const said = plain(body.status_msg ?? "", code);
+  if (code === TOO_MANY || status === 429) {
+    // What the server gives a reason for isn't over in a moment.
+    throw said ? new ApiError(said, code) : new ApiError(t("tooBusy"), code, Number(retryAfter) || 1);
+  }
+  if (status === 408) throw new ApiError(t("tooSlow"), code);
   if (status >= 500 || code >= 20_000) throw new ApiError(t("serverFailed"), code);
-  throw new ApiError(body.status_msg ? plain(body.status_msg, code) : t("unknownFailure"), code);
+  throw new ApiError(said || t("unknownFailure"), code);
 }

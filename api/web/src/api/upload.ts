@@ -35,7 +35,7 @@ export function publish(file: File, title: string, key: string, onProgress: (pro
   const done = new Promise<void>((resolve, reject) => {
     request.onload = () => {
       try {
-        understand(request.status, request.responseText);
+        understand(request.status, request.responseText, request.getResponseHeader("Retry-After"));
         resolve();
       } catch (error) {
         reject(error);

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 
 import type { ApiError } from "../api/errors";
+import { online } from "../model/connection";
 import { t } from "../words";
 import { Icon, type IconName } from "./icon";
 
@@ -32,6 +33,7 @@ export function Failed({ failure, onRetry }: { failure: ApiError; onRetry: () =>
     <div class="note" role="alert">
       <Icon name="alert" />
       <h2 data-testid="failure">{failure.message}</h2>
+      {failure.isUnreachable && online.value && <p>{t("tryingAgain")}</p>}
       <button type="button" class="button" onClick={onRetry}>
         {t("again")}
       </button>

@@ -6,6 +6,8 @@ const KEY = "publish";
 
 export interface Draft {
   title: string;
+  /** Whose it is. Nothing: a guest's. */
+  userId?: number | undefined;
 }
 
 function database(): Promise<IDBDatabase> {

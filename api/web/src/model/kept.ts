@@ -21,11 +21,21 @@ function store(storage: () => Storage, key: string, value: unknown): void {
 
 /** `fits` decides whether what was found is still such a value. */
 export function kept<T>(key: string, otherwise: T, fits: (value: unknown) => boolean): Signal<T> {
-  const found = stored(() => localStorage, key);
-  const value = signal<T>(fits(found) ? (found as T) : otherwise);
+  const read = (): T => {
+    const found = keptNow(key);
+    return fits(found) ? (found as T) : otherwise;
+  };
+  const value = signal<T>(read());
   effect(() => store(() => localStorage, key, value.value));
+  // Another tab has changed it. Without a key: all is gone.
+  addEventListener("storage", (event) => {
+    if (event.key === key || event.key === null) value.value = read();
+  });
   return value;
 }
+
+/** What is stored at this moment. Another tab may have stored it, and this one not been told yet. */
+export const keptNow = (key: string): unknown => stored(() => localStorage, key);
 
 /** For this tab alone, over a reload. */
 export const tab = {

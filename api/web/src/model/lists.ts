@@ -40,6 +40,15 @@ export class VideoList extends Pager<number> {
     this.active.value = 0;
   }
 
+  /** From the beginning, at the video that one has come to if it is still there. */
+  async renew(): Promise<void> {
+    this.owner = session.peek()?.userId;
+    const before = this.items.peek();
+    await super.restart();
+    const shown = before[this.active.peek()];
+    if (shown !== undefined) this.active.value = Math.max(0, this.items.peek().indexOf(shown));
+  }
+
   keep(): Kept {
     const ids = this.items.peek();
     const first = Math.max(0, this.active.peek() - KEPT_BEFORE);
@@ -51,7 +60,8 @@ export class VideoList extends Pager<number> {
       time: Date.now(),
       videos: some.flatMap((id) => peekVideo(id) ?? []),
       active: this.active.peek() - first,
-      next: isWhole ? (this.next ?? null) : (last?.create_time ?? null),
+      // While it begins anew there is no next page: it goes on behind the last video.
+      next: (isWhole ? this.next : undefined) ?? last?.create_time ?? null,
       isEnd: isWhole && this.phase.peek() === "end",
     };
   }
@@ -170,7 +180,7 @@ export function forgetVideo(id: number): void {
 /** What somebody has just published comes up where it belongs. */
 export function forgetWorks(userId: number): void {
   const works = lists.get(keys.of(userId, "works"));
-  if (works && works.phase.peek() !== "new") void works.restart();
+  if (works && works.phase.peek() !== "new") void works.renew();
 }
 
 let lastUser = session.peek()?.userId;

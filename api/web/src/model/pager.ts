@@ -31,7 +31,8 @@ export class Pager<T> {
   /** Reads the next page. */
   async more(): Promise<void> {
     if (this.phase.peek() === "loading" || this.phase.peek() === "end") return;
-    await this.step(false);
+    // After a new beginning that has failed, too.
+    await this.step(this.next === undefined);
   }
 
   /** Reads anew from the beginning; what was there stays until the new page has come. */

@@ -1,6 +1,6 @@
 // Uploads, one after the other, whatever is open meanwhile. The form of the next one lives here too, so that closing it loses nothing.
 
-import { computed, effect, signal, type Signal } from "@preact/signals";
+import { computed, effect, signal, untracked, type Signal } from "@preact/signals";
 
 import { api } from "../api/calls";
 import { hasEnded } from "../api/client";
@@ -22,6 +22,8 @@ type State = "queued" | "sending" | "waiting" | "failed";
 
 export interface Item {
   id: string;
+  /** Who publishes it. Nothing: whoever logs in for it. */
+  userId: number | undefined;
   file: File;
   title: string;
   /** Of this file with this title: sending it again publishes it no second time. */
@@ -38,12 +40,21 @@ export const isUploading = computed(() => uploads.value.some((item) => item.stat
 /** The form: the files that were chosen, of which the first is being described. */
 export const form = { files: signal<File[]>([]), title: signal(""), isRestored: signal(false) };
 
+/** Whose form it is: of who was logged in last. */
+const owner = signal(session.peek()?.userId);
+
+/** How often an upload is sent again by itself. */
+const MORE_TRIES = 5;
+/** A server that wants one to wait for longer has a reason that isn't over in a moment. */
+const LONGEST_WAIT_S = 60;
+
 let current: Upload | undefined;
 let isRunning = false;
 
 export function add(file: File, title: string): void {
   const progress = signal<Progress>({ sent: 0, total: file.size, rate: 0 });
-  const item: Item = { id: newKey(), file, title, key: newKey(), state: signal<State>("queued"), progress, failure: signal("") };
+  const userId = owner.peek();
+  const item: Item = { id: newKey(), userId, file, title, key: newKey(), state: signal<State>("queued"), progress, failure: signal("") };
   uploads.value = [...uploads.value, item];
   void run();
 }
@@ -72,45 +83,64 @@ const nextOf = (): Item | undefined => uploads.value.find((item) => item.state.v
 const isWanted = (item: Item): boolean => uploads.value.includes(item);
 
 async function carry(item: Item): Promise<void> {
+  let tries = 0;
+  let reason = t("logInFirst");
   while (isWanted(item)) {
-    const token = session.value?.token;
+    item.state.value = "queued";
+    await logIn(reason).catch(() => {});
+    // Those of somebody else are gone when one has logged in.
+    if (!isWanted(item)) return;
+    if (!session.value) {
+      // Nor do the others ask again.
+      for (const one of uploads.value) if (one.state.value === "queued") fail(one, reason);
+      return;
+    }
+    const { token, userId } = session.value;
+    item.userId = userId;
     item.state.value = "sending";
     item.progress.value = { sent: 0, total: item.file.size, rate: 0 };
     try {
       current = publish(item.file, item.title, item.key, (progress) => (item.progress.value = progress));
       await current.done;
       uploads.value = uploads.value.filter((one) => one !== item);
-      await arrived();
+      await arrived(userId);
       return;
     } catch (error) {
       if (!isWanted(item)) return;
-      if (error instanceof ApiError && error.isUnreachable && !navigator.onLine) {
-        item.state.value = "waiting";
-        await whenBack();
-      } else if (!hasEnded(error, token) || !(await isBack())) {
-        return fail(item, error);
+      if (hasEnded(error, token)) {
+        reason = t("sessionOver");
+        continue;
       }
+      const again = whenAgain(error, tries);
+      if (!again) return fail(item, isOneTooMany(error) ? t("tooManyUploads") : (error as Error).message);
+      item.state.value = "waiting";
+      // Without a network nothing is tried.
+      if (navigator.onLine) tries += 1;
+      await again;
     }
   }
 }
 
-/** Whether somebody has logged in again. */
-const isBack = (): Promise<boolean> =>
-  logIn(t("sessionOver")).then(
-    () => true,
-    () => false,
-  );
+const isOneTooMany = (error: unknown): boolean => error instanceof ApiError && error.retryAfter !== undefined;
 
-function fail(item: Item, error: unknown): void {
-  item.failure.value = (error as Error).message;
+/** Resolves when it is worth to send an upload again. Nothing if it isn't. */
+function whenAgain(error: unknown, tries: number): Promise<void> | undefined {
+  if (!(error instanceof ApiError) || (tries >= MORE_TRIES && navigator.onLine)) return undefined;
+  if (error.isUnreachable) return whenBack();
+  const { retryAfter } = error;
+  if (retryAfter === undefined || retryAfter > LONGEST_WAIT_S) return undefined;
+  return new Promise((resolve) => setTimeout(resolve, 1000 * Math.max(retryAfter, 2 ** tries)));
+}
+
+function fail(item: Item, why: string): void {
+  item.failure.value = why;
   item.state.value = "failed";
   say(item.failure.value, true);
 }
 
 /** It is there: at the top of the feed, for who is there; others are led to it. What has to be processed first isn't in the feed yet. */
-async function arrived(): Promise<void> {
-  const me = session.value?.userId;
-  if (!me) return;
+async function arrived(me: number): Promise<void> {
+  if (session.value?.userId !== me) return;
   forgetWorks(me);
   const asked = now();
   const newest = await api.works(me).then(
@@ -131,14 +161,32 @@ addEventListener("beforeunload", (event) => {
   if (isUploading.value) event.preventDefault();
 });
 
+/** What somebody else has chosen, written and not sent yet is nothing of theirs. What a guest has chosen and written stays. */
+function takeOver(userId: number): void {
+  const before = owner.peek();
+  if (before !== undefined && before !== userId) {
+    form.files.value = [];
+    form.title.value = "";
+    form.isRestored.value = false;
+    for (const item of uploads.peek()) if (item.userId !== undefined && item.userId !== userId) cancel(item);
+  }
+  owner.value = userId;
+}
+effect(() => {
+  const userId = session.value?.userId;
+  if (userId !== undefined) untracked(() => takeOver(userId));
+});
+
 // The text of the form outlives the page.
 void drafts.read().then((draft) => {
-  if (draft?.title && !form.title.value) {
+  const isOthers = owner.peek() !== undefined && draft?.userId !== undefined && draft.userId !== owner.peek();
+  if (draft?.title && !isOthers && !form.title.value) {
     form.title.value = draft.title;
     form.isRestored.value = true;
+    owner.value ??= draft.userId;
   }
   effect(() => {
     const title = form.title.value;
-    void (title ? drafts.write({ title }) : drafts.clear());
+    void (title ? drafts.write({ title, userId: owner.value }) : drafts.clear());
   });
 });

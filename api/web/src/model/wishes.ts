@@ -6,12 +6,15 @@ import { t } from "../words";
 import { whenBack } from "./connection";
 import { logIn } from "./login";
 import { isMe, session } from "./session";
-import { changeUser, changeVideo, forgetFlags, holdUser, holdVideo, peekUser, peekVideo } from "./store";
+import { changeUser, changeVideo, holdUser, holdVideo, peekUser, peekVideo } from "./store";
 import { complain, say } from "./toasts";
 
 interface Kind {
   is: (id: number) => boolean | undefined;
-  show: (id: number, does: boolean) => void;
+  /** `me`: whose wish it is. */
+  show: (id: number, does: boolean, me: number) => void;
+  /** Whoever is shown it now hasn't wished it. */
+  forget: (id: number) => void;
   send: (id: number, does: boolean) => Promise<unknown>;
   /** Until what it returns is called, nothing but wishes changes the flag. Nothing if a change is on its way. */
   hold: (id: number) => (() => void) | undefined;
@@ -21,17 +24,19 @@ const favorites: Kind = {
   is: (id) => peekVideo(id)?.is_favorite,
   show: (id, does) =>
     changeVideo(id, (video) => ({ is_favorite: does, favorite_count: Math.max(0, video.favorite_count + (does ? 1 : -1)) })),
+  forget: (id) => changeVideo(id, () => ({ is_favorite: false })),
   send: api.like,
   hold: holdVideo,
 };
 
 const follows: Kind = {
   is: (id) => peekUser(id)?.is_follow,
-  show: (id, does) => {
+  show: (id, does, me) => {
     const by = does ? 1 : -1;
     changeUser(id, (user) => ({ is_follow: does, follower_count: Math.max(0, user.follower_count + by) }));
-    changeUser(session.peek()?.userId ?? 0, (me) => ({ follow_count: Math.max(0, me.follow_count + by) }));
+    changeUser(me, (user) => ({ follow_count: Math.max(0, user.follow_count + by) }));
   },
+  forget: (id) => changeUser(id, () => ({ is_follow: false })),
   send: api.follow,
   hold: holdUser,
 };
@@ -43,13 +48,17 @@ async function carryOut(kind: Kind, id: number, does: boolean): Promise<void> {
   } catch {
     return;
   }
+  const me = session.peek()?.userId ?? 0;
+  const isMine = (): boolean => session.peek()?.userId === me;
   let known = kind.is(id);
   if (known === undefined) return;
   const release = kind.hold(id);
-  if (known !== does) kind.show(id, does);
+  if (known !== does) kind.show(id, does, me);
   if (!release) return;
   try {
     for (let wish = kind.is(id); wish !== undefined && wish !== known; wish = kind.is(id)) {
+      // Who has logged out meanwhile wishes nothing any more.
+      if (!isMine()) throw new GivenUp();
       try {
         await kind.send(id, wish);
         known = wish;
@@ -57,16 +66,14 @@ async function carryOut(kind: Kind, id: number, does: boolean): Promise<void> {
         if (!(error instanceof ApiError && error.isUnreachable)) throw error;
         say(t("laterSent"), true);
         await whenBack();
-        // Who has logged out meanwhile wishes nothing any more.
-        if (!session.value) throw new GivenUp();
       }
     }
   } catch (error) {
-    if (kind.is(id) !== known) kind.show(id, known);
+    if (kind.is(id) !== known) kind.show(id, known, me);
     complain(error);
   } finally {
     release();
-    if (!session.value) forgetFlags();
+    if (!isMine()) kind.forget(id);
   }
 }
 

@@ -16,6 +16,7 @@ export function Unready({ video }: { video: Video }) {
   const isFailed = video.state === "failed";
   useEffect(() => {
     if (isFailed) return;
+    let isLeft = false;
     let wait = FIRST_WAIT_MS;
     let timer = setTimeout(look, wait);
     async function look() {
@@ -24,10 +25,14 @@ export function Unready({ video }: { video: Video }) {
         const fresh = await api.video(video.id).catch(() => undefined);
         if (fresh) putVideo(fresh.video, asked);
       }
+      if (isLeft) return;
       wait = Math.min(wait * 1.5, LONGEST_WAIT_MS);
       timer = setTimeout(look, wait);
     }
-    return () => clearTimeout(timer);
+    return () => {
+      isLeft = true;
+      clearTimeout(timer);
+    };
   }, [isFailed, video.id]);
 
   return (

@@ -1,14 +1,15 @@
 // One's picture, background and a few words about oneself.
 
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
-import { api } from "../api/calls";
-import { now, peekUser, putUser } from "../model/store";
+import { api, type User } from "../api/calls";
+import { now, putUser, userOf } from "../model/store";
 import { session } from "../model/session";
 import { complain, say } from "../model/toasts";
 import { Avatar } from "../looks/avatar";
 import { Counter } from "../looks/field";
 import { Icon } from "../looks/icon";
+import { Spinner } from "../looks/note";
 import { close } from "../router/router";
 import { characters, t } from "../words";
 import { Sheet } from "./sheet";
@@ -31,10 +32,23 @@ function useChosen() {
 }
 
 export function EditProfile({ isLeaving }: { isLeaving: boolean }) {
-  const me = peekUser(session.value?.userId ?? 0);
+  // A login that ends in the middle takes nothing away that was chosen.
+  const id = useRef(0);
+  id.current = session.value?.userId ?? id.current;
+  const me = userOf(id.current);
+  return (
+    <Sheet title={t("editProfile")} isLeaving={isLeaving}>
+      {me ? <Form key={me.id} me={me} /> : <Spinner />}
+    </Sheet>
+  );
+}
+
+function Form({ me }: { me: User }) {
   const avatar = useChosen();
   const background = useChosen();
-  const [signature, setSignature] = useState(me?.signature ?? "");
+  /** Null: not touched. */
+  const [written, setWritten] = useState<string | null>(null);
+  const signature = written ?? me.signature;
   const [busy, setBusy] = useState(false);
   const isTooLong = characters(signature.trim()) > MAX_SIGNATURE;
 
@@ -43,7 +57,7 @@ export function EditProfile({ isLeaving }: { isLeaving: boolean }) {
     const form = new FormData();
     if (avatar.file) form.append("avatar", avatar.file);
     if (background.file) form.append("background_image", background.file);
-    if (signature.trim() !== me?.signature) form.append("signature", signature.trim());
+    if (written !== null && written.trim() !== me.signature) form.append("signature", written.trim());
     if (![...form.keys()].length) return close();
     setBusy(true);
     try {
@@ -59,60 +73,58 @@ export function EditProfile({ isLeaving }: { isLeaving: boolean }) {
   }
 
   return (
-    <Sheet title={t("editProfile")} isLeaving={isLeaving}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void save();
-        }}
-      >
-        <div class="edit-pictures">
-          <label class="edit-background">
-            <img src={background.url || me?.background_image} alt="" />
-            <Icon name="camera" />
-            <input
-              type="file"
-              class="unseen"
-              accept={PICTURES.join()}
-              data-testid="profile-background"
-              aria-label={t("changeBackground")}
-              onChange={(event) => background.choose(event.currentTarget.files?.[0])}
-            />
-          </label>
-          <label class="edit-avatar">
-            <Avatar user={me && { name: me.name, avatar: avatar.url || me.avatar }} size="l" />
-            <Icon name="camera" />
-            <input
-              type="file"
-              class="unseen"
-              accept={PICTURES.join()}
-              data-testid="profile-avatar"
-              aria-label={t("changeAvatar")}
-              onChange={(event) => avatar.choose(event.currentTarget.files?.[0])}
-            />
-          </label>
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        void save();
+      }}
+    >
+      <div class="edit-pictures">
+        <label class="edit-background">
+          <img src={background.url || me.background_image} alt="" />
+          <Icon name="camera" />
+          <input
+            type="file"
+            class="unseen"
+            accept={PICTURES.join()}
+            data-testid="profile-background"
+            aria-label={t("changeBackground")}
+            onChange={(event) => background.choose(event.currentTarget.files?.[0])}
+          />
+        </label>
+        <label class="edit-avatar">
+          <Avatar user={{ name: me.name, avatar: avatar.url || me.avatar }} size="l" />
+          <Icon name="camera" />
+          <input
+            type="file"
+            class="unseen"
+            accept={PICTURES.join()}
+            data-testid="profile-avatar"
+            aria-label={t("changeAvatar")}
+            onChange={(event) => avatar.choose(event.currentTarget.files?.[0])}
+          />
+        </label>
+      </div>
+      <div class="field">
+        <span class="field-head">
+          <label for="signature">{t("signature")}</label>
+          <Counter text={signature} max={MAX_SIGNATURE} always />
+        </span>
+        <div class="input">
+          <textarea
+            id="signature"
+            data-testid="profile-signature"
+            rows={3}
+            placeholder={t("ownNoSignature")}
+            value={signature}
+            aria-invalid={isTooLong}
+            onInput={(event) => setWritten(event.currentTarget.value)}
+          />
         </div>
-        <div class="field">
-          <span class="field-head">
-            <label for="signature">{t("signature")}</label>
-            <Counter text={signature} max={MAX_SIGNATURE} always />
-          </span>
-          <div class="input">
-            <textarea
-              id="signature"
-              data-testid="profile-signature"
-              rows={3}
-              placeholder={t("ownNoSignature")}
-              value={signature}
-              aria-invalid={isTooLong}
-              onInput={(event) => setSignature(event.currentTarget.value)}
-            />
-          </div>
-        </div>
-        <button type="submit" class="button wide" data-testid="profile-save" disabled={busy || isTooLong}>
-          {t("save")}
-        </button>
-      </form>
-    </Sheet>
+      </div>
+      <button type="submit" class="button wide" data-testid="profile-save" disabled={busy || isTooLong}>
+        {t("save")}
+      </button>
+    </form>
   );
 }

@@ -1,5 +1,6 @@
 // The uploads: how far each is, and what can be done about it.
 
+import { online } from "../model/connection";
 import { cancel, retry, uploads, type Item } from "../model/uploads";
 import { Icon } from "../looks/icon";
 import { open, topSheet } from "../router/router";
@@ -10,13 +11,15 @@ export function percent({ progress }: Item): number {
   return total ? Math.min(100, Math.floor((100 * sent) / total)) : 0;
 }
 
+const waitingWords = (): string => t(online.value ? "waitingForServer" : "waitingForNetwork");
+
 function stateWords(item: Item): string {
   const { sent, total, rate } = item.progress.value;
   switch (item.state.value) {
     case "queued":
       return t("queued");
     case "waiting":
-      return t("waitingForNetwork");
+      return waitingWords();
     case "failed":
       return item.failure.value;
     default:
@@ -64,7 +67,7 @@ export function UploadPill() {
   const shown = item ?? failed;
   if (!shown || topSheet()?.name === "publish") return null;
   const isFailed = !item;
-  const words = isFailed ? t("uploadFailed") : shown.state.value === "waiting" ? t("waitingForNetwork") : t("uploading", percent(shown));
+  const words = isFailed ? t("uploadFailed") : shown.state.value === "waiting" ? waitingWords() : t("uploading", percent(shown));
   return (
     <button
       type="button"

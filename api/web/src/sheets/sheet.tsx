@@ -25,6 +25,7 @@ const FAST = 0.6;
 export function Sheet({ title, isLeaving, kind = "", children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const drag = useRef<{ y: number; time: number } | null>(null);
+  const beganBeside = useRef(false);
 
   useLayoutEffect(() => {
     if (isLeaving) dialog.current?.close();
@@ -54,9 +55,12 @@ export function Sheet({ title, isLeaving, kind = "", children }: Props) {
         event.preventDefault();
         void close();
       }}
+      onPointerDown={(event) => {
+        beganBeside.current = event.target === event.currentTarget;
+      }}
       onClick={(event) => {
-        // Beside what it holds.
-        if (event.target === event.currentTarget) void close();
+        // Beside what it holds. A text that is selected in it may end there, too.
+        if (event.target === event.currentTarget && beganBeside.current) void close();
       }}
     >
       <div class="sheet-inside">

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { active, answer, ask, by, DESKTOP, enter, eventually, newUser, open, PHONE, shows } from "./page.mjs";
+import { active, answer, ask, by, DESKTOP, enter, eventually, FILM, newUser, open, PHONE, shows } from "./page.mjs";
 
 const OURS = /on our side/;
 
@@ -76,5 +76,41 @@ export async function aSignUpThatFailsKeepsWhatWasEntered(browser) {
   await letThrough();
   await by(page, "register-submit").click();
   await by(page, "profile").waitFor();
+  await close();
+}
+
+/** An upload that is one too many waits and is sent again, as the same publish; one for which waiting is of no use says why. */
+export async function anUploadThatIsOneTooManyIsSentAgain(browser) {
+  const rae = await newUser("Rae");
+  const { page, seen, close } = await open(browser, PHONE, { session: rae });
+  seen.faultsExpected = true;
+  const tooMany = "too many requests, please wait a little";
+  const answers = [
+    answer({ status_code: 10012, status_msg: tooMany }, 429),
+    answer({ status_code: 0, status_msg: "" }),
+    answer({ status_code: 10012, status_msg: `${tooMany}: 20 of your videos are not ready yet or have failed: wait, or delete some` }, 429),
+    answer({ status_code: 10001, status_msg: "bad parameter: body: came too slowly" }, 408),
+    { ...answer({ status_code: 10012, status_msg: tooMany }, 429), headers: { "Retry-After": "3600" } },
+  ];
+  const keys = [];
+  await page.route("**/douyin/publish/action/", async (route) => {
+    keys.push(route.request().headers()["idempotency-key"]);
+    await route.fulfill(answers[keys.length - 1]);
+  });
+  const send = async () => {
+    await by(page, "publish-open").click();
+    await by(page, "publish-file").setInputFiles(FILM);
+    await by(page, "publish-submit").click();
+  };
+  await page.goto("/");
+  await send();
+  await shows(page, "Published");
+  assert.equal(keys.length, 2);
+  assert.equal(keys[0], keys[1]);
+  for (const words of [/^20 of your videos are not ready yet/, /took too long/, /can’t upload any more/]) {
+    await send();
+    await shows(page, words);
+  }
+  assert.equal(keys.length, answers.length);
   await close();
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { active, arrives, ask, by, DESKTOP, enter, eventually, insecure, logOut, newUser, open, PHONE, plays, shows } from "./page.mjs";
+import { active, answer, arrives, ask, by, DESKTOP, enter, eventually, FILM, insecure, logOut, newUser, open, PHONE, plays, shows } from "./page.mjs";
 
 const PASSWORD = "a good password";
 
@@ -150,5 +150,69 @@ export async function anEndedLoginLosesNothing(browser, world) {
   await page.keyboard.press("Escape");
   await by(page, "username").waitFor({ state: "detached" });
   assert(!(await isLiked(page)));
+  await close();
+}
+
+/** The login of one user ends in the middle, and another logs in. */
+export async function whatOneUserHasBegunIsNotDoneAsAnother(browser, world) {
+  const [uma, vera, wim] = await Promise.all(["Uma", "Vera", "Wim"].map(newUser));
+  const uploading = await open(browser, PHONE, { session: uma });
+  uploading.seen.faultsExpected = true;
+  await uploading.page.goto(`/v/${world.videos[1]}`);
+  await by(uploading.page, "publish-open").click();
+  await by(uploading.page, "publish-file").setInputFiles([FILM, FILM]);
+  await loggingIn(uploading.page, vera, async () => {
+    await ask("user/logout", {}, uma.token);
+    await by(uploading.page, "publish-submit").click();
+  });
+  // The first file isn't sent, and the second one is chosen no more.
+  await by(uploading.page, "upload").waitFor({ state: "detached" });
+  assert.equal(await by(uploading.page, "publish-title").inputValue(), "");
+  assert(await by(uploading.page, "publish-submit").isDisabled());
+  const { video_list } = await ask("publish/list", { user_id: String(vera.userId) }, vera.token, false);
+  assert.deepEqual(video_list, []);
+  await uploading.close();
+
+  const liking = await open(browser, PHONE, { session: wim });
+  liking.seen.faultsExpected = true;
+  await liking.page.goto(`/v/${world.videos[1]}`);
+  await plays(liking.page);
+  await loggingIn(liking.page, vera, async () => {
+    await ask("user/logout", {}, wim.token);
+    await active(liking.page).getByTestId("like").click();
+  });
+  await eventually("no like of somebody else's", async () => !(await isLiked(liking.page)));
+  assert(!(await flagOf(vera, world.videos[1])));
+  await liking.close();
+}
+
+/** Two tabs of one browser: who logs in or out in one does so in both. */
+export async function twoTabsShareTheirLogin(browser, world) {
+  const [xenia, yan] = [await newUser("Xenia"), await newUser("Yan")];
+  const { context, page, close } = await open(browser, PHONE, { session: xenia });
+  const other = await context.newPage();
+  await page.goto(`/u/${xenia.userId}`);
+  await other.goto("/");
+  await by(other, "profile").waitFor();
+  await by(page, "logout").click();
+  await by(page, "logout-confirm").click();
+  await loggingIn(other, yan, () => by(other, "login-open").click());
+  await page.locator(`[data-testid=profile][href="/u/${yan.userId}"]`).waitFor();
+
+  // A token that has ended while another tab has a newer one: that goes on, and nobody is asked.
+  await page.goto(`/v/${world.videos[1]}`);
+  const { token } = await ask("user/login", { username: "Yan", password: PASSWORD });
+  const newer = JSON.stringify({ ...yan, token });
+  let times = 0;
+  await page.route("**/douyin/favorite/action/", async (route) => {
+    times += 1;
+    if (times > 1) return route.continue();
+    await other.evaluate((newer) => localStorage.setItem("dousheng-session", newer), newer);
+    await route.fulfill(answer({ status_code: 10003, status_msg: "bad token" }));
+  });
+  await active(page).getByTestId("like").click();
+  await eventually("the like", () => flagOf(yan, world.videos[1]));
+  assert.equal(await by(page, "username").count(), 0);
+  assert.equal(await page.evaluate(() => JSON.parse(localStorage.getItem("dousheng-session")).token), token);
   await close();
 }

@@ -2,10 +2,20 @@
 
 import assert from "node:assert/strict";
 
-import { answer, by, DESKTOP, eventually, open, PHONE, plays } from "./page.mjs";
+import { answer, arrives, by, DESKTOP, eventually, FILM, open, PHONE, plays, shows } from "./page.mjs";
 
 const path = (page) => new URL(page.url()).pathname;
 const WORKS = "**/douyin/publish/list/*";
+const FEED = "**/douyin/feed/*";
+const ids = (page) => by(page, "video-card").evaluateAll((cards) => cards.map((card) => card.dataset.videoId));
+
+/** What is read from now on comes the other way round. */
+async function turnRound(page, addresses) {
+  await page.route(addresses, async (route) => {
+    const reply = await (await route.fetch()).json();
+    await route.fulfill(answer({ ...reply, video_list: reply.video_list.reverse() }));
+  });
+}
 
 export async function aProfileOfSeveralPagesShowsAll(browser, world) {
   const { page, close } = await open(browser, PHONE);
@@ -77,4 +87,41 @@ export async function tabsAndListsLeadToTheirPlaces(browser, world) {
   await wide.page.getByRole("link", { name: "Following", exact: true }).click();
   await eventually("the feed of those one follows", async () => path(wide.page) === "/following");
   await wide.close();
+}
+
+export async function aFeedThatCouldNotBeginAnewDoesSoAtTheNextTry(browser) {
+  const { page, seen, close } = await open(browser, PHONE);
+  await page.goto("/");
+  await plays(page);
+  const [first] = await ids(page);
+  seen.faultsExpected = true;
+  await page.route(FEED, (route) => route.fulfill(answer({ status_code: 20001, status_msg: "internal error" }, 500)));
+  await by(page, "home").click();
+  const again = page.getByRole("button", { name: "Try again" });
+  await again.waitFor();
+  await page.unroute(FEED);
+  await turnRound(page, FEED);
+  // It stands behind the last video.
+  await again.dispatchEvent("click");
+  await eventually("the feed from its beginning", async () => (await ids(page))[0] !== first);
+  await close();
+}
+
+/** What one has published comes into the list in which one watches something else. */
+export async function aListThatIsReadAnewStaysAtItsVideo(browser, world) {
+  const { page, close } = await open(browser, PHONE, { session: world.ann });
+  await page.route("**/douyin/publish/action/", (route) => route.fulfill(answer({ status_code: 0, status_msg: "" })));
+  await page.goto(`/u/${world.ann.userId}`);
+  await by(page, "grid-item").nth(1).click();
+  await plays(page);
+  const before = await ids(page);
+  assert.equal(before.length, 3);
+  await turnRound(page, WORKS);
+  await by(page, "publish-open").click();
+  await by(page, "publish-file").setInputFiles(FILM);
+  await by(page, "publish-submit").click();
+  await eventually("the list anew", async () => (await ids(page))[0] === before.at(-1));
+  await shows(page, "Published");
+  await arrives(page, before[1]);
+  await close();
 }

@@ -1,6 +1,8 @@
 // What lies above the page and what few people see, with axe and with pictures.
 
-import { active, answer, ask, by, closing, DESKTOP, eventually, FILM, logOut, newUser, open, PHONE, plays, publish, rests, shows, TEXT } from "./page.mjs";
+import assert from "node:assert/strict";
+
+import { active, answer, ask, by, closing, DESKTOP, eventually, FILM, hold, logOut, newUser, open, PHONE, plays, publish, rests, shows, TEXT } from "./page.mjs";
 import { look } from "./screens.mjs";
 
 /** What asks before it is done, one's own lists, and what isn't there. */
@@ -112,5 +114,58 @@ export async function whatIsSaidLooksRight(browser, world) {
   await look(page, `offline-${suffix}`);
   await context.setOffline(false);
   await by(page, "offline").waitFor({ state: "detached" });
+  await close();
+}
+
+/** The page is loaded anew while a profile is edited: what isn't touched stays as it was. */
+export async function aProfileEditedAfterAReloadKeepsItsSignature(browser) {
+  const quin = await newUser("Quin");
+  const form = new FormData();
+  form.append("signature", "Said before");
+  await ask("user/profile", form, quin.token);
+  const { page, close } = await open(browser, PHONE, { session: quin });
+  await page.goto(`/u/${quin.userId}`);
+  await by(page, "edit-profile").click();
+  await by(page, "profile-signature").waitFor();
+  // The sheet is there before it is known who one is.
+  const release = await hold(page, /\/douyin\/user\/\?/);
+  await page.reload();
+  await page.locator("dialog[open]").waitFor();
+  release();
+  await eventually("the signature", async () => (await by(page, "profile-signature").inputValue()) === "Said before");
+  const jpeg = { name: "me.jpg", mimeType: "image/jpeg", buffer: await page.screenshot({ type: "jpeg" }) };
+  await by(page, "profile-avatar").setInputFiles(jpeg);
+  await by(page, "profile-save").click();
+  await shows(page, "Profile saved");
+  const { user } = await ask("user", { user_id: String(quin.userId) }, quin.token, false);
+  assert.equal(user.signature, "Said before");
+  await close();
+}
+
+/** A text is selected with the mouse, which is let go beside the sheet. */
+export async function aSelectionThatEndsBesideASheetLeavesItOpen(browser) {
+  const counted = () => {
+    window.backs = 0;
+    const { back } = history;
+    history.back = () => {
+      window.backs += 1;
+      back.call(history);
+    };
+  };
+  const { page, close } = await open(browser, DESKTOP, { setUp: counted });
+  const backs = () => page.evaluate(() => window.backs);
+  await page.goto("/");
+  await by(page, "login-open").click();
+  await by(page, "username").fill("Somebody");
+  await rests(page);
+  const { x, y, width, height } = await by(page, "username").boundingBox();
+  await page.mouse.move(x + width / 2, y + height / 2);
+  await page.mouse.down();
+  await page.mouse.move(5, 5, { steps: 5 });
+  await page.mouse.up();
+  assert.equal(await backs(), 0);
+  await page.mouse.click(5, 5);
+  await by(page, "username").waitFor({ state: "detached" });
+  assert.equal(await backs(), 1);
   await close();
 }
