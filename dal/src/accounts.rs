@@ -14,20 +14,29 @@ use crate::{
     moderations,
 };
 
-/// A change of an account. Each ends all tokens that were issued before.
+/// A change of an account. Each ends all tokens that were issued before. `verified`: the hash that the user's password was checked against.
 #[derive(Clone)]
 pub enum AccountChange {
     /// Tokens end, and nothing else changes.
     EndTokens,
     /// A new password, as the hash function wrote it.
-    Password(String),
+    Password {
+        /// See above.
+        verified: String,
+        /// The new one.
+        hash: String,
+    },
     /// An operator suspends the account, or lets it be used again, for this reason of 1 to 500 characters.
     Suspended(bool, String),
     /// It is deleted for good.
-    Deleted,
+    Deleted {
+        /// See above.
+        verified: String,
+    },
 }
 
-/// Changes an account; the lowest epoch of a token that is good from now on. [`DalError::NotFound`]: there is no such account, or it is deleted.
+/// Changes an account; the lowest epoch of a token that is good from now on. [`DalError::NotFound`]: there is no such account, it is deleted, or
+/// its password isn't the verified one any more; nothing changed.
 pub async fn change(
     db: &Db,
     counters: &Counters,
@@ -52,12 +61,19 @@ impl Transaction for Work {
         };
         let id = || Value::from(self.user_id);
         let end = "UPDATE users SET token_epoch = token_epoch + 1 WHERE id = ? AND state <> 2";
-        if run(end, vec![id()]).await?.rows_affected() == 0 {
+        let ended = match &self.change {
+            AccountChange::EndTokens | AccountChange::Suspended(..) => run(end, vec![id()]).await?,
+            AccountChange::Password { verified, .. } | AccountChange::Deleted { verified } => {
+                let end = format!("{end} AND password_hash = ?");
+                run(&end, vec![id(), verified.as_str().into()]).await?
+            }
+        };
+        if ended.rows_affected() == 0 {
             return Err(DalError::NotFound);
         }
         match &self.change {
             AccountChange::EndTokens => {}
-            AccountChange::Password(hash) => {
+            AccountChange::Password { hash, .. } => {
                 let set = "UPDATE users SET password_hash = ? WHERE id = ?";
                 run(set, vec![hash.as_str().into(), id()]).await?;
             }
@@ -71,13 +87,23 @@ impl Transaction for Work {
                 let log = moderations::record(action, self.user_id, reason);
                 transaction.execute_raw(log).await?;
             }
-            AccountChange::Deleted => {
+            AccountChange::Deleted { .. } => {
+                let select = Statement::from_sql_and_values(
+                    DbBackend::MySql,
+                    "SELECT avatar, background_image FROM users WHERE id = ?",
+                    [id()],
+                );
+                let row = transaction.query_one_raw(select).await?;
+                let row = row.ok_or(DalError::NotFound)?;
+                let pictures: [String; 2] = [
+                    row.try_get("", "avatar")?,
+                    row.try_get("", "background_image")?,
+                ];
+                // No profile has them any more. What was sent and never used is found by its age.
+                let drop = "UPDATE user_pictures SET state = 2, created_at = NOW(3) WHERE object_key IN (?, ?)";
+                run(drop, pictures.map(Value::from).to_vec()).await?;
                 let clear = "UPDATE users SET state = 2, password_hash = '', avatar = '', background_image = '', signature = '' WHERE id = ?";
                 run(clear, vec![id()]).await?;
-                // No profile has them any more.
-                let drop =
-                    "UPDATE user_pictures SET state = 2, created_at = NOW(3) WHERE user_id = ?";
-                run(drop, vec![id()]).await?;
                 let unblock = "DELETE FROM blocks WHERE user_id = ?";
                 run(unblock, vec![id()]).await?;
                 let record = "INSERT INTO user_deletions (user_id, begun_ms) VALUES (?, CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED))";

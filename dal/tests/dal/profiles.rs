@@ -70,7 +70,10 @@ async fn the_pictures_of_a_deleted_account_are_unused_some_time_after_it() {
     let id = users::create(&db, "bob", "hash").await.unwrap();
     change_avatar(&db, &counters, id, "avatar").await;
     two_hours_pass(&database).await;
-    accounts::change(&db, &counters, id, AccountChange::Deleted)
+    let deletion = AccountChange::Deleted {
+        verified: "hash".to_owned(),
+    };
+    accounts::change(&db, &counters, id, deletion)
         .await
         .unwrap();
     assert!(unused(&db).await.is_empty());

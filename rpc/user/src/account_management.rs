@@ -1,6 +1,6 @@
 //! What a user does with their account: a new password, the end of all tokens, its end. And what an operator does with it.
 
-use dal::{DalError, accounts, accounts::AccountChange};
+use dal::{DalError, accounts, accounts::AccountChange, users::Credentials};
 use idl::{
     base::Code,
     biz,
@@ -19,14 +19,15 @@ impl UserService {
         &self,
         request: ChangePasswordRequest,
     ) -> Result<ChangePasswordResponse, ServerError> {
-        let created_ms = self
-            .check_password(request.user_id, &request.password)
-            .await?;
+        let known = self.verified(request.user_id, &request.password).await?;
         let hash = self.passwords.hash(&request.new_password).await;
-        let change = AccountChange::Password(hash.map_err(auth_to_server_error)?);
+        let change = AccountChange::Password {
+            verified: known.password_hash,
+            hash: hash.map_err(auth_to_server_error)?,
+        };
         Ok(ChangePasswordResponse {
             token_epoch: self.change_account(request.user_id, change).await?,
-            created_ms: Some(created_ms),
+            created_ms: Some(known.created_ms),
         })
     }
 
@@ -44,10 +45,11 @@ impl UserService {
         &self,
         request: DeleteAccountRequest,
     ) -> Result<DeleteAccountResponse, ServerError> {
-        self.check_password(request.user_id, &request.password)
-            .await?;
-        self.change_account(request.user_id, AccountChange::Deleted)
-            .await?;
+        let known = self.verified(request.user_id, &request.password).await?;
+        let change = AccountChange::Deleted {
+            verified: known.password_hash,
+        };
+        self.change_account(request.user_id, change).await?;
         tracing::info!(user_id = request.user_id, "account deleted");
         self.deletions.wake();
         Ok(DeleteAccountResponse {})
@@ -75,21 +77,28 @@ impl UserService {
         user_id: i64,
         change: AccountChange,
     ) -> Result<i64, ServerError> {
+        // Then another request was faster: the password that was right a moment ago isn't any more.
+        let not_found = match &change {
+            AccountChange::Password { .. } | AccountChange::Deleted { .. } => {
+                Code::WRONG_NAME_OR_PASSWORD
+            }
+            AccountChange::EndTokens | AccountChange::Suspended(..) => Code::NO_SUCH_USER,
+        };
         let changed = accounts::change(&self.db, &self.counters, user_id, change).await;
         changed.map_err(|error| match error {
-            DalError::NotFound => biz(Code::NO_SUCH_USER, "").into(),
+            DalError::NotFound => biz(not_found, "").into(),
             error => to_server_error(error),
         })
     }
 
-    /// Checks the user's password and returns when the account was created. A stolen token alone isn't enough.
-    async fn check_password(&self, user_id: i64, password: &str) -> Result<i64, ServerError> {
+    /// The credentials of a user whose password this is. A stolen token alone isn't enough.
+    async fn verified(&self, user_id: i64, password: &str) -> Result<Credentials, ServerError> {
         let known = dal::users::credentials_by_id(&self.db, user_id).await;
         let known = known.map_err(to_server_error)?;
         let known = known.ok_or_else(|| ServerError::from(biz(Code::NO_SUCH_USER, "")))?;
         let is_right = self.passwords.verify(password, &known.password_hash).await;
         match is_right.map_err(auth_to_server_error)? {
-            true => Ok(known.created_ms),
+            true => Ok(known),
             false => Err(biz(Code::WRONG_NAME_OR_PASSWORD, "").into()),
         }
     }
