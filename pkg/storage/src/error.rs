@@ -130,9 +130,7 @@ impl StorageError {
             // The library gives unknown codes in lower case.
             MinioErrorCode::OtherError(code) => match code.as_str() {
                 "nosuchupload" => Self::NotFound { operation },
-                "internalerror" | "serviceunavailable" | "slowdown" | "requesttimeout" => {
-                    Self::unavailable(operation, code)
-                }
+                code if is_temporary(code) => Self::unavailable(operation, code),
                 // A code is one short word; anything else could be the store quoting the request.
                 word if word.len() <= 64 && word.bytes().all(|b| b.is_ascii_alphanumeric()) => {
                     Self::refused(operation, word)
@@ -142,6 +140,25 @@ impl StorageError {
             code => Self::refused(operation, code.to_string()),
         }
     }
+}
+
+/// Whether a code, in lower case, says that a later retry may succeed. MinIO and SeaweedFS have some of their own, for example while they start.
+fn is_temporary(code: &str) -> bool {
+    const CODES: [&str; 11] = [
+        "internalerror",
+        "serviceunavailable",
+        "requesttimeout",
+        "operationaborted",
+        "toomanyrequests",
+        "errtoomanyrequest",
+        "errrequestbytesexceed",
+        "xminioservernotinitialized",
+        "xminiobackenddown",
+        "xminioiamnotinitialized",
+        "xminiobucketmetadatanotinitialized",
+    ];
+    // SlowDown, SlowDownRead, SlowDownWrite.
+    code.starts_with("slowdown") || CODES.contains(&code)
 }
 
 /// The problem with the store's certificate, if that is the cause. The text comes from TLS and contains nothing of a request.
@@ -155,4 +172,43 @@ fn certificate_fault(error: &(dyn Error + 'static)) -> Option<String> {
         cause = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(code: &str) -> StorageError {
+        // As the library gives unknown codes.
+        let code = MinioErrorCode::OtherError(code.to_lowercase());
+        StorageError::from_code("test", &code)
+    }
+
+    #[test]
+    fn codes_of_a_store_that_is_busy_or_starts_are_temporary_and_others_refusals() {
+        for code in [
+            "InternalError",
+            "ServiceUnavailable",
+            "RequestTimeout",
+            "SlowDown",
+            "SlowDownRead",
+            "SlowDownWrite",
+            "OperationAborted",
+            "TooManyRequests",
+            "ErrTooManyRequest",
+            "ErrRequestBytesExceed",
+            "XMinioServerNotInitialized",
+            "XMinioBackendDown",
+            "XMinioIAMNotInitialized",
+            "XMinioBucketMetadataNotInitialized",
+        ] {
+            let error = from(code);
+            let is_temporary = matches!(error, StorageError::Unavailable { .. });
+            assert!(is_temporary, "{code}: {error}");
+        }
+        for code in ["EntityTooSmall", "InvalidPart", "XMinioStorageFull"] {
+            let error = from(code);
+            assert!(matches!(error, StorageError::Refused { .. }), "{error}");
+        }
+    }
 }

@@ -129,7 +129,11 @@ impl Store {
         match created.await {
             Ok(_) => Ok(()),
             // Another process may have created it meanwhile.
-            Err(StorageError::Refused { .. }) if self.bucket_exists().await? => Ok(()),
+            Err(StorageError::Refused { .. } | StorageError::Unavailable { .. })
+                if self.bucket_exists().await? =>
+            {
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }

@@ -27,6 +27,8 @@ const TRANSPORT_ERRORS: [&str; 8] = [
     ": End of file",
     ": Input/output error",
 ];
+/// Of a demuxer whose input ended before its index said so; a file that is damaged shows it, too.
+const INPUT_ENDED: &str = ": partial file";
 /// Messages of a disk that is full, or a file that has passed its limit.
 const DISK_FULL_ERRORS: [&str; 1] = ["No space left on device"];
 /// Messages of failed allocations.
@@ -73,10 +75,14 @@ impl Output {
     }
 
     /// Whether the program succeeded, and what failed were connections that it opened anew: only the transport itself reports errors of the
-    /// transport. When it gives up, the demuxer or the program reports one, too, also if the exit code is 0.
+    /// transport. When it gives up, the demuxer or the program reports one, too, also if the exit code is 0; that of MP4 says only that its
+    /// input has ended.
     pub(super) fn recovered(&self) -> bool {
         let by_transport = |line: &str| TRANSPORTS.iter().any(|name| line.starts_with(name));
-        let is_error = |line: &str| TRANSPORT_ERRORS.iter().any(|error| line.contains(error));
+        let is_error = |line: &str| {
+            let mut errors = TRANSPORT_ERRORS.iter().chain([&INPUT_ENDED]);
+            errors.any(|error| line.contains(error))
+        };
         let mut lines = self.stderr.lines();
         self.exit_code == 0 && !lines.any(|line| !by_transport(line) && is_error(line))
     }

@@ -57,6 +57,17 @@ pub(super) async fn check(uploads: &Uploads) -> Result<(), ReapError> {
     }
 }
 
+/// Whether the bucket certainly isn't this database's. One that was never bound may be.
+pub(crate) async fn is_bound_elsewhere(uploads: &Uploads) -> Result<bool, ReapError> {
+    let binding = dal::reaper::binding(&uploads.db).await?;
+    let marker = marker(uploads).await?;
+    Ok(match (binding, marker) {
+        (Some(binding), Some(marker)) => binding.marker != marker,
+        (Some(binding), None) => binding.is_complete,
+        (None, marker) => marker.is_some(),
+    })
+}
+
 /// Binds bucket and database, whatever they were bound to.
 pub(super) async fn bind(uploads: &Uploads) -> Result<(), ReapError> {
     let marker = Uuid::new_v4().to_string();

@@ -4,7 +4,7 @@
 //! is first noted, and removed a long time later. The reaper touches only what is older than `reaper.age_s`, by the time in the key; publish
 //! refuses such old keys anyway. It leaves a bucket alone that isn't bound to the database. Two reapers at once do no harm.
 
-mod bucket;
+pub(crate) mod bucket;
 mod error;
 mod unknown;
 

@@ -18,12 +18,15 @@ use crate::{
     media::{Format, MediaError, Plan, Probe, Progress, Refusal, ScratchFile},
     object_key,
     publish_video::{bit_rate, media_of},
+    reaper::bucket,
 };
 
 /// The lease is renewed so many times in its TTL.
 const RENEWALS: u32 = 3;
 /// The pause when the store, the database or the disk are to blame.
 const AWAY_PAUSE: Duration = Duration::from_secs(10);
+/// The pause after the system has killed a program: a shortage of memory may last.
+const KILLED_PAUSE: Duration = Duration::from_secs(600);
 /// Between two tries to take back the count of an attempt.
 const UNCOUNT_PAUSE: Duration = Duration::from_millis(200);
 /// For a transaction with all its retries.
@@ -241,17 +244,36 @@ impl Inner {
                 return self.on_lease_lost(job, stalled, stop).await;
             }
             VideoError::NotAVideo(refusal) => Some(refusal.to_string()),
+            VideoError::NoSuchUpload if !self.is_own_bucket().await => None,
             VideoError::NoSuchUpload => Some("the uploaded file is gone".to_owned()),
             VideoError::Media(MediaError::Killed(_)) => Some(KILLED.to_owned()),
             _ => None,
         };
         let failure = match reason {
             None => Failure::Uncounted(AWAY_PAUSE),
-            Some(_) if job.attempt < self.max_attempts => Failure::Again(self.retry_pause),
+            Some(_) if job.attempt < self.max_attempts => Failure::Again(match error {
+                VideoError::Media(MediaError::Killed(_)) => self.retry_pause.max(KILLED_PAUSE),
+                _ => self.retry_pause,
+            }),
             Some(reason) => Failure::Final(reason),
         };
         tracing::warn!(%error, ?failure, "attempt failed");
         self.end_attempt(job, failure, stop).await
+    }
+
+    /// Whether the bucket may be this database's. Any other, or a new one, lacks the uploads of all videos.
+    async fn is_own_bucket(&self) -> bool {
+        match bucket::is_bound_elsewhere(&self.uploads).await {
+            Ok(false) => true,
+            Ok(true) => {
+                tracing::error!("this bucket isn't the one that the database is bound to");
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%error, "whether the bucket is ours isn't known");
+                false
+            }
+        }
     }
 
     async fn end_attempt(

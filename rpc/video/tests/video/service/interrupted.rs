@@ -1,4 +1,5 @@
-//! Attempts of the transcoder for which the store closes connections, whose programs are killed, or for which there is no space.
+//! Attempts of the transcoder for which the store closes connections or has lost everything, whose programs are killed, or for which there is no
+//! space.
 
 use std::{
     sync::{
@@ -88,6 +89,11 @@ async fn what_is_missing_because_the_store_went_away_is_tried_again_and_not_coun
     assert_eq!(world.uploads().await, 0);
 }
 
+async fn make_due(world: &World) {
+    let now = "UPDATE jobs SET not_before_ms = 0";
+    world.database.execute(now).await;
+}
+
 /// The author is told why after the last attempt, and nothing but the upload stays.
 async fn assert_failed(world: &World, why: &str) {
     let works = world.works().await;
@@ -111,6 +117,12 @@ async fn a_video_for_which_the_system_kills_the_programs_fails_after_the_last_at
         });
         let (was_there, ()) = tokio::join!(world.work(), killed);
         assert!(was_there, "{attempt}");
+        // What took the memory may still run a minute later.
+        let waits =
+            "SELECT COUNT(*) FROM jobs WHERE not_before_ms > (UNIX_TIMESTAMP() + 60) * 1000";
+        let waiting = i64::from(attempt < MAX_ATTEMPTS);
+        assert_eq!(world.database.value::<i64>(waits).await, waiting);
+        make_due(&world).await;
     }
     assert_failed(&world, "ended unexpectedly").await;
 }
@@ -122,4 +134,40 @@ async fn a_video_that_takes_more_than_all_scratch_space_fails_after_the_last_att
         assert!(world.work().await, "{attempt}");
     }
     assert_failed(&world, "disk space").await;
+}
+
+#[tokio::test]
+async fn an_upload_that_is_missing_in_another_bucket_is_waited_for_and_in_its_own_fails() {
+    const MARKER: &str = "bucket-id";
+    let world = World::with(|settings| {
+        settings.transcoder.retry_pause_s = 0;
+        settings.transcoder.max_attempts = MAX_ATTEMPTS;
+    })
+    .await;
+    // The first pass binds the bucket to the database.
+    world.reap().await;
+    let marker = "SELECT marker FROM bucket WHERE id = 1";
+    let marker = world.database.value::<String>(marker).await;
+    let request = world.upload(files::mpeg4()).await;
+    world.service.publish(request.clone()).await.unwrap();
+    world.store.delete(&request.object_key).await.unwrap();
+    for other in [None, Some("the other's")] {
+        world.store.delete(MARKER).await.unwrap();
+        if let Some(other) = other {
+            world.bucket.put(MARKER, other.into()).await;
+        }
+        for attempt in 0..=MAX_ATTEMPTS {
+            assert!(world.work().await, "{other:?}: {attempt}");
+            let waits = "SELECT CONCAT(state, ' ', attempts, ' ', not_before_ms > 0) FROM jobs";
+            let job = world.database.value::<String>(waits).await;
+            assert_eq!(job, "0 0 1", "{other:?}: {attempt}");
+            make_due(&world).await;
+        }
+    }
+    world.bucket.put(MARKER, marker.into_bytes()).await;
+    for attempt in 1..=MAX_ATTEMPTS {
+        assert!(world.work().await, "{attempt}");
+        make_due(&world).await;
+    }
+    assert_failed(&world, "is gone").await;
 }
