@@ -41,9 +41,10 @@ const MAX_USERS: usize = 50_000;
 /// How long others may be shown a profile that has changed since. Names and births never do.
 const USER_TTL: Duration = Duration::from_secs(5);
 
-/// Requests with pictures that are read at once; each takes up to 17 MB. A user sends one after the other.
+/// Requests with pictures that are read at once; each takes up to 17 MB. A user sends one after the other; a second
+/// slot is for one whose connection was lost, which takes a while to notice.
 const MAX_PICTURES: usize = 8;
-const MAX_PICTURES_PER_USER: usize = 1;
+const MAX_PICTURES_PER_USER: usize = 2;
 /// Bytes of all bodies in memory at once, beyond what each of them has without asking.
 const MAX_BODY_BYTES: usize = 64 << 20;
 
@@ -185,13 +186,13 @@ impl App {
     /// Every change of an account marks its user, so a replica can answer, also while the primary is away.
     ///
     /// # Errors
-    /// As [`Accounts::must_exist`].
+    /// As [`Accounts::must_exist_now`].
     pub async fn must_not_be_revoked(&self, holder: &TokenSubject) -> Result<(), ApiError> {
         if self.accounts.is_cached(holder) {
             return Ok(());
         }
         let subjects = [Subject::User(holder.user_id)];
-        let account = self.accounts.must_exist(holder);
+        let account = self.accounts.must_exist_now(holder);
         self.reading(Some(holder.user_id), &subjects, account).await
     }
 

@@ -1,6 +1,9 @@
 //! The middleware that limits how many requests a client may send, and what each kind of request counts as.
 //!
 //! With a valid token the user's limits count. Without one the limits of the client's address do, which thousands may share.
+//!
+//! A token that has ended takes nothing from the limits of its user. What needs an account is counted when the account was checked. All else
+//! is counted for each epoch of the user's tokens by itself, because nobody is asked whether the token has ended.
 
 use std::{
     collections::HashMap,
@@ -11,8 +14,9 @@ use std::{
     },
 };
 
+use auth::TokenSubject;
 use http_body::Body as _;
-use idl::base::Code;
+use idl::{base::Code, user::User};
 use limits::{Claim, Class};
 use service::Admission;
 use volo::{Layer, Service};
@@ -145,7 +149,7 @@ fn count_head(
     let in_query = params::in_query(request.uri().query().unwrap_or_default(), params::TOKEN);
     let token = in_query.as_deref().or(params::bearer(request.headers()));
     match token.and_then(|token| app.verify_token(token).ok()) {
-        Some(holder) => count(app, client, Some(holder.user_id))?,
+        Some(holder) => count(app, client, Some(holder))?,
         None if route.may_have_token_in_body(request) => {
             return Ok(Some(PendingCount::default()));
         }
@@ -154,9 +158,9 @@ fn count_head(
     Ok(None)
 }
 
-fn count(app: &App, client: ClientAddress, user_id: Option<i64>) -> Result<(), ApiError> {
-    let claim = match user_id {
-        Some(user_id) => Claim::user(Class::RequestUser, user_id),
+fn count(app: &App, client: ClientAddress, holder: Option<TokenSubject>) -> Result<(), ApiError> {
+    let claim = match holder {
+        Some(holder) => Claim::token(Class::RequestUser, holder.user_id, holder.epoch),
         None => Claim::address(Class::Request, client.0),
     };
     Ok(app.limits.count(&[claim])?)
@@ -175,11 +179,11 @@ impl PendingCount {
         &self,
         app: &App,
         client: ClientAddress,
-        user_id: Option<i64>,
+        holder: Option<TokenSubject>,
     ) -> Result<(), ApiError> {
         match self.0.swap(true, Ordering::Relaxed) {
             true => Ok(()),
-            false => count(app, client, user_id),
+            false => count(app, client, holder),
         }
     }
 }
@@ -200,16 +204,26 @@ pub async fn register(app: &App, client: ClientAddress) -> Result<(), ApiError> 
     Ok(app.limits.admit(&claims).await?)
 }
 
-/// Counts a like, a comment or a follow.
-pub fn write(app: &App, user_id: i64) -> Result<(), ApiError> {
-    let claims = [Claim::user(Class::WriteUser, user_id)];
-    Ok(app.limits.count(&claims)?)
+/// Checks the account of the token, which it returns, and counts a like, a comment, a follow or the like.
+///
+/// # Errors
+/// As [`Accounts::must_exist`](crate::accounts::Accounts::must_exist), and then nothing is counted. Or it is one too many.
+pub async fn write(app: &App, holder: &TokenSubject) -> Result<User, ApiError> {
+    of_account(app, holder, Class::WriteUser).await
 }
 
-/// Counts a message.
-pub fn message(app: &App, user_id: i64) -> Result<(), ApiError> {
-    let claims = [Claim::user(Class::MessageUser, user_id)];
-    Ok(app.limits.count(&claims)?)
+/// As [`write`], for a message.
+///
+/// # Errors
+/// As of [`write`].
+pub async fn message(app: &App, holder: &TokenSubject) -> Result<User, ApiError> {
+    of_account(app, holder, Class::MessageUser).await
+}
+
+async fn of_account(app: &App, holder: &TokenSubject, class: Class) -> Result<User, ApiError> {
+    let user = app.accounts.user(holder).await?;
+    app.limits.count(&[Claim::user(class, holder.user_id)])?;
+    Ok(user)
 }
 
 /// Counts an upload whose author isn't known yet, before a byte of its file is read.
@@ -218,8 +232,13 @@ pub async fn publish_unauthenticated(app: &App, client: ClientAddress) -> Result
     Ok(app.limits.admit(&claims).await?)
 }
 
-/// Counts the upload of a user, who must have some of the quota of bytes left.
-pub async fn publish(app: &App, user_id: i64) -> Result<(), ApiError> {
+/// As [`write`], for an upload, whose user must have some of the quota of bytes left. The account is read afresh.
+///
+/// # Errors
+/// As of [`write`].
+pub async fn publish(app: &App, holder: &TokenSubject) -> Result<(), ApiError> {
+    app.accounts.refresh(holder).await?;
+    let user_id = holder.user_id;
     let claims = [
         Claim::user(Class::PublishUser, user_id),
         // One byte: it is refused when none is left.
@@ -275,6 +294,15 @@ mod tests {
         };
         let router = Router::new().fallback(answer).layer(layer);
         (app, router)
+    }
+
+    fn holder(user_id: i64, epoch: i64) -> TokenSubject {
+        TokenSubject {
+            user_id,
+            created_ms: Some(1),
+            issued_s: 1,
+            epoch,
+        }
     }
 
     async fn send(router: &Router, from: &str, mut request: Request) -> Response {
@@ -354,6 +382,52 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn a_token_that_has_ended_takes_no_request_from_its_user() {
+        let (app, router) = limited().await;
+        let ask = async |epoch: i64| {
+            let token = app.token_for(7, None, epoch).unwrap();
+            let asked = send(&router, "192.0.2.1:1", get(&format!("/?token={token}")));
+            asked.await.status()
+        };
+        for _ in 0..3 {
+            assert_eq!(ask(0).await, 200);
+        }
+        assert_eq!(ask(0).await, 429);
+        assert_eq!(ask(1).await, 200);
+    }
+
+    #[tokio::test]
+    async fn a_token_that_has_ended_takes_no_write_no_message_and_no_upload_from_its_user() {
+        let app = App::without_servers(|settings| {
+            settings.limits.write_per_user = 1;
+            settings.limits.message_per_user = 1;
+            settings.limits.publish_per_user = 1;
+        })
+        .await;
+        app.accounts.insert(User {
+            id: 7,
+            created_ms: Some(1),
+            token_epoch: Some(1),
+            ..User::default()
+        });
+        let (ended, valid) = (holder(7, 0), holder(7, 1));
+        for _ in 0..2 {
+            for refused in [write(&app, &ended).await, message(&app, &ended).await] {
+                assert_eq!(refused.unwrap_err().code(), Code::BAD_TOKEN);
+            }
+        }
+        // Asks for the account, which nobody answers here.
+        assert!(publish(&app, &ended).await.unwrap_err().is_server_error());
+        let upload = Claim::user(Class::PublishUser, 7);
+        app.limits.count(&[upload]).unwrap();
+        app.limits.count(&[upload]).unwrap_err();
+        assert_eq!(write(&app, &valid).await.unwrap().id, 7);
+        message(&app, &valid).await.unwrap();
+        let error = write(&app, &valid).await.unwrap_err();
+        assert_eq!(error.code(), Code::TOO_MANY_REQUESTS);
+    }
+
     /// With a body, which the router here never reads.
     fn with_body(method: &str, path: &str) -> Request {
         let mut request = Request::new(Body::from("token=x"));
@@ -411,6 +485,11 @@ mod tests {
         }
         assert!(PendingCount::default().count(&app, client, None).is_ok());
         assert!(PendingCount::default().count(&app, client, None).is_err());
-        assert!(PendingCount::default().count(&app, client, Some(7)).is_ok());
+        let holder = holder(7, 0);
+        assert!(
+            PendingCount::default()
+                .count(&app, client, Some(holder))
+                .is_ok()
+        );
     }
 }

@@ -306,7 +306,7 @@ async fn read<A: Auth, P: Parameters>(
     let body = body.await;
     if let Some(pending) = parts.extensions.get::<PendingCount>() {
         let Lenient(viewer) = Lenient::read(app, &params)?;
-        pending.count(app, client, viewer.map(|holder| holder.user_id))?;
+        pending.count(app, client, viewer)?;
     }
     body?;
     Ok(Call {

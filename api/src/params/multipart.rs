@@ -10,8 +10,9 @@ use crate::{error::ApiError, i18n::Rule};
 pub const FILE: &str = "data";
 /// Everything else in a form, in bytes.
 const MAX_OTHER_BYTES: u64 = 1 << 20;
-/// Largest text part, in bytes.
-const MAX_TEXT_BYTES: usize = 64 << 10;
+/// Largest text part, in bytes: four times the longest text that a parameter may have. Strangers may have some of these in memory on every
+/// connection.
+const MAX_TEXT_BYTES: usize = 8 << 10;
 /// Longest header block of a part, in bytes.
 const MAX_HEADER_BYTES: usize = 16 << 10;
 /// Parts of a form.

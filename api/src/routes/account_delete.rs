@@ -38,8 +38,7 @@ async fn delete(
     call: Call<TokenSubject, AccountDeletion>,
 ) -> Result<Empty, ApiError> {
     let user_id = call.user.user_id;
-    rate_limit::write(&app, user_id)?;
-    let user = app.accounts.user(&call.user).await?;
+    let user = rate_limit::write(&app, &call.user).await?;
     // Guesses are counted as those at login are.
     rate_limit::login(&app, call.client, &user.name).await?;
     let request = DeleteAccountRequest {

@@ -40,8 +40,7 @@ pub fn route() -> Route {
 
 async fn block(app: Arc<App>, call: Call<TokenSubject, BlockAction>) -> Result<Empty, ApiError> {
     let user_id = call.user.user_id;
-    rate_limit::write(&app, user_id)?;
-    app.accounts.must_exist(&call.user).await?;
+    rate_limit::write(&app, &call.user).await?;
     let blocked_id = somebody_else(user_id, call.params.to_user_id)?;
     let request = SetBlockRequest {
         user_id,

@@ -71,20 +71,23 @@ async fn comment_action(
     call: Call<TokenSubject, CommentAction>,
 ) -> Result<Commented, ApiError> {
     let Call { user, params, .. } = call;
-    rate_limit::write(&app, user.user_id)?;
+    let account = rate_limit::write(&app, &user).await?;
     match params.action_type {
-        Switch::On => add(&app, &user, params).await,
-        Switch::Off => delete(&app, &user, params).await,
+        Switch::On => add(&app, account, params).await,
+        Switch::Off => delete(&app, user.user_id, params).await,
     }
 }
 
-/// The writer is shown with the comment, and their account must exist before it is written.
-async fn add(app: &App, user: &TokenSubject, params: CommentAction) -> Result<Commented, ApiError> {
+/// The writer is shown with the comment.
+async fn add(
+    app: &App,
+    writer: idl::user::User,
+    params: CommentAction,
+) -> Result<Commented, ApiError> {
     let CommentText(content) = params.comment_text.required()?;
     let key = params.idempotency_key.optional()?;
-    let writer = app.accounts.user(user).await?;
     let request = AddCommentRequest {
-        user_id: user.user_id,
+        user_id: writer.id,
         video_id: params.video_id.0,
         content: content.into(),
         idempotency_key: key.map(|IdempotencyKey(key)| key.into()),
@@ -96,17 +99,12 @@ async fn add(app: &App, user: &TokenSubject, params: CommentAction) -> Result<Co
     })
 }
 
-async fn delete(
-    app: &App,
-    user: &TokenSubject,
-    params: CommentAction,
-) -> Result<Commented, ApiError> {
+async fn delete(app: &App, user_id: i64, params: CommentAction) -> Result<Commented, ApiError> {
     let request = DeleteCommentRequest {
-        user_id: user.user_id,
+        user_id,
         video_id: params.video_id.0,
         comment_id: params.comment_id.required()?.0,
     };
-    app.accounts.must_exist(user).await?;
     app.comment.delete_comment(request).await?;
     Ok(Commented { comment: None })
 }

@@ -43,8 +43,7 @@ async fn favorite_action(
     call: Call<TokenSubject, FavoriteAction>,
 ) -> Result<Empty, ApiError> {
     let user_id = call.user.user_id;
-    rate_limit::write(&app, user_id)?;
-    app.accounts.must_exist(&call.user).await?;
+    rate_limit::write(&app, &call.user).await?;
     let request = SetFavoriteRequest {
         user_id,
         video_id: call.params.video_id.0,

@@ -26,8 +26,7 @@ pub fn route() -> Route {
 
 async fn logout(app: Arc<App>, call: Call<TokenSubject, Logout>) -> Result<Empty, ApiError> {
     let user_id = call.user.user_id;
-    rate_limit::write(&app, user_id)?;
-    app.accounts.must_exist(&call.user).await?;
+    rate_limit::write(&app, &call.user).await?;
     app.user
         .end_sessions(EndSessionsRequest { user_id })
         .await?;

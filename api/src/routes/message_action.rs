@@ -44,9 +44,8 @@ async fn message_action(
     call: Call<TokenSubject, MessageAction>,
 ) -> Result<Empty, ApiError> {
     let Call { user, params, .. } = call;
-    rate_limit::message(&app, user.user_id)?;
+    rate_limit::message(&app, &user).await?;
     let to_user_id = somebody_else(user.user_id, params.to_user_id)?;
-    app.accounts.must_exist(&user).await?;
     let request = SendMessageRequest {
         user_id: user.user_id,
         to_user_id,

@@ -79,7 +79,7 @@ async fn profile(
         admission: Admission::of(&parts.extensions),
         pending: parts.extensions.get().cloned(),
         claim: Arc::default(),
-        is_admitted: false,
+        is_allowed: false,
         slot: None,
         pictures: UploadedPictures::default(),
     };
@@ -105,7 +105,7 @@ async fn profile(
         read?;
     }
     let holder = TokenSubject::read(&app, &form.params)?;
-    if !form.is_admitted {
+    if !form.is_allowed {
         form.allow(&holder).await?;
     }
     change(&app, holder.user_id, &form.params, form.pictures).await
@@ -120,7 +120,7 @@ struct Form<'a> {
     pending: Option<PendingCount>,
     claim: Arc<SlotClaim>,
     /// The token came with the head, or an earlier part of a form.
-    is_admitted: bool,
+    is_allowed: bool,
     /// Held from the first picture on, until the user service has all.
     slot: Option<Slot<'a>>,
     pictures: UploadedPictures,
@@ -129,37 +129,36 @@ struct Form<'a> {
 impl Form<'_> {
     /// Counts the request for the rate limit: of its user, or of its address if there is no valid token.
     fn count(&self, viewer: Option<TokenSubject>) -> Result<(), ApiError> {
-        let user_id = viewer.map(|holder| holder.user_id);
         match &self.pending {
-            Some(pending) => pending.count(self.app, self.client, user_id),
+            Some(pending) => pending.count(self.app, self.client, viewer),
             None => Ok(()),
         }
     }
 
     /// Whether this user may change a profile now. It is one of their writes.
     async fn allow(&self, holder: &TokenSubject) -> Result<(), ApiError> {
-        rate_limit::write(self.app, holder.user_id)?;
-        self.app.accounts.must_exist(holder).await
+        rate_limit::write(self.app, holder).await.map(drop)
     }
 
-    /// The token is known: pictures may follow, and take the time that an upload may take.
+    /// The token is known: pictures may follow.
     async fn admit(&mut self, holder: &TokenSubject) -> Result<(), ApiError> {
         self.count(Some(*holder))?;
         self.allow(holder).await?;
-        self.is_admitted = true;
-        self.admission.admitted();
+        self.is_allowed = true;
         Ok(())
     }
 
     /// A picture begins: its bytes lie in memory.
     async fn take_slot(&mut self) -> Result<(), ApiError> {
         let holder = Option::<TokenSubject>::read(self.app, &self.params)?;
-        let holder = holder.filter(|_| self.is_admitted);
+        let holder = holder.filter(|_| self.is_allowed);
         let holder = holder.ok_or(ApiError::new(Code::NOT_LOGGED_IN))?;
         if self.slot.is_none() {
             let slots = &self.app.picture_slots;
             let slot = slots.take(holder.user_id.unsigned_abs(), &self.claim);
             self.slot = Some(slot.await?);
+            // Whoever has a slot may take the time that an upload may take.
+            self.admission.admitted();
         }
         Ok(())
     }
@@ -180,7 +179,7 @@ impl Form<'_> {
             if ![AVATAR, BACKGROUND_IMAGE].contains(&name.as_str()) {
                 let (name, value) = text(part).await?;
                 self.params.add(name, value);
-                if !self.is_admitted
+                if !self.is_allowed
                     && let Some(holder) = Option::<TokenSubject>::read(self.app, &self.params)?
                 {
                     self.admit(&holder).await?;

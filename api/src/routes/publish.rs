@@ -187,7 +187,7 @@ impl Form<'_> {
     async fn admit(&mut self, author: Option<TokenSubject>) -> Result<(), ApiError> {
         let (app, client) = (self.app, self.client);
         if let Some(pending) = &self.pending {
-            pending.count(app, client, author.map(|author| author.user_id))?;
+            pending.count(app, client, author)?;
         }
         match (self.admitted, author) {
             (Admitted::Nobody, None) => {
@@ -196,12 +196,11 @@ impl Form<'_> {
                 self.admission.counted();
             }
             (Admitted::Nobody | Admitted::Address, Some(author)) => {
-                rate_limit::publish(app, author.user_id).await?;
+                rate_limit::publish(app, &author).await?;
                 let slot = app
                     .upload_slots
                     .take(author.user_id.unsigned_abs(), &self.upload_claim);
                 self.slot = Some(slot.await?);
-                app.accounts.refresh(&author).await?;
                 self.admitted = Admitted::Author;
                 self.admission.admitted();
                 self.spool_claim.pin();

@@ -35,8 +35,7 @@ pub fn route() -> Route {
 
 async fn delete(app: Arc<App>, call: Call<TokenSubject, DeleteVideo>) -> Result<Empty, ApiError> {
     let user_id = call.user.user_id;
-    rate_limit::write(&app, user_id)?;
-    app.accounts.must_exist(&call.user).await?;
+    rate_limit::write(&app, &call.user).await?;
     let request = DeleteVideoRequest {
         user_id,
         video_id: call.params.video_id.0,

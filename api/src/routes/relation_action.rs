@@ -43,9 +43,8 @@ async fn relation_action(
     call: Call<TokenSubject, RelationAction>,
 ) -> Result<Empty, ApiError> {
     let user_id = call.user.user_id;
-    rate_limit::write(&app, user_id)?;
+    rate_limit::write(&app, &call.user).await?;
     let followed_id = somebody_else(user_id, call.params.to_user_id)?;
-    app.accounts.must_exist(&call.user).await?;
     let request = SetFollowRequest {
         user_id,
         followed_id,

@@ -7,7 +7,7 @@ use testkit::{Account, Client, Metrics, Reply, eventually};
 
 use crate::{
     raw::Raw,
-    slow_bodies::{LONG_S, SOON, until_used},
+    slow_bodies::{LONG_S, SOON, cut_off, until_used},
     system_builder,
 };
 
@@ -90,7 +90,7 @@ async fn pictures_of_strangers_are_refused_and_keep_nobody_from_a_change() {
 }
 
 #[tokio::test]
-async fn a_user_changes_pictures_in_one_request_after_the_other() {
+async fn a_user_has_two_requests_with_pictures_under_way_and_no_more() {
     let system = system_builder()
         .set("http.min_body_rate_after_s", LONG_S)
         .set("upload.stall_timeout_s", LONG_S)
@@ -98,10 +98,15 @@ async fn a_user_changes_pictures_in_one_request_after_the_other() {
         .await;
     let client = system.client();
     let (account, other) = (client.new_account().await, client.new_account().await);
-    let mut under_way = Raw::connect(system.http()).await;
-    let begin = head(&bearer(&account), 10_000) + AVATAR;
-    under_way.send(begin.as_bytes()).await;
-    until_used(&system, "pictures", 1).await;
+    let mut under_way = Vec::new();
+    for used in 1..=2 {
+        change_avatar(&client, &account).await.ok();
+        let mut one = Raw::connect(system.http()).await;
+        let begin = head(&bearer(&account), 10_000) + AVATAR;
+        one.send(begin.as_bytes()).await;
+        until_used(&system, "pictures", used).await;
+        under_way.push(one);
+    }
     change_avatar(&client, &account).await.failed(429, 10012);
     change_avatar(&client, &other).await.ok();
     drop(under_way);
@@ -146,4 +151,17 @@ async fn a_picture_takes_its_time_once_its_token_is_known() {
         let (status, json) = raw.reply().await;
         assert_eq!((status, &json["status_code"]), (200, &0.into()), "{case}");
     }
+}
+
+#[tokio::test]
+async fn a_form_without_a_picture_has_no_more_time_for_its_token() {
+    let system = system_builder()
+        .set("http.admission_timeout_s", 1)
+        .start()
+        .await;
+    let account = system.client().new_account().await;
+    let begin = head(&bearer(&account), 1_000_000)
+        + "--b\r\ncontent-disposition: form-data; name=\"nothing\"\r\n\r\n";
+    let text = cut_off(system.api().address().await, &begin).await;
+    assert!(text.starts_with("HTTP/1.1 408"), "{text}");
 }

@@ -101,6 +101,18 @@ impl Claim {
         }
     }
 
+    /// For a user's tokens of one epoch, which doesn't share with the others. It is hashed, except for the first epoch, whose claim is that of
+    /// [`Self::user`].
+    pub fn token(class: Class, user_id: i64, epoch: i64) -> Self {
+        match epoch {
+            0 => Self::user(class, user_id),
+            epoch => Self {
+                class,
+                subject: hash((user_id, epoch)),
+            },
+        }
+    }
+
     /// For a name. It is hashed, so two names may rarely count as one.
     pub fn name(class: Class, name: &str) -> Self {
         Self {
