@@ -182,7 +182,7 @@ service UserService {
     /** An operator ends all tokens and lets nobody log in, or lets them again. NO_SUCH_USER. Idempotent. */
     // 4 s: as end_sessions.
     SuspendUserResponse suspend_user(1: SuspendUserRequest req) (call.deadline_ms = "4000", call.retry = "true"),
-    /** NO_SUCH_USER: of who is to be blocked; an account that is gone can be unblocked. Idempotent. */
+    /** NO_SUCH_USER: of who is to be blocked; an account that is gone can be unblocked, once. Otherwise idempotent. */
     // 4 s: as end_sessions. No retry: an instance that was paused could still carry out the first attempt, after the user has done the opposite.
     SetBlockResponse set_block(1: SetBlockRequest req) (call.deadline_ms = "4000", call.retry = "false"),
     // 2 s: a read by index takes milliseconds; the rest is for a busy machine.

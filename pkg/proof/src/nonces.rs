@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    ops::RangeInclusive,
     sync::{Mutex, PoisonError},
 };
 
@@ -16,6 +17,10 @@ const SLOT_MS: u64 = 10_000;
 const SHARDS: usize = 64;
 /// Nonces in a shard at most. All of them are good for 7,000 calls a second over 5 minutes, and take 60 MB.
 const MAX_PER_SHARD: usize = (2 << 20) / SHARDS;
+/// Forgotten slots so close to each other are one range: a minute.
+const MAX_GAP: u64 = 60_000 / SLOT_MS;
+/// Ranges of forgotten slots in a shard at most.
+const MAX_RANGES: usize = 8;
 
 #[derive(Debug)]
 pub(crate) struct SeenNonces {
@@ -27,9 +32,15 @@ pub(crate) struct SeenNonces {
 struct Shard {
     taken: HashSet<u64>,
     by_slot: BTreeMap<u64, Vec<u64>>,
-    /// Nonces older than this slot may have been forgotten.
-    oldest: u64,
+    forgotten: Forgotten,
 }
+
+/// Slots of which nonces may have been forgotten.
+///
+/// A slot never leaves it: otherwise a clock that is set back would allow a replay. What was never accepted isn't in it: a clock that was
+/// hours ahead and is set right refuses only what it accepted while it was ahead.
+#[derive(Debug, Default)]
+struct Forgotten(Vec<RangeInclusive<u64>>);
 
 impl SeenNonces {
     pub(crate) fn new() -> Self {
@@ -54,7 +65,7 @@ impl SeenNonces {
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         shard.forget(now_ms.saturating_sub(MAX_SKEW_MS) / SLOT_MS);
         let slot = time_ms / SLOT_MS;
-        if slot < shard.oldest {
+        if shard.forgotten.contains(slot) {
             return Err(Refusal::AnotherTime);
         }
         if !shard.taken.insert(nonce) {
@@ -72,15 +83,46 @@ impl SeenNonces {
 
 impl Shard {
     /// Forgets nonces older than this slot.
+    ///
+    /// A nonce that was accepted stays in `taken` until its slot is in `forgotten`: so none is accepted twice, whatever the clock does.
     fn forget(&mut self, slot: u64) {
-        // It never goes back: otherwise a clock that is set back would allow a replay.
-        self.oldest = self.oldest.max(slot);
         while let Some(entry) = self.by_slot.first_entry()
-            && *entry.key() < self.oldest
+            && *entry.key() < slot
         {
+            self.forgotten.add(*entry.key());
             for nonce in entry.remove() {
                 self.taken.remove(&nonce);
             }
+        }
+    }
+}
+
+impl Forgotten {
+    fn contains(&self, slot: u64) -> bool {
+        self.0.iter().any(|range| range.contains(&slot))
+    }
+
+    fn add(&mut self, slot: u64) {
+        let mut ranges = self.0.iter_mut();
+        let near = ranges.find(|range| {
+            *range.start() <= slot.saturating_add(MAX_GAP)
+                && slot <= range.end().saturating_add(MAX_GAP)
+        });
+        match near {
+            Some(range) => *range = slot.min(*range.start())..=slot.max(*range.end()),
+            None => self.0.push(slot..=slot),
+        }
+        if self.0.len() > MAX_RANGES {
+            self.merge_oldest();
+        }
+    }
+
+    /// What lies between the two oldest ranges is refused, too.
+    fn merge_oldest(&mut self) {
+        self.0.sort_unstable_by_key(|range| *range.start());
+        let oldest = self.0.remove(0);
+        if let Some(next) = self.0.first_mut() {
+            *next = *oldest.start()..=*oldest.end().max(next.end());
         }
     }
 }

@@ -188,3 +188,38 @@ fn when_there_is_no_more_room_the_oldest_proofs_are_refused_and_none_is_good_twi
     }
     assert_eq!(seen.take(1001, NOW + slot, NOW), Ok(()));
 }
+
+#[test]
+fn a_clock_that_was_hours_ahead_and_is_set_right_refuses_no_new_proof_and_accepts_none_twice() {
+    let seen = nonces::SeenNonces::with_room(1, 1000);
+    let (slot, minute) = (10_000, 60_000);
+    let ahead = NOW + 8 * 60 * minute;
+    // Callers on the same machine are ahead, too, for half an hour.
+    let early = [(0, NOW)].into_iter();
+    let accepted: Vec<_> = early
+        .chain((1..=180).map(|nonce| (nonce, ahead + nonce * slot)))
+        .collect();
+    for (nonce, time_ms) in &accepted {
+        assert_eq!(seen.take(*nonce, *time_ms, *time_ms), Ok(()), "{nonce}");
+    }
+    for nonce in 1000..1100 {
+        let time_ms = NOW + minute + (nonce - 1000) * slot;
+        assert_eq!(seen.take(nonce, time_ms, time_ms), Ok(()), "{nonce}");
+    }
+    // Nor when that time comes.
+    for (nonce, time_ms) in &accepted {
+        assert!(seen.take(*nonce, *time_ms, *time_ms).is_err(), "{nonce}");
+    }
+}
+
+#[test]
+fn proofs_after_long_pauses_are_refused_when_the_clock_is_set_back() {
+    let seen = nonces::SeenNonces::with_room(1, 1000);
+    let time_of = |nonce: u64| NOW + nonce * 60 * 60_000;
+    for nonce in 0..50 {
+        assert_eq!(seen.take(nonce, time_of(nonce), time_of(nonce)), Ok(()));
+    }
+    for nonce in 0..50 {
+        assert!(seen.take(nonce, time_of(nonce), time_of(nonce)).is_err());
+    }
+}

@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 use volo::context::Context as _;
 use volo_thrift::{BizError, ServerError, context::ServerContext};
 
-use crate::{RpcError, header, reply::Reply, secret::CallAuthenticator};
+use crate::{RpcError, header, reply::Reply, secret::CallAuthenticator, strict::NotUtf8};
 
 /// Refuses a call without a valid proof. Sets the request id and counts the cost, writes the request's log line, and turns a panic or an
 /// unexpected error into an answer without internals.
@@ -143,6 +143,12 @@ impl<S> Inbound<S> {
         S::Response: Send,
         Req: Send + 'static,
     {
+        if cx.extensions().contains::<NotUtf8>() {
+            return Err(idl::biz(
+                Code::BAD_PARAMETER,
+                "a string of the request isn't UTF-8",
+            ));
+        }
         match AssertUnwindSafe(self.inner.call(cx, req))
             .catch_unwind()
             .await

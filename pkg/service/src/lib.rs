@@ -21,6 +21,7 @@ mod retry;
 mod secret;
 mod server;
 mod signals;
+mod strict;
 
 pub use admin::{ADMIN_PATHS, Admin, HEALTH_PATH};
 pub use client::Clients;

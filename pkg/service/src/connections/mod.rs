@@ -6,12 +6,14 @@
 mod activity;
 mod admission;
 mod body;
+mod codec;
 mod eviction;
 pub(crate) mod http;
 mod listener;
 pub(crate) mod rpc;
 mod timeout_stream;
 mod timeouts;
+mod tt_header;
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},

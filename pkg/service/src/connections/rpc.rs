@@ -2,22 +2,16 @@
 
 use std::{future::pending, sync::Arc};
 
-use volo::{net::Address, service::Service};
+use volo::{context::Context as _, net::Address, service::Service};
 use volo_thrift::{
-    EntryMessage, ServerError,
-    codec::{
-        DefaultMakeCodec, MakeCodec as _,
-        default::{framed::MakeFramedCodec, thrift::MakeThriftCodec, ttheader::MakeTTHeaderCodec},
-    },
-    context::ServerContext,
-    tracing::DefaultProvider,
-    transport::pingpong,
+    EntryMessage, ServerError, codec::MakeCodec as _, context::ServerContext,
+    tracing::DefaultProvider, transport::pingpong,
 };
 
-use super::{Connection, activity::Activity, timeout_stream::TimeoutStream};
-
-/// TTHeader, framed, binary: what generated clients speak, Kitex's too.
-type Codec = DefaultMakeCodec<MakeTTHeaderCodec<MakeFramedCodec<MakeThriftCodec>>>;
+use super::{
+    Connection, activity::Activity, codec::make_server_codec, timeout_stream::TimeoutStream,
+};
+use crate::strict::{NotUtf8, Strict};
 
 /// Serves one connection to its end.
 pub(crate) async fn serve<S, Req>(connection: Connection, service: Arc<S>)
@@ -28,7 +22,7 @@ where
 {
     let (stream, open) = connection.split();
     let (read, write) = stream.into_split();
-    let (encoder, decoder) = Codec::default().make_codec(
+    let (encoder, decoder) = make_server_codec().make_codec(
         TimeoutStream::new(read, open.activity.clone()),
         TimeoutStream::new(write, open.activity.clone()),
     );
@@ -49,13 +43,13 @@ where
     .await;
 }
 
-/// Middleware that records the phase of the connection.
+/// Middleware that records the phase of the connection, and passes on what decoding has found.
 struct Watched<S> {
     inner: Arc<S>,
     activity: Arc<Activity>,
 }
 
-impl<S, Req> Service<ServerContext, Req> for Watched<S>
+impl<S, Req> Service<ServerContext, Strict<Req>> for Watched<S>
 where
     S: Service<ServerContext, Req> + Send + Sync,
     Req: Send,
@@ -63,12 +57,19 @@ where
     type Response = S::Response;
     type Error = S::Error;
 
-    async fn call(&self, cx: &mut ServerContext, request: Req) -> Result<S::Response, S::Error> {
+    async fn call(
+        &self,
+        cx: &mut ServerContext,
+        call: Strict<Req>,
+    ) -> Result<S::Response, S::Error> {
         if !self.activity.begin(false) {
             // The connection was evicted: its task is about to be dropped.
             return pending().await;
         }
-        let result = self.inner.call(cx, request).await;
+        if !call.texts_are_utf8 {
+            cx.extensions_mut().insert(NotUtf8);
+        }
+        let result = self.inner.call(cx, call.request).await;
         self.activity.end();
         result
     }

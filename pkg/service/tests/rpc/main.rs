@@ -14,5 +14,6 @@ mod process;
 mod retries;
 mod secret;
 mod support;
+mod untrusted;
 mod vital;
 mod wire;
