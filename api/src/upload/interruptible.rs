@@ -2,7 +2,7 @@
 //!
 //! The refusal comes as an error of the stream. So whoever stores the body ends in order, with no part in flight.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -13,6 +13,9 @@ use super::slots::SlotClaim;
 use crate::error::ApiError;
 
 /// `body` until `claim` is evicted or the deadline is over. What comes is counted for the claim.
+///
+/// A deadline that is missed is the client's fault if more than half of the time went by in waiting for it, and otherwise that of the
+/// object store: 408 or 503.
 pub fn interruptible<S>(
     body: S,
     claim: Arc<SlotClaim>,
@@ -21,18 +24,27 @@ pub fn interruptible<S>(
 where
     S: Stream<Item = Result<Bytes, ApiError>> + Send + Unpin,
 {
-    let begin = Some((body, claim, Box::pin(sleep_until(deadline))));
-    futures::stream::unfold(begin, |state| async move {
-        let (mut body, claim, mut deadline) = state?;
+    let begun = Instant::now();
+    let begin = Some((body, claim, Box::pin(sleep_until(deadline)), Duration::ZERO));
+    futures::stream::unfold(begin, move |state| async move {
+        let (mut body, claim, mut deadline, mut waited) = state?;
+        let asked = Instant::now();
         let next = tokio::select! {
             next = body.next() => next,
             () = claim.evicted() => Some(Err(ApiError::new(Code::TOO_MANY_REQUESTS))),
-            () = &mut deadline => Some(Err(ApiError::request_timeout())),
+            () = &mut deadline => {
+                waited += asked.elapsed();
+                Some(Err(match 2 * waited > begun.elapsed() {
+                    true => ApiError::request_timeout(),
+                    false => ApiError::new(Code::UNAVAILABLE),
+                }))
+            }
         };
+        waited += asked.elapsed();
         match next? {
             Ok(chunk) => {
                 claim.received(chunk.len());
-                Some((Ok(chunk), Some((body, claim, deadline))))
+                Some((Ok(chunk), Some((body, claim, deadline, waited))))
             }
             Err(error) => Some((Err(error), None)),
         }
@@ -42,8 +54,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use futures::stream;
 
     use super::*;
@@ -65,6 +75,18 @@ mod tests {
         let read: Vec<_> = body.collect().await;
         let error = read.last().unwrap().as_ref().unwrap_err();
         assert_eq!(error.http_status(), 408);
+    }
+
+    #[tokio::test]
+    async fn a_deadline_that_is_missed_for_the_store_is_no_fault_of_the_client() {
+        let soon = Instant::now() + Duration::from_millis(50);
+        let chunks = stream::iter([Ok(Bytes::from_static(b"some"))]).chain(stream::pending());
+        let mut body = Box::pin(interruptible(chunks, Arc::default(), soon));
+        assert!(body.next().await.unwrap().is_ok());
+        // The store takes its time.
+        tokio::time::sleep_until(soon + Duration::from_millis(50)).await;
+        let error = body.next().await.unwrap().unwrap_err();
+        assert_eq!(error.http_status(), 503);
     }
 
     #[tokio::test]
