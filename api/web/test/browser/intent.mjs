@@ -208,6 +208,8 @@ export async function twoTabsShareTheirLogin(browser, world) {
     times += 1;
     if (times > 1) return route.continue();
     await other.evaluate((newer) => localStorage.setItem("dousheng-session", newer), newer);
+    // Between the processes of a browser that takes a moment.
+    await page.waitForFunction((newer) => localStorage.getItem("dousheng-session") === newer, newer);
     await route.fulfill(answer({ status_code: 10003, status_msg: "bad token" }));
   });
   await active(page).getByTestId("like").click();
