@@ -201,14 +201,20 @@ export async function twoTabsShareTheirLogin(browser, world) {
 
   // A token that has ended while another tab has a newer one: that goes on, and nobody is asked.
   await page.goto(`/v/${world.videos[1]}`);
-  const { token } = await ask("user/login", { username: "Yan", password: PASSWORD });
+  const before = await page.evaluate(() => JSON.parse(localStorage.getItem("dousheng-session")).token);
+  // Two of one second are the same.
+  let token;
+  await eventually("another token", async () => {
+    ({ token } = await ask("user/login", { username: "Yan", password: PASSWORD }));
+    return token !== before;
+  });
   const newer = JSON.stringify({ ...yan, token });
   let times = 0;
   await page.route("**/douyin/favorite/action/", async (route) => {
     times += 1;
     if (times > 1) return route.continue();
     await other.evaluate((newer) => localStorage.setItem("dousheng-session", newer), newer);
-    // Between the processes of a browser that takes a moment.
+    // Between the processes of a browser it takes a moment.
     await page.waitForFunction((newer) => localStorage.getItem("dousheng-session") === newer, newer);
     await route.fulfill(answer({ status_code: 10003, status_msg: "bad token" }));
   });
