@@ -31,6 +31,8 @@ pub enum Rule {
     Oneself,
     /// A second file.
     GivenTwice,
+    /// A text of more than so many bytes.
+    TooManyBytes(usize),
     /// Bytes that are no text.
     NotUtf8,
     /// A header with other than ASCII.
@@ -78,6 +80,9 @@ impl Rule {
             Self::One => ("must be 1", "只能是 1"),
             Self::Oneself => ("must not be you", "不能是自己"),
             Self::GivenTwice => ("is given twice", "重复出现"),
+            Self::TooManyBytes(limit) => {
+                return too_many(*limit, "bytes", "字节", language).into();
+            }
             Self::NotUtf8 => ("is not UTF-8", "不是 UTF-8 编码"),
             Self::NotAscii => ("must be ASCII", "只能使用 ASCII 字符"),
             Self::TextOrNumber => ("must be a text or a number", "只能是文本或数字"),
@@ -206,6 +211,7 @@ pub(crate) mod tests {
             Rule::One,
             Rule::Oneself,
             Rule::GivenTwice,
+            Rule::TooManyBytes(8192),
             Rule::NotUtf8,
             Rule::NotAscii,
             Rule::TextOrNumber,

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures::Stream;
+use idl::base::Code;
 use multipart::{FormError, Limits, Part};
 
 use crate::{error::ApiError, i18n::Rule};
@@ -44,7 +45,14 @@ where
     S: Stream<Item = Result<Bytes, ApiError>> + Unpin,
 {
     let name = part.name.clone();
-    let bytes = part.bytes(MAX_TEXT_BYTES).await?;
+    let too_long = || ApiError::bad_parameter(&name, Rule::TooManyBytes(MAX_TEXT_BYTES));
+    let bytes = part
+        .bytes(MAX_TEXT_BYTES)
+        .await
+        .map_err(|error| match error.code() {
+            Code::TOO_LARGE => too_long(),
+            _ => error,
+        })?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok((name, text.replace("\r\n", "\n"))),
         Err(_) => Err(ApiError::bad_parameter(&name, Rule::NotUtf8)),
@@ -115,6 +123,7 @@ mod tests {
         }
         let long = "x".repeat(MAX_TEXT_BYTES + 1);
         let error = refused(&format!("{part}{long}\r\n--b--")).await;
-        assert_eq!(error.http_status(), 413);
+        assert_eq!(error.http_status(), 200);
+        assert_eq!(error.to_string(), "10001: title: has more than 8192 bytes");
     }
 }

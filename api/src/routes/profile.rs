@@ -79,7 +79,7 @@ async fn profile(
         admission: Admission::of(&parts.extensions),
         pending: parts.extensions.get().cloned(),
         claim: Arc::default(),
-        is_allowed: false,
+        allowed: None,
         slot: None,
         pictures: UploadedPictures::default(),
     };
@@ -105,9 +105,9 @@ async fn profile(
         read?;
     }
     let holder = TokenSubject::read(&app, &form.params)?;
-    if !form.is_allowed {
-        form.allow(&holder).await?;
-    }
+    form.allow(&holder).await?;
+    // It may have ended while the pictures came.
+    app.accounts.must_exist(&holder).await?;
     change(&app, holder.user_id, &form.params, form.pictures).await
 }
 
@@ -119,8 +119,8 @@ struct Form<'a> {
     admission: Admission,
     pending: Option<PendingCount>,
     claim: Arc<SlotClaim>,
-    /// The token came with the head, or an earlier part of a form.
-    is_allowed: bool,
+    /// Whose token came with the head, or an earlier part of a form. A later part may have another's.
+    allowed: Option<TokenSubject>,
     /// Held from the first picture on, until the user service has all.
     slot: Option<Slot<'a>>,
     pictures: UploadedPictures,
@@ -136,22 +136,24 @@ impl Form<'_> {
     }
 
     /// Whether this user may change a profile now. It is one of their writes.
-    async fn allow(&self, holder: &TokenSubject) -> Result<(), ApiError> {
-        rate_limit::write(self.app, holder).await.map(drop)
+    async fn allow(&mut self, holder: &TokenSubject) -> Result<(), ApiError> {
+        if self.allowed != Some(*holder) {
+            rate_limit::write(self.app, holder).await?;
+            self.allowed = Some(*holder);
+        }
+        Ok(())
     }
 
     /// The token is known: pictures may follow.
     async fn admit(&mut self, holder: &TokenSubject) -> Result<(), ApiError> {
         self.count(Some(*holder))?;
-        self.allow(holder).await?;
-        self.is_allowed = true;
-        Ok(())
+        self.allow(holder).await
     }
 
     /// A picture begins: its bytes lie in memory.
     async fn take_slot(&mut self) -> Result<(), ApiError> {
         let holder = Option::<TokenSubject>::read(self.app, &self.params)?;
-        let holder = holder.filter(|_| self.is_allowed);
+        let holder = holder.filter(|_| self.allowed.is_some());
         let holder = holder.ok_or(ApiError::new(Code::NOT_LOGGED_IN))?;
         if self.slot.is_none() {
             let slots = &self.app.picture_slots;
@@ -179,9 +181,7 @@ impl Form<'_> {
             if ![AVATAR, BACKGROUND_IMAGE].contains(&name.as_str()) {
                 let (name, value) = text(part).await?;
                 self.params.add(name, value);
-                if !self.is_allowed
-                    && let Some(holder) = Option::<TokenSubject>::read(self.app, &self.params)?
-                {
+                if let Some(holder) = Option::<TokenSubject>::read(self.app, &self.params)? {
                     self.admit(&holder).await?;
                 }
                 continue;

@@ -142,7 +142,8 @@ struct Form<'a> {
 enum Admitted {
     Nobody,
     Address,
-    Author,
+    /// Whose token it was: a later part may have another's.
+    Author(TokenSubject),
 }
 
 type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, ApiError>> + Send>>;
@@ -195,17 +196,19 @@ impl Form<'_> {
                 self.admitted = Admitted::Address;
                 self.admission.counted();
             }
-            (Admitted::Nobody | Admitted::Address, Some(author)) => {
+            (Admitted::Author(admitted), Some(author)) if admitted == author => {}
+            (_, Some(author)) => {
                 rate_limit::publish(app, &author).await?;
-                let slot = app
-                    .upload_slots
-                    .take(author.user_id.unsigned_abs(), &self.upload_claim);
-                self.slot = Some(slot.await?);
-                self.admitted = Admitted::Author;
+                if self.slot.is_none() {
+                    let slots = &app.upload_slots;
+                    let slot = slots.take(author.user_id.unsigned_abs(), &self.upload_claim);
+                    self.slot = Some(slot.await?);
+                }
+                self.admitted = Admitted::Author(author);
                 self.admission.admitted();
                 self.spool_claim.pin();
             }
-            _ => {}
+            (Admitted::Address | Admitted::Author(_), None) => {}
         }
         Ok(())
     }
@@ -248,7 +251,7 @@ impl Form<'_> {
         }
     }
 
-    /// Checks the other parameters, and stores a file that waited for its token.
+    /// Checks the other parameters, and stores a file that waited for its token. The token may have ended meanwhile.
     async fn complete(&mut self) -> Result<(i64, PublishAction), ApiError> {
         let author = TokenSubject::read(self.app, &self.params)?;
         let author_id = author.user_id;
@@ -260,6 +263,7 @@ impl Form<'_> {
             File::Spooled(spool) => File::Stored(store(self.app, author_id, spool.read()).await?),
             file => file,
         };
+        self.app.accounts.must_exist(&author).await?;
         Ok((author_id, params))
     }
 }

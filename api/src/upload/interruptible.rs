@@ -2,17 +2,18 @@
 //!
 //! The refusal comes as an error of the stream. So whoever stores the body ends in order, with no part in flight.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _};
 use idl::base::Code;
 use tokio::time::{Instant, sleep_until};
 
 use super::slots::SlotClaim;
 use crate::error::ApiError;
 
-/// `body` until `claim` is evicted or the deadline is over. What comes is counted for the claim.
+/// `body` until `claim` is evicted or the deadline is over. What comes is counted for the claim. A body that has come whole is not
+/// refused, however long the store took with it.
 ///
 /// A deadline that is missed is the client's fault if more than half of the time went by in waiting for it, and otherwise that of the
 /// object store: 408 or 503.
@@ -25,35 +26,45 @@ where
     S: Stream<Item = Result<Bytes, ApiError>> + Send + Unpin,
 {
     let begun = Instant::now();
-    let begin = Some((body, claim, Box::pin(sleep_until(deadline)), Duration::ZERO));
+    let begin = Some((body, claim, Box::pin(sleep_until(deadline))));
     futures::stream::unfold(begin, move |state| async move {
-        let (mut body, claim, mut deadline, mut waited) = state?;
-        let asked = Instant::now();
+        let (mut body, claim, mut deadline) = state?;
         let next = tokio::select! {
-            next = body.next() => next,
-            () = claim.evicted() => Some(Err(ApiError::new(Code::TOO_MANY_REQUESTS))),
+            next = claim.receive(&mut body) => next,
+            () = claim.evicted() => {
+                refusal(&mut body, ApiError::new(Code::TOO_MANY_REQUESTS))
+            }
             () = &mut deadline => {
-                waited += asked.elapsed();
-                Some(Err(match 2 * waited > begun.elapsed() {
+                let is_clients_fault = 2 * claim.waited() > begun.elapsed();
+                refusal(&mut body, match is_clients_fault {
                     true => ApiError::request_timeout(),
                     false => ApiError::new(Code::UNAVAILABLE),
-                }))
+                })
             }
         };
-        waited += asked.elapsed();
         match next? {
-            Ok(chunk) => {
-                claim.received(chunk.len());
-                Some((Ok(chunk), Some((body, claim, deadline, waited))))
-            }
+            Ok(chunk) => Some((Ok(chunk), Some((body, claim, deadline)))),
             Err(error) => Some((Err(error), None)),
         }
     })
     .fuse()
 }
 
+/// `error`, unless the body is over.
+fn refusal<S>(body: &mut S, error: ApiError) -> Option<Result<Bytes, ApiError>>
+where
+    S: Stream<Item = Result<Bytes, ApiError>> + Unpin,
+{
+    match body.next().now_or_never() {
+        Some(None) => None,
+        _ => Some(Err(error)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures::stream;
 
     use super::*;
@@ -87,6 +98,20 @@ mod tests {
         tokio::time::sleep_until(soon + Duration::from_millis(50)).await;
         let error = body.next().await.unwrap().unwrap_err();
         assert_eq!(error.http_status(), 503);
+    }
+
+    #[tokio::test]
+    async fn what_has_come_whole_is_not_refused_because_the_store_took_long() {
+        for _ in 0..50 {
+            let chunks = stream::iter([Ok(Bytes::from_static(b"some"))]);
+            let claim = Arc::new(SlotClaim::default());
+            let mut body = Box::pin(interruptible(chunks, claim, Instant::now()));
+            // Either of the two may be seen first.
+            match body.next().await.unwrap() {
+                Ok(_) => assert!(body.next().await.is_none()),
+                Err(error) => assert_eq!(error.http_status(), 408),
+            }
+        }
     }
 
     #[tokio::test]

@@ -13,6 +13,8 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
 use idl::base::Code;
 use telemetry::metrics;
 use tokio::{
@@ -52,8 +54,17 @@ struct Held {
 #[derive(Default)]
 pub struct SlotClaim {
     bytes: AtomicU64,
+    waited: Mutex<WaitTime>,
     state: AtomicU8,
     evicted: Notify,
+}
+
+/// How long an upload has waited for its client. What the object store takes is not the client's fault.
+#[derive(Default)]
+struct WaitTime {
+    before: Duration,
+    /// Since when it waits now.
+    since: Option<Instant>,
 }
 
 /// It may be evicted.
@@ -189,9 +200,9 @@ impl Slots {
 }
 
 impl Held {
-    /// Bytes a second since it got its slot.
+    /// Bytes a second while it waited for its client.
     fn rate(&self) -> u64 {
-        let ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ms = u64::try_from(self.claim.waited().as_millis()).unwrap_or(u64::MAX);
         let bytes = self.claim.bytes.load(Ordering::Relaxed);
         bytes.saturating_mul(1000) / ms.max(1)
     }
@@ -202,9 +213,29 @@ impl Held {
 }
 
 impl SlotClaim {
-    /// Counts bytes of the upload that were received.
-    pub fn received(&self, bytes: usize) {
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    /// The next chunk of the upload's body. Its bytes and the wait for it are counted.
+    pub async fn receive<S, E>(&self, body: &mut S) -> Option<Result<Bytes, E>>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+    {
+        self.wait_time().since = Some(Instant::now());
+        let next = body.next().await;
+        let mut waited = self.wait_time();
+        waited.before = waited.total();
+        waited.since = None;
+        if let Some(Ok(chunk)) = &next {
+            self.bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        }
+        next
+    }
+
+    /// How long the upload has waited for its client.
+    pub fn waited(&self) -> Duration {
+        self.wait_time().total()
+    }
+
+    fn wait_time(&self) -> MutexGuard<'_, WaitTime> {
+        self.waited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on it can't be evicted.
@@ -233,6 +264,13 @@ impl SlotClaim {
         self.state
             .compare_exchange(EVICTABLE, to, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
+    }
+}
+
+impl WaitTime {
+    fn total(&self) -> Duration {
+        let now = self.since.map(|since| since.elapsed());
+        self.before + now.unwrap_or_default()
     }
 }
 
@@ -283,6 +321,7 @@ mod tests {
         for (address, age, bytes) in held {
             let claim = Arc::new(SlotClaim::default());
             claim.bytes.store(*bytes, Ordering::Relaxed);
+            claim.wait_time().before = Duration::from_secs(*age);
             slots.held().push(Held {
                 client: client(address),
                 claim,
@@ -323,6 +362,16 @@ mod tests {
             assert_eq!(turn(newcomer, &one_slow), Some(1), "{newcomer}");
             assert_eq!(turn(newcomer, &one_new), None, "{newcomer}");
         }
+        // The store took the time.
+        let slots = slots(1, usize::MAX);
+        let claim = Arc::new(SlotClaim::default());
+        claim.bytes.store(100 << 10, Ordering::Relaxed);
+        slots.held().push(Held {
+            client: 1,
+            claim,
+            since: Instant::now() - Duration::from_secs(100),
+        });
+        assert!(!slots.evict_for(2));
         let dripping = [("192.0.2.1", 30, 30); 8];
         assert!(turn("192.0.2.1", &dripping).is_some(), "of one's own");
     }

@@ -3,7 +3,7 @@
 use std::{io::SeekFrom, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use futures::{Stream, StreamExt as _};
+use futures::Stream;
 use idl::base::Code;
 use settings::client_network;
 use tokio::{
@@ -44,9 +44,8 @@ impl<'a> Spool<'a> {
             .map_err(|error| disk_error(&error))?
             .map_err(|error| disk_error(&error))?;
         let mut writer = BufWriter::with_capacity(BUFFER_BYTES, File::from_std(file));
-        while let Some(chunk) = source.next().await {
+        while let Some(chunk) = claim.receive(&mut source).await {
             let chunk = chunk?;
-            claim.received(chunk.len());
             writer
                 .write_all(&chunk)
                 .await

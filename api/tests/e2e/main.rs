@@ -58,6 +58,7 @@ mod readiness;
 mod refusals;
 mod replies;
 mod restored;
+mod revoked_writes;
 mod scene;
 mod secrets;
 mod shapes;

@@ -13,11 +13,12 @@ use crate::{
 
 /// More than are read at once.
 const STRANGERS: usize = 12;
-const AVATAR: &str =
+/// The head of the part of an avatar.
+pub const AVATAR: &str =
     "--b\r\ncontent-disposition: form-data; name=\"avatar\"; filename=\"avatar\"\r\n\r\n";
-const END: &str = "\r\n--b--\r\n";
+pub const END: &str = "\r\n--b--\r\n";
 
-fn picture() -> Vec<u8> {
+pub fn picture() -> Vec<u8> {
     let output = Command::new("ffmpeg")
         .args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x64"])
         .args(["-frames:v", "1", "-c:v", "png", "-f", "image2pipe", "-"])
@@ -27,14 +28,15 @@ fn picture() -> Vec<u8> {
     output.stdout
 }
 
-fn head(headers: &str, length: usize) -> String {
+/// The head of a change of a profile.
+pub fn head(headers: &str, length: usize) -> String {
     format!(
         "POST /douyin/user/profile/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
          content-type: multipart/form-data; boundary=b\r\ncontent-length: {length}\r\n{headers}\r\n"
     )
 }
 
-fn bearer(account: &Account) -> String {
+pub fn bearer(account: &Account) -> String {
     format!("authorization: Bearer {}\r\n", account.token)
 }
 
