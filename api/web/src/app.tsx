@@ -109,12 +109,15 @@ function useDrop() {
       event.preventDefault();
       const files = [...event.dataTransfer.files];
       if (event.type !== "drop" || !files.length) return;
-      (await import("./sheets/publish")).choose(files);
-      if (topSheet()?.name === "publish") return;
-      await logIn().then(
-        () => open({ name: "publish" }),
-        () => {},
+      const { choose } = await import("./sheets/publish");
+      if (topSheet()?.name === "publish") return choose(files);
+      // The login first: it clears the form of somebody else who was logged in before. Who closes it finds the file in the form later.
+      const isIn = await logIn().then(
+        () => true,
+        () => false,
       );
+      choose(files);
+      if (isIn) await open({ name: "publish" });
     }
     addEventListener("dragover", onDrop);
     addEventListener("drop", onDrop);

@@ -32,7 +32,7 @@ import { ALL, everyScreen, largeLetters, VARIANTS } from "./browser/screens.mjs"
 import * as scale from "./browser/scale.mjs";
 import * as sheets from "./browser/sheets.mjs";
 import { aFilmOfOnesOwnIsDeleted, aProfileAndAnAccountAreOnesOwn, friendsFollowAndWrite } from "./browser/social.mjs";
-import { anUploadGoesOnBesideTheSheet, whatFloatsCoversNothing } from "./browser/uploads.mjs";
+import { anUploadGoesOnBesideTheSheet, whatFloatsCoversNothing, whatWasBegunBeforeALogoutIsNobodyElses } from "./browser/uploads.mjs";
 import { launch } from "./chromium.mjs";
 
 /** Titles of the films, the newest first. */
@@ -131,7 +131,7 @@ if (!failures.length) {
   );
   // These change what the others look at.
   await atOnce([...Object.values(intent), whatFloatsCoversNothing], world);
-  await run(anUploadGoesOnBesideTheSheet);
+  await atOnce([anUploadGoesOnBesideTheSheet, whatWasBegunBeforeALogoutIsNobodyElses], world);
   // Other films are the newest from here on.
   const films = await moreFilms();
   await run(theFirstLoadIsSmall, films.long, false);

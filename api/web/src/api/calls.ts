@@ -46,5 +46,5 @@ export const api = {
   endSessions: () => send("post", "/douyin/user/logout/", {}, mine),
   deleteAccount: (password: string) => send("post", "/douyin/user/delete/", { password }, mine),
   block: (id: number, does: boolean) => send("post", "/douyin/user/block/", { to_user_id: id, ...yes(does) }, mine),
-  blocks: (before?: number) => send("get", "/douyin/user/block/list/", { before }),
+  blocks: (before?: number) => send("get", "/douyin/user/block/list/", { before }, mine),
 };

@@ -5,7 +5,7 @@
 import type { paths } from "./schema";
 import { reached } from "../model/connection";
 import { logIn } from "../model/login";
-import { endSession, session } from "../model/session";
+import { endSession, owner, session } from "../model/session";
 import { say } from "../model/toasts";
 import { language, t } from "../words";
 import { ApiError, BAD_TOKEN, GivenUp, understand, unreachable } from "./errors";
@@ -72,7 +72,12 @@ export async function send<P extends Path, M extends Method>(
   values: Values = {},
   options: Options = {},
 ): Promise<Reply<P, M>> {
-  if (options.needsLogin) await logIn();
+  const begunBy = owner.peek();
+  if (options.needsLogin) {
+    await logIn();
+    // What one user has begun isn't done as another.
+    if (begunBy !== undefined && session.value?.userId !== begunBy) throw new GivenUp();
+  }
   const token = session.value?.token;
   const user = session.value?.userId;
   try {
@@ -81,7 +86,6 @@ export async function send<P extends Path, M extends Method>(
     if (!hasEnded(error, token)) throw error;
     if (options.needsLogin) {
       await logIn(t("sessionOver"));
-      // What one user has begun isn't done as another.
       if (session.value?.userId !== user) throw new GivenUp();
     } else if (!session.value) say(t("sessionOver"), true, { label: t("logIn"), run: () => void logIn().catch(() => {}) });
     return once(method, path, values, options);

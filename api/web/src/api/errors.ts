@@ -12,6 +12,8 @@ const TOO_MANY = 10012;
 /** No answer came. */
 const UNREACHABLE = 0;
 const NO_CODE = -1;
+/** The server has given up on an upload of which nothing came any more. */
+const STALLED = -2;
 
 export class ApiError extends Error {
   constructor(
@@ -27,12 +29,17 @@ export class ApiError extends Error {
   get isUnreachable(): boolean {
     return this.code === UNREACHABLE;
   }
+
+  get isStalled(): boolean {
+    return this.code === STALLED;
+  }
 }
 
 /** Somebody was asked to log in, and doesn't want to; or somebody else has logged in. */
 export class GivenUp extends Error {}
 
 export const unreachable = (): ApiError => new ApiError(t(navigator.onLine ? "unreachable" : "offline"), UNREACHABLE);
+export const stalled = (): ApiError => new ApiError(t("tooSlow"), STALLED, 1);
 export const cancelled = (): ApiError => new ApiError(t("cancelled"), NO_CODE);
 
 /** The names of parameters, and of some kinds of refusals, say nothing to people. */

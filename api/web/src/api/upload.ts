@@ -1,7 +1,7 @@
 // The upload, by XMLHttpRequest: fetch can't tell how far it has come.
 
 import { headers } from "./client";
-import { cancelled, understand, unreachable } from "./errors";
+import { cancelled, stalled, understand, unreachable } from "./errors";
 
 export interface Progress {
   sent: number;
@@ -17,6 +17,9 @@ export interface Upload {
 
 /** Over how long the rate is measured. */
 const WINDOW_MS = 5000;
+/** A link that has sent nothing for this long stands still, and isn't only slow. The server waits for longer (`min_body_rate_after_s`). */
+const STALL_MS = 8000;
+const TOO_SLOW = 408;
 
 /** A repeat with the same key is the same publish: whatever became of the first, there is one video. */
 export function publish(file: File, title: string, key: string, onProgress: (progress: Progress) => void): Upload {
@@ -38,7 +41,9 @@ export function publish(file: File, title: string, key: string, onProgress: (pro
         understand(request.status, request.responseText, request.getResponseHeader("Retry-After"));
         resolve();
       } catch (error) {
-        reject(error);
+        const [lastSent] = marks.at(-1) ?? [0];
+        const isStalled = request.status === TOO_SLOW && performance.now() - lastSent > STALL_MS;
+        reject(isStalled ? stalled() : error);
       }
     };
     request.onerror = () => reject(unreachable());

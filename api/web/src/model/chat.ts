@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 
 import { api, type Message } from "../api/calls";
-import { ApiError } from "../api/errors";
+import { ApiError, NO_SUCH_USER } from "../api/errors";
 import { newKey } from "../api/key";
 import { online } from "./connection";
 import { isHidden } from "./player";
@@ -84,7 +84,10 @@ export class Chat {
       }
       return newest !== undefined && page.has_more;
     } catch (error) {
-      if (!this.isLoaded.peek() && error instanceof ApiError) this.failure.value = error;
+      if (!(error instanceof ApiError)) return false;
+      if (!this.isLoaded.peek()) this.failure.value = error;
+      // Nobody is there any more to hear from.
+      if (error.code === NO_SUCH_USER) this.isOpen = false;
       return false;
     }
   }

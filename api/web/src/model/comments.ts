@@ -1,16 +1,24 @@
 // What is said under each video, with the text that is being written. A deletion can be taken back for some seconds.
 
-import { signal } from "@preact/signals";
+import { effect, signal, untracked } from "@preact/signals";
 
 import { api, type Comment } from "../api/calls";
 import { newKey } from "../api/key";
 import { t } from "../words";
 import { Pager } from "./pager";
+import { owner, session } from "./session";
 import { changeVideo, now, putUser } from "./store";
 import { complain, say, WITH_ACTION_MS } from "./toasts";
 
 /** Deleted, though the server may not know yet. */
 const gone = new Set<number>();
+/** Deletions that can still be taken back: each is what carries it out. */
+const deletions = new Set<() => Promise<void>>();
+
+/** Carries them out now: in a moment nobody may be logged in any more. */
+export async function settleDeletions(): Promise<void> {
+  await Promise.all([...deletions].map((finish) => finish()));
+}
 
 export class Comments extends Pager<Comment> {
   readonly text = signal("");
@@ -38,7 +46,8 @@ export class Comments extends Pager<Comment> {
     try {
       const { comment } = await api.comment(this.videoId, text, this.sent.key);
       this.sent = { text: "", key: "" };
-      this.text.value = "";
+      // Somebody else may be writing by now.
+      if (this.text.value.trim() === text) this.text.value = "";
       if (comment) this.items.value = [comment, ...this.items.value.filter((one) => one.id !== comment.id)];
       this.countBy(1);
     } catch (error) {
@@ -51,6 +60,7 @@ export class Comments extends Pager<Comment> {
   override remove(id: number): void {
     const at = this.items.value.findIndex((one) => one.id === id);
     const comment = this.items.value[at];
+    const me = session.peek()?.userId;
     if (!comment) return;
     super.remove(id);
     gone.add(id);
@@ -62,13 +72,16 @@ export class Comments extends Pager<Comment> {
       this.items.value = items;
       this.countBy(1);
     };
-    let isSettled = false;
     const settle = async (isKept: boolean) => {
-      if (isSettled) return;
-      isSettled = true;
+      if (!deletions.delete(finish)) return;
       clearTimeout(timer);
       removeEventListener("pagehide", finish);
       if (isKept) return restore();
+      // Nobody is asked to log in for it seconds later, and it isn't done as somebody else.
+      if (session.peek()?.userId !== me) {
+        restore();
+        return say(t("commentKept"), true);
+      }
       try {
         await api.deleteComment(this.videoId, id);
       } catch (error) {
@@ -76,10 +89,17 @@ export class Comments extends Pager<Comment> {
         complain(error);
       }
     };
-    const finish = () => void settle(false);
+    const finish = () => settle(false);
+    deletions.add(finish);
     const timer = setTimeout(finish, WITH_ACTION_MS);
     addEventListener("pagehide", finish);
     say(t("commentDeleted"), false, { label: t("undo"), run: () => void settle(true) });
+  }
+
+  /** What was written is nothing of who is there now. */
+  forgetText(): void {
+    this.text.value = "";
+    this.sent = { text: "", key: "" };
   }
 
   private countBy(by: number): void {
@@ -94,3 +114,11 @@ export function commentsOf(videoId: number): Comments {
   known.set(videoId, comments);
   return comments;
 }
+
+let writer = owner.peek();
+effect(() => {
+  const now = owner.value;
+  // What a guest has written stays.
+  if (writer !== undefined && now !== writer) untracked(() => known.forEach((comments) => comments.forgetText()));
+  writer = now;
+});

@@ -16,6 +16,8 @@ export class VideoList extends Pager<number> {
   readonly active = signal(0);
   /** Whose flags it shows. */
   private owner = session.peek()?.userId;
+  /** Whether a new beginning stays at the video that one has come to. */
+  private stays = false;
 
   constructor(read: Read) {
     super(read, (id) => id);
@@ -36,17 +38,23 @@ export class VideoList extends Pager<number> {
   /** From the beginning, at the first video. */
   override async restart(): Promise<void> {
     this.owner = session.peek()?.userId;
+    this.stays = false;
     await super.restart();
-    this.active.value = 0;
+    // Where nothing new came: the first of what was there.
+    if (this.failure.peek()) this.active.value = 0;
   }
 
   /** From the beginning, at the video that one has come to if it is still there. */
   async renew(): Promise<void> {
     this.owner = session.peek()?.userId;
-    const before = this.items.peek();
+    this.stays = true;
     await super.restart();
+  }
+
+  protected override beginsAnew(before: number[], after: number[]): void {
     const shown = before[this.active.peek()];
-    if (shown !== undefined) this.active.value = Math.max(0, this.items.peek().indexOf(shown));
+    if (!this.stays) this.active.value = 0;
+    else if (shown !== undefined) this.active.value = Math.max(0, after.indexOf(shown));
   }
 
   keep(): Kept {

@@ -3,7 +3,7 @@
 import { effect } from "@preact/signals";
 
 import { GivenUp } from "../api/errors";
-import { open, sheets } from "../router/router";
+import { close, open, sheets } from "../router/router";
 import { session } from "./session";
 
 let settle: (() => void) | undefined;
@@ -18,6 +18,17 @@ export function logIn(reason?: string): Promise<void> {
   });
   return asked;
 }
+
+/** Somebody is being asked to log in. */
+export const isAsking = (): boolean => asked !== undefined;
+
+// Who has logged in, here or in another tab, is asked no more.
+let isClosing = false;
+effect(() => {
+  if (!session.value || sheets.value.at(-1)?.name !== "account" || isClosing) return;
+  isClosing = true;
+  void close("account").finally(() => (isClosing = false));
+});
 
 let wasOpen = false;
 effect(() => {

@@ -1,8 +1,9 @@
 // A list that is read page after page, and goes on by itself when the network is back.
 
-import { signal } from "@preact/signals";
+import { batch, signal } from "@preact/signals";
 
-import { ApiError } from "../api/errors";
+import { ApiError, GivenUp, NOT_LOGGED_IN } from "../api/errors";
+import { t } from "../words";
 import { whenBack } from "./connection";
 
 export interface Page<T> {
@@ -12,6 +13,13 @@ export interface Page<T> {
 }
 
 type Read<T> = (from: number | undefined) => Promise<Page<T>>;
+
+function failureOf(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  // It needs a login, and nobody wanted to.
+  if (error instanceof GivenUp) return new ApiError(t("logInFirst"), NOT_LOGGED_IN);
+  return new ApiError(String(error), -1);
+}
 
 export class Pager<T> {
   readonly items = signal<T[]>([]);
@@ -52,20 +60,28 @@ export class Pager<T> {
       if (run !== this.run) return;
       const before = isFirst ? [] : this.items.peek();
       const known = new Set(before.map(this.idOf));
-      this.items.value = [...before, ...page.items.filter((item) => !known.has(this.idOf(item)))];
+      const after = [...before, ...page.items.filter((item) => !known.has(this.idOf(item)))];
+      // At once: nobody is shown the new list at the place of the old one.
+      batch(() => {
+        if (isFirst) this.beginsAnew(this.items.peek(), after);
+        this.items.value = after;
+      });
       this.starts = isFirst ? [from] : [...this.starts, from];
       this.next = page.next ?? undefined;
       this.phase.value = page.next === null ? "end" : "more";
     } catch (error) {
       if (run !== this.run) return;
       this.phase.value = "more";
-      this.failure.value = error instanceof ApiError ? error : new ApiError(String(error), -1);
+      this.failure.value = failureOf(error);
       if (this.failure.value.isUnreachable) {
         await whenBack();
         if (run === this.run) await this.step(isFirst);
       }
     }
   }
+
+  /** The list is about to be another: where in it one is may change with it. */
+  protected beginsAnew(_before: T[], _after: T[]): void {}
 
   remove(id: number): void {
     this.items.value = this.items.peek().filter((item) => this.idOf(item) !== id);

@@ -6,15 +6,15 @@ import { api } from "../api/calls";
 import { hasEnded } from "../api/client";
 import { ApiError } from "../api/errors";
 import { newKey } from "../api/key";
-import { publish, type Progress, type Upload } from "../api/upload";
+import { publish, type Progress } from "../api/upload";
 import { go, route } from "../router/router";
 import { paths } from "../router/routes";
 import { t } from "../words";
 import { whenBack } from "./connection";
 import { drafts } from "./drafts";
 import { forgetWorks, keys, listOf } from "./lists";
-import { logIn } from "./login";
-import { session } from "./session";
+import { isAsking, logIn } from "./login";
+import { owner, session } from "./session";
 import { now, putVideo } from "./store";
 import { say } from "./toasts";
 
@@ -40,20 +40,23 @@ export const isUploading = computed(() => uploads.value.some((item) => item.stat
 /** The form: the files that were chosen, of which the first is being described. */
 export const form = { files: signal<File[]>([]), title: signal(""), isRestored: signal(false) };
 
-/** Whose form it is: of who was logged in last. */
-const owner = signal(session.peek()?.userId);
+/** Whose form it is: of the owner, or of who wrote the title that was restored. */
+const writer = signal(owner.peek());
 
-/** How often an upload is sent again by itself. */
+/** How often an upload that the server refused for the moment is sent again by itself. */
 const MORE_TRIES = 5;
+/** How often an upload may break off in the middle: a proxy may cut every one of its size. */
+const MAX_CUTS = 20;
 /** A server that wants one to wait for longer has a reason that isn't over in a moment. */
 const LONGEST_WAIT_S = 60;
 
-let current: Upload | undefined;
+/** Ends what the current one is doing: sending, or waiting to be sent again. */
+let stop: () => void = () => {};
 let isRunning = false;
 
 export function add(file: File, title: string): void {
   const progress = signal<Progress>({ sent: 0, total: file.size, rate: 0 });
-  const userId = owner.peek();
+  const userId = writer.peek();
   const item: Item = { id: newKey(), userId, file, title, key: newKey(), state: signal<State>("queued"), progress, failure: signal("") };
   uploads.value = [...uploads.value, item];
   void run();
@@ -67,68 +70,83 @@ export function retry(item: Item): void {
 
 /** Takes it out of the queue, and stops it if it is on its way. */
 export function cancel(item: Item): void {
-  const isCurrent = item.state.value === "sending";
+  const isCurrent = item.state.value === "sending" || item.state.value === "waiting";
   uploads.value = uploads.value.filter((one) => one !== item);
-  if (isCurrent) current?.cancel();
+  if (isCurrent) stop();
 }
 
 async function run(): Promise<void> {
   if (isRunning) return;
   isRunning = true;
-  for (let item = nextOf(); item; item = nextOf()) await carry(item);
+  let isAsked = true;
+  for (let item = nextOf(); item; item = nextOf()) {
+    await carry(item, isAsked);
+    isAsked = false;
+  }
   isRunning = false;
 }
 
 const nextOf = (): Item | undefined => uploads.value.find((item) => item.state.value === "queued");
 const isWanted = (item: Item): boolean => uploads.value.includes(item);
 
-async function carry(item: Item): Promise<void> {
+/** `isAsked`: somebody has just asked for it. What goes on by itself opens no login. */
+async function carry(item: Item, isAsked: boolean): Promise<void> {
   let tries = 0;
-  let reason = t("logInFirst");
+  let cuts = 0;
+  let reason = isAsked ? t("logInFirst") : undefined;
   while (isWanted(item)) {
     item.state.value = "queued";
-    await logIn(reason).catch(() => {});
+    if (reason || isAsking()) await logIn(reason).catch(() => {});
     // Those of somebody else are gone when one has logged in.
     if (!isWanted(item)) return;
     if (!session.value) {
       // Nor do the others ask again.
-      for (const one of uploads.value) if (one.state.value === "queued") fail(one, reason);
+      for (const one of uploads.value) if (one.state.value === "queued") fail(one, reason ?? t("logInFirst"));
       return;
     }
+    reason = undefined;
     const { token, userId } = session.value;
     item.userId = userId;
     item.state.value = "sending";
     item.progress.value = { sent: 0, total: item.file.size, rate: 0 };
     try {
-      current = publish(item.file, item.title, item.key, (progress) => (item.progress.value = progress));
-      await current.done;
+      const upload = publish(item.file, item.title, item.key, (progress) => (item.progress.value = progress));
+      stop = upload.cancel;
+      await upload.done;
       uploads.value = uploads.value.filter((one) => one !== item);
       await arrived(userId);
       return;
     } catch (error) {
       if (!isWanted(item)) return;
+      // Its owner has logged out, and nobody else sends it again.
+      if (owner.peek() !== userId) {
+        cancel(item);
+        return say(t("uploadsDropped"), true);
+      }
       if (hasEnded(error, token)) {
         reason = t("sessionOver");
         continue;
       }
-      const again = whenAgain(error, tries);
+      if (isUnreachable(error) && item.progress.value.sent > 0) cuts += 1;
+      const again = cuts > MAX_CUTS ? undefined : whenAgain(error, tries);
       if (!again) return fail(item, isOneTooMany(error) ? t("tooManyUploads") : (error as Error).message);
       item.state.value = "waiting";
-      // Without a network nothing is tried.
-      if (navigator.onLine) tries += 1;
-      await again;
+      if (!isUnreachable(error)) tries += 1;
+      const stopped = new Promise<void>((resolve) => (stop = resolve));
+      await Promise.race([again, stopped]);
     }
   }
 }
 
-const isOneTooMany = (error: unknown): boolean => error instanceof ApiError && error.retryAfter !== undefined;
+const isUnreachable = (error: unknown): boolean => error instanceof ApiError && error.isUnreachable;
+const isOneTooMany = (error: unknown): boolean => error instanceof ApiError && error.retryAfter !== undefined && !error.isStalled;
 
 /** Resolves when it is worth to send an upload again. Nothing if it isn't. */
 function whenAgain(error: unknown, tries: number): Promise<void> | undefined {
-  if (!(error instanceof ApiError) || (tries >= MORE_TRIES && navigator.onLine)) return undefined;
-  if (error.isUnreachable) return whenBack();
-  const { retryAfter } = error;
-  if (retryAfter === undefined || retryAfter > LONGEST_WAIT_S) return undefined;
+  // The server hadn't the chance to refuse it.
+  if (isUnreachable(error)) return whenBack();
+  const retryAfter = error instanceof ApiError ? error.retryAfter : undefined;
+  if (retryAfter === undefined || retryAfter > LONGEST_WAIT_S || tries >= MORE_TRIES) return undefined;
   return new Promise((resolve) => setTimeout(resolve, 1000 * Math.max(retryAfter, 2 ** tries)));
 }
 
@@ -162,31 +180,36 @@ addEventListener("beforeunload", (event) => {
 });
 
 /** What somebody else has chosen, written and not sent yet is nothing of theirs. What a guest has chosen and written stays. */
-function takeOver(userId: number): void {
-  const before = owner.peek();
+function takeOver(userId: number | undefined): void {
+  const before = writer.peek();
   if (before !== undefined && before !== userId) {
     form.files.value = [];
     form.title.value = "";
     form.isRestored.value = false;
-    for (const item of uploads.peek()) if (item.userId !== undefined && item.userId !== userId) cancel(item);
+    const others = uploads.peek().filter((item) => item.userId !== undefined && item.userId !== userId);
+    // What is being sent carries their token, and is theirs when it arrives.
+    const dropped = others.filter((item) => item.state.peek() !== "sending");
+    dropped.forEach(cancel);
+    // Who logs out was told so before. After the greeting of the other, in whose place it stands.
+    if (dropped.length && userId !== undefined) queueMicrotask(() => say(t("uploadsDropped")));
   }
-  owner.value = userId;
+  writer.value = userId;
 }
 effect(() => {
-  const userId = session.value?.userId;
-  if (userId !== undefined) untracked(() => takeOver(userId));
+  const userId = owner.value;
+  untracked(() => takeOver(userId));
 });
 
 // The text of the form outlives the page.
 void drafts.read().then((draft) => {
-  const isOthers = owner.peek() !== undefined && draft?.userId !== undefined && draft.userId !== owner.peek();
+  const isOthers = writer.peek() !== undefined && draft?.userId !== undefined && draft.userId !== writer.peek();
   if (draft?.title && !isOthers && !form.title.value) {
     form.title.value = draft.title;
     form.isRestored.value = true;
-    owner.value ??= draft.userId;
+    writer.value ??= draft.userId;
   }
   effect(() => {
     const title = form.title.value;
-    void (title ? drafts.write({ title, userId: owner.value }) : drafts.clear());
+    void (title ? drafts.write({ title, userId: writer.value }) : drafts.clear());
   });
 });

@@ -55,6 +55,7 @@ async function carryOut(kind: Kind, id: number, does: boolean): Promise<void> {
   const release = kind.hold(id);
   if (known !== does) kind.show(id, does, me);
   if (!release) return;
+  let isSaid = false;
   try {
     for (let wish = kind.is(id); wish !== undefined && wish !== known; wish = kind.is(id)) {
       // Who has logged out meanwhile wishes nothing any more.
@@ -64,7 +65,8 @@ async function carryOut(kind: Kind, id: number, does: boolean): Promise<void> {
         known = wish;
       } catch (error) {
         if (!(error instanceof ApiError && error.isUnreachable)) throw error;
-        say(t("laterSent"), true);
+        if (!isSaid) say(t(navigator.onLine ? "sentWhenServed" : "sentWhenOnline"), true);
+        isSaid = true;
         await whenBack();
       }
     }

@@ -3,7 +3,9 @@
 import { useEffect } from "preact/hooks";
 
 import { api, type Video } from "../api/calls";
+import { ApiError, NO_SUCH_VIDEO } from "../api/errors";
 import { isHidden } from "../model/player";
+import { session } from "../model/session";
 import { now, putVideo } from "../model/store";
 import { Icon } from "../looks/icon";
 import { open } from "../router/router";
@@ -22,8 +24,12 @@ export function Unready({ video }: { video: Video }) {
     async function look() {
       if (!isHidden.peek()) {
         const asked = now();
-        const fresh = await api.video(video.id).catch(() => undefined);
-        if (fresh) putVideo(fresh.video, asked);
+        try {
+          putVideo((await api.video(video.id)).video, asked);
+        } catch (error) {
+          // It was deleted, or only its author sees it and has logged out.
+          if (error instanceof ApiError && error.code === NO_SUCH_VIDEO) return;
+        }
       }
       if (isLeft) return;
       wait = Math.min(wait * 1.5, LONGEST_WAIT_MS);
@@ -33,7 +39,7 @@ export function Unready({ video }: { video: Video }) {
       isLeft = true;
       clearTimeout(timer);
     };
-  }, [isFailed, video.id]);
+  }, [isFailed, video.id, session.value?.userId]);
 
   return (
     <div class="note over" data-testid="unready" role={isFailed ? "alert" : undefined}>

@@ -75,13 +75,14 @@ export async function back(otherwise: string = paths.feed): Promise<void> {
   return leaving;
 }
 
-/** Closes the uppermost sheet. */
-export async function close(): Promise<void> {
-  await leaving;
-  if (entry.value.sheets.length) await back();
-}
-
 export const topSheet = (): Sheet | undefined => entry.value.sheets.at(-1);
+
+/** Closes the uppermost sheet. With a name: only if it is this one, which somebody may be closing already. */
+export async function close(name?: Sheet["name"]): Promise<void> {
+  await leaving;
+  const top = topSheet();
+  if (top && (!name || top.name === name)) await back();
+}
 
 /** Links within the page don't load it anew. */
 addEventListener("click", (event) => {

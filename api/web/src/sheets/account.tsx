@@ -8,7 +8,6 @@ import { say } from "../model/toasts";
 import { Brand } from "../looks/brand";
 import { Field } from "../looks/field";
 import { Tabs } from "../looks/tabs";
-import { close } from "../router/router";
 import { characters, t } from "../words";
 import { LanguageSwitch } from "./language";
 import { Sheet } from "./sheet";
@@ -52,7 +51,6 @@ export function Account({ reason, isLeaving }: { reason?: string | undefined; is
       const { user_id, token } = await api[as](name, password);
       session.value = { userId: user_id, name: name.normalize("NFC"), token };
       say(t("welcome", name));
-      await close();
     } catch (error) {
       setFailure((error as Error).message);
       setBusy(false);

@@ -4,9 +4,11 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 
 import { api } from "../api/calls";
+import { settleDeletions } from "../model/comments";
 import { forgetVideo } from "../model/lists";
-import { session } from "../model/session";
+import { leave, owner } from "../model/session";
 import { complain, say } from "../model/toasts";
+import { form, uploads } from "../model/uploads";
 import { back, close, route } from "../router/router";
 import { t } from "../words";
 import { Sheet } from "./sheet";
@@ -71,11 +73,14 @@ export function DeleteVideo({ id, isLeaving }: { id: number; isLeaving: boolean 
 
 export function LogOut({ isLeaving }: { isLeaving: boolean }) {
   async function run() {
+    const me = owner.peek();
+    // They need the login.
+    await settleDeletions();
     await close();
-    session.value = null;
+    leave(me);
     say(t("loggedOut"));
   }
-  return (
-    <Ask title={t("logOutAsk")} hint={t("logOutHint")} action={t("logOut")} testid="logout-confirm" isLeaving={isLeaving} run={run} />
-  );
+  const isBegun = uploads.value.length + form.files.value.length + form.title.value.length > 0;
+  const hint = isBegun ? "logOutUploads" : "logOutHint";
+  return <Ask title={t("logOutAsk")} hint={t(hint)} action={t("logOut")} testid="logout-confirm" isLeaving={isLeaving} run={run} />;
 }

@@ -3,7 +3,9 @@
 import { useState } from "preact/hooks";
 
 import { api } from "../api/calls";
-import { session } from "../model/session";
+import { settleDeletions } from "../model/comments";
+import { leave, owner, session } from "../model/session";
+import { userOf } from "../model/store";
 import { complain, say } from "../model/toasts";
 import { Field } from "../looks/field";
 import { Icon, type IconName } from "../looks/icon";
@@ -55,14 +57,31 @@ export function ChangePassword({ isLeaving }: { isLeaving: boolean }) {
     setFailure("");
     if (problem || !old) return;
     setBusy(true);
+    const me = owner.peek();
+    const before = session.peek();
     try {
-      const reply = await api.changePassword(old, next);
-      if (session.value) session.value = { ...session.value, token: reply.token };
+      const { token } = await api.changePassword(old, next);
+      // The token of before has ended: another request or tab may have noticed it earlier, and dropped the login.
+      const who = session.peek() ?? before;
+      if (who && owner.peek() === me) session.value = { ...who, token };
       say(t("passwordChanged"));
       await close();
     } catch (error) {
       setFailure((error as Error).message);
       setBusy(false);
+    }
+  }
+
+  async function logOutEverywhere() {
+    const me = owner.peek();
+    try {
+      await settleDeletions();
+      await api.endSessions();
+      await go(paths.feed);
+      leave(me);
+      say(t("loggedOut"));
+    } catch (error) {
+      complain(error);
     }
   }
 
@@ -94,20 +113,7 @@ export function ChangePassword({ isLeaving }: { isLeaving: boolean }) {
         <button type="submit" class="button wide" disabled={busy}>
           {t("changePassword")}
         </button>
-        <button
-          type="button"
-          class="button wide text"
-          onClick={() =>
-            void api
-              .endSessions()
-              .then(async () => {
-                await go(paths.feed);
-                session.value = null;
-                say(t("loggedOut"));
-              })
-              .catch(complain)
-          }
-        >
+        <button type="button" class="button wide text" onClick={() => void logOutEverywhere()}>
           {t("logOutEverywhere")}
         </button>
       </form>
@@ -117,16 +123,18 @@ export function ChangePassword({ isLeaving }: { isLeaving: boolean }) {
 
 export function DeleteAccount({ isLeaving }: { isLeaving: boolean }) {
   const [password, setPassword] = useState("");
+  const name = session.value?.name ?? userOf(owner.value ?? 0)?.name ?? "";
   async function run() {
+    const me = owner.peek();
     await api.deleteAccount(password);
     await go(paths.feed);
-    session.value = null;
+    leave(me);
     say(t("accountDeleted"));
   }
   return (
     <Ask
       title={t("deleteAccount")}
-      hint={t("deleteAccountHint")}
+      hint={t("deleteAccountHint", name)}
       action={t("deleteAccount")}
       testid="delete-account-confirm"
       isLeaving={isLeaving}

@@ -61,11 +61,14 @@ export async function aChatAsksLessOftenAndOnlyWhileItIsSeen(browser, world) {
 }
 
 export async function aChatWithNobodySaysSo(browser, world) {
-  const { page, seen, close } = await open(browser, PHONE, { session: world.cleo });
+  const { page, seen, close } = await open(browser, PHONE, { session: world.cleo, setUp: countsQuestions });
   seen.faultsExpected = true;
+  await page.clock.install();
   await page.goto("/messages/999999");
   await by(page, "not-found").filter({ hasText: "This user isn’t here" }).waitFor();
   assert.equal(await by(page, "message-input").count(), 0);
+  await page.clock.fastForward(60_000);
+  assert.equal(await page.evaluate(() => window.asked.length), 1, "nobody is there to hear from");
   await page.goto(`/messages/${world.cleo.userId}`);
   await by(page, "not-found").waitFor();
   await close();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { active, answer, arrives, ask, by, DESKTOP, enter, eventually, FILM, insecure, logOut, newUser, open, PHONE, plays, shows } from "./page.mjs";
+import { active, answer, arrives, ask, by, closing, DESKTOP, enter, eventually, FILM, insecure, logOut, newUser, open, PHONE, plays, rests, shows, storedElsewhere } from "./page.mjs";
 
 const PASSWORD = "a good password";
 
@@ -125,6 +125,13 @@ export async function aLoginThatEndsInTheMiddleLosesNothing(browser, world) {
   assert.equal(await by(page, "comment-input").inputValue(), "Kept while the login ended");
   await enter(page, ida.name, PASSWORD, "login");
   await by(page, "comment-item").filter({ hasText: "Kept while the login ended" }).waitFor();
+
+  // What is read and nobody else's, too.
+  const ended = (route) => route.fulfill(answer({ status_code: 10003, status_msg: "bad token" }));
+  await page.route("**/douyin/user/block/list/*", ended, { times: 1 });
+  await by(page, "menu-settings").click();
+  await loggingIn(page, ida, () => by(page, "blocks").click());
+  await page.getByText("You haven’t blocked anybody.").waitFor();
   await close();
 }
 
@@ -196,7 +203,11 @@ export async function twoTabsShareTheirLogin(browser, world) {
   await by(other, "profile").waitFor();
   await by(page, "logout").click();
   await by(page, "logout-confirm").click();
+  // Who is asked to log in here and does so there is asked no more.
+  await by(page, "login-open").click();
+  await by(page, "username").waitFor();
   await loggingIn(other, yan, () => by(other, "login-open").click());
+  await by(page, "username").waitFor({ state: "detached" });
   await page.locator(`[data-testid=profile][href="/u/${yan.userId}"]`).waitFor();
 
   // A token that has ended while another tab has a newer one: that goes on, and nobody is asked.
@@ -222,5 +233,33 @@ export async function twoTabsShareTheirLogin(browser, world) {
   await eventually("the like", () => flagOf(yan, world.videos[1]));
   assert.equal(await by(page, "username").count(), 0);
   assert.equal(await page.evaluate(() => JSON.parse(localStorage.getItem("dousheng-session")).token), token);
+
+  // What one user has open and half written isn't there for the other, who logs in in the other tab.
+  await rests(page);
+  await active(page).getByTestId("comment-open").click();
+  await by(page, "comment-input").fill("Half a comment");
+  await page.keyboard.press("Escape");
+  await by(page, "profile").click();
+  await by(page, "settings").click();
+  await by(page, "delete-account").click();
+  await page.getByText("The account “Yan” and its videos").waitFor();
+  await page.locator("dialog").last().getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await by(other, "profile").click();
+  await by(other, "logout").click();
+  await by(other, "logout-confirm").click();
+  await loggingIn(other, xenia, () => by(other, "login-open").click());
+  await by(page, "delete-account-confirm").waitFor({ state: "detached" });
+  await closing(page).click();
+  await page.locator("dialog").first().waitFor({ state: "detached" });
+  await page.goBack();
+  await rests(page);
+  await active(page).getByTestId("comment-open").click();
+  assert.equal(await by(page, "comment-input").inputValue(), "");
+  await page.keyboard.press("Escape");
+  await by(page, "profile").click();
+  await by(page, "edit-profile").click();
+  await by(page, "profile-signature").waitFor();
+  await storedElsewhere(page, yan);
+  await by(page, "profile-signature").waitFor({ state: "detached" });
   await close();
 }

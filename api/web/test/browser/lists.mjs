@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { answer, arrives, by, DESKTOP, eventually, FILM, open, PHONE, plays, shows } from "./page.mjs";
+import { active, answer, arrives, by, DESKTOP, eventually, FILM, open, PHONE, plays, shows } from "./page.mjs";
 
 const path = (page) => new URL(page.url()).pathname;
 const WORKS = "**/douyin/publish/list/*";
@@ -107,21 +107,37 @@ export async function aFeedThatCouldNotBeginAnewDoesSoAtTheNextTry(browser) {
   await close();
 }
 
-/** What one has published comes into the list in which one watches something else. */
+/** What one has published comes into the list in which one watches something else, which stays as it is. */
 export async function aListThatIsReadAnewStaysAtItsVideo(browser, world) {
   const { page, close } = await open(browser, PHONE, { session: world.ann });
-  await page.route("**/douyin/publish/action/", (route) => route.fulfill(answer({ status_code: 0, status_msg: "" })));
+  // Her newest video is there only once it was published.
+  let isPublished = false;
+  await page.route(WORKS, async (route) => {
+    const reply = await (await route.fetch()).json();
+    await route.fulfill(answer({ ...reply, video_list: reply.video_list.slice(isPublished ? 0 : 1) }));
+  });
+  await page.route("**/douyin/publish/action/", (route) => {
+    isPublished = true;
+    return route.fulfill(answer({ status_code: 0, status_msg: "" }));
+  });
   await page.goto(`/u/${world.ann.userId}`);
-  await by(page, "grid-item").nth(1).click();
+  await by(page, "grid-item").first().click();
   await plays(page);
   const before = await ids(page);
-  assert.equal(before.length, 3);
-  await turnRound(page, WORKS);
+  await page.keyboard.press(" ");
+  const video = active(page).locator("video");
+  await eventually("a pause", () => video.evaluate((one) => one.paused && !one.seeking));
+  await video.evaluate((one) => {
+    window.seeks = 0;
+    one.addEventListener("seeking", () => (window.seeks += 1));
+  });
   await by(page, "publish-open").click();
   await by(page, "publish-file").setInputFiles(FILM);
   await by(page, "publish-submit").click();
-  await eventually("the list anew", async () => (await ids(page))[0] === before.at(-1));
+  await eventually("the list anew", async () => (await ids(page)).length === before.length + 1);
   await shows(page, "Published");
-  await arrives(page, before[1]);
+  await arrives(page, before[0]);
+  assert.equal(await page.evaluate(() => window.seeks), 0, "it starts over");
+  assert(await video.evaluate((one) => one.paused), "it goes on by itself");
   await close();
 }

@@ -93,6 +93,17 @@ export async function enter(page, name, password, how) {
 /** The next page that is loaded is a guest's: what is there isn't set again. */
 export const logOut = (page) => page.evaluate(() => localStorage.setItem("dousheng-session", "null"));
 
+/** What the page is told when another tab of the browser stores a login, or none. */
+export const storedElsewhere = (page, session) =>
+  page.evaluate((stored) => {
+    const key = "dousheng-session";
+    localStorage.setItem(key, stored);
+    dispatchEvent(new StorageEvent("storage", { key }));
+  }, JSON.stringify(session));
+
+/** What it does when one comes back to its tab. */
+export const seenAgain = (page) => page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+
 /**
  * Until nothing goes elsewhere any more, as what stands on a video does for a toast. Playwright scrolls to a button that still moves, which on
  * a feed is the next video.
@@ -125,6 +136,19 @@ export async function hold(page, addresses) {
   });
   return release;
 }
+
+/** Drops a film on the page, from outside of the browser. Returns of each event whether the browser would handle it itself. */
+export const drop = (page, name) =>
+  page.evaluate(
+    ([film, name]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([Uint8Array.from(atob(film), (one) => one.charCodeAt(0))], name, { type: "video/mp4" }));
+      return ["dragover", "drop"].map((type) =>
+        document.body.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: data })),
+      );
+    },
+    [readFileSync(FILM).toString("base64"), name],
+  );
 
 /** What axe finds on what is to be seen now, once nothing moves any more. */
 export async function isAccessible(page, what) {

@@ -125,6 +125,7 @@ export async function aPersonBegins(browser) {
   await rests(page);
   await by(page, "like").first().click();
   await eventually("an unlike that is shown", async () => (await likes()) === "0");
+  await shows(page, "You are offline. It is sent as soon as you are online again.");
   const sent = answered(1);
   await context.setOffline(false);
   await sent;

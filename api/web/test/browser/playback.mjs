@@ -81,6 +81,29 @@ export async function whatCannotPlaySaysSo(browser, world) {
   await close();
 }
 
+/** One's own video that is processed, and deleted in another tab meanwhile. */
+export async function aVideoThatIsGoneIsAskedForNoMore(browser, world) {
+  const { page, close } = await open(browser, PHONE, { session: world.ann });
+  await page.clock.install();
+  let asked = 0;
+  await page.route("**/douyin/video/*", async (route) => {
+    asked += 1;
+    if (asked > 1) return route.fulfill(answer({ status_code: 10007, status_msg: "no such video" }));
+    const reply = await (await route.fetch()).json();
+    await route.fulfill(answer({ ...reply, video: { ...reply.video, state: "processing", progress: 40 } }));
+  });
+  await page.goto(`/v/${world.videos[2]}`);
+  await by(page, "unready").waitFor();
+  await eventually("another question", () => asked === 2);
+  for (const _ of [1, 2, 3]) {
+    await page.clock.fastForward(20_000);
+    // What the page has asked for before this is known once this has come.
+    await page.evaluate(() => fetch("/icon.svg").then((response) => response.text()));
+  }
+  assert.equal(asked, 2);
+  await close();
+}
+
 export async function withoutANetworkNothingIsLost(browser, world) {
   const { context, page, seen, close } = await open(browser, PHONE);
   // Without its code, which comes after the first film, a profile can't say what it lacks.

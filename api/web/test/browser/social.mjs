@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { active, by, DESKTOP, enter, eventually, isAccessible, newUser, open, PHONE, picture, plays, shows } from "./page.mjs";
+import { active, by, DESKTOP, enter, eventually, hold, isAccessible, newUser, open, PHONE, picture, plays, shows, storedElsewhere } from "./page.mjs";
 
 export async function friendsFollowAndWrite(browser, world) {
   const [eve, fay] = [await newUser("Eve"), await newUser("Fay 小飞")];
@@ -94,7 +94,14 @@ export async function aProfileAndAnAccountAreOnesOwn(browser) {
   await page.getByRole("button", { name: "隐藏密码" }).click();
   assert.equal(await old.getAttribute("type"), "password");
   await page.getByLabel("新密码", { exact: true }).fill("a better password");
+  // Before the answer comes, another tab notices that the token has ended, and drops the login. The new token is good all the same.
+  const release = await hold(page, "**/douyin/user/password/");
+  const asked = page.waitForRequest("**/douyin/user/password/");
   await page.locator("form").getByRole("button", { name: "修改密码" }).click();
+  await asked;
+  await storedElsewhere(page, null);
+  await by(page, "delete-account").waitFor({ state: "detached" });
+  release();
   await shows(page, "密码已修改");
   await by(page, "delete-account").click();
   await page.locator("dialog").last().getByLabel("密码", { exact: true }).fill("a better password");

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-import { active, ask, by, DESKTOP, eventually, FILM, hold, insecure, newUser, open, PHONE, picture, plays, rests, shows } from "./page.mjs";
+import { active, ask, by, closing, DESKTOP, drop, enter, eventually, FILM, hold, insecure, newUser, open, PHONE, picture, plays, rests, shows } from "./page.mjs";
 
 export async function anUploadGoesOnBesideTheSheet(browser) {
   const hal = await newUser("Hal");
@@ -67,16 +67,8 @@ export async function anUploadGoesOnBesideTheSheet(browser) {
   );
 
   // A file that is dropped anywhere is chosen; a title that isn't sent outlives the page.
-  const film = readFileSync(FILM).toString("base64");
-  const leaves = await page.evaluate((film) => {
-    const data = new DataTransfer();
-    data.items.add(new File([Uint8Array.from(atob(film), (one) => one.charCodeAt(0))], "dropped.mp4", { type: "video/mp4" }));
-    // What nobody takes, the browser opens in place of the page.
-    return ["dragover", "drop"].map((type) =>
-      document.body.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: data })),
-    );
-  }, film);
-  assert.deepEqual(leaves, [false, false]);
+  // What nobody takes, the browser opens in place of the page.
+  assert.deepEqual(await drop(page, "dropped.mp4"), [false, false]);
   await by(page, "publish-info").filter({ hasText: "dropped.mp4" }).waitFor();
   assert.equal(await by(page, "publish-title").inputValue(), "dropped");
   // Another file in its place.
@@ -100,6 +92,64 @@ export async function anUploadGoesOnBesideTheSheet(browser) {
   await eventually("the title is back", async () => (await by(page, "publish-title").inputValue()) === "Written before a crash");
   await page.getByText("Your title from last time is back").waitFor();
   assert.equal(await active(page).count(), 0);
+  await close();
+}
+
+/**
+ * Who logs out takes along what they have begun, and what is sent or deleted by then is done. What a guest begins goes on as whoever logs in;
+ * nobody is asked to by what goes on by itself.
+ */
+export async function whatWasBegunBeforeALogoutIsNobodyElses(browser, world) {
+  const [zoe, abe] = await Promise.all(["Zoe", "Abe"].map(newUser));
+  const about = { video_id: String(world.videos[3]) };
+  const { comment } = await ask("comment/action", { ...about, action_type: "1", comment_text: "Deleted before the logout" }, zoe.token);
+  const { page, close } = await open(browser, PHONE, { session: zoe });
+  await page.goto(`/v/${world.videos[3]}`);
+  await plays(page);
+  const release = await hold(page, "**/douyin/publish/action/");
+  await by(page, "publish-open").click();
+  await by(page, "publish-file").setInputFiles([FILM, FILM, FILM]);
+  for (const title of ["Sent before the logout", "Waiting at the logout"]) {
+    await by(page, "publish-title").fill(title);
+    await by(page, "publish-submit").click();
+  }
+  await by(page, "publish-title").fill("Half a title");
+  await closing(page).click();
+  await by(page, "publish-title").waitFor({ state: "detached" });
+  await rests(page);
+  await active(page).getByTestId("comment-open").click();
+  await by(page, "comment-input").fill("Half a comment");
+  const deleted = by(page, "comment-item").filter({ hasText: comment.content });
+  await deleted.getByTestId("comment-delete").click();
+  await page.keyboard.press("Escape");
+  await by(page, "profile").click();
+  // Within the seconds in which it could be taken back.
+  await by(page, "logout").click();
+  await page.getByText("A video that is being uploaded goes on.").waitFor();
+  await by(page, "logout-confirm").click();
+  await by(page, "login-open").waitFor();
+  const { comment_list } = await ask("comment/list", about, undefined, false);
+  assert(!comment_list.some((one) => one.content === comment.content), "it is deleted");
+
+  await drop(page, "guests.mp4");
+  await enter(page, abe.name, "a good password", "login");
+  await by(page, "publish-info").filter({ hasText: "guests.mp4" }).waitFor();
+  assert.equal(await by(page, "publish-title").inputValue(), "guests");
+  assert.equal(await by(page, "upload").count(), 1, "one is being sent");
+  release();
+  await by(page, "upload").waitFor({ state: "detached" });
+  const titles = async ({ userId, token }) =>
+    (await ask("publish/list", { user_id: String(userId) }, token, false)).video_list.map((video) => video.title);
+  assert.deepEqual(await titles(zoe), ["Sent before the logout"]);
+  assert.deepEqual(await titles(abe), []);
+  assert.equal(await by(page, "username").count(), 0);
+  await closing(page).click();
+  await by(page, "publish-title").waitFor({ state: "detached" });
+  await page.goBack();
+  await rests(page);
+  await active(page).getByTestId("comment-open").click();
+  assert.equal(await by(page, "comment-input").inputValue(), "");
+  assert.equal(await deleted.count(), 0);
   await close();
 }
 
