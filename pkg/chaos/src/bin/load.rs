@@ -205,9 +205,9 @@ impl Load {
             .timeout(Duration::from_secs(15))
             .send()
             .await
-            .map_err(|e| format!("{e:?}"))?;
+            .map_err(reason)?;
         let status = reply.status();
-        let body: serde_json::Value = reply.json().await.map_err(|e| format!("{status}: {e:?}"))?;
+        let body: serde_json::Value = reply.json().await.map_err(reason)?;
         match body["status_code"].as_i64() {
             Some(code) if code < 20_000 && status.as_u16() == 200 => Ok(()),
             code => Err(format!(
@@ -250,6 +250,11 @@ impl Load {
         );
         reads.is_empty() && writes.iter().all(|write| at_a_kill(&write))
     }
+}
+
+/// Of a request that failed, without its address, which has the token.
+fn reason(error: reqwest::Error) -> String {
+    format!("{:?}", error.without_url())
 }
 
 impl Tally {
