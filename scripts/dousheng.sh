@@ -148,7 +148,7 @@ start() {
     step servers "scripts/infra.sh status; a port that is taken is named above with its setting" env YES=1 "$HERE/infra.sh" start
     servers
     secrets
-    step migrate "scripts/infra.sh sql primary shows the state; make reset starts from nothing" migrate
+    step migrate "scripts/infra.sh sql primary shows the state" migrate
     retire
     start_services
     addresses

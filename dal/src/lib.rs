@@ -52,5 +52,5 @@ pub use error::DalError;
 pub use id_list::Page;
 pub use lock::Lock;
 pub use marks::{Marks, Reader};
-pub use migration::migrate;
+pub use migration::{Migrated, migrate};
 pub use tombstones::Deleted;

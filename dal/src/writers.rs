@@ -46,9 +46,19 @@ impl Db {
         name: &'static str,
         settled: Settled,
     ) -> Result<bool, DalError> {
-        let Settled::RunOut(id) = settled else {
+        let Settled::RunOut(ids) = settled else {
             return Ok(true);
         };
+        for id in ids {
+            if !self.is_dirty(name, id).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Records that this writer, an id of this process, owes Redis something. False if it was declared dead before.
+    async fn is_dirty(&self, name: &'static str, id: String) -> Result<bool, DalError> {
         let row = (name, id);
         let is_recorded = self.writer.known().dirty.contains(&row);
         if !is_recorded {
@@ -67,7 +77,10 @@ impl Db {
         let query = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
         let is_dirty = self.read_own_writes().query_one_raw(query).await?.is_some();
         if !is_dirty {
-            self.writer.is_dead.notify_one();
+            // Under a former id it may have been removed long ago.
+            if self.writer.id.borrow().as_ref() == Some(&row.1) {
+                self.writer.is_dead.notify_one();
+            }
         } else if !is_recorded {
             self.writer.known().dirty.insert(row);
         }
@@ -214,10 +227,7 @@ async fn hold_writer_lock(db: Db) {
             let mut is_alive = true;
             while is_alive {
                 is_alive = tokio::select! {
-                    () = tokio::time::sleep(CHECK_PERIOD) => {
-                        let query = within(DEADLINE, is_still_registered(&db, &lock, &id));
-                        query.await.unwrap_or(false)
-                    }
+                    () = tokio::time::sleep(CHECK_PERIOD) => is_still_registered(&db, &lock, &id).await,
                     () = db.writer.is_dead.notified() => false,
                 };
             }
@@ -228,10 +238,15 @@ async fn hold_writer_lock(db: Db) {
 }
 
 /// Whether the lock is still held, and the primary still has the rows that this process wrote.
-async fn is_still_registered(db: &Db, lock: &Lock, id: &str) -> Result<bool, DbErr> {
+async fn is_still_registered(db: &Db, lock: &Lock, id: &str) -> bool {
     // The session that holds the lock reads no table: its transaction stays open, so no table that it had read could be altered while
     // this process lives.
-    execute_text(&lock.session, "DO 1").await?;
+    let is_held = within(DEADLINE, execute_text(&lock.session, "DO 1")).await;
+    // Without an answer of the pool, whose connections may all be in use, it keeps its id: whoever counts on a row looks at it.
+    is_held.is_ok() && within(DEADLINE, has_rows(db, id)).await.unwrap_or(true)
+}
+
+async fn has_rows(db: &Db, id: &str) -> Result<bool, DbErr> {
     let of_id = |row: &&String| row.as_str() == id;
     let written = db.writer.known().rows.values().filter(of_id).count();
     let sql = format!("SELECT COUNT(*) AS found FROM writers WHERE id = ? AND state < {DEAD}");
@@ -240,4 +255,32 @@ async fn is_still_registered(db: &Db, lock: &Lock, id: &str) -> Result<bool, DbE
     let found: Option<i64> = row.map(|row| row.try_get("", "found")).transpose()?;
     // There may be one more, which is being written now.
     Ok(found.is_some_and(|found| usize::try_from(found).is_ok_and(|found| found >= written)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plans;
+
+    #[tokio::test]
+    async fn a_full_pool_costs_no_writer_its_id() {
+        let database = testkit::Database::create().await;
+        let mysql = plans::mysql(&database);
+        crate::migrate(&mysql).await.unwrap();
+        let db = Db::connect(&mysql).unwrap();
+        let lock = Lock::take(&db, "writer a").await.unwrap().unwrap();
+        let only_one = db.connection().await.unwrap();
+        assert!(is_still_registered(&db, &lock, "a").await);
+        drop(only_one);
+        assert!(is_still_registered(&db, &lock, "a").await);
+        // Other than a row that is gone, or a lock.
+        db.writer.known().rows.insert("marks", "a".to_owned());
+        assert!(!is_still_registered(&db, &lock, "a").await);
+        db.writer.known().rows.clear();
+        let name = on_the_server("'writer a'");
+        let holder = format!("SELECT CAST(IS_USED_LOCK({name}) AS SIGNED)");
+        let holder: i64 = database.value(&holder).await;
+        database.execute(&format!("KILL {holder}")).await;
+        assert!(!is_still_registered(&db, &lock, "a").await);
+    }
 }

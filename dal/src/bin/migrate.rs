@@ -2,11 +2,19 @@
 
 use std::process::ExitCode;
 
+use dal::Migrated;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match migrate().await {
-        Ok(steps) if steps.is_empty() => println!("schema: up to date"),
-        Ok(steps) => println!("schema: applied {}", steps.join(", ")),
+        Ok(Migrated { applied, .. }) if !applied.is_empty() => {
+            println!("schema: applied {}", applied.join(", "));
+        }
+        Ok(Migrated { newer, .. }) if !newer.is_empty() => println!(
+            "schema: up to date, by a newer release, which added {}",
+            newer.join(", ")
+        ),
+        Ok(_) => println!("schema: up to date"),
         Err(error) => {
             eprintln!("migrate: {error}");
             return ExitCode::FAILURE;
@@ -15,7 +23,7 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn migrate() -> Result<Vec<String>, Box<dyn std::error::Error>> {
+async fn migrate() -> Result<Migrated, Box<dyn std::error::Error>> {
     let settings = settings::Settings::load()?;
     Ok(dal::migrate(&settings.mysql).await?)
 }

@@ -22,7 +22,7 @@ const AT_ONCE: usize = 512;
 const GRACE: Duration = Duration::from_millis(25);
 /// Wrong counters that one log line names.
 const NAMED: usize = 5;
-/// Keys with a commit after the start of the pass that it remembers.
+/// Keys with a commit after the start of the pass that are looked at together.
 const MAX_LATER: usize = 65_536;
 
 /// What a complete pass did.
@@ -89,8 +89,11 @@ impl Counters {
                     let compared = self.compare_all(position, &exact).await?;
                     pass.scanned += counters.len();
                     pass.repaired += compared.repaired;
-                    let room = MAX_LATER.saturating_sub(later.len());
-                    later.extend(compared.later.into_iter().take(room));
+                    later.extend(compared.later);
+                    if later.len() >= MAX_LATER {
+                        pass.repaired += self.forget_the_future(&later).await?;
+                        later.clear();
+                    }
                 }
                 cursor = page.0;
                 if cursor == "0" {

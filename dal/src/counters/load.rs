@@ -122,7 +122,7 @@ impl Counters {
         let since: HashMap<Counter, u64> = won.iter().copied().collect();
         let counters: Vec<Counter> = won.iter().map(|(counter, _)| *counter).collect();
         let call = |counter: Counter, key: String| {
-            let lock = Keys::lock(&key);
+            let (lock, epoch) = (Keys::lock(&key), self.bucket_of(counter).epoch);
             let mut arguments = vec![token.to_owned()];
             if let Some(exact) = exact {
                 let count = clamped(exact.get(&counter).copied().unwrap_or_default());
@@ -130,7 +130,7 @@ impl Counters {
                 let numbers = [count.to_string(), seq.to_string()];
                 arguments.extend(numbers.into_iter().chain([now.clone(), expiry.clone()]));
             }
-            (vec![key, lock], arguments)
+            (vec![key, lock, epoch], arguments)
         };
         // What isn't stored is loaded again by the next reader.
         let _ = self.run_scripts(&LOADED_SCRIPT, &counters, call).await;

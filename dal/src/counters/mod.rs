@@ -34,8 +34,9 @@
 //!   took the lock. It was read after that commit, so it includes all commits up to it; every writer that it lacks is later, and
 //!   replaces it. The server's newest position would not do, for MariaDB tells it before that commit can be seen: a count stored
 //!   under it would refuse the very writer that it lacks.
-//! * *A new epoch is made while a loader reads, or while a writer's message is under way.* What they store has an earlier position, and
-//!   counts for nobody. The next reader loads anew.
+//! * *A new epoch is made while a loader reads, or while a writer's message is under way.* The loader finds another epoch than the one under
+//!   which it took the lock, and stores nothing. What the message sets has an earlier position, and counts for nobody. The next reader
+//!   loads anew.
 //! * *A message is lost, a writer is killed after its commit.* Its delta is in the ledger: the fold finds it, and compares
 //!   the counter afterwards ([`Counters::compare`]). If Redis is away then, the row stays dirty and is compared later.
 //! * *A command times out.* Whether it ran, or will, is unknown. The key is deleted as soon as Redis answers, on the same
@@ -51,7 +52,8 @@
 //!   data, so none of it counts. The folder also makes a complete pass ([`Counters::scan_pass`]), as it does at start, hourly, and
 //!   after Redis was away.
 //! * *An older dump is restored, and Redis isn't emptied.* The epoch's commit and the counts are of commits that the database doesn't have,
-//!   and would refuse every writer. The first complete pass ends that epoch and deletes such counts.
+//!   and would refuse every writer. The first complete pass ends that epoch and deletes such counts. It ends the epoch first: from then on
+//!   no loader stores a count under it, where the pass has looked already.
 //! * *Below 0?* Every value is a sum over committed rows, of which each is removed once.
 //!
 //! # Why a reader may trust Redis at all, race by race
@@ -73,7 +75,9 @@
 //! * *The server's clock is set back, or another server takes over.* An end further away than a lease can be counts as run out at
 //!   the next renewal by anybody, so does every lease of another run of the server. (Set back by less than a lease's TTL, a lease
 //!   may last so much longer: clocks are slewed, not set.)
-//! * *A writer comes back.* It pays what it owes first. Only then it renews, and only then readers trust.
+//! * *A writer comes back.* It pays what it owes first. Only then it renews, and only then readers trust. What becomes due while it pays is
+//!   paid after that. If it owes more keys than it can remember, it owes the epoch: the next one's commit is newer than all that it
+//!   couldn't tell.
 //! * *A writer is killed.* Its lease runs out, and readers trust nothing until it is removed. The primary knows that it is dead: a
 //!   lock by name belongs to its connection. Its row there tells whether it ever acknowledged something untold. If not, it is
 //!   removed. If so, the epoch is removed with it, in one script. The next epoch's commit is newer than all that it acknowledged, so no
@@ -90,8 +94,15 @@
 //!   whatever it acknowledged is older than the new epoch's commit.
 //! * *A process starts.* It counts on its lease only after it has been in the set. One that never reaches Redis acknowledges when all
 //!   replicas have the commit; its counts are right after the fold's comparison.
-//! * *A process has lost its lock by name, and has a new id.* Under the old one others may have removed it as dead, and trust Redis again.
-//!   Until it is in the set under the new id it acknowledges only what Redis was told, or what it has deleted there.
+//! * *A process has lost its lock by name, and has a new id that isn't in the set yet*, because it doesn't reach Redis. It goes on to
+//!   acknowledge by the end of its lease, which was under the old id, and looks at the row of that one. A new id leaves that row as it
+//!   is. Whoever finds the old one dead (to remove it, or to make an epoch without it) notes it there before anything else: the process
+//!   finds that, and acknowledges nothing more that Redis wasn't told. Otherwise the old id is in the set, run out. What is done at
+//!   its removal covers the commit; if the set is lost, the next epoch does, which is made after the old one was found dead.
+//! * *A renewal puts the new id into the set in place of the old one, and its answer is lost.* The process takes the old one for
+//!   registered, and others would remove the new one as owing nothing. So the ids that count are the last one that was known to be in all
+//!   sets and every one under which a lease was asked for since. It notes in all of their rows that it owes, and acknowledges only if it
+//!   finds all of them so.
 //! * *A reader trusts, and trust ends while its answer is on the way.* The script looks at leases and values at one moment; what is
 //!   acknowledged after that moment was acknowledged after the read began.
 //! * *A loader loads while nobody trusts.* It does so under a lock that was taken before, and stores an exact count. What it may

@@ -67,12 +67,14 @@ return false
 
 /// For a loader: releases the lock, and sets its count unless the key's is as new. If the lock is lost it does nothing: whatever took it
 /// away (a writer's deletion, FLUSHALL, its expiry) has made the loaded count useless. `seq` is what [`ACQUIRE`] gave: the count was
-/// read later, so it includes that commit.
-/// KEYS: counter, lock. ARGV: token, count, seq, now in s, expiry in ms; without a count it only releases. Returns 1 if set.
+/// read later, so it includes that commit. If the epoch is another one by now, its end has made the count useless, too.
+/// KEYS: counter, lock, epoch. ARGV: token, count, seq, now in s, expiry in ms; without a count it only releases. Returns 1 if set.
 const LOADED: &str = "
 if redis.pcall('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
 if not ARGV[2] then return 0 end
+local _, _, commit = epoch(KEYS[3])
+if (commit and position(commit) or 0) ~= tonumber(ARGV[3]) then return 0 end
 local _, held = read(KEYS[1])
 if held and tonumber(held) >= tonumber(ARGV[3]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4], 'PX', ARGV[5])
@@ -110,6 +112,6 @@ fn script_of_epoch(body: &str) -> Script {
 pub(super) static LOOK_UP_SCRIPT: LazyLock<Script> = LazyLock::new(|| script_of_epoch(LOOK_UP));
 pub(super) static COMMIT_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(COMMIT));
 pub(super) static ACQUIRE_SCRIPT: LazyLock<Script> = LazyLock::new(|| script_of_epoch(ACQUIRE));
-pub(super) static LOADED_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(LOADED));
+pub(super) static LOADED_SCRIPT: LazyLock<Script> = LazyLock::new(|| script_of_epoch(LOADED));
 pub(super) static RENEW_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(RENEW));
 pub(super) static REPAIR_SCRIPT: LazyLock<Script> = LazyLock::new(|| script(REPAIR));

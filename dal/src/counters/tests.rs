@@ -170,6 +170,21 @@ async fn what_is_older_than_the_epoch_counts_for_nobody_and_is_loaded_anew() {
 }
 
 #[tokio::test]
+async fn a_load_does_not_survive_the_end_of_an_epoch_that_the_database_does_not_have() {
+    let (redis, counters) = counters().await;
+    assert!(acquires(&counters, "a").await);
+    // An older dump was restored: the next epoch is of an earlier commit, and every writer would be refused.
+    make_epoch(&redis, EPOCH - 1);
+    store(&counters, 7, "a").await;
+    assert_eq!(redis.command(DATABASE, &["EXISTS", KEY]), "0");
+    assert_eq!(
+        redis.command(DATABASE, &["EXISTS", &Keys::lock(KEY)]),
+        "0",
+        "the lock is given back"
+    );
+}
+
+#[tokio::test]
 async fn the_second_check_finds_nothing_that_another_run_of_the_server_left() {
     let (redis, counters) = counters().await;
     let epoch = format!("0123456789abcdef 1 {EPOCH} 0-1-{EPOCH}");

@@ -57,10 +57,18 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// Brings the primary's schema up to date, with the account of `mysql.migrate_url`, if that is set; returns the names of the steps
-/// that were missing. Safe to run again, and by several processes at once: a lock on the connection that migrates lets one after
-/// the other in.
-pub async fn migrate(mysql: &settings::Mysql) -> Result<Vec<String>, DalError> {
+/// What [`migrate`] did and found, by the names of the steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// Were missing.
+    pub applied: Vec<String>,
+    /// Are of a newer release, and were applied before. A release's steps only add, so this one runs on its schema, too.
+    pub newer: Vec<String>,
+}
+
+/// Brings the primary's schema up to date, with the account of `mysql.migrate_url`, if that is set. Safe to run again, and by several
+/// processes at once: a lock on the connection that migrates lets one after the other in.
+pub async fn migrate(mysql: &settings::Mysql) -> Result<Migrated, DalError> {
     within(DEADLINE, async {
         let url = match mysql.migrate_url.expose() {
             "" => &mysql.primary_url,
@@ -68,13 +76,28 @@ pub async fn migrate(mysql: &settings::Mysql) -> Result<Vec<String>, DalError> {
         };
         let connection = single_connection(url)?;
         lock(&connection).await?;
-        let missing = Migrator::get_pending_migrations(&connection).await?;
-        Migrator::up(&connection, None).await?;
+        let found = Migrator::get_migration_models(&connection).await?;
+        let found: Vec<String> = found.into_iter().map(|step| step.version).collect();
+        let own = Migrator::migrations().into_iter();
+        let own: Vec<String> = own.map(|step| step.name().to_owned()).collect();
+        let migrated = Migrated {
+            applied: without(&own, &found),
+            newer: without(&found, &own),
+        };
+        // It fails for steps that it doesn't know, so it runs only if something is missing.
+        if !migrated.applied.is_empty() {
+            Migrator::up(&connection, None).await?;
+        }
         // Closing gives the lock back; so would a kill.
         connection.close().await?;
-        Ok(missing.iter().map(|step| step.name().to_owned()).collect())
+        Ok(migrated)
     })
     .await
+}
+
+fn without(steps: &[String], others: &[String]) -> Vec<String> {
+    let is_left = |step: &&String| !others.contains(step);
+    steps.iter().filter(is_left).cloned().collect()
 }
 
 /// A pool of one connection that lives as long as the pool: the lock and the steps share it.

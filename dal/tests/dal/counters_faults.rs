@@ -11,11 +11,11 @@ use dal::{
     counts::Counter::{VideoComments, VideoFavorites},
     fold::Folder,
 };
-use testkit::eventually;
+use testkit::{TcpProxy, eventually};
 
 use crate::{
     fixture,
-    stage::{HOT, KEY, PATIENCE, Stage, answers},
+    stage::{EPOCH, HOT, KEY, PATIENCE, Stage, answers},
 };
 
 /// As in production.
@@ -24,6 +24,8 @@ const TIMEOUT_MS: u64 = 200;
 const LONGEST: Duration = Duration::from_secs(1);
 /// Half of the answers take less: MySQL alone, on a busy machine.
 const MEDIAN: Duration = Duration::from_millis(TIMEOUT_MS / 2);
+/// Deletions that a process remembers.
+const MAX_PENDING: i64 = 65_536;
 
 /// Runs `work` 20 times; hardly any of them may have waited for Redis.
 async fn without_waiting(mut work: impl AsyncFnMut()) {
@@ -241,6 +243,44 @@ async fn one_that_has_lost_redis_is_no_burden_to_others() {
     assert_eq!(stage.read(HOT).await, 7);
     assert_eq!(stage.counters.compare(position, &counts).await.unwrap(), 1);
     assert_eq!(stage.read(HOT).await, 8);
+}
+
+#[tokio::test]
+async fn a_process_that_owes_more_deletions_than_it_remembers_trusts_no_count_of_before() {
+    let stage = Stage::set(2000).await;
+    stage.count(HOT, 7).await;
+    assert_eq!(stage.read(HOT).await, 7);
+    let epoch = stage.favorites(&["GET", EPOCH]);
+    let proxy = TcpProxy::to(&stage.redis.url().replace("redis://", "")).await;
+    let mut settings = stage.settings.clone();
+    settings.url = settings::Secret::new(format!("redis://{}", proxy.address()));
+    let owing = Counters::connect(&settings, stage.db.clone()).unwrap();
+    answers_without_forgetting(&owing).await;
+    proxy.shut();
+    stage.count(HOT, 1).await;
+    let more_than_fit = (2..=MAX_PENDING + 1).map(VideoFavorites).chain([HOT]);
+    owing.invalidate(&more_than_fit.collect::<Vec<_>>()).await;
+    proxy.open();
+    eventually(PATIENCE, "a hit", async || {
+        let before = owing.stats().hits;
+        let read = owing.read(&[HOT]).await.unwrap();
+        assert_eq!(read[&HOT], 8);
+        (owing.stats().hits > before).then_some(())
+    })
+    .await;
+    assert_ne!(stage.favorites(&["GET", EPOCH]), epoch);
+}
+
+#[tokio::test]
+async fn a_pass_deletes_all_counts_of_commits_that_the_database_does_not_have() {
+    let stage = Stage::set(2000).await;
+    let future = "for id = 1, ARGV[1] do \
+         redis.call('SET', 't:{v' .. id .. '}:favorites', '7 999999999999999 1') end";
+    // More than are looked at together.
+    stage.favorites(&["EVAL", future, "0", "70000"]);
+    stage.pass().await;
+    let left = "return #redis.call('KEYS', 't:{v*')";
+    assert_eq!(stage.favorites(&["EVAL", left, "0"]), "0");
 }
 
 #[tokio::test]

@@ -86,6 +86,38 @@ impl Process {
     }
 }
 
+/// The ids of the writers of which that holds.
+async fn writers(stage: &Stage, condition: &str) -> Vec<String> {
+    let sql = format!("SELECT DISTINCT id FROM writers WHERE {condition} ORDER BY id");
+    stage.database.column(&sql).await
+}
+
+/// Another process, and its id.
+async fn with_its_id(stage: &Stage, redis: String) -> (Process, String) {
+    let before = writers(stage, "TRUE").await;
+    let process = Process::start(stage, redis).await;
+    let mut ids = writers(stage, "TRUE").await;
+    ids.retain(|id| !before.contains(id));
+    assert_eq!(ids.len(), 1, "one writer more");
+    (process, ids.remove(0))
+}
+
+/// Takes the lock by name from a process, with its connection, and waits until it is known everywhere under a new id: this one.
+async fn takes_a_new_id(stage: &Stage, id: &str) -> String {
+    let before = writers(stage, "TRUE").await.join("', '");
+    let lock = format!("CONCAT('writer {id} ', LEFT(SHA2(DATABASE(), 256), 32))");
+    let held_by = format!("SELECT CAST(IS_USED_LOCK({lock}) AS SIGNED)");
+    let connection: i64 = stage.database.value(&held_by).await;
+    stage.database.execute(&format!("KILL {connection}")).await;
+    let is_new = format!("id NOT IN ('{before}')");
+    let rows = format!("SELECT COUNT(*) FROM writers WHERE {is_new}");
+    eventually(PATIENCE * 2, "a new id everywhere", async || {
+        (stage.database.value::<i64>(&rows).await == 3).then_some(())
+    })
+    .await;
+    writers(stage, &is_new).await.remove(0)
+}
+
 /// Likes and comments of `writer`, each counted by `reader` at once and missed by nobody there.
 async fn everything_is_seen(writer: &Process, reader: &Process, from: i64, to: i64) {
     for n in from..=to {
@@ -219,29 +251,15 @@ async fn a_writer_that_was_declared_dead_while_it_is_cut_off_acknowledges_nothin
 {
     let stage = Stage::set(200).await;
     let reader = Process::start(&stage, stage.redis.url()).await;
-    let rows = async |condition: &str| -> Vec<String> {
-        let sql = format!("SELECT DISTINCT id FROM writers WHERE {condition} ORDER BY id");
-        stage.database.column(&sql).await
-    };
-    let others = rows("TRUE").await.join("', '");
     let proxy = TcpProxy::to(&stage.redis.url().replace("redis://", "")).await;
-    let writer = Process::start(&stage, format!("redis://{}", proxy.address())).await;
+    let (writer, id) = with_its_id(&stage, format!("redis://{}", proxy.address())).await;
     everything_is_seen(&writer, &reader, 1, 2).await;
-    let is_writer = format!("id NOT IN ('{others}')");
-    let [id] = &rows(&is_writer).await[..] else {
-        panic!("one writer more")
-    };
     proxy.shut();
-    // With the connection it loses its lock by name, and so the others remove it: nothing is missing in Redis yet.
-    let lock = format!("CONCAT('writer {id} ', LEFT(SHA2(DATABASE(), 256), 32))");
-    let held_by = format!("SELECT CAST(IS_USED_LOCK({lock}) AS SIGNED)");
-    let connection: i64 = stage.database.value(&held_by).await;
-    stage.database.execute(&format!("KILL {connection}")).await;
-    eventually(PATIENCE * 2, "a new id everywhere", async || {
-        let is_new = format!("{is_writer} AND id <> '{id}'");
-        let count = format!("SELECT COUNT(*) FROM writers WHERE {is_new}");
-        let is_removed = rows(&format!("id = '{id}'")).await.is_empty();
-        (is_removed && stage.database.value::<i64>(&count).await == 3).then_some(())
+    // Without its lock by name the others remove it: nothing is missing in Redis yet.
+    takes_a_new_id(&stage, &id).await;
+    let its_rows = format!("id = '{id}'");
+    eventually(PATIENCE, "the old id removed", async || {
+        writers(&stage, &its_rows).await.is_empty().then_some(())
     })
     .await;
     eventually(PATIENCE, "trust", async || reader.trusts().await).await;
@@ -256,6 +274,23 @@ async fn a_writer_that_was_declared_dead_while_it_is_cut_off_acknowledges_nothin
         eventually(PATIENCE, "trust", async || process.trusts().await).await;
     }
     assert_eq!(reader.count(HOT).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_redis_a_process_that_has_lost_its_lock_on_the_primary_goes_on_to_write() {
+    let stage = Stage::set(200).await;
+    let (writer, id) = with_its_id(&stage, stage.redis.url()).await;
+    stage.redis.kill();
+    let likes = async |n| writer.favorites.set(like(n, 1)).await;
+    assert!(likes(1).await.unwrap());
+    let next = takes_a_new_id(&stage, &id).await;
+    assert!(likes(2).await.unwrap());
+    // Once more: under that id it never was in Redis.
+    takes_a_new_id(&stage, &next).await;
+    assert!(likes(3).await.unwrap());
+    stage.redis.restart().await;
+    eventually(PATIENCE, "trust", async || writer.trusts().await).await;
+    assert_eq!(writer.count(HOT).await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,12 +7,35 @@ use testkit::Database;
 
 use crate::fixture;
 
+/// The steps that were missing.
+async fn applied(mysql: &Mysql) -> Vec<String> {
+    dal::migrate(mysql).await.unwrap().applied
+}
+
 #[tokio::test]
 async fn migrating_again_changes_nothing() {
     let database = Database::create().await;
     let mysql = fixture::mysql(database.primary_url(), &[]);
-    assert!(!dal::migrate(&mysql).await.unwrap().is_empty());
-    assert!(dal::migrate(&mysql).await.unwrap().is_empty());
+    assert!(!applied(&mysql).await.is_empty());
+    assert!(applied(&mysql).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_schema_of_a_newer_release_is_up_to_date_for_an_older_one() {
+    let database = Database::create().await;
+    let mysql = fixture::mysql(database.primary_url(), &[]);
+    dal::migrate(&mysql).await.unwrap();
+    let later = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 0)";
+    database.execute(later).await;
+    let migrated = dal::migrate(&mysql).await.unwrap();
+    assert!(migrated.applied.is_empty(), "{migrated:?}");
+    assert_eq!(migrated.newer, ["m9999_later"]);
+    // What is missing may need what the other release has removed.
+    database
+        .execute("DELETE FROM seaql_migrations WHERE version = 'm0011_deletions'")
+        .await;
+    let error = dal::migrate(&mysql).await.unwrap_err().to_string();
+    assert!(error.contains("m9999_later"), "{error}");
 }
 
 #[tokio::test]
@@ -23,7 +46,7 @@ async fn several_may_migrate_at_once_and_one_does_it() {
     let runs: Vec<_> = (0..4).map(|_| migrate(mysql.clone())).collect();
     let mut worked = 0;
     for run in runs {
-        worked += usize::from(!run.await.unwrap().unwrap().is_empty());
+        worked += usize::from(!run.await.unwrap().unwrap().applied.is_empty());
     }
     assert_eq!(worked, 1);
 }
@@ -45,7 +68,7 @@ async fn a_migration_killed_half_way_is_finished_by_the_next() {
         database.execute(undo).await;
     }
     assert_eq!(
-        dal::migrate(&mysql).await.unwrap(),
+        applied(&mysql).await,
         [
             "m0003_favorites_comments_counters",
             "m0004_places",
@@ -63,7 +86,7 @@ async fn a_migration_killed_half_way_is_finished_by_the_next() {
         database.value::<i64>("SELECT COUNT(*) FROM folder").await,
         1
     );
-    assert!(dal::migrate(&mysql).await.unwrap().is_empty());
+    assert!(applied(&mysql).await.is_empty());
 }
 
 #[tokio::test]
@@ -80,7 +103,7 @@ async fn likes_of_one_moment_get_places_of_their_own_in_the_order_that_they_had(
     ] {
         database.execute(before).await;
     }
-    assert_eq!(dal::migrate(&mysql).await.unwrap(), ["m0004_places"]);
+    assert_eq!(applied(&mysql).await, ["m0004_places"]);
     let ties = "SELECT COUNT(*) - COUNT(DISTINCT user_id, liked_us) FROM favorites";
     assert_eq!(database.value::<i64>(ties).await, 0);
     let places: Vec<i64> = database
@@ -91,7 +114,7 @@ async fn likes_of_one_moment_get_places_of_their_own_in_the_order_that_they_had(
         .column("SELECT video_id FROM favorites WHERE user_id = 2 ORDER BY liked_us")
         .await;
     assert_eq!(other, [1, 2]);
-    assert!(dal::migrate(&mysql).await.unwrap().is_empty());
+    assert!(applied(&mysql).await.is_empty());
 }
 
 #[tokio::test]
@@ -196,7 +219,7 @@ async fn videos_of_before_are_queued_behind_all_others_and_stay_as_they_are() {
     ] {
         database.execute(before).await;
     }
-    assert_eq!(dal::migrate(&mysql).await.unwrap(), ["m0008_processing"]);
+    assert_eq!(applied(&mysql).await, ["m0008_processing"]);
     let jobs = "SELECT video_id FROM jobs ORDER BY state, turn, id";
     let jobs: Vec<i64> = database.column(jobs).await;
     assert_eq!(jobs.len(), 3);

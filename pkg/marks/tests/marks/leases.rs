@@ -66,7 +66,10 @@ async fn a_process_that_stays_cut_off_ends_the_trust_of_all_until_it_is_back() {
         }
         let unmarked = primary.commit();
         assert!(!cut_off.set(&[User(7)], &unmarked).await);
-        assert_eq!(cut_off.settled().await, Settled::RunOut("b".to_owned()));
+        assert_eq!(
+            cut_off.settled().await,
+            Settled::RunOut(vec!["b".to_owned()])
+        );
         // Keepers have all the time that they need to make an epoch.
         for _ in 0..30 {
             for subjects in [&[User(7)][..], &[]] {
@@ -84,6 +87,63 @@ async fn a_process_that_stays_cut_off_ends_the_trust_of_all_until_it_is_back() {
     nobody_misses(&others, &[User(7)], &newest).await;
 }
 
+/// Renames its process as soon as it may, and from then on no answer of Redis reaches it.
+struct Renamed {
+    primary: Primary,
+    renamed: Primary,
+    may: Arc<AtomicBool>,
+    proxy: Arc<TcpProxy>,
+}
+
+impl Registry for Renamed {
+    async fn id(&self, name: &'static str) -> Option<String> {
+        if !self.may.load(Ordering::SeqCst) {
+            return self.primary.id(name).await;
+        }
+        self.proxy.delay(Duration::from_secs(60));
+        self.renamed.id(name).await
+    }
+
+    async fn statuses(
+        &self,
+        name: &'static str,
+        ids: &[String],
+    ) -> Option<Vec<(String, WriterStatus)>> {
+        self.primary.statuses(name, ids).await
+    }
+
+    async fn epoch_base(&self, name: &'static str) -> Option<EpochBase> {
+        self.primary.epoch_base(name).await
+    }
+
+    async fn removed(&self, name: &'static str, ids: &[String]) {
+        self.primary.removed(name, ids).await;
+    }
+}
+
+#[tokio::test]
+async fn a_process_counts_on_its_former_id_and_on_every_one_that_redis_may_have_got_since() {
+    let (redis, _others, primary) = kept().await;
+    let proxy = Arc::new(TcpProxy::to(&redis.url().replace("redis://", "")).await);
+    let url = format!("redis://{}", proxy.address());
+    let marks = marks_at(url, ReadsAfterWrites::Gtid);
+    let may = Arc::new(AtomicBool::new(false));
+    let registry = Renamed {
+        primary: primary.of_process("b"),
+        renamed: primary.of_process("c"),
+        may: may.clone(),
+        proxy,
+    };
+    tokio::spawn(marks.clone().keep(registry));
+    registered(&redis, "b").await;
+    known(&marks).await;
+    may.store(true, Ordering::SeqCst);
+    registered(&redis, "c").await;
+    assert!(!marks.set(&[User(7)], &primary.commit()).await);
+    let both = ["b", "c"].map(str::to_owned).to_vec();
+    assert_eq!(marks.settled().await, Settled::RunOut(both));
+}
+
 #[tokio::test]
 async fn a_redis_that_refuses_to_write_ends_the_trust_of_all_until_it_writes_again() {
     let (redis, marks, primary) = kept().await;
@@ -94,7 +154,7 @@ async fn a_redis_that_refuses_to_write_ends_the_trust_of_all_until_it_writes_aga
         redis.refuse_writes(why).await;
         let unmarked = primary.commit();
         assert!(!marks.set(&[User(7)], &unmarked).await, "{why:?}");
-        assert_eq!(marks.settled().await, Settled::RunOut("a".to_owned()));
+        assert_eq!(marks.settled().await, Settled::RunOut(vec!["a".to_owned()]));
         for subjects in [&[User(7)][..], &[User(8)], &[]] {
             let consistency = reader.read(subjects).await;
             assert_eq!(

@@ -15,7 +15,7 @@ use crate::{KeyGroup, Unavailable, pending::Pending};
 
 /// Between two probes of a suspended client.
 const PROBE_PERIOD: Duration = Duration::from_millis(100);
-/// Most groups of keys whose deletion is pending. What doesn't fit waits for the comparison.
+/// Most groups of keys whose deletion is pending. If one more doesn't fit, the trust in all keys is deleted in its place.
 const MAX_PENDING: usize = 65_536;
 /// Groups of keys that are deleted in one round trip.
 const MAX_KEYS_PER_DELETE: usize = 512;
@@ -83,10 +83,25 @@ impl Client {
         pipeline.all().await
     }
 
+    /// Sets the keys without which readers trust nothing in this database: they are deleted when more deletions are pending than fit.
+    pub(crate) fn guard_by(&self, trust: Vec<KeyGroup>) {
+        self.pending().trust = trust;
+    }
+
     fn add_pending(self: &Arc<Self>, keys: impl Iterator<Item = KeyGroup>) {
         let mut pending = self.pending();
-        let room = MAX_PENDING.saturating_sub(pending.keys.len());
-        pending.keys.extend(keys.take(room));
+        let mut all_fit = true;
+        for group in keys {
+            if pending.keys.len() < MAX_PENDING || pending.keys.contains(&group) {
+                pending.keys.insert(group);
+            } else {
+                all_fit = false;
+            }
+        }
+        if !all_fit {
+            let trust = pending.trust.clone();
+            pending.keys.extend(trust);
+        }
         self.suspend(&"its state is unknown");
     }
 
@@ -96,13 +111,12 @@ impl Client {
             if !self.client.is_connected() {
                 return false;
             }
-            let keys: Vec<KeyGroup> = self
-                .pending()
-                .keys
-                .iter()
-                .take(MAX_KEYS_PER_DELETE)
-                .cloned()
-                .collect();
+            // Taken out: a key that becomes pending from now on is deleted once more.
+            let keys: Vec<KeyGroup> = {
+                let mut pending = self.pending();
+                let all = pending.keys.extract_if(|_| true);
+                all.take(MAX_KEYS_PER_DELETE).collect()
+            };
             let work = async {
                 if keys.is_empty() {
                     self.ping_all().await
@@ -111,12 +125,10 @@ impl Client {
                 }
             };
             let Ok(Ok(())) = tokio::time::timeout(self.deadline, work).await else {
+                self.pending().keys.extend(keys);
                 return false;
             };
-            let mut pending = self.pending();
-            for keys in &keys {
-                pending.keys.remove(keys);
-            }
+            let pending = self.pending();
             if pending.keys.is_empty() {
                 // Under the lock: a deletion that becomes pending from now on suspends the client again.
                 self.suspended.send_replace(None);

@@ -75,8 +75,9 @@ impl Bucket {
 pub enum Settled {
     /// The wrong keys are deleted.
     Deleted,
-    /// The lease of this process, which has this id, has run out. Readers trust nothing while it is registered.
-    RunOut(String),
+    /// The leases of this process have run out. They were under these ids, and each set of writers has one of them, unless it was
+    /// removed there or the set was lost. Readers trust nothing while it is there.
+    RunOut(Vec<String>),
 }
 
 /// The leases on one database.
@@ -100,6 +101,9 @@ struct Held {
     id: Option<String>,
     /// A former id, which may still be registered.
     former: Option<String>,
+    /// The ids that may be registered: the last one that was in all buckets, and those under which a lease was asked for since. An answer
+    /// may be lost, so a set may have a later one in place of an earlier one.
+    leased: Vec<String>,
     /// One for each bucket.
     slots: Vec<Slot>,
     /// Whether it was ever registered in all buckets, under whatever id.
@@ -141,6 +145,7 @@ impl Leases {
             slots: vec![slot; buckets.len()],
             ..Held::default()
         };
+        client.guard_by(buckets.iter().map(Bucket::trust).collect());
         Arc::new(Self {
             client,
             name,
@@ -158,22 +163,24 @@ impl Leases {
         tokio::select! {
             biased;
             () = self.client.deletions_done() => Settled::Deleted,
-            id = self.run_out() => Settled::RunOut(id),
+            ids = self.run_out() => Settled::RunOut(ids),
         }
     }
 
-    async fn run_out(&self) -> String {
-        let Some(id) = self.registered() else {
+    async fn run_out(&self) -> Vec<String> {
+        if !self.was_registered() {
             return std::future::pending().await;
-        };
+        }
         loop {
             // No lease is renewed while a deletion is pending.
             let ends = self.client.lease_ends();
             if let Some(ends) = ends {
                 tokio::time::sleep_until(ends + MARGIN).await;
             }
+            // Locked: no lease is asked for between the two.
+            let held = self.held();
             if self.client.lease_ends() == ends {
-                return id;
+                return held.leased.clone();
             }
         }
     }
@@ -188,12 +195,6 @@ impl Leases {
     /// taken, also while it has a new id that isn't registered yet.
     pub fn was_registered(&self) -> bool {
         self.held().was_registered
-    }
-
-    fn registered(&self) -> Option<String> {
-        let held = self.held();
-        let everywhere = held.slots.iter().all(|slot| slot.is_registered);
-        held.id.clone().filter(|_| everywhere)
     }
 
     /// Ends the registration of a process that writes no more. False if Redis is unavailable or a deletion is pending: then a keeper will
@@ -252,6 +253,9 @@ impl Leases {
         }
         let is_registered = held.slots.iter().all(|slot| slot.is_registered);
         held.was_registered |= is_registered;
+        if is_registered {
+            held.leased = vec![id.to_owned()];
+        }
         drop(held);
         self.is_registered.send_replace(is_registered);
         (found, is_ready)
@@ -274,6 +278,9 @@ impl Leases {
         let local_end = Instant::now() + LEASE_TTL;
         // The message names the end by the server's time. So however late it arrives, the lease ends no later than that.
         let holds = held.slots.iter().any(is_ready) && self.client.try_begin_lease(local_end);
+        if holds && !held.leased.iter().any(|leased| leased == id) {
+            held.leased.push(id.to_owned());
+        }
         let ttl = LEASE_TTL.as_millis().to_string();
         let former = held.former.clone().unwrap_or_default();
         let calls = self.buckets.iter().zip(&held.slots).map(|(bucket, slot)| {

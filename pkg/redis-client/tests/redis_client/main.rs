@@ -8,6 +8,7 @@
 )]
 
 mod cluster;
+mod deletions;
 mod password;
 mod server_run;
 mod tls;
