@@ -1,7 +1,8 @@
 //! The nonces that an instance has accepted, so that no proof is accepted twice.
 //!
 //! A nonce is kept as long as the time in its proof is valid. The memory is bounded: when it is full, the oldest nonces are forgotten and
-//! proofs of that age are refused. So a heavy load shortens the time in which a proof is valid, but never allows a replay.
+//! proofs of that age are refused; before them those of a time that hasn't come, which a clock that was ahead has left. So a heavy load
+//! shortens the time in which a proof is valid, but never allows a replay.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -19,8 +20,8 @@ const SHARDS: usize = 64;
 const MAX_PER_SHARD: usize = (2 << 20) / SHARDS;
 /// Forgotten slots so close to each other are one range: a minute.
 const MAX_GAP: u64 = 60_000 / SLOT_MS;
-/// Ranges of forgotten slots in a shard at most.
-const MAX_RANGES: usize = 8;
+/// Ranges of forgotten slots in a shard at most: the longest pauses between calls are what keeps them apart.
+const MAX_RANGES: usize = 32;
 
 #[derive(Debug)]
 pub(crate) struct SeenNonces {
@@ -63,7 +64,7 @@ impl SeenNonces {
         };
         // No code that could panic runs under this lock.
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        shard.forget(now_ms.saturating_sub(MAX_SKEW_MS) / SLOT_MS);
+        shard.forget_before(now_ms.saturating_sub(MAX_SKEW_MS) / SLOT_MS);
         let slot = time_ms / SLOT_MS;
         if shard.forgotten.contains(slot) {
             return Err(Refusal::AnotherTime);
@@ -72,27 +73,39 @@ impl SeenNonces {
             return Err(Refusal::Used);
         }
         shard.by_slot.entry(slot).or_default().push(nonce);
+        let last_valid = now_ms.saturating_add(MAX_SKEW_MS) / SLOT_MS;
         while shard.taken.len() > self.max_per_shard
-            && let Some(oldest) = shard.by_slot.keys().next().copied()
+            && let Some(slot) = shard.least_needed(last_valid)
         {
-            shard.forget(oldest + 1);
+            shard.forget(slot);
         }
         Ok(())
     }
 }
 
 impl Shard {
-    /// Forgets nonces older than this slot.
+    /// The slot to forget when there is no more room: one of a time that hasn't come, or else the oldest.
+    fn least_needed(&self, last_valid: u64) -> Option<u64> {
+        let is_ahead = |slot: &u64| *slot > last_valid;
+        let ahead = self.by_slot.keys().next_back().copied().filter(is_ahead);
+        ahead.or_else(|| self.by_slot.keys().next().copied())
+    }
+
+    fn forget_before(&mut self, slot: u64) {
+        while let Some(oldest) = self.by_slot.keys().next().copied()
+            && oldest < slot
+        {
+            self.forget(oldest);
+        }
+    }
+
+    /// Forgets the nonces of a slot.
     ///
     /// A nonce that was accepted stays in `taken` until its slot is in `forgotten`: so none is accepted twice, whatever the clock does.
     fn forget(&mut self, slot: u64) {
-        while let Some(entry) = self.by_slot.first_entry()
-            && *entry.key() < slot
-        {
-            self.forgotten.add(*entry.key());
-            for nonce in entry.remove() {
-                self.taken.remove(&nonce);
-            }
+        self.forgotten.add(slot);
+        for nonce in self.by_slot.remove(&slot).unwrap_or_default() {
+            self.taken.remove(&nonce);
         }
     }
 }
@@ -113,16 +126,25 @@ impl Forgotten {
             None => self.0.push(slot..=slot),
         }
         if self.0.len() > MAX_RANGES {
-            self.merge_oldest();
+            self.merge_closest();
         }
     }
 
-    /// What lies between the two oldest ranges is refused, too.
-    fn merge_oldest(&mut self) {
+    /// Joins the two ranges with the least time between them, which is refused from now on, too. Not the two oldest: those may be of now and of a
+    /// time that hasn't come.
+    fn merge_closest(&mut self) {
         self.0.sort_unstable_by_key(|range| *range.start());
-        let oldest = self.0.remove(0);
-        if let Some(next) = self.0.first_mut() {
-            *next = *oldest.start()..=*oldest.end().max(next.end());
+        let gap = |pair: &[RangeInclusive<u64>]| match pair {
+            [one, next] => next.start().saturating_sub(*one.end()),
+            _ => u64::MAX,
+        };
+        let pairs = self.0.windows(2).enumerate();
+        let Some((at, _)) = pairs.min_by_key(|(_, pair)| gap(pair)) else {
+            return;
+        };
+        let one = self.0.remove(at);
+        if let Some(next) = self.0.get_mut(at) {
+            *next = *one.start()..=*one.end().max(next.end());
         }
     }
 }

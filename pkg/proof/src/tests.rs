@@ -213,6 +213,49 @@ fn a_clock_that_was_hours_ahead_and_is_set_right_refuses_no_new_proof_and_accept
 }
 
 #[test]
+fn a_clock_that_was_hours_ahead_and_is_set_right_locks_out_nobody_who_calls_rarely() {
+    let seen = nonces::SeenNonces::with_room(1, 1000);
+    // So rarely that each call is a range of its own.
+    let pause = 70_000;
+    let ahead = NOW + 8 * 60 * 60_000;
+    let accepted: Vec<_> = (0..100)
+        .map(|nonce| (nonce, NOW - (100 - nonce) * pause))
+        .chain((100..200).map(|nonce| (nonce, ahead + nonce * pause)))
+        .collect();
+    for (nonce, time_ms) in &accepted {
+        assert_eq!(seen.take(*nonce, *time_ms, *time_ms), Ok(()), "{nonce}");
+    }
+    for nonce in 1000..1200 {
+        let time_ms = NOW + (nonce - 999) * pause;
+        assert_eq!(seen.take(nonce, time_ms, time_ms), Ok(()), "{nonce}");
+    }
+    for (nonce, time_ms) in &accepted {
+        assert!(seen.take(*nonce, *time_ms, *time_ms).is_err(), "{nonce}");
+    }
+}
+
+#[test]
+fn nonces_of_a_time_that_has_not_come_make_room_for_those_of_now() {
+    let seen = nonces::SeenNonces::with_room(1, 100);
+    let (slot, ahead) = (10_000, NOW + 8 * 60 * 60_000);
+    let early: Vec<_> = (0..100).map(|n| (n, ahead + (n % 10) * slot)).collect();
+    for (nonce, time_ms) in &early {
+        assert_eq!(seen.take(*nonce, *time_ms, ahead), Ok(()), "{nonce}");
+    }
+    // The clock is set right. All that are accepted now find room, and none is good twice.
+    let now: Vec<_> = (1000..1100).map(|n| (n, NOW + (n % 10) * slot)).collect();
+    for (nonce, time_ms) in &now {
+        assert_eq!(seen.take(*nonce, *time_ms, NOW), Ok(()), "{nonce}");
+    }
+    for (nonce, time_ms) in &now {
+        assert!(seen.take(*nonce, *time_ms, NOW).is_err(), "{nonce}");
+    }
+    for (nonce, time_ms) in &early {
+        assert!(seen.take(*nonce, *time_ms, ahead).is_err(), "{nonce}");
+    }
+}
+
+#[test]
 fn proofs_after_long_pauses_are_refused_when_the_clock_is_set_back() {
     let seen = nonces::SeenNonces::with_room(1, 1000);
     let time_of = |nonce: u64| NOW + nonce * 60 * 60_000;

@@ -13,6 +13,12 @@ use pilota::{
 };
 use volo_thrift::{Bytes, EntryMessage};
 
+/// Elements of a list, set or map at most. The rules of the .thrift files allow 5,000; a request that breaks them is told so.
+///
+/// The bytes of the message are no bound alone: they may be counted by smaller types than those for which generated code takes memory.
+const MAX_COUNT: usize = 1 << 16;
+const TOO_LONG: &str = "a declared length exceeds the message";
+
 /// A request, and whether all its texts were UTF-8.
 pub(crate) struct Strict<R> {
     pub(crate) request: R,
@@ -47,7 +53,7 @@ impl<R: EntryMessage> EntryMessage for Strict<R> {
         _: &TMessageIdentifier,
     ) -> Result<Self, ThriftException> {
         // A length can only be compared with a message that is there.
-        Err(too_long())
+        Err(refused(TOO_LONG))
     }
 
     fn size<T: TLengthProtocol>(&self, protocol: &mut T) -> usize {
@@ -65,11 +71,19 @@ struct StrictProtocol<'a, T> {
 }
 
 impl<T: TInputProtocol> StrictProtocol<'_, T> {
-    /// Refuses more elements than the rest of the message could hold.
+    /// Refuses more elements than any request has, or than the rest of the message could hold.
     fn check_count(&mut self, count: usize, min_bytes: usize) -> Result<(), ThriftException> {
-        match count.checked_mul(min_bytes) {
-            Some(bytes) if bytes <= self.remaining() => Ok(()),
-            _ => Err(too_long()),
+        self.check_length(count.saturating_mul(min_bytes))?;
+        match count <= MAX_COUNT {
+            true => Ok(()),
+            false => Err(refused("a declared count exceeds that of any request")),
+        }
+    }
+
+    fn check_length(&mut self, bytes: usize) -> Result<(), ThriftException> {
+        match bytes <= self.remaining() {
+            true => Ok(()),
+            false => Err(refused(TOO_LONG)),
         }
     }
 
@@ -78,11 +92,8 @@ impl<T: TInputProtocol> StrictProtocol<'_, T> {
     }
 }
 
-fn too_long() -> ThriftException {
-    new_protocol_exception(
-        ProtocolExceptionKind::SizeLimit,
-        "a declared length exceeds the message",
-    )
+fn refused(reason: &'static str) -> ThriftException {
+    new_protocol_exception(ProtocolExceptionKind::SizeLimit, reason)
 }
 
 /// The fewest bytes that a value of this type takes. None takes no byte.
@@ -131,7 +142,7 @@ impl<T: TInputProtocol> TInputProtocol for StrictProtocol<'_, T> {
     }
 
     fn read_uuid(&mut self) -> Result<[u8; 16], ThriftException> {
-        self.check_count(1, min_bytes(TType::Uuid))?;
+        self.check_length(min_bytes(TType::Uuid))?;
         self.inner.read_uuid()
     }
 
@@ -139,7 +150,7 @@ impl<T: TInputProtocol> TInputProtocol for StrictProtocol<'_, T> {
         let declared = self.inner.read_i32()?;
         match usize::try_from(declared) {
             Ok(length) if length <= self.remaining() => self.inner.get_bytes(None, length),
-            _ => Err(too_long()),
+            _ => Err(refused(TOO_LONG)),
         }
     }
 
@@ -148,7 +159,7 @@ impl<T: TInputProtocol> TInputProtocol for StrictProtocol<'_, T> {
     }
 
     fn get_bytes(&mut self, ptr: Option<*const u8>, len: usize) -> Result<Bytes, ThriftException> {
-        self.check_count(len, 1)?;
+        self.check_length(len)?;
         self.inner.get_bytes(ptr, len)
     }
 

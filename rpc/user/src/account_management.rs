@@ -21,12 +21,14 @@ impl UserService {
     ) -> Result<ChangePasswordResponse, ServerError> {
         let known = self.verified(request.user_id, &request.password).await?;
         let hash = self.passwords.hash(&request.new_password).await;
-        let change = AccountChange::Password {
-            verified: known.password_hash,
-            hash: hash.map_err(auth_to_server_error)?,
+        let hash = hash.map_err(auth_to_server_error)?;
+        let change = |verified| AccountChange::Password {
+            verified,
+            hash: hash.clone(),
         };
+        let changed = self.change_verified(&known, &request.password, change);
         Ok(ChangePasswordResponse {
-            token_epoch: self.change_account(request.user_id, change).await?,
+            token_epoch: changed.await?,
             created_ms: Some(known.created_ms),
         })
     }
@@ -46,10 +48,9 @@ impl UserService {
         request: DeleteAccountRequest,
     ) -> Result<DeleteAccountResponse, ServerError> {
         let known = self.verified(request.user_id, &request.password).await?;
-        let change = AccountChange::Deleted {
-            verified: known.password_hash,
-        };
-        self.change_account(request.user_id, change).await?;
+        let change = |verified| AccountChange::Deleted { verified };
+        self.change_verified(&known, &request.password, change)
+            .await?;
         tracing::info!(user_id = request.user_id, "account deleted");
         self.deletions.wake();
         Ok(DeleteAccountResponse {})
@@ -77,16 +78,33 @@ impl UserService {
         user_id: i64,
         change: AccountChange,
     ) -> Result<i64, ServerError> {
-        // Then another request was faster: the password that was right a moment ago isn't any more.
-        let not_found = match &change {
-            AccountChange::Password { .. } | AccountChange::Deleted { .. } => {
-                Code::WRONG_NAME_OR_PASSWORD
-            }
-            AccountChange::EndTokens | AccountChange::Suspended(..) => Code::NO_SUCH_USER,
-        };
         let changed = accounts::change(&self.db, &self.counters, user_id, change).await;
         changed.map_err(|error| match error {
-            DalError::NotFound => biz(not_found, "").into(),
+            DalError::NotFound => biz(Code::NO_SUCH_USER, "").into(),
+            error => to_server_error(error),
+        })
+    }
+
+    /// Changes an account whose password was found right by `known`. `change`: what is to be done if the hash is still this one.
+    async fn change_verified(
+        &self,
+        known: &Credentials,
+        password: &str,
+        change: impl Fn(String) -> AccountChange,
+    ) -> Result<i64, ServerError> {
+        let user_id = known.user_id;
+        let change = async |hash: &String| {
+            let change = change(hash.clone());
+            accounts::change(&self.db, &self.counters, user_id, change).await
+        };
+        let mut changed = change(&known.password_hash).await;
+        if let Err(DalError::NotFound) = changed {
+            // Another request was faster. A login that has stored a hash of the same password with a higher cost is no reason to refuse this one.
+            let known = self.verified(user_id, password).await?;
+            changed = change(&known.password_hash).await;
+        }
+        changed.map_err(|error| match error {
+            DalError::NotFound => biz(Code::WRONG_NAME_OR_PASSWORD, "").into(),
             error => to_server_error(error),
         })
     }

@@ -101,7 +101,10 @@ impl VideoError {
             Self::UploadTooOld | Self::TimedOut(_) => return service::timed_out(&self),
             Self::Storage(StorageError::Unavailable { .. })
             | Self::Media(
-                MediaError::Unavailable(_) | MediaError::Busy | MediaError::DiskFull(_),
+                MediaError::Unavailable(_)
+                | MediaError::Busy
+                | MediaError::DiskFull(_)
+                | MediaError::Killed(_),
             ) => {
                 return service::unavailable(&self);
             }

@@ -149,10 +149,12 @@ impl VideoService {
         let remux = self.remux(&request.object_key, probe, into, size_bytes);
         let remuxed = match saga.read("remux", limit, remux).await {
             Ok(remuxed) => remuxed,
-            // Another process has more time and space; what is wrong with the file, it will tell.
+            // Another process has more time, space and memory; what is wrong with the file, it will tell.
             Err(
                 reason @ (VideoError::NotAVideo(_)
-                | VideoError::Media(MediaError::Busy | MediaError::DiskFull(_))
+                | VideoError::Media(
+                    MediaError::Busy | MediaError::DiskFull(_) | MediaError::Killed(_),
+                )
                 | VideoError::TimedOut(_)),
             ) => {
                 tracing::info!(%reason, "not remuxed at once; a job will do it");

@@ -16,7 +16,7 @@ use volo_thrift::{
         DefaultMakeCodec,
         default::{
             MakeZeroCopyCodec, ZeroCopyDecoder,
-            framed::{self, MakeFramedCodec},
+            framed::MakeFramedCodec,
             thrift::MakeThriftCodec,
             ttheader::{self, MakeTTHeaderCodec},
         },
@@ -26,10 +26,12 @@ use volo_thrift::{
 
 use super::tt_header;
 
+/// The longest message without its headers, in bytes: `add_picture` has a picture of up to 8 MiB, by its rule, and little else.
+const MAX_FRAME: i32 = 9 << 20;
 /// What the headers take at most: as many words as 16 bits count, and the length of the frame.
 const MAX_HEADERS: u32 = tt_header::FIXED as u32 + 4 * u16::MAX as u32 + 4;
 /// A message with TTHeader holds one frame.
-const MAX_WITH_HEADERS: u32 = framed::DEFAULT_MAX_FRAME_SIZE as u32 + MAX_HEADERS;
+const MAX_WITH_HEADERS: u32 = MAX_FRAME as u32 + MAX_HEADERS;
 /// How a message of the binary protocol begins: its version.
 const BINARY: [u8; 2] = [0x80, 1];
 /// Types of messages that ask for something.
@@ -40,6 +42,7 @@ type Framed = MakeTTHeaderCodec<MakeFramedCodec<MakeCallCodec>>;
 
 pub(super) fn make_server_codec() -> DefaultMakeCodec<MakeGuardedCodec> {
     let framed = MakeFramedCodec::new(MakeCallCodec(MakeThriftCodec::default()));
+    let framed = framed.with_max_frame_size(MAX_FRAME);
     DefaultMakeCodec::new(MakeGuardedCodec(MakeTTHeaderCodec::new(framed)))
 }
 

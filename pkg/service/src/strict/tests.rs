@@ -60,6 +60,14 @@ fn a_count_is_checked_where_elements_of_another_type_hide_it() {
 }
 
 #[test]
+fn a_count_that_the_message_could_hold_in_small_elements_is_refused_where_large_ones_are_made() {
+    let header = [&[MAP, 0, 1, I8, I8][..], &(1_i32 << 20).to_be_bytes()].concat();
+    assert_too_long("mget_flags", &[header, vec![0; 2 << 20]].concat());
+    let header = [&[LIST, 0, 1, I8][..], &(1_i32 << 20).to_be_bytes()].concat();
+    assert_too_long("favorite_page", &[header, vec![0; 8 << 20]].concat());
+}
+
+#[test]
 fn a_request_with_nothing_wrong_is_decoded() {
     let list = |id: u8, value: u8| {
         let start = [LIST, 0, id, I64, 0, 0, 0, 1];

@@ -84,7 +84,8 @@ async fn a_message_that_no_client_sends_closes_its_connection_and_the_process_go
     let map = [&[STRUCT, 0, 1, MAP, 0, 9, I64, STRUCT][..], &count, &[0, 0]].concat();
     let nested = [STRUCT, 0, 9].repeat(100_000);
     let header_only = [&(1_u32 << 31).to_be_bytes()[..], &[0x10, 0, 0, 0]].concat();
-    let frame_only = [&i32::MAX.to_be_bytes()[..], &[0x80, 1, 0, CALL]].concat();
+    // More than any request has.
+    let frame_only = [&((9_i32 << 20) + 1).to_be_bytes()[..], &[0x80, 1, 0, CALL]].concat();
     let unframed = [
         &[0x80, 1, 0, CALL, 0, 0, 0, 5][..],
         b"login",

@@ -2,7 +2,7 @@
 //!
 //! The bytes are untrusted. ffmpeg reads them from its standard input, opens nothing else, runs in a [`sandbox`], and has limits on time and pixels.
 
-use std::{process::Stdio, time::Duration};
+use std::{os::unix::process::ExitStatusExt as _, process::Stdio, time::Duration};
 
 use sandbox::Limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -20,6 +20,7 @@ const LIMITS: Limits = Limits {
 };
 /// No JPEG of the largest width is larger, unless it is absurdly high.
 const MAX_OUTPUT: u64 = 4 << 20;
+const SIGKILL: i32 = 9;
 
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,9 @@ pub(crate) enum PictureError {
     /// No permit came in time.
     #[error("too many pictures wait to be decoded")]
     Busy,
+    /// The system killed ffmpeg, for example because memory ran out.
+    #[error("ffmpeg was killed")]
+    Killed,
     /// ffmpeg can't be run.
     #[error("ffmpeg: {0}")]
     Tool(#[from] std::io::Error),
@@ -88,18 +92,21 @@ pub(crate) async fn encode(picture: &[u8], max_width: u32) -> Result<Vec<u8>, Pi
             drop(stdin);
         };
         let mut limited = stdout.take(MAX_OUTPUT + 1);
-        let ((), read, status) = tokio::join!(write, limited.read_to_end(&mut jpeg), child.wait());
+        let ((), read) = tokio::join!(write, limited.read_to_end(&mut jpeg));
         read?;
-        status
+        sandbox::wait(&mut child, LIMITS).await
     };
     let ended = tokio::time::timeout(TIME, work).await;
-    let Ok(status) = ended else {
+    let Ok(ended) = ended else {
         // Waits for the end, so that the permit isn't released while it still runs.
         child.kill().await?;
         return Err(PictureError::Unreadable);
     };
-    let status = status?;
-    match status.code() {
+    let ended = ended?;
+    if ended.status.signal() == Some(SIGKILL) && !ended.cpu_is_used_up {
+        return Err(PictureError::Killed);
+    }
+    match ended.status.code() {
         Some(sandbox::COULD_NOT_START) => {
             Err(std::io::Error::other("could not be started: is it installed?").into())
         }
@@ -110,9 +117,13 @@ pub(crate) async fn encode(picture: &[u8], max_width: u32) -> Result<Vec<u8>, Pi
 
 #[cfg(test)]
 mod tests {
+    use testkit::eventually;
     use tokio::process::Command;
 
     use super::*;
+
+    /// By when a program has been started.
+    const SOON: Duration = Duration::from_secs(30);
 
     /// A picture by ffmpeg's own generator.
     async fn picture(codec: &str, size: &str, more: &[&str]) -> Vec<u8> {
@@ -169,6 +180,37 @@ mod tests {
             let is_there = jpeg.windows(word.len()).any(|part| part == word.as_bytes());
             assert!(!is_there, "{word}");
         }
+    }
+
+    /// Kills the programs with this in their command line; how many.
+    fn kill_those_naming(text: &str) -> usize {
+        let named = |entry: std::fs::DirEntry| {
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            let names = String::from_utf8_lossy(&line).contains(text);
+            names.then(|| entry.file_name())
+        };
+        let entries = std::fs::read_dir("/proc").unwrap();
+        let ids = entries.filter_map(|entry| named(entry.ok()?));
+        let kill = |id| {
+            std::process::Command::new("kill")
+                .arg("-KILL")
+                .arg(id)
+                .status()
+        };
+        ids.filter(|id| kill(id.clone()).unwrap().success()).count()
+    }
+
+    #[tokio::test]
+    async fn a_picture_whose_program_was_killed_is_no_bad_one() {
+        // Enough to do that it is there to be killed, and a width that names it.
+        let huge = picture("mjpeg", "7000x7000", &[]).await;
+        let encoded = tokio::spawn(async move { encode(&huge, 1499).await });
+        let killed = eventually(SOON, "ffmpeg at work", async || {
+            (kill_those_naming("min(1499,iw)") > 0).then_some(())
+        });
+        killed.await;
+        let killed = encoded.await.unwrap();
+        assert!(matches!(killed, Err(PictureError::Killed)), "{killed:?}");
     }
 
     #[tokio::test]

@@ -96,6 +96,8 @@ impl Pictures {
                 error.to_string(),
             )
             .into(),
+            // Memory was short: the picture may be a good one.
+            PictureError::Killed => service::unavailable(&error),
             error => service::internal(&error),
         })?;
         let key = format!("pictures/{}.jpg", Uuid::now_v7());

@@ -15,10 +15,15 @@ mod process;
 mod remux;
 mod report;
 mod scratch;
+mod stderr;
 mod streams;
 mod transcode;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use telemetry::metrics;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -27,12 +32,13 @@ pub use complete::{ReadAt, complete};
 pub use cover::Cover;
 pub use error::{MediaError, Refusal};
 pub use plan::{Format, Plan};
-
+pub(crate) use probe::READ_LIMIT;
 pub use remux::Remuxed;
 pub use report::Probe;
 use scratch::Scratch;
 pub use scratch::ScratchFile;
 pub use streams::Streams;
+pub(crate) use transcode::is_cut;
 pub use transcode::{Progress, Transcoded};
 
 /// Demuxers that may open a file. Playlists and scripts (HLS, concat, DASH, SDP), which would fetch other addresses, are not among them.
@@ -170,12 +176,13 @@ impl Media {
         (limit / STALL_SHARE).as_micros().to_string()
     }
 
-    /// Runs ffmpeg, which writes a scratch file of at most `file_bytes`.
+    /// Runs ffmpeg, which writes a scratch file of at most `file_bytes`, and tells how far it has come.
     async fn run_writing(
         &self,
         arguments: &[&str],
         time: Duration,
         file_bytes: u64,
+        done_us: &AtomicU64,
     ) -> Result<process::Output, MediaError> {
         let limits = process::Limits {
             time,
@@ -185,7 +192,7 @@ impl Media {
             threads: 1,
             in_background: false,
         };
-        process::run("ffmpeg", arguments, limits).await
+        process::run_observed("ffmpeg", arguments, limits, Some(done_us)).await
     }
 
     async fn run(

@@ -74,7 +74,10 @@ impl Streams {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::streams::Audio, *};
+    use super::{
+        super::{Media, Probe, streams::Audio},
+        *,
+    };
 
     const BOUNDS: Bounds = Bounds {
         duration_s: 60,
@@ -177,5 +180,23 @@ mod tests {
             assert_eq!(streams.plan(20_000_000, BOUNDS), expected, "{name}");
         }
         assert_eq!(h264().plan(20_000_001, BOUNDS), Plan::Transcode);
+    }
+
+    #[test]
+    fn what_needs_more_space_as_it_is_than_there_is_at_all_is_transcoded() {
+        let mut settings = settings::Settings::load().unwrap();
+        settings.media.scratch_bytes = 64 << 20;
+        let media = Media::new(&settings);
+        let video = Probe {
+            duration_ms: 60_000,
+            streams: h264(),
+            ..Probe::default()
+        };
+        let remux = Plan::Remux {
+            into: Format::Mp4,
+            is_same: true,
+        };
+        assert_eq!(media.plan(&video, 56 << 20), remux);
+        assert_eq!(media.plan(&video, (56 << 20) + 1), Plan::Transcode);
     }
 }

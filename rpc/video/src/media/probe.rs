@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 use super::{
     Media, MediaError, Plan, Refusal,
     process::Output,
+    remux::max_bytes,
     report::{Probe, Report, checked_duration_ms},
     streams::Streams,
 };
 
+/// For reading a whole file once more, whose probe has succeeded.
+pub(crate) const READ_LIMIT: Duration = Duration::from_secs(60);
 const OUTPUT_BYTES: u64 = 1 << 20;
 const ENTRIES: &str = "format=format_name,duration,start_time:stream=index,codec_type,codec_name,profile,pix_fmt,width,height,\
      sample_aspect_ratio,avg_frame_rate,field_order,color_space,color_transfer:stream_disposition=default,attached_pic,timed_thumbnails:\
@@ -44,10 +47,20 @@ impl Media {
     /// What is made of the video of `size_bytes`.
     pub fn plan(&self, video: &Probe, size_bytes: u64) -> Plan {
         let bit_rate = size_bytes.saturating_mul(8000) / video.duration_ms.max(1);
-        video.streams.plan(bit_rate, self.bounds)
+        match video.streams.plan(bit_rate, self.bounds) {
+            // What is made anew needs space by its duration alone, and there is enough for the longest.
+            Plan::Remux { .. } if !self.scratch.holds(max_bytes(size_bytes)) => Plan::Transcode,
+            plan => plan,
+        }
     }
 
-    /// The seconds up to the end of the last packet: reads the whole file.
+    /// When the last packet of the video at `url` begins, which must be good for [`READ_LIMIT`]: reads the whole file.
+    pub(crate) async fn last_packet_ms(&self, url: &str, video: &Probe) -> Result<u64, MediaError> {
+        let last = self.measured_duration(url, &video.streams, READ_LIMIT);
+        Ok((last.await? * 1000.0) as u64)
+    }
+
+    /// The seconds up to the last packet: reads the whole file.
     async fn measured_duration(
         &self,
         url: &str,

@@ -9,30 +9,10 @@ use std::{
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 
-use super::error::{MediaError, Refusal};
-
-/// How much of the error output is kept.
-const STDERR_BYTES: u64 = 16 << 10;
-/// How messages of the transport itself begin.
-const TRANSPORTS: [&str; 4] = ["[http @", "[https @", "[tcp @", "[tls @"];
-/// Other messages of libavformat (in the C locale) that blame the transport, not the file. The file is known to be complete, so an early end
-/// or a failed read is the connection's fault.
-const TRANSPORT_ERRORS: [&str; 8] = [
-    "Server returned ",
-    "Connection refused",
-    "Connection reset by peer",
-    "Connection timed out",
-    "Network is unreachable",
-    "No route to host",
-    ": End of file",
-    ": Input/output error",
-];
-/// Of a demuxer whose input ended before its index said so; a file that is damaged shows it, too.
-const INPUT_ENDED: &str = ": partial file";
-/// Messages of a disk that is full, or a file that has passed its limit.
-const DISK_FULL_ERRORS: [&str; 1] = ["No space left on device"];
-/// Messages of failed allocations.
-const OUT_OF_MEMORY_ERRORS: [&str; 2] = ["Cannot allocate memory", "get_buffer() failed"];
+use super::{
+    error::{MediaError, Refusal},
+    stderr::Stderr,
+};
 
 /// The limits of a run.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +35,7 @@ pub(super) struct Limits {
 #[derive(Debug)]
 pub(super) struct Output {
     stdout: Vec<u8>,
-    stderr: String,
+    stderr: Stderr,
     exit_code: i32,
 }
 
@@ -71,39 +51,29 @@ impl Output {
 
     /// Whether the transport failed: then nothing that the program says about the file counts, unless it [recovered](Self::recovered).
     pub(super) fn transport_failed(&self) -> bool {
-        self.stderr_contains(&TRANSPORTS) || self.stderr_contains(&TRANSPORT_ERRORS)
+        self.stderr.transport_failed
     }
 
     /// Whether the program succeeded, and what failed were connections that it opened anew: only the transport itself reports errors of the
     /// transport. When it gives up, the demuxer or the program reports one, too, also if the exit code is 0; that of MP4 says only that its
     /// input has ended.
     pub(super) fn recovered(&self) -> bool {
-        let by_transport = |line: &str| TRANSPORTS.iter().any(|name| line.starts_with(name));
-        let is_error = |line: &str| {
-            let mut errors = TRANSPORT_ERRORS.iter().chain([&INPUT_ENDED]);
-            errors.any(|error| line.contains(error))
-        };
-        let mut lines = self.stderr.lines();
-        self.exit_code == 0 && !lines.any(|line| !by_transport(line) && is_error(line))
+        self.exit_code == 0 && !self.stderr.gave_up
     }
 
     /// Whether the disk was full.
     pub(super) fn disk_was_full(&self) -> bool {
-        self.stderr_contains(&DISK_FULL_ERRORS)
-    }
-
-    /// The error output.
-    pub(super) fn stderr(&self) -> &str {
-        &self.stderr
+        self.stderr.disk_was_full
     }
 
     /// Whether an allocation failed.
     pub(super) fn out_of_memory(&self) -> bool {
-        self.stderr_contains(&OUT_OF_MEMORY_ERRORS)
+        self.stderr.out_of_memory
     }
 
-    fn stderr_contains(&self, messages: &[&str]) -> bool {
-        messages.iter().any(|message| self.stderr.contains(message))
+    /// The beginning of the error output.
+    pub(super) fn stderr(&self) -> &str {
+        &self.stderr.kept
     }
 }
 
@@ -124,15 +94,13 @@ pub(super) async fn run_observed(
     done_us: Option<&AtomicU64>,
 ) -> Result<Output, MediaError> {
     let cpu_s = limits.time.as_secs().saturating_mul(limits.threads);
-    let mut command = sandbox::command(
-        program,
-        sandbox::Limits {
-            cpu: Duration::from_secs(cpu_s),
-            memory_bytes: limits.memory_bytes,
-            file_bytes: limits.file_bytes,
-            in_background: limits.in_background,
-        },
-    );
+    let sandbox_limits = sandbox::Limits {
+        cpu: Duration::from_secs(cpu_s),
+        memory_bytes: limits.memory_bytes,
+        file_bytes: limits.file_bytes,
+        in_background: limits.in_background,
+    };
+    let mut command = sandbox::command(program, sandbox_limits);
     command
         .args(arguments)
         .stdout(Stdio::piped())
@@ -144,19 +112,20 @@ pub(super) async fn run_observed(
     };
 
     let ended = tokio::time::timeout(limits.time, async {
-        tokio::try_join!(
+        let (stdout, stderr) = tokio::try_join!(
             async {
                 match done_us {
                     Some(done_us) => follow(stdout, done_us).await,
                     None => read_all(stdout, limits.output_bytes).await,
                 }
             },
-            read_some(stderr, STDERR_BYTES),
-            async { child.wait().await.map_err(Stopped::Io) },
-        )
+            async { Stderr::read(stderr).await.map_err(Stopped::Io) },
+        )?;
+        let ended = sandbox::wait(&mut child, sandbox_limits).await;
+        Ok((stdout, stderr, ended.map_err(Stopped::Io)?))
     })
     .await;
-    let (stdout, stderr, status) = match ended {
+    let (stdout, stderr, ended) = match ended {
         Ok(Ok(ended)) => ended,
         stopped => {
             // Waits for the end, so that the permit isn't released while the process still runs.
@@ -168,14 +137,14 @@ pub(super) async fn run_observed(
             });
         }
     };
-    let Some(exit_code) = status.code() else {
-        return Err(match status.signal() {
-            Some(SIGXCPU) => Refusal::TooSlow.into(),
+    let Some(exit_code) = ended.status.code() else {
+        return Err(match ended.status.signal() {
+            Some(SIGKILL) if ended.cpu_is_used_up => Refusal::TooSlow.into(),
             Some(SIGXFSZ) => Refusal::TooBig.into(),
             Some(signal) if CRASHES.contains(&signal) => Refusal::Damaged.into(),
             // Not by this process: that returns above, or waits for no end.
             Some(SIGKILL) => MediaError::Killed(program.to_owned()),
-            _ => MediaError::Tool(format!("{program}: {status}")),
+            _ => MediaError::Tool(format!("{program}: {}", ended.status)),
         });
     };
     if exit_code == sandbox::COULD_NOT_START {
@@ -185,13 +154,12 @@ pub(super) async fn run_observed(
     }
     Ok(Output {
         stdout,
-        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        stderr,
         exit_code,
     })
 }
 
 const SIGKILL: i32 = 9;
-const SIGXCPU: i32 = 24;
 const SIGXFSZ: i32 = 25;
 /// SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV.
 const CRASHES: [i32; 5] = [4, 6, 7, 8, 11];
@@ -227,20 +195,6 @@ async fn follow(from: impl AsyncRead + Unpin, done_us: &AtomicU64) -> Result<Vec
     Ok(Vec::new())
 }
 
-/// Keeps the beginning and reads on, so that the writer is never blocked.
-async fn read_some(mut from: impl AsyncRead + Unpin, limit: u64) -> Result<Vec<u8>, Stopped> {
-    let mut bytes = Vec::new();
-    (&mut from)
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .await
-        .map_err(Stopped::Io)?;
-    tokio::io::copy(&mut from, &mut tokio::io::sink())
-        .await
-        .map_err(Stopped::Io)?;
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,11 +210,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_signal_says_of_the_file() {
-        for (signal, said) in [
-            ("KILL", "sh was killed"),
-            ("SEGV", "the file is damaged"),
-            ("XCPU", "reading the file takes too long"),
-        ] {
+        for (signal, said) in [("KILL", "sh was killed"), ("SEGV", "the file is damaged")] {
             let script = format!("kill -{signal} $$");
             let ended = run("sh", &["-c", &script], LIMITS).await;
             assert_eq!(ended.unwrap_err().to_string(), said, "{signal}");
@@ -269,27 +219,71 @@ mod tests {
         assert!(matches!(stopped, Err(MediaError::Tool(_))), "{stopped:?}");
     }
 
-    #[test]
-    fn a_connection_that_was_opened_anew_is_no_failure_and_one_that_was_given_up_is() {
-        let ended = |exit_code, stderr: &str| Output {
+    #[tokio::test]
+    async fn a_file_on_which_a_program_uses_up_its_processor_time_is_to_blame() {
+        // Only the second that there always is.
+        let limits = Limits {
+            threads: 0,
+            ..LIMITS
+        };
+        let ended = run("sh", &["-c", "while :; do :; done"], limits).await;
+        let is_too_slow = matches!(ended, Err(MediaError::Refused(Refusal::TooSlow)));
+        assert!(is_too_slow, "{ended:?}");
+    }
+
+    #[tokio::test]
+    async fn a_failure_that_is_told_after_many_other_messages_is_noticed() {
+        for (last, failure) in [
+            ("http://1/x: Connection refused", "transport"),
+            ("[http @ 0x5] Stream ends prematurely", "connection"),
+            ("/proc/1/fd/5: No space left on device", "disk"),
+            ("get_buffer() failed", "memory"),
+            ("and no more", "none"),
+        ] {
+            let many =
+                "head -c 20000 /dev/zero | tr '\\0' x >&2; echo >&2; yes | head -n 20000 >&2";
+            let script = format!("{many}; echo '{last}' >&2");
+            let said = run("sh", &["-c", &script], LIMITS).await.unwrap();
+            let (transport, connection) = (said.transport_failed(), !said.recovered());
+            let told = (
+                transport,
+                connection,
+                said.disk_was_full(),
+                said.out_of_memory(),
+            );
+            let expected = match failure {
+                "transport" => (true, true, false, false),
+                "connection" => (true, false, false, false),
+                "disk" => (false, false, true, false),
+                "memory" => (false, false, false, true),
+                _ => (false, false, false, false),
+            };
+            assert_eq!(told, expected, "{failure}");
+            assert_eq!(said.stderr().len(), 16 << 10, "the beginning is kept");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_opened_anew_is_no_failure_and_one_that_was_given_up_is() {
+        let ended = async |exit_code, stderr: &str| Output {
             stdout: Vec::new(),
-            stderr: stderr.to_owned(),
+            stderr: Stderr::read(stderr.as_bytes()).await.unwrap(),
             exit_code,
         };
         let closed = "[http @ 0x5] Stream ends prematurely at 5, should be 9\n";
         let refused = "[tcp @ 0x5] Connection to tcp://127.0.0.1:1 failed: Connection refused\n";
         for stderr in [closed, refused, "[h264 @ 0x5] error while decoding\n"] {
-            assert!(ended(0, stderr).recovered(), "{stderr}");
-            assert!(!ended(1, stderr).recovered(), "{stderr}");
+            assert!(ended(0, stderr).await.recovered(), "{stderr}");
+            assert!(!ended(1, stderr).await.recovered(), "{stderr}");
         }
-        assert!(ended(0, closed).transport_failed());
+        assert!(ended(0, closed).await.transport_failed());
         for given_up in [
             "http://127.0.0.1:1/x: Input/output error",
             "http://127.0.0.1:1/x: Server returned 403 Forbidden (access denied)",
             "[in#0/matroska @ 0x5] Error during demuxing: Connection refused",
         ] {
             let stderr = format!("{closed}{given_up}\n");
-            assert!(!ended(0, &stderr).recovered(), "{stderr}");
+            assert!(!ended(0, &stderr).await.recovered(), "{stderr}");
         }
     }
 }

@@ -37,15 +37,19 @@ impl Scratch {
         }
     }
 
+    /// Whether a file for up to `bytes` can ever be had.
+    pub(super) fn holds(&self, bytes: u64) -> bool {
+        units_of(bytes) as usize <= self.max_units
+    }
+
     /// A file for up to `bytes`. [`MediaError::DiskFull`] when others have the space, or the file can't be made. A [`Refusal`] when it is more
     /// than all the space: waiting doesn't help.
     pub(super) fn file(&self, bytes: u64) -> Result<ScratchFile, MediaError> {
-        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        if units as usize > self.max_units {
+        if !self.holds(bytes) {
             tracing::warn!(bytes, "more than media.scratch_bytes");
             return Err(Refusal::TooBig.into());
         }
-        let space = self.units.clone().try_acquire_many_owned(units);
+        let space = self.units.clone().try_acquire_many_owned(units_of(bytes));
         let space = space.map_err(|_| MediaError::DiskFull("media.scratch_bytes".to_owned()))?;
         let file = tempfile::tempfile_in(&self.directory)
             .map_err(|error| MediaError::DiskFull(self.named(&error)))?;
@@ -71,6 +75,10 @@ impl Scratch {
     fn named(&self, error: &io::Error) -> String {
         format!("media.scratch_dir {}: {error}", self.directory.display())
     }
+}
+
+fn units_of(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
 }
 
 /// An open file that is gone when it is closed.

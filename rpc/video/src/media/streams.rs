@@ -40,4 +40,12 @@ impl Streams {
         let audio = self.audio.as_ref();
         audio.map(|audio| format!("0:{}", audio.index))
     }
+
+    /// How long a picture is shown on average, in milliseconds; 0: unknown.
+    pub(super) fn picture_ms(&self) -> u64 {
+        match self.fps > 0.0 {
+            true => (1000.0 / self.fps) as u64,
+            false => 0,
+        }
+    }
 }

@@ -15,7 +15,7 @@ use tokio::{sync::watch, time::sleep};
 use super::{Ended, Inner};
 use crate::{
     error::VideoError,
-    media::{Format, MediaError, Plan, Probe, Progress, Refusal, ScratchFile},
+    media::{Format, MediaError, Plan, Probe, Progress, READ_LIMIT, Refusal, ScratchFile, is_cut},
     object_key,
     publish_video::{bit_rate, media_of},
     reaper::bucket,
@@ -162,10 +162,11 @@ impl Inner {
         let url = self
             .store
             .internal_url(&job.source_key, limit + URL_MARGIN)?;
-        let (file, small, was_interrupted) = match plan {
+        let (file, small, is_suspect) = match plan {
             Plan::Remux { into, .. } => {
                 let remux = self.media.remux(&url, &probe, into, size_bytes, limit);
-                (remux.await?.file, None, false)
+                let made = remux.await?;
+                (made.file, None, made.seems_cut)
             }
             Plan::Transcode => {
                 let made = self.media.transcode(&url, &probe, progress).await?;
@@ -175,7 +176,7 @@ impl Inner {
         let made_bytes = self.uploads.put_file(&key, content_type, &file).await?;
         drop(file);
         let made = self.probe(&key).await?;
-        if was_interrupted && made.is_cut(&probe) {
+        if is_suspect && self.is_cut(&job.source_key, &made, &probe).await? {
             return Err(Refusal::CutShort.into());
         }
         let small = self.put_small(small_key, small, &made).await?;
@@ -191,6 +192,17 @@ impl Inner {
             ttl: self.url_ttl,
         };
         Ok(jobs::finish(&self.db, &self.counters, job, &media, replaced).await?)
+    }
+
+    /// Whether the end of the original at `key` is missing. A container may say that its last picture is shown for long, which is lost where
+    /// pictures are made anew: so the original's packets decide.
+    async fn is_cut(&self, key: &str, made: &Probe, original: &Probe) -> Result<bool, VideoError> {
+        if !is_cut(made.duration_ms, original.duration_ms) {
+            return Ok(false);
+        }
+        let url = self.store.internal_url(key, READ_LIMIT)?;
+        let last_ms = self.media.last_packet_ms(&url, original).await?;
+        Ok(is_cut(made.duration_ms, last_ms))
     }
 
     async fn probe(&self, key: &str) -> Result<Probe, VideoError> {

@@ -12,7 +12,7 @@ use std::{
 use idl::video::{VideoService as _, VideoState};
 use testkit::{environment, eventually, media as files};
 
-use crate::support::{Saboteur, kill_processes_naming, world::World};
+use crate::support::{Saboteur, kill_processes_naming, with_long_last_picture, world::World};
 
 /// By when an attempt has started a program.
 const SOON: Duration = Duration::from_secs(30);
@@ -20,13 +20,17 @@ const MAX_ATTEMPTS: i32 = 2;
 
 /// A video that waits to be transcoded.
 async fn with_job(change: impl FnOnce(&mut settings::Settings)) -> World {
+    with_job_of(files::mpeg4(), change).await
+}
+
+async fn with_job_of(file: Vec<u8>, change: impl FnOnce(&mut settings::Settings)) -> World {
     let world = World::with(|settings| {
         settings.transcoder.retry_pause_s = 0;
         settings.transcoder.max_attempts = MAX_ATTEMPTS;
         change(settings);
     })
     .await;
-    let request = world.upload(files::mpeg4()).await;
+    let request = world.upload(file).await;
     world.service.publish(request).await.unwrap();
     world
 }
@@ -41,12 +45,12 @@ fn is_of_a_transcode(head: &str) -> bool {
     is_of_a_program(head) && head.contains("X-Amz-Expires=120")
 }
 
-/// The store, which closes the connection when a transcode has read half of the upload. `rest`: how many bytes it then gets of each further
+/// The store, which closes the connection when a transcode has read half of this upload. `rest`: how many bytes it then gets of each further
 /// answer; none: all. Also gives the number of its requests.
-async fn closing_half_way(rest: Option<usize>) -> (Saboteur, Arc<AtomicUsize>) {
+async fn closing_half_way(file: &[u8], rest: Option<usize>) -> (Saboteur, Arc<AtomicUsize>) {
     let reads = Arc::new(AtomicUsize::new(0));
     let counted = reads.clone();
-    let half = files::mpeg4().len() / 2;
+    let half = file.len() / 2;
     let saboteur = Saboteur::midway(&environment::s3_endpoint(), move |head| {
         if !is_of_a_transcode(head) {
             return None;
@@ -63,7 +67,7 @@ async fn closing_half_way(rest: Option<usize>) -> (Saboteur, Arc<AtomicUsize>) {
 #[tokio::test]
 async fn a_transcode_goes_on_when_the_store_has_closed_its_connection_once() {
     let mut world = with_job(|_| {}).await;
-    let (saboteur, reads) = closing_half_way(None).await;
+    let (saboteur, reads) = closing_half_way(&files::mpeg4(), None).await;
     world.settings.object_store.endpoint = saboteur.url();
     assert!(world.work().await);
     assert_eq!(saboteur.cuts(), 1);
@@ -78,7 +82,7 @@ async fn a_transcode_goes_on_when_the_store_has_closed_its_connection_once() {
 async fn what_is_missing_because_the_store_went_away_is_tried_again_and_not_counted() {
     let mut world = with_job(|_| {}).await;
     let objects = world.bucket.keys().await;
-    let (saboteur, reads) = closing_half_way(Some(0)).await;
+    let (saboteur, reads) = closing_half_way(&files::mpeg4(), Some(0)).await;
     world.settings.object_store.endpoint = saboteur.url();
     assert!(world.work().await);
     assert!(reads.load(Ordering::Relaxed) > 1, "the rest was asked for");
@@ -87,6 +91,21 @@ async fn what_is_missing_because_the_store_went_away_is_tried_again_and_not_coun
     assert_eq!(world.works_for_others().await, []);
     assert_eq!(world.bucket.keys().await, objects, "nothing stays");
     assert_eq!(world.uploads().await, 0);
+}
+
+#[tokio::test]
+async fn a_picture_that_is_shown_for_long_at_the_end_is_not_taken_for_a_missing_end() {
+    let film = with_long_last_picture("mpeg4");
+    let mut world = with_job_of(film.clone(), |_| {}).await;
+    let (saboteur, _) = closing_half_way(&film, None).await;
+    world.settings.object_store.endpoint = saboteur.url();
+    assert!(world.work().await);
+    assert_eq!(saboteur.cuts(), 1);
+    let ready = world.works_for_others().await;
+    assert_eq!(ready.len(), 1, "{:?}", world.works().await);
+    // Some versions of ffmpeg show it as long as the original does.
+    let duration_ms = ready[0].duration_ms.unwrap();
+    assert!((5000..=15_100).contains(&duration_ms), "{ready:?}");
 }
 
 async fn make_due(world: &World) {

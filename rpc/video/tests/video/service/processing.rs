@@ -1,15 +1,24 @@
 //! Videos that aren't ready: who sees them, how a job makes them ready, and what an attempt leaves that was overtaken.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use dal::jobs;
 use idl::{
     base::Code,
     video::{MGetAuthorsRequest, MGetVideosRequest, VideoService as _, VideoState},
 };
-use testkit::{eventually, media as files};
+use testkit::{environment, eventually, media as files};
 
-use crate::support::world::{AUTHOR, STRANGER, World, feed, refused, titles};
+use crate::support::{
+    Saboteur, kill_processes_naming, with_long_last_picture,
+    world::{AUTHOR, STRANGER, World, feed, refused, titles},
+};
+
+/// By when a publish has come to a step.
+const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn only_its_author_sees_a_video_until_a_job_has_made_it_ready() {
@@ -170,6 +179,56 @@ async fn a_full_scratch_disk_makes_a_job() {
     world.database.execute(now).await;
     assert!(world.work().await);
     assert_eq!(world.works().await[0].state, Some(VideoState::READY));
+}
+
+#[tokio::test]
+async fn a_remux_whose_program_the_system_kills_becomes_a_job() {
+    let world = World::set_up().await;
+    let request = world.upload(files::mp4()).await;
+    // The probe of a small file is one request; the next is the remux's.
+    let seen = AtomicUsize::new(0);
+    let saboteur = Saboteur::silent(&environment::s3_endpoint(), move |head| {
+        head.contains("Lavf") && seen.fetch_add(1, Ordering::Relaxed) == 1
+    })
+    .await;
+    let service = world.service_by(saboteur.url());
+    let address = saboteur.address().to_string();
+    let killed = eventually(SOON, "a remux at work", async || {
+        (saboteur.cuts() > 0 && kill_processes_naming(&address) > 0).then_some(())
+    });
+    let (published, ()) = tokio::join!(service.publish(request), killed);
+    published.unwrap();
+    assert_eq!(world.works().await[0].state, Some(VideoState::PROCESSING));
+    assert!(world.work().await);
+    assert_eq!(world.works().await[0].state, Some(VideoState::READY));
+}
+
+#[tokio::test]
+async fn a_publish_whose_program_the_system_kills_may_be_tried_again() {
+    let world = World::set_up().await;
+    let request = world.upload(files::mpeg4()).await;
+    let store = environment::s3_endpoint();
+    let saboteur = Saboteur::silent(&store, |head| head.contains("Lavf")).await;
+    let service = world.service_by(saboteur.url());
+    let address = saboteur.address().to_string();
+    let killed = eventually(SOON, "a program at work", async || {
+        (saboteur.cuts() > 0 && kill_processes_naming(&address) > 0).then_some(())
+    });
+    let (published, ()) = tokio::join!(service.publish(request), killed);
+    assert_eq!(refused(published).0, Code::UNAVAILABLE);
+    world.assert_nothing_stays("killed").await;
+}
+
+#[tokio::test]
+async fn a_remux_that_seems_to_lack_the_end_is_left_to_a_job_which_reads_the_whole_file() {
+    let world = World::set_up().await;
+    let request = world.upload(with_long_last_picture("libx264")).await;
+    world.service.publish(request).await.unwrap();
+    assert_eq!(world.works().await[0].state, Some(VideoState::PROCESSING));
+    assert!(world.work().await);
+    let works = world.works().await;
+    assert_eq!(works[0].state, Some(VideoState::READY), "{works:?}");
+    assert_eq!(works[0].duration_ms, Some(15_000));
 }
 
 #[tokio::test]

@@ -11,11 +11,27 @@ use std::{
     time::Duration,
 };
 
+use testkit::media as files;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
+
+/// A silent film of six pictures by this encoder, the last of which is shown for ten seconds: 15 s in all.
+pub fn with_long_last_picture(encoder: &str) -> Vec<u8> {
+    let name = format!("six-pictures-{encoder}.mp4");
+    let film = format!(
+        "-f lavfi -i testsrc=size=180x320:rate=1:duration=6 -pix_fmt yuv420p -c:v {encoder}"
+    );
+    let source = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(source.path(), files::made(&name, &film)).unwrap();
+    let longer = format!(
+        "-i {} -c copy -bsf:v setts=duration=10/TB -movflags +faststart",
+        source.path().display()
+    );
+    files::made(&format!("long-last-{name}"), &longer)
+}
 
 /// How an [`HttpServer`] sends a file.
 #[derive(Debug, Clone, Copy)]
