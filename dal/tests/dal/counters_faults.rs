@@ -254,18 +254,18 @@ async fn a_process_that_owes_more_deletions_than_it_remembers_trusts_no_count_of
     let proxy = TcpProxy::to(&stage.redis.url().replace("redis://", "")).await;
     let mut settings = stage.settings.clone();
     settings.url = settings::Secret::new(format!("redis://{}", proxy.address()));
-    let owing = Counters::connect(&settings, stage.db.clone()).unwrap();
-    answers_without_forgetting(&owing).await;
+    let dirty = Counters::connect(&settings, stage.db.clone()).unwrap();
+    answers_without_forgetting(&dirty).await;
     proxy.shut();
     stage.count(HOT, 1).await;
     let more_than_fit = (2..=MAX_PENDING + 1).map(VideoFavorites).chain([HOT]);
-    owing.invalidate(&more_than_fit.collect::<Vec<_>>()).await;
+    dirty.invalidate(&more_than_fit.collect::<Vec<_>>()).await;
     proxy.open();
     eventually(PATIENCE, "a hit", async || {
-        let before = owing.stats().hits;
-        let read = owing.read(&[HOT]).await.unwrap();
+        let before = dirty.stats().hits;
+        let read = dirty.read(&[HOT]).await.unwrap();
         assert_eq!(read[&HOT], 8);
-        (owing.stats().hits > before).then_some(())
+        (dirty.stats().hits > before).then_some(())
     })
     .await;
     assert_ne!(stage.favorites(&["GET", EPOCH]), epoch);

@@ -42,7 +42,9 @@ fn is_of_a_program(head: &str) -> bool {
 
 /// One to read what is transcoded: no other URL is good for a minute, the least time for a transcode, and a margin of another.
 fn is_of_a_transcode(head: &str) -> bool {
-    is_of_a_program(head) && head.contains("X-Amz-Expires=120")
+    let ttl = head.split("X-Amz-Expires=").nth(1);
+    let ttl_s = ttl.and_then(|ttl| ttl.split(['&', ' ']).next()?.parse::<u64>().ok());
+    is_of_a_program(head) && ttl_s.is_some_and(|ttl_s| ttl_s >= 120)
 }
 
 /// The store, which closes the connection when a transcode has read half of this upload. `rest`: how many bytes it then gets of each further
