@@ -199,6 +199,7 @@ impl Form<'_> {
             (Admitted::Author(admitted), Some(author)) if admitted == author => {}
             (_, Some(author)) => {
                 rate_limit::publish(app, &author).await?;
+                // One slot bounds what this request takes, whoever's token comes later.
                 if self.slot.is_none() {
                     let slots = &app.upload_slots;
                     let slot = slots.take(author.user_id.unsigned_abs(), &self.upload_claim);

@@ -120,6 +120,7 @@ export async function aFilmOfOnesOwnIsDeleted(browser, world) {
   await active(page).getByTestId("more").click();
   await isAccessible(page, "more");
   await by(page, "delete-video").click();
+  await isAccessible(page, "delete");
   await picture(page, "delete-desktop-light-en");
   await by(page, "delete-confirm").click();
   await shows(page, "Video deleted");
