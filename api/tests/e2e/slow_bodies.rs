@@ -22,6 +22,7 @@ const MAX_CONNECTIONS: usize = 50;
 const SLOTS: usize = 8;
 /// Longer than a test: it isn't the pace that helps.
 pub const LONG_S: u64 = 600;
+const DRIP_INTERVAL: Duration = Duration::from_millis(300);
 /// A file begins, and no token has come.
 pub const FILE_FIRST: &str =
     "--b\r\ncontent-disposition: form-data; name=\"data\"; filename=\"film.mp4\"\r\n\r\n";
@@ -52,7 +53,21 @@ pub async fn drip(drips: &mut JoinSet<()>, to: SocketAddr, from: Ipv4Addr, begin
     let _ = stream.write_all(begin.as_bytes()).await;
     drips.spawn(async move {
         while stream.write_all(b"x").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            tokio::time::sleep(DRIP_INTERVAL).await;
+        }
+    });
+}
+
+/// Drips, and begins anew whenever it is cut.
+pub fn keep_dripping(drips: &mut JoinSet<()>, to: SocketAddr, from: Ipv4Addr, begin: String) {
+    drips.spawn(async move {
+        loop {
+            let mut stream = connect(to, from).await;
+            let mut sent = stream.write_all(begin.as_bytes()).await;
+            while sent.is_ok() {
+                tokio::time::sleep(DRIP_INTERVAL).await;
+                sent = stream.write_all(b"x").await;
+            }
         }
     });
 }

@@ -7,7 +7,8 @@ use tokio::{io::AsyncWriteExt as _, net::TcpStream, task::JoinSet};
 
 use crate::{
     slow_bodies::{
-        FILE_FIRST, LONG_S, SOON, connect, cut_off, drip, head, host, reply, serves, until_used,
+        FILE_FIRST, LONG_S, SOON, connect, cut_off, head, host, keep_dripping, reply, serves,
+        until_used,
     },
     store::assert_empty_soon,
     system_builder,
@@ -113,13 +114,15 @@ async fn more_slow_uploads_with_a_token_than_connections_leave_everybody_else_se
         .start()
         .await;
     let honest = system.client().new_account().await;
+    let mut hostile = Vec::new();
+    for _ in 0..MAX_CONNECTIONS / PER_USER + 1 {
+        hostile.push(system.client().new_account().await);
+    }
     let to = system.api().address().await;
     let mut drips = JoinSet::new();
-    for _ in 0..MAX_CONNECTIONS / PER_USER + 1 {
-        let account = system.client().new_account().await;
-        for _ in 0..PER_USER {
-            drip(&mut drips, to, host(2), begin_of(&account, 1_000_000)).await;
-        }
+    for account in hostile.iter().cycle().take(PER_USER * hostile.len()) {
+        // Those that get no slot are refused, and come again.
+        keep_dripping(&mut drips, to, host(2), begin_of(account, 1_000_000));
     }
     until_used(&system, "uploads", 2 * PER_USER).await;
     until_used(&system, "connections", MAX_CONNECTIONS).await;

@@ -19,6 +19,8 @@
 //! looked up by its object key, and confirmed. When that fails, too, nothing is acknowledged and nothing is undone, and the reaper
 //! decides later. After the row, the original is deleted.
 
+mod undo;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,9 +36,9 @@ use crate::{
     error::VideoError,
     media::{self, Cover, Format, MediaError, Plan, Probe, ReadAt, Remuxed},
     object_key,
-    saga::{Saga, Undo},
-    uploads::Leftover,
+    saga::Saga,
 };
+use undo::PublishLeftover;
 
 /// For all steps before the row; within the caller's deadline this leaves time for the row and for the undo.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -46,19 +48,6 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(20);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// A statement. The data layer has its own, shorter deadlines; this one ends the step in any case.
 const ROW_TIMEOUT: Duration = Duration::from_secs(10);
-/// Deleting the original, after the answer is known.
-const CLEAN_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What a step leaves in the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum PublishLeftover {
-    /// The upload.
-    Upload,
-    /// The covers of the upload.
-    Cover,
-    /// A derived object with all that is beside it.
-    Derived(String),
-}
 
 impl VideoService {
     pub(crate) async fn publish_video(
@@ -199,73 +188,6 @@ impl VideoService {
             true => Ok(()),
             false => Err(VideoError::TooManyUnfinished(self.max_unfinished)),
         }
-    }
-
-    /// Removes what the steps have left behind. What can't be removed now is left to the reaper.
-    async fn undo(&self, saga: Saga<PublishLeftover>, key: &str) {
-        let Undo {
-            leftovers,
-            is_certain,
-        } = saga.undo();
-        let mut of_upload = Undo {
-            leftovers: Vec::new(),
-            is_certain,
-        };
-        let mut derived: Option<String> = None;
-        for left in leftovers {
-            match left {
-                PublishLeftover::Upload => of_upload.leftovers.push(Leftover::Object),
-                PublishLeftover::Cover => of_upload.leftovers.push(Leftover::Cover),
-                PublishLeftover::Derived(key) => derived = Some(key),
-            }
-        }
-        if let Some(derived) = derived {
-            let everything = Undo {
-                leftovers: vec![Leftover::Cover, Leftover::Object],
-                is_certain,
-            };
-            let removed = self.uploads.remove(&derived, &everything).await;
-            self.log_failed_undo(removed.map(drop), &derived);
-        }
-        if of_upload.leftovers.is_empty() {
-            return;
-        }
-        let undone = match self.uploads.remove(key, &of_upload).await {
-            Ok(true) => Ok(()),
-            // Another publish or an abort has removed the row.
-            Ok(false) if of_upload.leftovers.contains(&Leftover::Cover) => {
-                self.delete_lost_cover(key).await
-            }
-            Ok(false) => Ok(()),
-            Err(error) => Err(error),
-        };
-        self.log_failed_undo(undone, key);
-    }
-
-    fn log_failed_undo(&self, undone: Result<(), VideoError>, key: &str) {
-        if let Err(error) = undone {
-            tracing::warn!(object_key = key, %error, "not removed; left to the reaper");
-        }
-    }
-
-    /// Its row says already that it is to be removed, so the reaper does what fails here.
-    async fn delete_original(&self, key: &str, video: &Video) {
-        if self.keep_originals || video.object_key == key {
-            return;
-        }
-        let removed = tokio::time::timeout(CLEAN_TIMEOUT, self.uploads.remove_whole(key)).await;
-        let removed = removed.unwrap_or(Err(VideoError::TimedOut("original deleted")));
-        self.log_failed_undo(removed, key);
-    }
-
-    /// The cover belongs to the video if another publish of this upload was faster. After an abort it belongs to nothing: the abort ran before
-    /// the cover was stored.
-    async fn delete_lost_cover(&self, key: &str) -> Result<(), VideoError> {
-        let published = videos::by_object_key(&self.db, key).await?;
-        if published.is_none() {
-            self.uploads.delete_cover(key).await?;
-        }
-        Ok(())
     }
 
     async fn check_ownership(&self, request: &PublishRequest) -> Result<(), VideoError> {
