@@ -59,7 +59,7 @@ fuzz: ## fuzz the parsers of untrusted input (cargo-fuzz, FUZZ_SECONDS each, 60)
 bench: ## benchmarks: routes, likes, read-your-writes, hostile clients, traces, capacity; some: make bench ARGS=routes
 	@scripts/bench.sh $(ARGS)
 
-web: ## build the web page at / (Node.js 20 and npm); run-all and test do it by themselves
+web: ## build the web page at / (Node.js 20.19, 22.12 or newer, fetched where it is missing); run-all and test do it by themselves
 	@scripts/web.sh
 
 lint: ## formatting, clippy, shellcheck, the rooms, the files for deployment

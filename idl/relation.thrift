@@ -48,8 +48,8 @@ struct ListFriendsRequest {
 
 struct Friend {
     1: required i64 user_id,
-    /** The place of the user's follow in their list of follows. */
-    2: required i64 place,
+    /** The cursor of the user's follow in their list of follows. */
+    2: required i64 cursor,
 }
 
 struct ListFriendsResponse {

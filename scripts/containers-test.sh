@@ -11,7 +11,7 @@ cd "$HERE/.."
 for setting in $(compgen -e DOUSHENG_); do
     case $setting in DOUSHENG_TOOLS) ;; *) unset "$setting" ;; esac
 done
-unset OBJECT_STORE YES CI
+unset OBJECT_STORE DATABASE MYSQLD YES CI
 export DOUSHENG_RUN=$PWD/.run/containers DOUSHENG_TOOLS=${DOUSHENG_TOOLS:-$PWD/.run/tools}
 # shellcheck source=scripts/lib/settings.sh
 . "$HERE/lib/settings.sh"
@@ -219,7 +219,8 @@ browse() {
     PAGE=$API STORE=$STORE FILM=$RUN/film.mp4 TEXT=$RUN/text.mp4 PICTURES=$RUN inside node api/web/test/browser.mjs
 }
 
-# Asks on while the command runs; every request must be answered.
+# Asks on while the command runs; every request must be answered. The command's own failures don't end it: bash goes on where it is called in a
+# condition, as here. So each line of crash and roll says what follows.
 none_fails_while() {
     local asking result=0
     rm -f "$RUN/failed" "$RUN/enough"
@@ -244,22 +245,23 @@ pid_of() { podman inspect --format '{{.State.Pid}}' "$1"; } # CONTAINER
 # One of two processes of a service is killed as a crash would; its container comes back by itself.
 crash() {
     local name before
-    name=$(containers favorite | head -n 1)
-    before=$(pid_of "$name")
-    kill -KILL "$before"
-    wait_for "another process in $name" 60 is_another "$name" "$before"
-    wait_for "the API" 60 answers
+    name=$(containers favorite | head -n 1) || return 1
+    before=$(pid_of "$name") || return 1
+    kill -KILL "$before" || return 1
+    wait_for "another process in $name" 60 is_another "$name" "$before" || return 1
+    wait_for "the API" 60 answers || return 1
 }
 is_another() { local now; now=$(pid_of "$1") && [ "$now" != 0 ] && [ "$now" != "$2" ]; }
 
 # Both containers of a service are made anew, one after the other.
 roll() {
-    local name
-    for name in $(containers user); do
-        inside podman restart -t 45 "$name"
-        wait_for "$name" 60 healthy "$name"
+    local name names
+    names=$(containers user) || return 1
+    for name in $names; do
+        inside podman restart -t 45 "$name" || return 1
+        wait_for "$name" 60 healthy "$name" || return 1
     done
-    wait_for "the API" 60 answers
+    wait_for "the API" 60 answers || return 1
 }
 
 leave() {

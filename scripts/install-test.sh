@@ -10,7 +10,7 @@ cd "$HERE/.."
 for setting in $(compgen -e DOUSHENG_); do
     case $setting in DOUSHENG_INSTALL_TEST_PORT) ;; *) unset "$setting" ;; esac
 done
-unset OBJECT_STORE YES CI
+unset OBJECT_STORE DATABASE MYSQLD YES CI
 export DOUSHENG_RUN=$PWD/.run/machines
 # shellcheck source=scripts/lib/settings.sh
 . "$HERE/lib/settings.sh"

@@ -9,6 +9,7 @@ for setting in $(compgen -e DOUSHENG_); do
     case $setting in DOUSHENG_TOOLS | DOUSHENG_INTEROP_*) ;; *) unset "$setting" ;; esac
 done
 unset OBJECT_STORE
+[ "${DATABASE:-}" != external ] || unset DATABASE
 # Other ports than those of a run, the tests, chaos and the runbook, so that all may be up at once. The store also takes the ports 10000 higher.
 export DOUSHENG_RUN=$PWD/.run/interop DOUSHENG_TOOLS=${DOUSHENG_TOOLS:-$PWD/.run/tools}
 port=${DOUSHENG_INTEROP_PORT:-31200}

@@ -9,6 +9,7 @@ for setting in $(compgen -e DOUSHENG_); do
     case $setting in DOUSHENG_TOOLS | DOUSHENG_OPEN_TEST_PORT) ;; *) unset "$setting" ;; esac
 done
 unset OBJECT_STORE YES CI
+[ "${DATABASE:-}" != external ] || unset DATABASE
 export DOUSHENG_RUN=$PWD/.run/open DOUSHENG_TOOLS=${DOUSHENG_TOOLS:-$PWD/.run/tools}
 port=${DOUSHENG_OPEN_TEST_PORT:-31400}
 # The store also takes the ports 10000 higher. All are below 32768, because higher ports are used by outgoing connections.

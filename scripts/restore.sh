@@ -91,3 +91,5 @@ gzip -dc "$dump" | database mariadb
 raise_ids
 tie
 say "$dump and $(find "$1/objects" -type f | wc -l) objects are in place: $(database mariadb -N -e 'SELECT COUNT(*) FROM users') users, $(database mariadb -N -e 'SELECT COUNT(*) FROM videos') videos"
+# Its counts and marks are of later rows than these; here nobody can know whether it is empty.
+say "before the services start, empty a Redis that was used before: scripts/infra.sh replace-redis"

@@ -38,7 +38,7 @@ use crate::{
 
 /// Cached users: with names and no profile some 300 bytes each, 15 MB in all.
 const MAX_USERS: usize = 50_000;
-/// How long others may be shown a profile that has changed since. Names and births never do.
+/// How long others may be shown a profile that has changed since, beside the lag of a replica. Names and births never do.
 const USER_TTL: Duration = Duration::from_secs(5);
 
 /// Requests with pictures that are read at once; each takes up to 17 MB. A user sends one after the other; a second

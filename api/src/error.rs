@@ -145,9 +145,11 @@ impl ApiError {
             self.http_status(),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
         );
+        // Failed videos count until their author deletes them, so a client that waits may be let in never.
+        let is_for_ever = matches!(self.detail, Detail::Reason(Reason::TOO_MANY_UNFINISHED, ..));
         let wait = self.retry_after.unwrap_or_default();
         // Rounded up: a client that waits for so long is let in.
-        is_temporary
+        (is_temporary && !is_for_ever)
             .then(|| wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
             .map(|seconds| seconds.max(1))
     }
@@ -288,5 +290,18 @@ mod tests {
         }
         assert_eq!(ApiError::new(Code::UNAVAILABLE).retry_after(), Some(1));
         assert_eq!(ApiError::new(Code::INTERNAL).retry_after(), None);
+    }
+
+    #[test]
+    fn where_waiting_is_of_no_use_no_wait_is_named() {
+        let reason = Reason::TOO_MANY_UNFINISHED;
+        let refusal = biz_because(Code::TOO_MANY_REQUESTS, reason, Some(20), "too many");
+        let error = ApiError::from(ClientError::Biz(refusal));
+        assert_eq!(error.http_status(), 429);
+        assert_eq!(error.retry_after(), None);
+        // A service of a version before gave no reason.
+        let refusal = biz(Code::TOO_MANY_REQUESTS, "too many");
+        let error = ApiError::from(ClientError::Biz(refusal));
+        assert_eq!(error.retry_after(), Some(1));
     }
 }

@@ -71,29 +71,26 @@ pub struct MarkedReads<T> {
     pub consistency: HashMap<i64, Consistency>,
 }
 
-/// A shared page, rendered for those who have just written something and for all others.
-pub struct SharedPage<T>(MarkedReads<Arc<Page<T>>>);
+/// A shared page, rendered for those who have just written something and for all others. Where one of the two reads failed, the others
+/// have their page.
+pub struct SharedPage<T>(MarkedReads<Result<Arc<Page<T>>, ApiError>>);
 
 impl<T: Serialize> SharedPage<T> {
     /// Renders what was read.
-    ///
-    /// # Errors
-    /// A read failed.
-    pub fn render(read: MarkedReads<Result<T, ApiError>>) -> Result<Arc<Self>, ApiError> {
-        let page = |content: Option<Result<T, ApiError>>| {
-            content.transpose().map(|content| content.map(Page::new))
-        };
-        Ok(Arc::new(Self(MarkedReads {
-            unmarked: page(read.unmarked)?,
-            marked: page(read.marked)?,
+    pub fn render(read: MarkedReads<Result<T, ApiError>>) -> Arc<Self> {
+        let page =
+            |content: Option<Result<T, ApiError>>| content.map(|content| content.map(Page::new));
+        Arc::new(Self(MarkedReads {
+            unmarked: page(read.unmarked),
+            marked: page(read.marked),
             consistency: read.consistency,
-        })))
+        }))
     }
 
     /// The page of a viewer who joined the flight, and what they must see.
     ///
     /// # Errors
-    /// They didn't join it.
+    /// They didn't join it, or the read for them failed.
     pub fn of(&self, viewer: i64) -> Result<(Arc<Page<T>>, Consistency), ApiError> {
         let MarkedReads {
             unmarked,
@@ -108,7 +105,8 @@ impl<T: Serialize> SharedPage<T> {
             };
             Some((page.clone()?, consistency.clone()))
         });
-        own.ok_or_else(|| ApiError::new(Code::INTERNAL))
+        let (page, consistency) = own.ok_or_else(|| ApiError::new(Code::INTERNAL))?;
+        Ok((page?, consistency))
     }
 }
 

@@ -127,6 +127,7 @@ mod tests {
     use bytes::Bytes;
     use flate2::read::GzDecoder;
     use http_body_util::BodyExt as _;
+    use idl::base::Code;
     use marks::{Consistency, StrictReason};
 
     use super::*;
@@ -164,7 +165,7 @@ mod tests {
 
     #[test]
     fn who_has_just_written_is_shown_another_reading_than_all_others() {
-        let page = |next_time| {
+        let page = |next_time| -> Result<_, ApiError> {
             Ok(FeedPage {
                 video_list: Vec::new(),
                 next_time,
@@ -179,10 +180,26 @@ mod tests {
             ]
             .into(),
         };
-        let shared = SharedPage::render(reads).unwrap();
+        let shared = SharedPage::render(reads);
         assert_eq!(shared.of(ANONYMOUS).unwrap().0.content.next_time, 1);
         assert_eq!(shared.of(7).unwrap().0.content.next_time, 2);
         assert!(shared.of(8).is_err(), "8 didn't join");
+    }
+
+    #[test]
+    fn a_read_that_fails_for_a_writer_leaves_all_others_their_page() {
+        let reads = MarkedReads {
+            unmarked: Some(Ok(FeedPage::example())),
+            marked: Some(Err(ApiError::new(Code::UNAVAILABLE))),
+            consistency: [
+                (ANONYMOUS, Consistency::Any),
+                (7, Consistency::All(StrictReason::Marked)),
+            ]
+            .into(),
+        };
+        let shared = SharedPage::render(reads);
+        assert!(shared.of(ANONYMOUS).is_ok());
+        assert_eq!(shared.of(7).err().unwrap().code(), Code::UNAVAILABLE);
     }
 
     #[tokio::test]

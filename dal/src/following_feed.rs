@@ -10,9 +10,15 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
 
 use crate::{
     DalError, Db, Reader,
-    id_list::padded,
+    id_list::{distinct, padded},
     videos::{self, Video},
 };
+
+/// To these lengths the list of all authors is padded. Each text is kept prepared by every connection and takes memory of the server, half a
+/// KiB a placeholder: a power of two for each length would be 14 texts.
+const LENGTHS: [usize; 6] = [1, 8, 64, 512, 2048, MAX_AUTHORS];
+/// As many as a viewer's feed is made of.
+const MAX_AUTHORS: usize = 5000;
 
 /// At most `limit` videos of these authors, published strictly before `before_ms` (absent: no bound), newest first. Three statements.
 pub async fn page(
@@ -54,16 +60,19 @@ pub async fn page(
 /// less than reading all of the group. MySQL does that only for a text without placeholders: it reads the index entries of all videos of
 /// these authors before the bound.
 pub(crate) fn newest_of_each(author_ids: &[i64], before_ms: i64, limit: u64) -> Option<Statement> {
-    let authors = padded(author_ids);
+    let mut authors = distinct(author_ids);
+    let last = authors.last().copied()?;
+    let length = LENGTHS.into_iter().find(|length| *length >= authors.len());
+    authors.resize(length.unwrap_or(authors.len()), last);
     let marks = vec!["?"; authors.len()].join(", ");
     let sql = format!(
         "SELECT author_id, MAX(published_ms) AS newest_ms FROM videos FORCE INDEX (videos_author) \
          WHERE author_id IN ({marks}) AND published_ms < ? GROUP BY author_id ORDER BY newest_ms DESC LIMIT ?"
     );
-    let is_empty = authors.is_empty();
     let mut values: Vec<Value> = authors.into_iter().map(Value::from).collect();
     values.extend([before_ms.into(), limit.into()]);
-    (!is_empty).then(|| Statement::from_sql_and_values(DbBackend::MySql, sql, values))
+    let query = Statement::from_sql_and_values(DbBackend::MySql, sql, values);
+    Some(query)
 }
 
 /// The newest `limit` videos of each of these authors, from the index alone.
@@ -78,4 +87,30 @@ pub(crate) fn newest_of_few(author_ids: &[i64], before_ms: i64, limit: u64) -> O
         .flat_map(|author| [author.into(), before_ms.into(), limit.into()]);
     let values: Vec<Value> = values.collect();
     (!is_empty).then(|| Statement::from_sql_and_values(DbBackend::MySql, sql, values))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashSet};
+
+    use super::*;
+
+    #[test]
+    fn the_server_keeps_few_statements_and_every_author_is_asked_for() {
+        let mut texts = HashSet::new();
+        for authors in [1, 2, 8, 9, 30, 64, 65, 300, 512, 513, 2048, 2049, 5000] {
+            let authors: Vec<i64> = (1..=authors).collect();
+            let query = newest_of_each(&authors, 7, 30).unwrap();
+            let mut values = query.values.unwrap().0;
+            assert_eq!(query.sql.matches('?').count(), values.len());
+            // Behind them are the bound and the limit.
+            values.truncate(values.len() - 2);
+            let asked = values.into_iter().map(|value| value.unwrap::<i64>());
+            let asked: BTreeSet<i64> = asked.collect();
+            assert_eq!(asked, authors.into_iter().collect());
+            texts.insert(query.sql);
+        }
+        assert_eq!(texts.len(), LENGTHS.len());
+        assert!(newest_of_each(&[], 7, 30).is_none());
+    }
 }

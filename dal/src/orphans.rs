@@ -62,7 +62,8 @@ const fn reference(
     }
 }
 
-const REFERENCES: [Reference; 9] = [
+/// Not `user_pictures`: its key is a text, which no page is read by, and the pictures of nobody cost no more than their place in the store.
+const REFERENCES: [Reference; 11] = [
     reference("videos", &["id"], "author_id", "users"),
     reference("favorites", &["user_id", "video_id"], "user_id", "users"),
     reference("favorites", &["user_id", "video_id"], "video_id", "videos"),
@@ -72,6 +73,8 @@ const REFERENCES: [Reference; 9] = [
     reference("follows", &["id"], "followed_id", "users"),
     reference("messages", &["id"], "low_id", "users"),
     reference("messages", &["id"], "high_id", "users"),
+    reference("blocks", &["user_id", "blocked_id"], "user_id", "users"),
+    reference("blocks", &["user_id", "blocked_id"], "blocked_id", "users"),
 ];
 
 /// All orphans, read on the primary. Others may write in the meantime: a new row refers to what existed before it.
@@ -174,5 +177,36 @@ impl Reference {
             .iter()
             .map(|row| Ok((row.try_get("", "missing")?, row.try_get("", "orphans")?)));
         rows.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn blocks_by_nobody_and_of_nobody_are_found() {
+        let database = testkit::Database::create().await;
+        let mysql = database.settings(4);
+        crate::migrate(&mysql).await.unwrap();
+        for rows in [
+            "INSERT INTO users (id, name, password_hash) VALUES (1, 'a', '-'), (2, 'b', '-')",
+            "INSERT INTO blocks (user_id, blocked_id, blocked_ms) VALUES (1, 2, 1), (1, 3, 1), (4, 1, 1), (4, 2, 1)",
+        ] {
+            database.execute(rows).await;
+        }
+        let found = find(&Db::connect(&mysql).unwrap()).await.unwrap();
+        let orphans = |column, id, rows| Orphans {
+            table: "blocks",
+            column,
+            refers_to: "users",
+            id,
+            rows,
+        };
+        assert_eq!(found.rows, 3);
+        assert_eq!(
+            found.named,
+            [orphans("user_id", 4, 2), orphans("blocked_id", 3, 1)]
+        );
     }
 }

@@ -113,17 +113,22 @@ pub async fn forget_unknown(db: &Db, object_keys: &[String]) -> Result<(), DalEr
     Ok(())
 }
 
-/// How many objects are noted, and how many videos there are. Reads all rows of both.
-pub async fn unknown_and_videos(db: &Db) -> Result<(u64, u64), DalError> {
-    let sql = "SELECT (SELECT COUNT(*) FROM unknown_objects) AS unknown, \
-               (SELECT COUNT(*) FROM videos) AS videos";
-    let rows = read(db, sql, []).await?;
+/// How many objects are noted. Reads all their rows.
+pub async fn unknown_count(db: &Db) -> Result<u64, DalError> {
+    count(db, "SELECT COUNT(*) AS counted FROM unknown_objects", []).await
+}
+
+/// How many videos there are, as far as `max`: only so many rows are read.
+pub async fn count_videos(db: &Db, max: u64) -> Result<u64, DalError> {
+    let sql = "SELECT COUNT(*) AS counted FROM (SELECT 1 FROM videos LIMIT ?) AS some_videos";
+    count(db, sql, [max.into()]).await
+}
+
+async fn count<const N: usize>(db: &Db, sql: &str, values: [Value; N]) -> Result<u64, DalError> {
+    let rows = read(db, sql, values).await?;
     let row = rows.first().ok_or(DalError::NotFound)?;
-    let count = |name| {
-        let count: i64 = row.try_get("", name)?;
-        Ok::<_, DbErr>(count.unsigned_abs())
-    };
-    Ok((count("unknown")?, count("videos")?))
+    let counted: i64 = row.try_get("", "counted")?;
+    Ok(counted.unsigned_abs())
 }
 
 /// Those of these keys that an upload or a video has. Reads the uploads first, because a publish moves a key from there to the videos. A key

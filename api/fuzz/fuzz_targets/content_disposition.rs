@@ -1,6 +1,6 @@
 //! A part's header block: any bytes; and the parameters of `Content-Disposition` and of a content type, which are read alike.
 //!
-//! Nothing panics; a name is the one that the plain reader below finds; and a name that was written, with whatever file name
+//! Nothing panics; a name is the one that the reference parser below finds; and a name that was written, with whatever file name
 //! and other parameters round it, is read again.
 #![no_main]
 #![forbid(unsafe_code)]

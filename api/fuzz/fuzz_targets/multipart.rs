@@ -1,7 +1,7 @@
 //! The multipart reader of uploads: a form of any bytes, however they arrive; the input's first byte is the length of the pieces.
 //!
-//! Nothing panics; a form is read as the plain reader below reads it, who has the whole body before him, limits included; and a good
-//! form gives back what it was made of.
+//! Nothing panics; a form is read as the reference parser below reads it, which gets the whole body at once, limits included; and a
+//! good form gives back what it was made of.
 #![no_main]
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,7 @@
 //! The parameter parser: a query string and a body of any type, whatever they hold.
 //!
 //! The input is a byte that chooses the type, the query string up to the first line feed, and the body. Nothing panics; an
-//! urlencoded text is read as the plain reader below reads it, or refused when that one can't or finds too many; the query wins
+//! urlencoded text is read as the reference parser below reads it, or refused when that one can't or finds too many; the query wins
 //! over the body; a number is the one that is written.
 #![no_main]
 #![forbid(unsafe_code)]

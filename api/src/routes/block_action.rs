@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use auth::TokenSubject;
 use idl::{base::Code, relation::SetFollowRequest, user::SetBlockRequest};
+use telemetry::{RequestId, cost};
+use tracing::{Instrument as _, Span};
 
 use crate::{
     app::App,
@@ -47,9 +49,19 @@ async fn block(app: Arc<App>, call: Call<TokenSubject, BlockAction>) -> Result<E
         blocked_id,
         blocked: call.params.action_type == Switch::On,
     };
-    let is_blocked = request.blocked;
+    to_its_end(set(app, request)).await?;
+    Ok(Empty {})
+}
+
+/// When the second call fails, the block stands; whoever repeats the request repeats both.
+async fn set(app: Arc<App>, request: SetBlockRequest) -> Result<(), ApiError> {
+    let SetBlockRequest {
+        user_id,
+        blocked_id,
+        blocked,
+    } = request;
     app.user.set_block(request).await?;
-    if is_blocked {
+    if blocked {
         // From now on they can't follow, and whoever did doesn't any more.
         let request = SetFollowRequest {
             user_id: blocked_id,
@@ -58,5 +70,19 @@ async fn block(app: Arc<App>, call: Call<TokenSubject, BlockAction>) -> Result<E
         };
         app.relation.set_follow(request).await?;
     }
-    Ok(Empty {})
+    Ok(())
+}
+
+/// Runs `work` in a task of its own, so that a client who leaves doesn't cut it between its calls. It works under the id and in the span of
+/// this request, which is charged with its cost. (The calls name no reader, so there is no other metadata to take along.)
+async fn to_its_end(
+    work: impl Future<Output = Result<(), ApiError>> + Send + 'static,
+) -> Result<(), ApiError> {
+    let (id, span) = (RequestId::current(), Span::current());
+    let work = RequestId::carry(id, cost::scope(work)).instrument(span);
+    let ended = tokio::spawn(work).await;
+    // The panic hook has logged where.
+    let (result, spent) = ended.map_err(|_| ApiError::new(Code::INTERNAL))?;
+    cost::add(spent);
+    result
 }

@@ -70,7 +70,7 @@ async fn comment_list(
     };
     let viewer = call.user.map_or(ANONYMOUS, |holder| holder.user_id);
     let (key, viewers) = ((video_id, before), [viewer].into());
-    let page = flights::join(&app.flights.comments, key, viewers, read).await??;
+    let page = flights::join(&app.flights.comments, key, viewers, read).await?;
     Shared::shown_to(viewer, &page, &app).await
 }
 

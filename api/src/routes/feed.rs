@@ -55,7 +55,7 @@ async fn feed(app: Arc<App>, call: Call<Lenient, Feed>) -> Result<Shared<FeedPag
         let read = |viewers| feed_page(&reader, before_ms, viewers);
         SharedPage::render(reader.read_shared_page(&name, &[], viewers, read).await)
     };
-    let page = flights::join(&app.flights.feed, before_ms, [viewer].into(), read).await??;
+    let page = flights::join(&app.flights.feed, before_ms, [viewer].into(), read).await?;
     Shared::shown_to(viewer, &page, &app).await
 }
 

@@ -62,7 +62,7 @@ pub fn route() -> Route {
     Route::upload("/douyin/user/profile/", profile)
         .described(
             "Change one's profile",
-            "Any of the three, in any order; in a form the token before the pictures. One sees it oneself at once, others within 5 s. An addition of ours.",
+            "Any of the three, in any order; in a form the token before the pictures. One sees it oneself at once, others a few seconds later, as a rule. An addition of ours.",
         )
 }
 

@@ -33,7 +33,7 @@ use crate::{
     route::Route,
     upload::{
         Stored,
-        interruptible::interruptible,
+        interruptible::{counted, interruptible},
         slots::{Slot, SlotClaim},
         spool::Spool,
         store,
@@ -95,7 +95,8 @@ async fn receive(app: Arc<App>, request: Request) -> Result<Empty, ApiError> {
     }
     let deadline = Instant::now() + Duration::from_secs(app.settings.upload.deadline_s);
     let (claim, upload_claim) = (Arc::<SlotClaim>::default(), Arc::<SlotClaim>::default());
-    let chunks = interruptible(Box::pin(chunks(body)), upload_claim.clone(), deadline);
+    let chunks = Box::pin(counted(Box::pin(chunks(body)), claim.clone()));
+    let chunks = interruptible(chunks, upload_claim.clone(), deadline);
     let mut form = Form {
         app: &app,
         params,
@@ -173,9 +174,21 @@ impl Form<'_> {
         let author = self.author()?;
         PublishAction::check_given(&self.params)?;
         match author {
-            Some(author) => self.admit(Some(author)).await,
+            Some(author) => {
+                self.admit(Some(author)).await?;
+                self.store_spooled(author.user_id).await
+            }
             None => Ok(()),
         }
+    }
+
+    /// Stores a file that waited for its token. Whatever comes behind it then holds no spool slot.
+    async fn store_spooled(&mut self, author_id: i64) -> Result<(), ApiError> {
+        self.file = match std::mem::replace(&mut self.file, File::Missing) {
+            File::Spooled(spool) => File::Stored(store(self.app, author_id, spool.read()).await?),
+            file => file,
+        };
+        Ok(())
     }
 
     fn author(&self) -> Result<Option<TokenSubject>, ApiError> {
@@ -207,7 +220,9 @@ impl Form<'_> {
                 }
                 self.admitted = Admitted::Author(author);
                 self.admission.admitted();
-                self.spool_claim.pin();
+                if !self.spool_claim.pin() {
+                    return Err(ApiError::new(Code::TOO_MANY_REQUESTS));
+                }
             }
             (Admitted::Address | Admitted::Author(_), None) => {}
         }
@@ -252,7 +267,7 @@ impl Form<'_> {
         }
     }
 
-    /// Checks the other parameters, and stores a file that waited for its token. The token may have ended meanwhile.
+    /// Checks the other parameters. The token may have ended meanwhile.
     async fn complete(&mut self) -> Result<(i64, PublishAction), ApiError> {
         let author = TokenSubject::read(self.app, &self.params)?;
         let author_id = author.user_id;
@@ -260,10 +275,6 @@ impl Form<'_> {
         self.admit(Some(author)).await?;
         // All of it is here. Nobody would notice an eviction.
         self.upload_claim.pin();
-        self.file = match std::mem::replace(&mut self.file, File::Missing) {
-            File::Spooled(spool) => File::Stored(store(self.app, author_id, spool.read()).await?),
-            file => file,
-        };
         self.app.accounts.must_exist(&author).await?;
         Ok((author_id, params))
     }

@@ -75,7 +75,7 @@ async fn publish_list(
         )
     };
     let (key, viewers) = ((author_id, before, is_own), [viewer].into());
-    let page = async { flights::join(&app.flights.works, key, viewers, read).await? };
+    let page = flights::join(&app.flights.works, key, viewers, read);
     let page = match call.user.filter(|_| is_own) {
         // The author is shown what isn't ready, too.
         Some(author) => app.only_for(&author, page).await?,
@@ -107,7 +107,7 @@ async fn works(
         is_own: Some(is_own),
     };
     let list = app.video.list_by_author(request).await?;
-    if list.videos.is_empty() && page::users(app, vec![author_id]).await?.is_empty() {
+    if list.videos.is_empty() && !page::user_exists(app, author_id).await? {
         return Err(ApiError::new(Code::NO_SUCH_USER));
     }
     let counts = IncludedCounts::new(list.author_counts);

@@ -75,7 +75,7 @@ async fn friends(app: &App, viewer: i64, before: Option<i64>) -> Result<FriendPa
         .iter()
         .map(|friend| {
             let message = latest.get(&friend.user_id);
-            let sort_key = message.map_or(friend.place, |message| message.created_ms);
+            let sort_key = message.map_or(friend.cursor, |message| message.created_ms);
             (sort_key, friend.user_id)
         })
         .filter(|(sort_key, _)| before.is_none_or(|before| *sort_key < before))

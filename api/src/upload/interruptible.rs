@@ -50,6 +50,20 @@ where
     .fuse()
 }
 
+/// `body`, counted for the claim too.
+pub fn counted<S>(
+    body: S,
+    claim: Arc<SlotClaim>,
+) -> impl Stream<Item = Result<Bytes, ApiError>> + Send
+where
+    S: Stream<Item = Result<Bytes, ApiError>> + Send + Unpin,
+{
+    futures::stream::unfold((body, claim), async |(mut body, claim)| {
+        let next = claim.receive(&mut body).await?;
+        Some((next, (body, claim)))
+    })
+}
+
 /// `error`, unless the body is over.
 fn refusal<S>(body: &mut S, error: ApiError) -> Option<Result<Bytes, ApiError>>
 where

@@ -1,8 +1,8 @@
 //! Limits how many uploads may hold something scarce at once: a temporary file, or memory.
 //!
 //! When none is free, the client that holds the most loses its slowest upload. Among clients that hold the same number, only an upload
-//! that hardly moves is evicted. Its slot goes to the upload that it was evicted for, however many others wait. For a moment both hold
-//! what is scarce. A client is an address or a user.
+//! that hardly moves is evicted. Its slot goes to the upload that it was evicted for, however many others wait: to one of the client that
+//! holds and waits for the fewest. For a moment both hold what is scarce. A client is an address or a user.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -40,8 +40,14 @@ pub struct Slots {
     slow_rate: u64,
     /// The uploads that hold a permit.
     held: Mutex<Vec<Held>>,
-    /// How many slots each client holds or waits for.
-    counts: Mutex<HashMap<u64, usize>>,
+    counts: Mutex<HashMap<u64, Count>>,
+}
+
+/// How many slots a client holds or waits for.
+#[derive(Default)]
+struct Count {
+    all: usize,
+    waiting: usize,
 }
 
 struct Held {
@@ -82,6 +88,12 @@ pub struct Slot<'a> {
 
 /// A slot that a client holds or waits for, counted until this is dropped.
 struct Share<'a> {
+    slots: &'a Slots,
+    client: u64,
+}
+
+/// A client that waits for a slot, counted until this is dropped.
+struct Waiting<'a> {
     slots: &'a Slots,
     client: u64,
 }
@@ -140,7 +152,8 @@ impl Slots {
 
     /// Waits for a permit, which whoever gets the slot releases. False: there was none.
     async fn wait(&self, client: u64) -> bool {
-        let _waiting = metrics::in_queue(self.name);
+        let _queued = metrics::in_queue(self.name);
+        let _waiting = Waiting::begin(self, client);
         tokio::select! {
             permit = timeout(MAX_WAIT, self.permits.acquire()) => match permit {
                 Ok(Ok(permit)) => {
@@ -157,8 +170,8 @@ impl Slots {
     fn share(&self, client: u64) -> Option<Share<'_>> {
         let mut counts = self.counts();
         let count = counts.entry(client).or_default();
-        let may = *count < self.max_per_client;
-        *count += usize::from(may);
+        let may = count.all < self.max_per_client;
+        count.all += usize::from(may);
         may.then(|| Share {
             slots: self,
             client,
@@ -173,6 +186,19 @@ impl Slots {
     }
 
     fn evict_for(&self, client: u64) -> bool {
+        self.is_next(client) && self.evict_one(client)
+    }
+
+    /// Whether no client that waits has fewer slots. Otherwise a crowd of uploads would beat a single one to each slot.
+    fn is_next(&self, client: u64) -> bool {
+        let counts = self.counts();
+        let own = counts.get(&client).map_or(0, |count| count.all);
+        !counts
+            .values()
+            .any(|count| count.waiting > 0 && count.all < own)
+    }
+
+    fn evict_one(&self, client: u64) -> bool {
         let held = self.held();
         let evictable = || held.iter().filter(|held| held.claim.is_evictable());
         let mut counts: HashMap<u64, usize> = HashMap::new();
@@ -194,7 +220,7 @@ impl Slots {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn counts(&self) -> MutexGuard<'_, HashMap<u64, usize>> {
+    fn counts(&self) -> MutexGuard<'_, HashMap<u64, Count>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -238,9 +264,10 @@ impl SlotClaim {
         self.waited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on it can't be evicted.
-    pub fn pin(&self) {
+    /// From now on it can't be evicted. False: it was before.
+    pub fn pin(&self) -> bool {
         self.transition(PINNED);
+        self.state.load(Ordering::Acquire) == PINNED
     }
 
     /// Returns when it is evicted.
@@ -288,10 +315,26 @@ impl Drop for Slot<'_> {
 impl Drop for Share<'_> {
     fn drop(&mut self) {
         if let Entry::Occupied(mut count) = self.slots.counts().entry(self.client) {
-            *count.get_mut() = count.get().saturating_sub(1);
-            if *count.get() == 0 {
+            count.get_mut().all = count.get().all.saturating_sub(1);
+            if count.get().all == 0 {
                 count.remove();
             }
+        }
+    }
+}
+
+impl<'a> Waiting<'a> {
+    /// The client's share is counted already, and for longer.
+    fn begin(slots: &'a Slots, client: u64) -> Self {
+        slots.counts().entry(client).or_default().waiting += 1;
+        Self { slots, client }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(count) = self.slots.counts().get_mut(&self.client) {
+            count.waiting = count.waiting.saturating_sub(1);
         }
     }
 }
@@ -401,6 +444,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_client_that_waits_for_one_slot_comes_before_those_that_wait_for_many() {
+        let slots = slots(1, usize::MAX);
+        let claim = || Arc::new(SlotClaim::default());
+        let held = claim();
+        let _slot = slots.take(1, &held).await.unwrap();
+        let many = [(); 3].map(|()| claim());
+        let takes = many.each_ref().map(|claim| Box::pin(slots.take(2, claim)));
+        let mut crowd = futures::future::select_all(takes);
+        let newcomer = claim();
+        let mut single = Box::pin(slots.take(3, &newcomer));
+        assert!(futures::poll!(&mut crowd).is_pending());
+        assert!(futures::poll!(&mut single).is_pending());
+        for held in slots.held().iter_mut() {
+            held.since -= 2 * SLOW_AFTER;
+        }
+        tokio::select! {
+            taken = &mut single => assert!(taken.is_ok()),
+            _ = &mut crowd => panic!("the crowd was first"),
+        }
+        held.evicted().await;
+    }
+
+    #[tokio::test]
     async fn a_client_has_its_share_of_the_slots_and_no_more() {
         let slots = slots(8, 2);
         let claim = || Arc::new(SlotClaim::default());
@@ -412,7 +478,8 @@ mod tests {
         drop(first);
         let _third = slots.take(1, &claim()).await.unwrap();
         assert!(slots.take(1, &claim()).await.is_err());
-        assert_eq!(slots.counts().get(&1), Some(&2), "a refusal isn't counted");
-        assert_eq!(slots.counts().get(&2), None);
+        let count = |client| slots.counts().get(&client).map(|count| count.all);
+        assert_eq!(count(1), Some(2), "a refusal isn't counted");
+        assert_eq!(count(2), None);
     }
 }

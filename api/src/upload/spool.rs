@@ -3,7 +3,7 @@
 use std::{io::SeekFrom, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use idl::base::Code;
 use settings::client_network;
 use tokio::{
@@ -24,7 +24,8 @@ pub struct Spool<'a> {
 }
 
 impl<'a> Spool<'a> {
-    /// Writes the file to disk. The caller drops the future when the claim is evicted.
+    /// Writes the file to disk. The caller drops the future when the claim is evicted, and counts for it what comes of the body: one that
+    /// drips behind a file that came quickly holds its slot as well.
     ///
     /// # Errors
     /// No slot is free, the file breaks off, or the disk fails.
@@ -44,7 +45,7 @@ impl<'a> Spool<'a> {
             .map_err(|error| disk_error(&error))?
             .map_err(|error| disk_error(&error))?;
         let mut writer = BufWriter::with_capacity(BUFFER_BYTES, File::from_std(file));
-        while let Some(chunk) = claim.receive(&mut source).await {
+        while let Some(chunk) = source.next().await {
             let chunk = chunk?;
             writer
                 .write_all(&chunk)

@@ -2,6 +2,7 @@
 
 use std::{process::Command, time::Duration};
 
+use reqwest::Method;
 use serde_json::json;
 use testkit::{Account, Client, Reply, System, eventually, media};
 
@@ -160,6 +161,12 @@ async fn a_deleted_account_takes_all_it_made_with_it_and_keeps_its_name() {
     let system = system_builder().start().await;
     let client = system.client();
     let (leaver, stayer, own, others) = entangled(&client).await;
+    let send = async || {
+        client
+            .send_message(&stayer.token, leaver.user_id, "Hi")
+            .await
+    };
+    send().await.ok();
     let wrong = [("password", "wrong")];
     post(&client, "/douyin/user/delete/", &leaver, &wrong)
         .await
@@ -168,6 +175,8 @@ async fn a_deleted_account_takes_all_it_made_with_it_and_keeps_its_name() {
     post(&client, "/douyin/user/delete/", &leaver, &right)
         .await
         .ok();
+    // Also by a process that has just seen that they exist.
+    send().await.refused(10006);
     assert_all_gone(&system, &leaver, &stayer, own, others).await;
     let publish = client.publish(&leaver.token, "Late", media::mp4()).await;
     publish.refused(10003);
@@ -289,6 +298,62 @@ async fn who_is_blocked_follows_no_longer_and_sends_nothing() {
     follow(&other).await.ok();
     send(&other).await.ok();
     assert_eq!(followers().await, 2);
+}
+
+#[tokio::test]
+async fn a_block_ends_the_follow_also_when_its_client_left_or_when_it_is_repeated() {
+    let mut system = system_builder().start().await;
+    let client = system.client();
+    let (one, other) = (client.new_account().await, client.new_account().await);
+    let id = other.user_id.to_string();
+    let query = |action: &'static str| [("to_user_id", id.as_str()), ("action_type", action)];
+    let set = async |action: &'static str| {
+        post(&client, "/douyin/user/block/", &one, &query(action)).await
+    };
+    let followers = async || {
+        let user = client.user(one.user_id, &one.token).await.ok();
+        user["user"]["follower_count"].as_i64().unwrap()
+    };
+    client.follow(&other.token, one.user_id).await.ok();
+    assert_eq!(followers().await, 1);
+    // The first of its two calls is under way when the client leaves. On a busy machine the account isn't cached any more, and then it
+    // isn't yet.
+    eventually(GONE, "a block whose client left", async || {
+        if set("2").await.http != 200 {
+            return None;
+        }
+        let user = &system.instances("user")[0];
+        user.freeze();
+        let request = client
+            .request(Method::POST, "/douyin/user/block/")
+            .query(&[("token", one.token.as_str())])
+            .query(&query("1"))
+            .timeout(Duration::from_secs(1));
+        let reply = client.send(request).await;
+        user.thaw();
+        assert_eq!(reply.http, 0, "{}", reply.text);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        (followers().await == 0).then_some(())
+    })
+    .await;
+
+    set("2").await.ok();
+    client.follow(&other.token, one.user_id).await.ok();
+    system.instances("relation")[0].kill9();
+    let cut_off = set("1").await;
+    assert!(cut_off.http >= 500, "{}", cut_off.text);
+    let blocks = format!(
+        "SELECT COUNT(*) FROM blocks WHERE user_id = {}",
+        one.user_id
+    );
+    assert_eq!(system.database().value::<i64>(&blocks).await, 1);
+    assert_eq!(followers().await, 1);
+    system.replace_instance("relation", 0).await;
+    eventually(GONE, "the block, repeated", async || {
+        (set("1").await.http == 200).then_some(())
+    })
+    .await;
+    assert_eq!(followers().await, 0);
 }
 
 #[tokio::test]

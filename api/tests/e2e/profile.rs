@@ -12,7 +12,7 @@ use crate::{
     shared_system, system_builder,
 };
 
-/// Until others see it: 5 s, on a busy machine.
+/// Until others see it: 5 s and the lag of a replica, on a busy machine.
 const SEEN: Duration = Duration::from_secs(15);
 /// Until a pass has removed some hundred pictures, on a busy machine; less than the time between two passes.
 const REMOVED: Duration = Duration::from_secs(30);

@@ -271,11 +271,52 @@ async fn dripping_files_without_a_token_give_their_places_to_an_honest_one() {
             file_first(&system.client(), &account).await;
         }
         drop(drips);
-        eventually(SOON, "free places", async || {
-            (used(&system, "spool").await == 0).then_some(())
-        })
-        .await;
+        until_free(&system, "spool").await;
     }
+}
+
+#[tokio::test]
+async fn files_that_came_whole_hold_no_place_while_the_rest_of_their_form_drips() {
+    let system = system_builder()
+        .set("upload.spool_slots", SLOTS)
+        .set("http.min_body_rate_after_s", LONG_S)
+        .set("upload.stall_timeout_s", LONG_S)
+        .start()
+        .await;
+    let account = system.client().new_account().await;
+    let to = system.api().address().await;
+    let whole = head("", "") + FILE_FIRST + "a file\r\n";
+    let other = "--b\r\ncontent-disposition: form-data; name=\"other\"\r\n\r\n";
+    let token = format!(
+        "--b\r\ncontent-disposition: form-data; name=\"token\"\r\n\r\n{}\r\n",
+        account.token
+    );
+    let without = whole.clone() + other;
+    let mut drips = JoinSet::new();
+    for n in 0..SLOTS {
+        let from = host(10 + u8::try_from(n).unwrap());
+        drip(&mut drips, to, from, without.clone()).await;
+    }
+    until_used(&system, "spool", SLOTS).await;
+    for _ in 0..3 {
+        file_first(&system.client(), &account).await;
+    }
+    drips.shutdown().await;
+    until_free(&system, "spool").await;
+
+    // What plays is stored as soon as its token is there.
+    let film = String::from_utf8_lossy(b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2");
+    let playing = head("", "") + FILE_FIRST + &film + "\r\n" + &token + other;
+    drip(&mut drips, to, host(10), playing).await;
+    until_used(&system, "uploads", 1).await;
+    until_free(&system, "spool").await;
+}
+
+async fn until_free(system: &System, semaphore: &str) {
+    eventually(SOON, &format!("no {semaphore}"), async || {
+        (used(system, semaphore).await == 0).then_some(())
+    })
+    .await;
 }
 
 async fn refusals(system: &System, class: &str) -> f64 {

@@ -76,7 +76,7 @@ export function Menu() {
       />
       {me ? (
         <a href={paths.profile(me.userId)} data-testid="profile" aria-current={isMine ? "page" : undefined}>
-          {user ? <Avatar user={user} size="s" /> : <Icon name={isMine ? "personOn" : "person"} />}
+          <Avatar user={user ?? { name: me.name, avatar: "" }} size="s" />
           <span>{t("profile")}</span>
         </a>
       ) : (

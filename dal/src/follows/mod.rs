@@ -73,7 +73,7 @@ impl FollowOp {
     }
 }
 
-/// Whom a user follows: at most `limit`, the latest follow first; those before the place `before` (absent: from the latest).
+/// Whom a user follows: at most `limit`, the latest follow first; those before the cursor `before` (absent: from the latest).
 pub async fn list_follows(
     db: &Db,
     user_id: i64,
@@ -97,7 +97,7 @@ pub async fn list_followers(
     page(db, followers, limit, reader).await
 }
 
-/// `query` selects users and places.
+/// `query` selects users and cursors.
 async fn page(
     db: &Db,
     query: Statement,
@@ -108,7 +108,7 @@ async fn page(
     let Page {
         entries,
         next_before,
-    } = Page::cut(rows, limit, |(_, place)| *place);
+    } = Page::cut(rows, limit, |(_, cursor)| *cursor);
     Ok(Page {
         entries: entries.into_iter().map(|(user_id, _)| user_id).collect(),
         next_before,
@@ -124,17 +124,17 @@ async fn rows(db: &Db, query: Statement, reader: &Reader) -> Result<Vec<(i64, i6
 pub(crate) fn follows_before(user_id: i64, before: i64, limit: u64) -> Statement {
     const SQL: &str = "SELECT followed_id AS listed_id, id FROM follows FORCE INDEX (follows_list) \
          WHERE user_id = ? AND id < ? ORDER BY id DESC LIMIT ?";
-    before_place(SQL, user_id, before, limit)
+    before_cursor(SQL, user_id, before, limit)
 }
 
 pub(crate) fn followers_before(user_id: i64, before: i64, limit: u64) -> Statement {
     const SQL: &str = "SELECT user_id AS listed_id, id FROM follows FORCE INDEX (follows_followers) \
          WHERE followed_id = ? AND id < ? ORDER BY id DESC LIMIT ?";
-    before_place(SQL, user_id, before, limit)
+    before_cursor(SQL, user_id, before, limit)
 }
 
-/// The index is forced: of somebody whose followers are a large part of the table, the optimizer would read all that are later than the place.
-fn before_place(sql: &str, user_id: i64, before: i64, limit: u64) -> Statement {
+/// The index is forced: of somebody whose followers are a large part of the table, the optimizer would read all that are later than the cursor.
+fn before_cursor(sql: &str, user_id: i64, before: i64, limit: u64) -> Statement {
     let values = [user_id.into(), before.into(), limit.into()];
     Statement::from_sql_and_values(DbBackend::MySql, sql, values)
 }
@@ -179,8 +179,8 @@ pub(crate) fn followed_of(user_id: i64, user_ids: Vec<i64>) -> Select<Entity> {
 pub struct Friend {
     /// Who.
     pub user_id: i64,
-    /// The place of the user's follow in the list of their follows.
-    pub place: i64,
+    /// The cursor of the user's follow in the list of their follows.
+    pub cursor: i64,
 }
 
 /// Those among the user's latest 10,000 follows who follow back, the latest follow of the user first; at most `limit`. It costs what the
@@ -199,7 +199,7 @@ pub async fn list_friends(
         .map(|row| {
             Ok(Friend {
                 user_id: row.try_get("", "followed_id")?,
-                place: row.try_get("", "id")?,
+                cursor: row.try_get("", "id")?,
             })
         })
         .collect()

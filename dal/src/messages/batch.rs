@@ -19,6 +19,8 @@ use crate::{
 
 /// How often a batch is tried before it fails. It is tried again if a key in it was used before, or the known clock was wrong.
 const MAX_ATTEMPTS: usize = 4;
+/// In `users.state`: the account is deleted. Such a row stays.
+const DELETED: i8 = 2;
 /// The primary's clock, once a batch.
 const STAMP: &str = "SET @sent_ms = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
 
@@ -39,7 +41,7 @@ impl Op for NewMessage {
         let mut batch = Batch {
             ops,
             outcomes: Outcomes::new(ops),
-            may_be_blocked: false,
+            may_be_refused: false,
         };
         let mut begin = attempt.begin().await?;
         for _ in 0..MAX_ATTEMPTS {
@@ -61,10 +63,11 @@ impl Op for NewMessage {
 
 struct Batch<'a> {
     ops: &'a [&'a NewMessage],
-    /// Those that are known before the commit: of repeats, and of who is blocked, which is [`DalError::Blocked`].
+    /// Those that are known before the commit: of repeats, of who is deleted, which is [`DalError::NotFound`], and of who is blocked, which is
+    /// [`DalError::Blocked`].
     outcomes: Outcomes<'a, NewMessage>,
-    /// Whether a commit was refused, as it is where somebody is blocked.
-    may_be_blocked: bool,
+    /// Whether a commit was refused, as it is where somebody is deleted or blocked.
+    may_be_refused: bool,
 }
 
 impl Batch<'_> {
@@ -75,8 +78,8 @@ impl Batch<'_> {
         begin: Begin,
     ) -> Result<Option<Committed>, DalError> {
         let mut begin = begin;
-        if self.may_be_blocked {
-            self.refuse_blocked(attempt, begin).await?;
+        if self.may_be_refused {
+            self.refuse(attempt, begin).await?;
             begin = &[];
         }
         let undecided: Vec<(usize, &NewMessage)> = self.outcomes.undecided().collect();
@@ -84,19 +87,22 @@ impl Batch<'_> {
             return Ok(Some(attempt.nothing_to_commit(self.marked()).await?));
         };
         let none_is_blocked = blocks::none_of(&self.senders());
+        // Whoever made sure that they exist asked a replica, a while ago: a message to who is deleted would stay for ever.
+        let none_is_deleted = none_deleted(&self.users());
+        let condition = format!("{none_is_blocked} AND {none_is_deleted}");
         // A message moves no count; the commit needs a row in the ledger, which has its deadline.
         let deltas = Deltas::zero(Counter::UserFollows(first.from_id));
         let sending = Sending::of(&undecided);
         let mut statements: Vec<String> = begin.iter().map(|word| (*word).to_owned()).collect();
         statements.extend(sending.statements());
         let outcome = attempt
-            .commit(statements, Some(&none_is_blocked), &deltas, self.marked())
+            .commit(statements, Some(&condition), &deltas, self.marked())
             .await?;
         let committed = match outcome {
             Outcome::Committed(committed) => committed,
             Outcome::Refused(_) if attempt.is_too_late() => return Err(DalError::TimedOut),
             Outcome::Refused(_) => {
-                self.may_be_blocked = true;
+                self.may_be_refused = true;
                 return Ok(None);
             }
         };
@@ -113,16 +119,27 @@ impl Batch<'_> {
             .collect()
     }
 
-    /// Begins a transaction, and refuses who is blocked.
-    async fn refuse_blocked(
-        &mut self,
-        attempt: &mut Attempt<'_>,
-        begin: Begin,
-    ) -> Result<(), DbErr> {
-        let rows = attempt
-            .query(begin, &blocks::select_sql(&self.senders()))
-            .await?;
-        let blocked = blocks::found(&rows)?;
+    /// Who sends and who is sent something.
+    fn users(&self) -> BTreeSet<i64> {
+        self.outcomes
+            .undecided()
+            .flat_map(|(_, message)| [message.from_id, message.to_id])
+            .collect()
+    }
+
+    /// Begins a transaction, and refuses what is from or to somebody deleted, and who is blocked.
+    async fn refuse(&mut self, attempt: &mut Attempt<'_>, begin: Begin) -> Result<(), DbErr> {
+        let deleted = deleted_among(&self.users());
+        let deleted = format!("SELECT id FROM users WHERE {deleted}");
+        let blocked = blocks::select_sql(&self.senders());
+        let [deleted, blocked] = attempt.query_all(begin, [&deleted, &blocked]).await?;
+        let deleted = deleted.iter().map(|row| row.try_get("", "id"));
+        let deleted: BTreeSet<i64> = deleted.collect::<Result<_, DbErr>>()?;
+        let is_deleted = |message: &NewMessage| {
+            deleted.contains(&message.from_id) || deleted.contains(&message.to_id)
+        };
+        self.outcomes.refuse(is_deleted, || DalError::NotFound);
+        let blocked = blocks::found(&blocked)?;
         let is_blocked = |message: &NewMessage| blocked.contains(&(message.from_id, message.to_id));
         self.outcomes.refuse(is_blocked, || DalError::Blocked);
         Ok(())
@@ -237,6 +254,21 @@ impl<'a> Sending<'a> {
             });
         messages.collect()
     }
+}
+
+/// An expression: none of these accounts is deleted.
+fn none_deleted(users: &BTreeSet<i64>) -> String {
+    let deleted = deleted_among(users);
+    format!("NOT EXISTS (SELECT 1 FROM users WHERE {deleted})")
+}
+
+/// A condition: those of these accounts that are deleted. Whole numbers: nothing to escape.
+fn deleted_among(users: &BTreeSet<i64>) -> String {
+    if users.is_empty() {
+        return "FALSE".to_owned();
+    }
+    let ids: Vec<String> = users.iter().map(i64::to_string).collect();
+    format!("id IN ({}) AND state = {DELETED}", ids.join(", "))
 }
 
 fn is_of(pair: &Pair) -> String {

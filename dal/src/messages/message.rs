@@ -24,7 +24,7 @@ pub struct Message {
 pub struct NewMessage {
     /// Who sends it.
     pub from_id: i64,
-    /// To whom, somebody else; the caller knows that they exist.
+    /// To whom, somebody else; the caller knows that they exist, or did a moment ago.
     pub to_id: i64,
     /// 1 to 500 characters.
     pub content: String,

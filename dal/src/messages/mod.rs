@@ -9,6 +9,7 @@ mod message;
 
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
 use crate::{
@@ -16,10 +17,16 @@ use crate::{
     counters::Counters,
     db::WRITE_DEADLINE,
     group_commit::Queue,
-    id_list::{Page, padded},
+    id_list::{Page, distinct},
 };
 pub use message::{Message, NewMessage};
 use message::{Pair, Row};
+
+/// To these lengths lists of ids are padded: each text is kept prepared by every connection and takes memory of the server, half a KiB a
+/// placeholder. So there are 12 texts at most: the two lists of a text have one length, and either may be missing.
+const LENGTHS: [usize; 4] = [1, 8, 64, MAX_LENGTH];
+/// Who has exchanged messages with more is in several statements.
+const MAX_LENGTH: usize = 512;
 
 /// Sends messages, together with whoever sends at the same moment. Cheap to clone; one a process.
 #[derive(Clone)]
@@ -33,7 +40,7 @@ impl Messages {
 
     /// Sends a message. When this returns, it is committed, and both see it. Not idempotent, but with a key: then a repeat gives the first
     /// message, and [`DalError::KeyReused`] when the key came with another. A call that is dropped may still be carried out, within its
-    /// deadline.
+    /// deadline. [`DalError::NotFound`]: one of the two is deleted. [`DalError::Blocked`]: whom it is for has blocked who sends it.
     ///
     /// [`DalError::Unavailable`] and [`DalError::TimedOut`]: it may or may not have happened, except that too many that wait is
     /// `Unavailable` too; but it doesn't happen any more.
@@ -133,34 +140,44 @@ async fn rows(db: &Db, query: Statement, reader: &Reader) -> Result<Vec<Row>, Da
 }
 
 /// The latest message that a user has exchanged with each of `peers`, in no particular order; nobody without messages is in it. One
-/// statement; no ids, no statement.
+/// statement for up to 512 peers; no ids, no statement.
 pub async fn latest(
     db: &Db,
     user_id: i64,
     peers: &[i64],
     reader: &Reader,
 ) -> Result<Vec<Message>, DalError> {
-    let Some(query) = latest_with(user_id, peers) else {
-        return Ok(Vec::new());
-    };
-    let rows = rows(db, query, reader).await?;
-    Ok(rows.into_iter().map(Message::from).collect())
+    let read = latest_queries(user_id, peers)
+        .into_iter()
+        .map(|query| rows(db, query, reader));
+    let rows = try_join_all(read).await?;
+    Ok(rows.into_iter().flatten().map(Message::from).collect())
 }
 
-/// Two rows by primary key for each.
+fn latest_queries(user_id: i64, peers: &[i64]) -> Vec<Statement> {
+    distinct(peers)
+        .chunks(MAX_LENGTH)
+        .filter_map(|peers| latest_with(user_id, peers))
+        .collect()
+}
+
+/// Two rows by primary key for each. `peers`: no more than the longest list has.
 pub(crate) fn latest_with(user_id: i64, peers: &[i64]) -> Option<Statement> {
     let (lower, higher): (Vec<i64>, Vec<i64>) = peers
         .iter()
         .filter(|peer| **peer != user_id)
         .partition(|peer| **peer < user_id);
+    let longest = lower.len().max(higher.len());
+    let length = LENGTHS.into_iter().find(|length| *length >= longest);
+    let length = length.unwrap_or(longest);
     let mut values: Vec<Value> = Vec::new();
     let mut parts = Vec::new();
-    for (own, other, ids) in [("high_id", "low_id", lower), ("low_id", "high_id", higher)] {
-        if ids.is_empty() {
+    for (own, other, mut ids) in [("high_id", "low_id", lower), ("low_id", "high_id", higher)] {
+        let Some(last) = ids.last().copied() else {
             continue;
-        }
-        let ids = padded(&ids);
-        let marks = vec!["?"; ids.len()].join(", ");
+        };
+        ids.resize(length, last);
+        let marks = vec!["?"; length].join(", ");
         values.push(user_id.into());
         values.extend(ids.into_iter().map(Value::from));
         parts.push(format!(
@@ -173,4 +190,53 @@ pub(crate) fn latest_with(user_id: i64, peers: &[i64]) -> Option<Statement> {
     }
     let sql = parts.join(" UNION ALL ");
     (!parts.is_empty()).then(|| Statement::from_sql_and_values(DbBackend::MySql, sql, values))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashSet};
+
+    use super::*;
+
+    const USER: i64 = 100_000;
+
+    /// So many with lower ids, and so many with higher ones.
+    fn peers(lower: i64, higher: i64) -> Vec<i64> {
+        let all = USER - lower..=USER + higher;
+        all.filter(|id| *id != USER).collect()
+    }
+
+    fn values(query: &Statement) -> Vec<i64> {
+        let values = query.values.iter().flat_map(|values| &values.0);
+        values.map(|value| value.clone().unwrap::<i64>()).collect()
+    }
+
+    #[test]
+    fn the_server_keeps_few_statements_and_none_is_large() {
+        let lengths = [0, 1, 2, 8, 9, 64, 65, 300, 512, 513, 5000];
+        let mut texts = HashSet::new();
+        for lower in lengths {
+            for higher in lengths {
+                for query in latest_queries(USER, &peers(lower, higher)) {
+                    let values = values(&query).len();
+                    assert!(values <= 2 * (MAX_LENGTH + 1), "{values}");
+                    assert_eq!(query.sql.matches('?').count(), values);
+                    texts.insert(query.sql);
+                }
+            }
+        }
+        assert_eq!(texts.len(), 12);
+    }
+
+    #[test]
+    fn every_peer_is_asked_for_and_those_of_a_page_with_one_statement() {
+        for (lower, higher, statements) in [(0, 0, 0), (1, 300, 1), (256, 256, 1), (700, 900, 4)] {
+            let peers = peers(lower, higher);
+            let queries = latest_queries(USER, &peers);
+            assert_eq!(queries.len(), statements, "{lower} {higher}");
+            let mut asked: BTreeSet<i64> = queries.iter().flat_map(values).collect();
+            asked.remove(&USER);
+            assert_eq!(asked, peers.into_iter().collect());
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Connections that a server ends because nobody asked anything by them.
+//! Idle connections that the server closes.
 
 use dal::{Db, Reader, favorites::Favorites, users};
 use sea_orm::ConnectionTrait as _;

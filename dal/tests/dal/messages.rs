@@ -132,3 +132,36 @@ async fn a_lone_message_takes_one_trip() {
     }
     assert_eq!(fewest, 1);
 }
+
+#[tokio::test]
+async fn nothing_is_sent_to_or_by_a_deleted_account_and_all_else_in_the_batch_is() {
+    let (database, db, messages) = start().await;
+    // One is suspended.
+    let users = "INSERT INTO users (id, name, password_hash, state) VALUES (1, 'a', 'h', 0), (2, 'b', 'h', 1), (3, 'c', 'h', 0)";
+    database.execute(users).await;
+    let keyed = NewMessage {
+        key: Some(Key::new(1, Kind::Message, "k", &["3", "before"])),
+        ..new(1, 3, "before")
+    };
+    let before = messages.send(keyed.clone()).await.unwrap();
+    let delete = "UPDATE users SET state = 2 WHERE id = 3";
+    database.execute(delete).await;
+    let alone = messages.send(new(1, 3, "alone")).await;
+    assert!(matches!(alone, Err(DalError::NotFound)), "{alone:?}");
+    let all = join_all([
+        messages.send(new(1, 3, "to")),
+        messages.send(new(1, 2, "others")),
+        messages.send(new(3, 1, "by")),
+        messages.send(new(2, 1, "others")),
+        messages.send(keyed),
+    ])
+    .await;
+    for refused in [&all[0], &all[2]] {
+        assert!(matches!(refused, Err(DalError::NotFound)), "{refused:?}");
+    }
+    assert!(all[1].is_ok() && all[3].is_ok(), "{all:?}");
+    // A repeat is told what it has made.
+    assert_eq!(all[4].as_ref().unwrap(), &before);
+    assert_eq!(after(&db, (1, 3), -1).await, [before]);
+    assert_eq!(after(&db, (1, 2), -1).await.len(), 2);
+}

@@ -1,4 +1,4 @@
-//! A text alone is judged as it is judged in its struct.
+//! `validate_text` gives a text the same verdict as the validator of its struct.
 
 use idl::{
     Validate, ValidateError,

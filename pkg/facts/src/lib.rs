@@ -13,7 +13,7 @@ use std::{
 use quick_cache::sync::Cache;
 use telemetry::metrics;
 
-/// A cache of facts `V` about `K`. One for each kind of fact.
+/// A cache of values `V` by key `K`. There is one for each kind of value.
 pub struct Facts<K, V> {
     name: &'static str,
     known: Cache<K, (V, Instant)>,
@@ -21,8 +21,7 @@ pub struct Facts<K, V> {
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> Facts<K, V> {
-    /// Knows nothing yet. `name` is the label in the metrics; `max_entries` says how much is remembered, and `ttl` for how long
-    /// (none: for ever).
+    /// An empty cache. `name` is its label in the metrics. It holds `max_entries` at most, and a value for `ttl` (none: for ever).
     pub fn new(name: &'static str, max_entries: usize, ttl: Option<Duration>) -> Self {
         Self {
             name,
@@ -31,14 +30,14 @@ impl<K: Eq + Hash + Clone, V: Clone> Facts<K, V> {
         }
     }
 
-    /// What is known about one.
+    /// The cached value of a key.
     pub fn get(&self, key: &K) -> Option<V> {
         let found = self.fresh(key);
         metrics::cache_lookups(self.name, found.is_some().into(), found.is_none().into());
         found
     }
 
-    /// What is known about these, and those about which nothing is.
+    /// The cached values of these keys, and the keys that have none.
     pub fn get_all(&self, keys: impl IntoIterator<Item = K>) -> (HashMap<K, V>, Vec<K>) {
         let (mut known, mut unknown) = (HashMap::new(), Vec::new());
         for key in keys {
@@ -51,12 +50,12 @@ impl<K: Eq + Hash + Clone, V: Clone> Facts<K, V> {
         (known, unknown)
     }
 
-    /// Remembers a fact that was just read.
+    /// Caches a value that was just read.
     pub fn insert(&self, key: K, fact: V) {
         self.known.insert(key, (fact, Instant::now()));
     }
 
-    /// Forgets what turned out to be a fact no longer.
+    /// Invalidates the cached value of a key.
     pub fn remove(&self, key: &K) {
         self.known.remove(key);
     }

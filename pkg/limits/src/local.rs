@@ -1,4 +1,4 @@
-//! The count of this process. It is asked first, and it is the only one while Redis is unavailable.
+//! Rate limits counted in this process: asked first, and alone while Redis is unavailable.
 
 use std::{
     collections::HashMap,

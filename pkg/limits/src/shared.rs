@@ -1,4 +1,4 @@
-//! The count of all processes, in Redis: one key for each class and subject, so that the nodes of a cluster share them.
+//! Rate limits counted over all processes, in Redis: one key for each class and subject, so that the nodes of a cluster share them.
 
 use std::{
     sync::{Arc, LazyLock},

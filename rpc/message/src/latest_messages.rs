@@ -1,4 +1,4 @@
-//! The latest message with each of many, for a list of friends.
+//! The latest message between a user and each of many others, for the list of friends.
 
 use idl::message::{LatestMessagesRequest, LatestMessagesResponse};
 use volo_thrift::ServerError;

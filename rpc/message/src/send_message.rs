@@ -1,6 +1,7 @@
 //! A message to somebody who exists. They needn't be friends.
 
 use dal::{
+    DalError,
     idempotency::{Key, Kind},
     messages::NewMessage,
 };
@@ -35,7 +36,15 @@ impl MessageService {
         };
         let sent = self.messages.send_within(message, time_left(deadline));
         Ok(SendMessageResponse {
-            message: to_api(sent.await.map_err(to_server_error)?),
+            message: to_api(sent.await.map_err(map_error)?),
         })
+    }
+}
+
+fn map_error(error: DalError) -> ServerError {
+    match error {
+        // Deleted since they were found.
+        DalError::NotFound => biz(Code::NO_SUCH_USER, "").into(),
+        error => to_server_error(error),
     }
 }

@@ -1,4 +1,4 @@
-//! All whom a user follows, for the feed of their videos.
+//! The ids of all users whom a user follows, for the following feed.
 
 use idl::relation::{FollowedIdsRequest, FollowedIdsResponse};
 use volo_thrift::ServerError;

@@ -17,7 +17,7 @@ impl RelationService {
             .map_err(to_server_error)?;
         let friends = friends.into_iter().map(|friend| Friend {
             user_id: friend.user_id,
-            place: friend.place,
+            cursor: friend.cursor,
         });
         Ok(ListFriendsResponse {
             friends: friends.collect(),

@@ -31,7 +31,8 @@ impl Users {
         }
     }
 
-    /// This user must exist, or have existed a moment ago. That somebody is missing isn't cached: they may register yet.
+    /// This user must exist, or have existed a moment ago: a replica that lags is asked, and what it answers is cached. So the write itself
+    /// must refuse who is deleted. That somebody is missing isn't cached: they may register yet.
     ///
     /// # Errors
     /// `NO_SUCH_USER` when there is nobody; what the user service answers when it fails.

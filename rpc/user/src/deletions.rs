@@ -102,7 +102,8 @@ impl Deletions {
         Ok(())
     }
 
-    /// One process at a time.
+    /// One process at a time. May be dropped at any point, as if the process were killed there: the next pass does the rest, and the lock ends with its
+    /// connection.
     async fn pass(&self) -> Result<(), BoxError> {
         let pending = accounts::deletions(&self.db, PAGE).await?;
         if pending.is_empty() {
@@ -137,8 +138,13 @@ impl DeletionTask {
         let (stop, mut stopped) = watch::channel(false);
         let task = vital::spawn("account deletions", async move {
             loop {
-                if let Err(error) = deletions.pass().await {
-                    tracing::warn!(error, "deletions not carried on, the next pass tries again");
+                tokio::select! {
+                    _ = stopped.changed() => break,
+                    passed = deletions.pass() => {
+                        if let Err(error) = passed {
+                            tracing::warn!(error, "deletions not carried on, the next pass tries again");
+                        }
+                    }
                 }
                 tokio::select! {
                     _ = stopped.changed() => break,
@@ -150,7 +156,7 @@ impl DeletionTask {
         Self { stop, task }
     }
 
-    /// Ends after the current pass.
+    /// Ends at once, also in the middle of a pass.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         let _ = self.task.await;

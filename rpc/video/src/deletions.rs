@@ -3,7 +3,13 @@
 //! The row of the video goes first, in one transaction with a row that says what is left: likes and comments, of which their services take
 //! care, and objects. The next pass of any process resumes what a killed one left.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use dal::{
     Db, Lock,
@@ -27,7 +33,13 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{VideoService, error::VideoError, object_key};
+use crate::{
+    VideoService,
+    error::VideoError,
+    object_key,
+    reaper::{ReapError, bucket},
+    uploads::Uploads,
+};
 
 /// Time between two passes: the longest wait before another process resumes a deletion.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -42,6 +54,8 @@ pub struct Deletions {
     favorite: FavoriteServiceClient,
     comment: CommentServiceClient,
     more: Arc<Notify>,
+    /// Whether the bucket was another database's when it was last asked.
+    is_elsewhere: Arc<AtomicBool>,
 }
 
 impl Deletions {
@@ -58,6 +72,7 @@ impl Deletions {
             favorite,
             comment,
             more: Arc::default(),
+            is_elsewhere: Arc::default(),
         }
     }
 
@@ -72,13 +87,44 @@ impl Deletions {
         // A failure up to here is told: until its tombstones are set, somebody may still like the video.
         match self.forget(video_id).await? {
             true => self.more.notify_one(),
-            false => {
-                if let Err(error) = self.remove(&deletion).await {
-                    tracing::warn!(video_id, %error, "objects of a deleted video are left to the next pass");
-                }
-            }
+            false => self.remove_or_leave(&deletion).await,
         }
         Ok(())
+    }
+
+    /// Removes the objects, if the bucket may be this database's. What doesn't succeed is left to the next pass.
+    async fn remove_or_leave(&self, deletion: &Deletion) {
+        let video_id = deletion.video_id;
+        let left = "objects of a deleted video are left to the next pass";
+        match self.is_bound_elsewhere().await {
+            Ok(true) => {}
+            Ok(false) => {
+                if let Err(error) = self.remove(deletion).await {
+                    tracing::warn!(video_id, %error, "{left}");
+                }
+            }
+            Err(error) => tracing::warn!(video_id, %error, "{left}"),
+        }
+    }
+
+    /// Whether the bucket certainly isn't this database's. A copy of a database may name the original's bucket, whose objects must stay; and a bucket
+    /// that lacks the objects says of each that it is deleted, so the row would go and the objects would stay. The log tells a change once.
+    async fn is_bound_elsewhere(&self) -> Result<bool, ReapError> {
+        let uploads = Uploads {
+            db: self.db.clone(),
+            store: self.store.clone(),
+        };
+        let is_elsewhere = bucket::is_bound_elsewhere(&uploads).await?;
+        let was_elsewhere = self.is_elsewhere.swap(is_elsewhere, Ordering::Relaxed);
+        match (was_elsewhere, is_elsewhere) {
+            (false, true) => tracing::error!(
+                "deletions wait: this bucket isn't the one that the database is bound to; {}",
+                bucket::ADOPT
+            ),
+            (true, false) => tracing::info!("the bucket is this database's: deletions go on"),
+            _ => {}
+        }
+        Ok(is_elsewhere)
     }
 
     /// Sets the tombstones of the video, then sweeps its likes and comments for a limited time. Returns whether any are left.
@@ -114,42 +160,57 @@ impl Deletions {
         Ok(())
     }
 
-    /// Resumes a deletion and completes it.
-    async fn resume(&self, deletion: &Deletion) -> Result<(), VideoError> {
+    /// Resumes a deletion; whether it is complete then. `may_remove`: whether its objects may be removed.
+    async fn resume(&self, deletion: &Deletion, may_remove: bool) -> Result<bool, VideoError> {
         while self.forget(deletion.video_id).await? {}
-        self.remove(deletion).await
+        if may_remove {
+            self.remove(deletion).await?;
+        }
+        Ok(may_remove)
     }
 
-    /// Resumes every deletion that isn't complete; how many were completed, and how many could not be now. One process at a time.
+    /// Resumes every deletion that isn't complete; how many were completed, and how many could not be now. One process at a time. Nothing is done
+    /// over another database's bucket. May be dropped at any point, as if the process were killed there: the next pass does the rest, and the lock
+    /// ends with its connection.
     pub(crate) async fn pass(&self) -> Result<(u64, u64), VideoError> {
-        let (mut done, mut failed, mut after) = (0, 0, 0);
-        let mut page = deletions::pending(&self.db, after, PAGE).await?;
+        let page = deletions::pending(&self.db, 0, PAGE).await?;
         if page.is_empty() {
             return Ok((0, 0));
         }
         let Some(lock) = Lock::take(&self.db, "deletions").await? else {
             return Ok((0, 0));
         };
+        let outcome = self.resume_all(page).await;
+        lock.release().await;
+        outcome
+    }
+
+    /// Those of `page`, and all after it.
+    async fn resume_all(&self, mut page: Vec<Deletion>) -> Result<(u64, u64), VideoError> {
+        let may_remove = match self.is_bound_elsewhere().await {
+            Ok(true) => return Ok((0, 0)),
+            Ok(false) => true,
+            Err(error) => {
+                // Likes and comments need no bucket.
+                tracing::warn!(%error, "whether the bucket is ours isn't known: objects of deleted videos are left to the next pass");
+                false
+            }
+        };
+        let (mut done, mut failed) = (0, 0);
         while let Some(last) = page.last() {
-            after = last.video_id;
+            let after = last.video_id;
             for deletion in &page {
-                match self.resume(deletion).await {
-                    Ok(()) => done += 1,
+                match self.resume(deletion, may_remove).await {
+                    Ok(true) => done += 1,
+                    Ok(false) => failed += 1,
                     Err(error) => {
                         failed += 1;
                         tracing::warn!(video_id = deletion.video_id, %error, "deletion not completed, the next pass tries again");
                     }
                 }
             }
-            page = match deletions::pending(&self.db, after, PAGE).await {
-                Ok(page) => page,
-                Err(error) => {
-                    lock.release().await;
-                    return Err(error.into());
-                }
-            };
+            page = deletions::pending(&self.db, after, PAGE).await?;
         }
-        lock.release().await;
         Ok((done, failed))
     }
 
@@ -219,8 +280,13 @@ impl DeletionTask {
         let (stop, mut stopped) = watch::channel(false);
         let task = vital::spawn("deletions", async move {
             loop {
-                if let Err(error) = deletions.pass().await {
-                    tracing::warn!(%error, "deletions not carried on, the next pass tries again");
+                tokio::select! {
+                    _ = stopped.changed() => break,
+                    passed = deletions.pass() => {
+                        if let Err(error) = passed {
+                            tracing::warn!(%error, "deletions not carried on, the next pass tries again");
+                        }
+                    }
                 }
                 tokio::select! {
                     _ = stopped.changed() => break,
@@ -232,9 +298,12 @@ impl DeletionTask {
         Self { stop, task }
     }
 
-    /// Ends after the current pass.
+    /// Ends at once, also in the middle of a pass.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         let _ = self.task.await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,8 +37,8 @@ export interface Item {
 export const uploads = signal<Item[]>([]);
 export const isUploading = computed(() => uploads.value.some((item) => item.state.value !== "failed"));
 
-/** The form: the files that were chosen, of which the first is being described. */
-export const form = { files: signal<File[]>([]), title: signal(""), isRestored: signal(false) };
+/** The form: the files that were chosen and aren't sent yet, of which the first is being described, and how many were chosen together. */
+export const form = { files: signal<File[]>([]), chosen: signal(0), title: signal(""), isRestored: signal(false) };
 
 /** Whose form it is: of the owner, or of who wrote the title that was restored. */
 const writer = signal(owner.peek());
@@ -184,6 +184,7 @@ function takeOver(userId: number | undefined): void {
   const before = writer.peek();
   if (before !== undefined && before !== userId) {
     form.files.value = [];
+    form.chosen.value = 0;
     form.title.value = "";
     form.isRestored.value = false;
     const others = uploads.peek().filter((item) => item.userId !== undefined && item.userId !== userId);

@@ -38,6 +38,7 @@ export function choose(files: File[]): void {
   const [before] = form.files.value;
   const title = form.title.value;
   form.files.value = files;
+  form.chosen.value = files.length;
   form.isRestored.value = false;
   // A title that somebody has written stays.
   if (!title.trim() || (before && title === nameOf(before))) form.title.value = nameOf(first);
@@ -55,7 +56,7 @@ function PublishForm() {
   const files = form.files.value;
   const [file] = files;
   const title = form.title.value;
-  const [total, setTotal] = useState(files.length);
+  const chosen = form.chosen.value;
   const [tried, setTried] = useState(false);
   const isTooLong = characters(title.trim()) > MAX_TITLE;
   const problem = !title.trim() ? t("titleMissing") : isTooLong ? t("titleTooLong") : undefined;
@@ -71,10 +72,7 @@ function PublishForm() {
     form.title.value = rest[0] ? nameOf(rest[0]) : "";
     form.isRestored.value = false;
     setTried(false);
-    if (!rest.length) {
-      setTotal(0);
-      void close();
-    }
+    if (!rest.length) void close();
   }
 
   return (
@@ -85,7 +83,7 @@ function PublishForm() {
         send();
       }}
     >
-      {total > 1 && files.length > 0 && <p class="hint">{t("oneOf", total - files.length + 1, total)}</p>}
+      {chosen > 1 && files.length > 0 && <p class="hint">{t("oneOf", chosen - files.length + 1, chosen)}</p>}
       {form.isRestored.value && !file && <p class="hint">{t("restored")}</p>}
       <label class={file ? "drop chosen" : "drop"}>
         {file ? (
@@ -104,11 +102,7 @@ function PublishForm() {
           class="unseen"
           data-testid="publish-file"
           aria-label={t(file ? "replace" : "choose")}
-          onChange={(event) => {
-            const chosen = [...(event.currentTarget.files ?? [])];
-            choose(chosen);
-            if (chosen.length) setTotal(chosen.length);
-          }}
+          onChange={(event) => choose([...(event.currentTarget.files ?? [])])}
         />
         {file && <span class="button small second replace">{t("replace")}</span>}
       </label>

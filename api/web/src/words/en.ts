@@ -124,7 +124,7 @@ export const english = {
   changeAvatar: "Change picture",
   changeBackground: "Change background",
   signature: "About me",
-  noSignature: "Nothing said about themself yet.",
+  noSignature: "No bio yet.",
   ownNoSignature: "Tell others something about you.",
   pictureTooLarge: "The picture is larger than 8 MB.",
   notAPicture: "That is no picture in JPEG, PNG or WebP.",

@@ -71,6 +71,12 @@ export async function anUploadGoesOnBesideTheSheet(browser) {
   assert.deepEqual(await drop(page, "dropped.mp4"), [false, false]);
   await by(page, "publish-info").filter({ hasText: "dropped.mp4" }).waitFor();
   assert.equal(await by(page, "publish-title").inputValue(), "dropped");
+  // Files that are dropped on the form take the place of those in it, and are counted anew.
+  await by(page, "publish-file").setInputFiles([FILM, FILM]);
+  await page.getByText("Video 1 of 2").waitFor();
+  await drop(page, "dropped.mp4");
+  await by(page, "publish-info").filter({ hasText: "dropped.mp4" }).waitFor();
+  assert.equal(await page.getByText(/^Video \d of/).count(), 0);
   // Another file in its place.
   await by(page, "publish-file").setInputFiles({ name: "another.mp4", mimeType: "video/mp4", buffer: readFileSync(FILM) });
   await by(page, "publish-info").filter({ hasText: "another.mp4" }).waitFor();

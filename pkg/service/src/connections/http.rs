@@ -11,8 +11,11 @@ use hyper_util::rt::TokioIo;
 use super::{Admission, Connection, RequestBody, timeout_stream::TimeoutStream};
 use crate::BoxError;
 
-/// Longest head of a request, and most of its body that is buffered at once, in bytes.
+/// Most of a request's body that is buffered at once, in bytes.
 const BUFFER: usize = 64 << 10;
+/// Longest head of a request, in bytes; a longer one is answered 431. Every connection may hold an unfinished one, so it is far less than a buffer:
+/// the longest text in a query, 500 characters of 12 bytes each when percent-encoded, has room three times over with the headers of a browser.
+const MAX_HEAD: usize = 16 << 10;
 
 /// Serves one connection to its end.
 pub(crate) async fn serve<H, F, B>(connection: Connection, handler: H)
@@ -40,7 +43,10 @@ where
     let stream = TokioIo::new(TimeoutStream::new(stream, activity.clone()));
     let mut builder = http1::Builder::new();
     // The stream has its own timeouts.
-    builder.header_read_timeout(None).max_buf_size(BUFFER);
+    builder
+        .header_read_timeout(None)
+        .max_buf_size(BUFFER)
+        .max_header_size(MAX_HEAD);
     let mut served = pin!(builder.serve_connection(stream, service));
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

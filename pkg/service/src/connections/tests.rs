@@ -204,3 +204,16 @@ async fn what_is_under_way_at_the_close_is_answered_and_then_all_is_over() {
         .unwrap()
         .unwrap();
 }
+
+#[tokio::test]
+async fn a_head_that_is_too_long_is_answered_431() {
+    let server = server(10, TIMEOUTS, b"well");
+    let mut stream = server.connect().await;
+    // As much as is read: what stays unread would reset the connection.
+    let mut head = b"GET / HTTP/1.1\r\nHost: test\r\nx-long: ".to_vec();
+    head.resize(16 << 10, b'x');
+    stream.write_all(&head).await.unwrap();
+    let reply = answer(&mut stream).await.unwrap();
+    assert!(reply.starts_with("HTTP/1.1 431"), "{reply}");
+    assert_eq!(server.begun.load(Ordering::SeqCst), 0);
+}

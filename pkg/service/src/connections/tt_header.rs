@@ -1,4 +1,4 @@
-//! Whether volo may read a TTHeader: it panics where one ends too early, and takes its texts for UTF-8.
+//! Checks a TTHeader before volo parses it: volo panics on a truncated one, and assumes that strings are UTF-8.
 
 /// Bytes in front of the headers: length, magic, flags, sequence number, and the number of 4-byte words that follow.
 pub(super) const FIXED: usize = 14;

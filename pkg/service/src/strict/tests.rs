@@ -1,3 +1,4 @@
+//! Malformed and oversized requests: which are refused, and that none allocates what it declares.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use idl::favorite::FavoriteServiceRequestRecv as Request;

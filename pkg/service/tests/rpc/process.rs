@@ -13,8 +13,12 @@ use std::{
 };
 
 use echo::{SERVICE, STALL_VARIABLE};
-use service::RpcError;
-use testkit::{Etcd, Process, eventually};
+use idl::{
+    Call as _, CallPolicy,
+    user::{UserServiceClient, UserServiceClientBuilder, UserServiceRequestSend},
+};
+use service::{Clients, RpcError};
+use testkit::{Etcd, Metrics, Process, eventually};
 use tokio::net::TcpStream;
 
 use crate::support::{SOON, ask, ask_once, client, settings, until_registered};
@@ -48,6 +52,19 @@ pub fn command(etcd: &Etcd) -> Command {
         )
         .env("DOUSHENG_LOG__FORMAT", "json");
     command
+}
+
+/// As [`policy`](crate::support::policy), but no call ends before its work because the machine is busy.
+fn patient(request: &UserServiceRequestSend) -> CallPolicy {
+    CallPolicy {
+        deadline: SOON * 3,
+        ..request.policy()
+    }
+}
+
+async fn patient_client(etcd: &Etcd) -> UserServiceClient {
+    let clients = Clients::new("test", &settings(etcd)).await.unwrap();
+    clients.client_with(UserServiceClientBuilder::new(SERVICE), patient)
 }
 
 async fn two(etcd: &Etcd) -> (Process, Process) {
@@ -209,12 +226,12 @@ async fn a_graceful_stop_loses_no_call() {
 async fn a_stop_waits_for_a_call_under_way_and_a_second_signal_does_not() {
     let etcd = Etcd::start().await;
     let (one, two) = two(&etcd).await;
-    let client = client(&etcd).await;
+    let client = patient_client(&etcd).await;
     let ask_slowly = |ms: u64| {
         let client = client.clone();
         tokio::spawn(async move { ask_once(&client, &format!("sleep {ms}")).await })
     };
-    // The client knows both instances before the slow calls begin: these have most of their deadline for the work.
+    // The client knows both instances before the slow calls begin.
     ask(&client, "-").await.unwrap();
     let calls: Vec<_> = (0..10).map(|_| ask_slowly(1500)).collect();
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -222,14 +239,24 @@ async fn a_stop_waits_for_a_call_under_way_and_a_second_signal_does_not() {
     for call in calls {
         call.await.unwrap().unwrap();
     }
-    assert!(one.ended(Duration::from_secs(8)).await.success());
+    assert!(one.ended(SOON).await.success());
 
-    let call = ask_slowly(1500);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let call = ask_slowly(15_000);
+    eventually(SOON, "the call under way", async || {
+        let metrics = Metrics::of(&two).await;
+        (metrics.sum("rpc_server_requests_in_progress", &[]) >= 1.0).then_some(())
+    })
+    .await;
     two.terminate();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    eventually(SOON, "the first signal noticed", async || {
+        let lines = two.log_lines();
+        let is_stopping = lines.iter().any(|line| line["message"] == "stopping");
+        is_stopping.then_some(())
+    })
+    .await;
     two.terminate();
-    assert_eq!(two.ended(Duration::from_secs(1)).await.code(), Some(143));
+    // One that waits for the call ends with 0, and the call with a success.
+    assert_eq!(two.ended(SOON).await.code(), Some(143));
     call.await.unwrap().unwrap_err();
 }
 

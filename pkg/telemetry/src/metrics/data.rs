@@ -217,7 +217,7 @@ pub fn watch_replica(index: usize, state: impl Fn() -> Option<(bool, Duration)> 
         let server = Server::Replica(index).name();
         let yes = f64::from(u8::from(in_rotation));
         gauge!(name::DB_IN_ROTATION, "server" => server.clone()).set(yes);
-        gauge!(name::DB_BEHIND, "server" => server).set(behind.as_secs_f64());
+        gauge!(name::DB_REPLICA_LAG, "server" => server).set(behind.as_secs_f64());
         Some(())
     });
 }

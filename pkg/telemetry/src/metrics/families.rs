@@ -44,7 +44,7 @@ families! {
     HTTP_DURATION = Histogram "http_request_duration_seconds", "Time from a request's headers to its answer, by route template.";
     HTTP_IN_PROGRESS = Gauge "http_requests_in_progress", "Requests being worked on.";
     DISCARDED = Counter "discarded_bodies_total", "Requests answered before their body had come, whose rest was read and thrown away, by outcome: whole, broken, too_slow, too_long, too_large.";
-    DISCARDED_BYTES = Counter "discarded_bytes_total", "Bytes that were thrown away so.";
+    DISCARDED_BYTES = Counter "discarded_bytes_total", "Bytes of those bodies that were read and thrown away.";
 
     // RPC
     RPC_SERVED = Counter "rpc_server_requests_total", "Calls served, by method and code of the table of codes; 0: success.";
@@ -53,7 +53,7 @@ families! {
     RPC_CALLS = Counter "rpc_client_requests_total", "Calls of other services, by callee, method and outcome; their attempts count as one.";
     RPC_CALL_DURATION = Histogram "rpc_client_request_duration_seconds", "Time of a call with all its attempts, by callee and method.";
     RPC_ATTEMPTS = Counter "rpc_client_attempts_total", "Attempts of calls, by callee and how each ended: answered, not_sent, unanswered.";
-    RPC_RETRIES_REFUSED = Counter "rpc_client_retries_refused_total", "Attempts that were not repeated because the budget of repetitions was spent, by callee.";
+    RPC_RETRIES_REFUSED = Counter "rpc_client_retries_refused_total", "Retries not made because the retry budget was spent, by callee.";
     RPC_CLEAR_SECRET = Counter "rpc_server_clear_secret_total", "Calls that showed rpc.secret itself: of processes that make no proofs yet.";
     REGISTRY_INSTANCES = Gauge "registry_instances", "Instances of a service that this process may call, by callee.";
     REGISTRY_REGISTERED = Gauge "registry_registered", "1 while etcd confirms this process's own registration.";
@@ -67,9 +67,9 @@ families! {
     UPLOAD_BYTES = Counter "upload_bytes_total", "Bytes of video files received.";
 
     // Bounds
-    SEMAPHORE_PERMITS = Gauge "semaphore_permits", "What a bound admits at once, by semaphore.";
-    SEMAPHORE_USED = Gauge "semaphore_permits_used", "What it has admitted now, by semaphore.";
-    SEMAPHORE_REFUSALS = Counter "semaphore_refusals_total", "What it turned away because it was full, by semaphore.";
+    SEMAPHORE_PERMITS = Gauge "semaphore_permits", "Permits of a semaphore.";
+    SEMAPHORE_USED = Gauge "semaphore_permits_used", "Permits in use, by semaphore.";
+    SEMAPHORE_REFUSALS = Counter "semaphore_refusals_total", "Requests and connections shed because no permit was free, by semaphore.";
     LIMIT_REFUSALS = Counter "limit_refusals_total", "Requests that came too often from one address, user or name, by what is limited.";
     QUEUE_LENGTH = Gauge "queue_length", "What waits for its turn, by queue.";
 
@@ -80,7 +80,7 @@ families! {
     DB_POOL_CONNECTIONS = Gauge "db_pool_connections", "Connections of a pool, by server and state: idle, busy.";
     DB_POOL_MAX = Gauge "db_pool_connections_max", "Connections that a pool may open, by server.";
     DB_IN_ROTATION = Gauge "db_replica_in_rotation", "1 while reads go to this replica, by server.";
-    DB_BEHIND = Gauge "db_replica_behind_seconds", "How old the data of this replica was at the last look, by server.";
+    DB_REPLICA_LAG = Gauge "db_replica_lag_seconds", "Lag of this replica at the last poll, by server.";
     DB_SEMI_SYNC_ACTIVE = Gauge "db_semi_sync_active", "1 while the primary waits for a replica before it acknowledges a commit; 0: it goes on alone.";
     DB_SEMI_SYNC_REPLICAS = Gauge "db_semi_sync_replicas", "Replicas that acknowledge commits to the primary.";
 
@@ -103,7 +103,7 @@ families! {
     // Object store
     STORE_REQUESTS = Counter "object_store_requests_total", "Requests to the object store, by operation and outcome; their attempts count as one.";
     STORE_DURATION = Histogram "object_store_request_duration_seconds", "Time of a request with all its attempts, by operation.";
-    STORE_RETRIES = Counter "object_store_retries_total", "Attempts that were repeated, by operation.";
+    STORE_RETRIES = Counter "object_store_retries_total", "Retries, by operation.";
 
     // Process
     DEPENDENCY_UP = Gauge "dependency_up", "What the process depends on, as readiness finds it: 1 up, 0.5 degraded, 0 down.";

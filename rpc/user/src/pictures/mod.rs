@@ -3,23 +3,28 @@
 //! A picture that was sent has a row before its object, and belongs to nobody until a profile takes it. What no profile has is removed by a pass, once
 //! nobody can be shown it any more. So a process that is killed leaves nothing for ever.
 
+mod bucket;
 mod default_picture;
 mod ffmpeg;
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
-use dal::{DalError, Db, Lock, profiles};
+use dal::{Db, Lock, profiles};
 use idl::{
     base::{Code, Reason},
     biz_because,
     user::PictureKind,
 };
 use rpc_server::to_server_error;
+use service::BoxError;
 use storage::{StorageError, Store};
 use tokio::{
     sync::{Semaphore, watch},
@@ -57,6 +62,8 @@ pub struct Pictures {
     slots: Arc<Semaphore>,
     /// Drawn pictures that this process has stored, or is storing: there are some 450.
     drawn: Arc<Mutex<HashSet<String>>>,
+    /// Whether the bucket was another database's when it was last asked.
+    is_elsewhere: Arc<AtomicBool>,
 }
 
 impl Pictures {
@@ -68,6 +75,7 @@ impl Pictures {
             dropped_age: Duration::from_secs(mysql.max_lag_s).saturating_add(SHOWN_FOR),
             slots: Arc::new(Semaphore::new(PARALLEL)),
             drawn: Arc::default(),
+            is_elsewhere: Arc::default(),
         }
     }
 
@@ -178,10 +186,33 @@ impl Pictures {
         removed.is_ok()
     }
 
-    async fn remove_unused(&self) -> Result<(), DalError> {
+    /// Whether the bucket certainly isn't this database's. A copy of a database may name the original's bucket, whose pictures must stay; and a bucket
+    /// that lacks them says of each that it is deleted, so the row would go and the picture would stay. The log tells a change once.
+    async fn is_bound_elsewhere(&self) -> Result<bool, BoxError> {
+        let is_elsewhere = bucket::is_bound_elsewhere(&self.db, &self.store).await?;
+        let was_elsewhere = self.is_elsewhere.swap(is_elsewhere, Ordering::Relaxed);
+        match (was_elsewhere, is_elsewhere) {
+            (false, true) => tracing::error!(
+                "unused pictures stay: this bucket isn't the one that the database is bound to; when they do belong together: make reap ARGS=--adopt"
+            ),
+            (true, false) => {
+                tracing::info!("the bucket is this database's: unused pictures are removed");
+            }
+            _ => {}
+        }
+        Ok(is_elsewhere)
+    }
+
+    async fn remove_unused(&self) -> Result<(), BoxError> {
+        let mut is_known_bucket = false;
         loop {
             let (unused, dropped) = (UNUSED_AGE, self.dropped_age);
             let keys = profiles::unused_pictures(&self.db, unused, dropped, PAGE.into()).await?;
+            // Once a pass, and only if there is something to remove.
+            if keys.is_empty() || (!is_known_bucket && self.is_bound_elsewhere().await?) {
+                return Ok(());
+            }
+            is_known_bucket = true;
             let mut has_failed = false;
             for key in &keys {
                 has_failed |= !self.remove(key).await;
@@ -193,7 +224,8 @@ impl Pictures {
         }
     }
 
-    async fn pass(&self) -> Result<(), DalError> {
+    /// May be dropped at any point, as if the process were killed there: the next pass does the rest, and the lock ends with its connection.
+    async fn pass(&self) -> Result<(), BoxError> {
         let Some(lock) = Lock::take(&self.db, "pictures").await? else {
             return Ok(());
         };
@@ -215,8 +247,13 @@ impl UnusedPictureTask {
         let (stop, mut stopped) = watch::channel(false);
         let task = vital::spawn("pictures", async move {
             loop {
-                if let Err(error) = pictures.pass().await {
-                    tracing::warn!(%error, "unused pictures not removed, the next pass tries again");
+                tokio::select! {
+                    _ = stopped.changed() => break,
+                    passed = pictures.pass() => {
+                        if let Err(error) = passed {
+                            tracing::warn!(error, "unused pictures not removed, the next pass tries again");
+                        }
+                    }
                 }
                 // An error means that the period has passed without a stop.
                 if tokio::time::timeout(PERIOD, stopped.changed())
@@ -230,9 +267,12 @@ impl UnusedPictureTask {
         Self { stop, task }
     }
 
-    /// Ends after the current pass.
+    /// Ends at once, also in the middle of a pass.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         let _ = self.task.await;
     }
 }
+
+#[cfg(test)]
+mod tests;

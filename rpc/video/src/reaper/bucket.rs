@@ -10,14 +10,15 @@ use crate::{object_key, uploads::Uploads};
 /// Rows or objects in one request.
 pub(super) const PAGE: u16 = 250;
 
-/// Name of the marker object; also in `scripts/lib/backup.sh`.
+/// Name of the marker object; also in `scripts/lib/backup.sh` and `rpc/user/src/pictures/bucket.rs`.
 const MARKER: &str = "bucket-id";
 const MARKER_TYPE: &str = "text/plain";
 /// The longest marker that is read, in bytes; ours have 36.
 const MAX_MARKER: u64 = 100;
 
 /// The end of every refusal.
-const ADOPT: &str = "nothing is removed; when they do belong together: make reap ARGS=--adopt";
+pub(crate) const ADOPT: &str =
+    "nothing is removed; when they do belong together: make reap ARGS=--adopt";
 
 /// Refuses a bucket that doesn't belong to this database. The first time it binds the two, if the bucket is empty or the database knows one of
 /// its first objects.

@@ -92,7 +92,8 @@ impl Reaper {
         }
     }
 
-    /// One pass; `None` if another process holds the lock.
+    /// One pass; `None` if another process holds the lock. May be dropped at any point, as if the process were killed there: the next pass does the
+    /// rest, and the lock ends with its connection.
     ///
     /// # Errors
     /// In words for the log.
@@ -117,11 +118,12 @@ impl Reaper {
 
     async fn reap(&self, reaped: &mut Reaped) -> Result<(), ReapError> {
         self.old_keys(reaped).await?;
-        self.pending_deletions(reaped).await;
         match self.adopts_bucket {
             true => bucket::bind(&self.uploads).await?,
             false => bucket::check(&self.uploads).await?,
         }
+        // They delete objects, too.
+        self.pending_deletions(reaped).await;
         self.stale_uploads(reaped).await?;
         self.unknown_objects(reaped).await
     }
@@ -202,7 +204,11 @@ impl ReaperTask {
         let (stop, mut stopped) = watch::channel(false);
         let task = vital::spawn("reaper", async move {
             loop {
-                match reaper.pass().await {
+                let passed = tokio::select! {
+                    _ = stopped.changed() => break,
+                    passed = reaper.pass() => passed,
+                };
+                match passed {
                     Ok(Some(reaped)) if reaped != Reaped::default() => {
                         tracing::info!(?reaped, "leftovers removed");
                     }
@@ -221,7 +227,7 @@ impl ReaperTask {
         Self { stop, task }
     }
 
-    /// Ends after the current pass.
+    /// Ends at once, also in the middle of a pass.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         let _ = self.task.await;

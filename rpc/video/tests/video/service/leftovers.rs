@@ -16,6 +16,8 @@ use crate::support::{
     world::{World, publish, refused},
 };
 
+/// By when something that is to happen has happened.
+const SOON: Duration = Duration::from_secs(20);
 /// Of a day in 2023.
 const OLD: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 const AN_HOUR: u64 = 3600;
@@ -176,5 +178,38 @@ async fn one_reaps_at_a_time_and_the_background_one_stops_when_told() {
     })
     .await;
     reaper_task.stop().await;
+    world.assert_nothing_stays("reaped").await;
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_the_rest_of_a_pass() {
+    let world = World::set_up().await;
+    // Of each the reaper would wait for 6 s.
+    for _ in 0..10 {
+        world.upload(files::text()).await;
+    }
+    let silent = Saboteur::silent(&environment::s3_endpoint(), |head| {
+        head.starts_with("DELETE ")
+    })
+    .await;
+    let reaper = world.reaper_by(silent.url(), 0);
+    let settings = settings::Reaper {
+        age_s: 0,
+        period_s: 1,
+        unknown_age_s: 0,
+    };
+    let reaper_task = ReaperTask::start(reaper, &settings);
+    eventually(SOON, "a pass that waits for the store", async || {
+        (silent.cuts() > 0).then_some(())
+    })
+    .await;
+    tokio::time::timeout(SOON, reaper_task.stop())
+        .await
+        .expect("the end of the task");
+    assert_eq!(world.uploads().await, 10);
+    // The lock ends with its connection, a moment later.
+    let reaper = world.reaper_by(environment::s3_endpoint(), 0);
+    let reaped = eventually(SOON, "the lock", async || reaper.pass().await.unwrap()).await;
+    assert_eq!((reaped.uploads, reaped.failed), (10, 0));
     world.assert_nothing_stays("reaped").await;
 }
