@@ -27,14 +27,17 @@ const MAX_FLIGHT_WAIT: Duration = Duration::from_millis(250);
 pub type Viewers = BTreeSet<i64>;
 /// The viewer without a token: nobody has this id, so no mark is ever set for it.
 pub const ANONYMOUS: i64 = 0;
+/// What a flight gives to all who joined it.
+type Shared<T> = Arc<SharedPage<T>>;
+
 /// The shared reads of this process.
 pub struct Flights {
     /// Pages of the feed, by the time they begin before.
-    pub feed: Singleflight<Option<i64>, Viewers, Arc<SharedPage<FeedPage>>>,
+    pub feed: Singleflight<Option<i64>, Viewers, Shared<FeedPage>>,
     /// Lists of works, by author, cursor, and whether it is the author who asks.
-    pub works: Singleflight<(i64, Option<i64>, bool), Viewers, Arc<SharedPage<VideoPage>>>,
+    pub works: Singleflight<(i64, Option<i64>, bool), Viewers, Shared<VideoPage>>,
     /// Lists of comments, by video and cursor.
-    pub comments: Singleflight<(i64, Option<i64>), Viewers, Arc<SharedPage<CommentPage>>>,
+    pub comments: Singleflight<(i64, Option<i64>), Viewers, Shared<CommentPage>>,
     /// The marks of all subjects that anybody asks for at that moment.
     pub marks: Singleflight<(), BTreeSet<Subject>, Arc<HashMap<Subject, Consistency>>>,
     /// What pages show of their viewers, by group of viewers.
