@@ -102,8 +102,8 @@ async fn an_expired_url_gets_403() {
     let (_bucket, store) = store().await;
     put_ten(&store).await;
     let url = |seconds| {
-        let life = Duration::from_secs(seconds);
-        store.internal_url("v/1.mp4", life).unwrap()
+        let ttl = Duration::from_secs(seconds);
+        store.internal_url("v/1.mp4", ttl).unwrap()
     };
     // A busy machine may come too late for a short one.
     assert_eq!(status(&url(60)).await, 200);
