@@ -145,11 +145,11 @@ impl ApiError {
             self.http_status(),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
         );
-        // Failed videos count until their author deletes them, so a client that waits may be let in never.
-        let is_for_ever = matches!(self.detail, Detail::Reason(Reason::TOO_MANY_UNFINISHED, ..));
+        // Failed videos count until their author deletes them, so waiting doesn't help.
+        let is_permanent = matches!(self.detail, Detail::Reason(Reason::TOO_MANY_UNFINISHED, ..));
         let wait = self.retry_after.unwrap_or_default();
         // Rounded up: a client that waits for so long is let in.
-        (is_temporary && !is_for_ever)
+        (is_temporary && !is_permanent)
             .then(|| wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
             .map(|seconds| seconds.max(1))
     }

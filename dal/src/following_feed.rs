@@ -14,8 +14,8 @@ use crate::{
     videos::{self, Video},
 };
 
-/// To these lengths the list of all authors is padded. Each text is kept prepared by every connection and takes memory of the server, half a
-/// KiB a placeholder: a power of two for each length would be 14 texts.
+/// The list of authors is padded to one of these lengths. Every connection keeps each text prepared, which takes half a KiB of the server's
+/// memory for each placeholder. Powers of two would be 14 texts.
 const LENGTHS: [usize; 6] = [1, 8, 64, 512, 2048, MAX_AUTHORS];
 /// As many as a viewer's feed is made of.
 const MAX_AUTHORS: usize = 5000;

@@ -62,7 +62,7 @@ const fn reference(
     }
 }
 
-/// Not `user_pictures`: its key is a text, which no page is read by, and the pictures of nobody cost no more than their place in the store.
+/// Not `user_pictures`: pages are read by whole numbers, and its key is a text. A picture of nobody only takes up space in the store.
 const REFERENCES: [Reference; 11] = [
     reference("videos", &["id"], "author_id", "users"),
     reference("favorites", &["user_id", "video_id"], "user_id", "users"),

@@ -73,7 +73,7 @@ async fn set(app: Arc<App>, request: SetBlockRequest) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Runs `work` in a task of its own, so that a client who leaves doesn't cut it between its calls. It works under the id and in the span of
+/// Runs `work` in a task of its own, so that a client that leaves doesn't cut it between its calls. It works under the id and in the span of
 /// this request, which is charged with its cost. (The calls name no reader, so there is no other metadata to take along.)
 async fn to_its_end(
     work: impl Future<Output = Result<(), ApiError>> + Send + 'static,

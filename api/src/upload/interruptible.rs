@@ -50,7 +50,7 @@ where
     .fuse()
 }
 
-/// `body`, counted for the claim too.
+/// `body`, whose bytes and waits are counted for `claim`.
 pub fn counted<S>(
     body: S,
     claim: Arc<SlotClaim>,

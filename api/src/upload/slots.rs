@@ -1,8 +1,8 @@
 //! Limits how many uploads may hold something scarce at once: a temporary file, or memory.
 //!
 //! When none is free, the client that holds the most loses its slowest upload. Among clients that hold the same number, only an upload
-//! that hardly moves is evicted. Its slot goes to the upload that it was evicted for, however many others wait: to one of the client that
-//! holds and waits for the fewest. For a moment both hold what is scarce. A client is an address or a user.
+//! that hardly moves is evicted. Of all clients that wait, the one with the fewest slots, held and waited for, may evict. The slot goes to
+//! the upload that the other was evicted for. For a moment both hold what is scarce. A client is an address or a user.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -189,7 +189,7 @@ impl Slots {
         self.is_next(client) && self.evict_one(client)
     }
 
-    /// Whether no client that waits has fewer slots. Otherwise a crowd of uploads would beat a single one to each slot.
+    /// Whether no client that waits has fewer slots. Otherwise a client with many uploads would beat one with a single upload to each slot.
     fn is_next(&self, client: u64) -> bool {
         let counts = self.counts();
         let own = counts.get(&client).map_or(0, |count| count.all);
@@ -264,7 +264,7 @@ impl SlotClaim {
         self.waited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on it can't be evicted. False: it was before.
+    /// From now on it can't be evicted. False: it was evicted before.
     pub fn pin(&self) -> bool {
         self.transition(PINNED);
         self.state.load(Ordering::Acquire) == PINNED

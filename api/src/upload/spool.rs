@@ -24,8 +24,8 @@ pub struct Spool<'a> {
 }
 
 impl<'a> Spool<'a> {
-    /// Writes the file to disk. The caller drops the future when the claim is evicted, and counts for it what comes of the body: one that
-    /// drips behind a file that came quickly holds its slot as well.
+    /// Writes the file to disk. The caller drops the future when the claim is evicted. It also counts the whole body for the claim, so an
+    /// upload that drips after its file is a slow one, too.
     ///
     /// # Errors
     /// No slot is free, the file breaks off, or the disk fails.

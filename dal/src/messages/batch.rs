@@ -87,7 +87,7 @@ impl Batch<'_> {
             return Ok(Some(attempt.nothing_to_commit(self.marked()).await?));
         };
         let none_is_blocked = blocks::none_of(&self.senders());
-        // Whoever made sure that they exist asked a replica, a while ago: a message to who is deleted would stay for ever.
+        // The check that they exist asked a replica, a while ago. A message to a deleted account would stay for ever.
         let none_is_deleted = none_deleted(&self.users());
         let condition = format!("{none_is_blocked} AND {none_is_deleted}");
         // A message moves no count; the commit needs a row in the ledger, which has its deadline.
@@ -119,7 +119,7 @@ impl Batch<'_> {
             .collect()
     }
 
-    /// Who sends and who is sent something.
+    /// All senders and receivers.
     fn users(&self) -> BTreeSet<i64> {
         self.outcomes
             .undecided()

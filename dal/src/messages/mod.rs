@@ -22,10 +22,10 @@ use crate::{
 pub use message::{Message, NewMessage};
 use message::{Pair, Row};
 
-/// To these lengths lists of ids are padded: each text is kept prepared by every connection and takes memory of the server, half a KiB a
-/// placeholder. So there are 12 texts at most: the two lists of a text have one length, and either may be missing.
+/// Lists of ids are padded to one of these lengths. Every connection keeps each text prepared, which takes half a KiB of the server's memory
+/// for each placeholder. The two lists of a text have the same length, and either may be missing: 12 texts.
 const LENGTHS: [usize; 4] = [1, 8, 64, MAX_LENGTH];
-/// Who has exchanged messages with more is in several statements.
+/// More peers than this are asked for in several statements.
 const MAX_LENGTH: usize = 512;
 
 /// Sends messages, together with whoever sends at the same moment. Cheap to clone; one a process.

@@ -108,7 +108,7 @@ impl Deletions {
     }
 
     /// Whether the bucket certainly isn't this database's. A copy of a database may name the original's bucket, whose objects must stay; and a bucket
-    /// that lacks the objects says of each that it is deleted, so the row would go and the objects would stay. The log tells a change once.
+    /// without the objects answers each deletion with success, so the row would go and the objects would stay. A change is logged once.
     async fn is_bound_elsewhere(&self) -> Result<bool, ReapError> {
         let uploads = Uploads {
             db: self.db.clone(),

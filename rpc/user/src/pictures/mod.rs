@@ -187,7 +187,7 @@ impl Pictures {
     }
 
     /// Whether the bucket certainly isn't this database's. A copy of a database may name the original's bucket, whose pictures must stay; and a bucket
-    /// that lacks them says of each that it is deleted, so the row would go and the picture would stay. The log tells a change once.
+    /// without them answers each deletion with success, so the row would go and the picture would stay. A change is logged once.
     async fn is_bound_elsewhere(&self) -> Result<bool, BoxError> {
         let is_elsewhere = bucket::is_bound_elsewhere(&self.db, &self.store).await?;
         let was_elsewhere = self.is_elsewhere.swap(is_elsewhere, Ordering::Relaxed);
